@@ -198,12 +198,12 @@ fn inspect(
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };
-        let beside: Option<&StateDir> = place.as_ref().map(|place| place.state_dir().as_ref());
-        let history = beside.map(StateDir::history).unwrap_or_default();
+        let state_dir: Option<&StateDir> = place.as_ref().map(|place| place.state_dir().as_ref());
+        let history = state_dir.map(StateDir::history).unwrap_or_default();
         if let Some(mut status) = InstanceStatus::of(
             instance,
             plan,
-            beside.and_then(StateDir::record),
+            state_dir.and_then(StateDir::record),
             history,
             machine.host_process(),
         ) {

@@ -246,8 +246,8 @@ mod tests {
         ] {
             let others = vec![other(4711, "python3 main.py", ladder)];
             let waiting = LineState::Waiting { since: 5 * SECOND, others };
-            let said = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
-            assert_eq!(said, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
+            let text = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
+            assert_eq!(text, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
         }
         let queued = LineState::Queued { since: SECOND };
         assert_eq!(
@@ -261,21 +261,21 @@ mod tests {
     fn an_end_names_the_last_action_its_age_and_the_next_step() {
         let one = |pid| other(pid, "python3 main.py", Ladder::Stop(STOP));
         let mut ending = LineState::Ending(vec![one(4711), one(4712)]);
-        let said = |ending: &LineState, now: u32| {
+        let text = |ending: &LineState, now: u32| {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
         };
         let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
-        assert_eq!(said(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
+        assert_eq!(text(&ending, 4), format!("{both}SIGTERM sent 3s ago, SIGKILL in 27s"));
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Kill), 31 * SECOND);
-        assert_eq!(said(&ending, 33), format!("{both}SIGKILL sent 2s ago, giving up in 3s"));
+        assert_eq!(text(&ending, 33), format!("{both}SIGKILL sent 2s ago, giving up in 3s"));
         assert!(ending.ends(4711) && !ending.ends(4713));
         ending.remove(Some(4711));
         ending.note(Some(4712), LastAction::Asked, 33 * SECOND);
         let last = "ending `python3 main.py` (pid 4712): ";
-        assert_eq!(said(&ending, 34), format!("{last}asked its guard 1s ago"));
+        assert_eq!(text(&ending, 34), format!("{last}asked its guard 1s ago"));
         ending.note(Some(4712), LastAction::Acknowledged, 34 * SECOND);
-        assert_eq!(said(&ending, 44), format!("{last}its guard has been ending it for 10s"));
+        assert_eq!(text(&ending, 44), format!("{last}its guard has been ending it for 10s"));
         ending.remove(Some(4712));
         assert_eq!(ending.sentence(50 * SECOND, WIDE), None);
     }
@@ -288,13 +288,13 @@ mod tests {
         );
         let mut ending = LineState::Ending(vec![other(4711, &long, Ladder::Stop(STOP))]);
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
-        let said = ending.sentence(SECOND, 77).unwrap_or_default();
+        let text = ending.sentence(SECOND, 77).unwrap_or_default();
         let expected = "`python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s";
-        assert_eq!(said, format!("ending {expected}"));
+        assert_eq!(text, format!("ending {expected}"));
         for room in 0..300 {
-            let said = ending.sentence(SECOND, room).unwrap_or_default();
-            assert!(said.ends_with("SIGKILL in 30s") && !said.contains("aaa"), "{said}");
-            assert!(room < 70 || said.chars().count() <= room, "{room}: {said}");
+            let text = ending.sentence(SECOND, room).unwrap_or_default();
+            assert!(text.ends_with("SIGKILL in 30s") && !text.contains("aaa"), "{text}");
+            assert!(room < 70 || text.chars().count() <= room, "{room}: {text}");
         }
     }
 }

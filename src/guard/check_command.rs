@@ -62,9 +62,10 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
     })?;
     let group = ProcessGroup::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let said = RefCell::new(String::new());
+    let printed = RefCell::new(String::new());
     let ended = async {
-        let ((), (), status) = tokio::join!(read(stdout, &said), read(stderr, &said), child.wait());
+        let ((), (), status) =
+            tokio::join!(read(stdout, &printed), read(stderr, &printed), child.wait());
         status
     };
     let outcome = tokio::select! {
@@ -81,7 +82,7 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
         group.kill();
     }
     let status = outcome?;
-    pass_on(&said.into_inner(), status);
+    pass_on(&printed.into_inner(), status);
     if status.success() {
         return Ok(());
     }
@@ -107,8 +108,8 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
 
 /// Passes the check's output to the log, never to the child's standard output; with `-q` only where
 /// it failed.
-fn pass_on(said: &str, status: process::ExitStatus) {
-    for line in said.lines() {
+fn pass_on(printed: &str, status: process::ExitStatus) {
+    for line in printed.lines() {
         if status.success() {
             tracing::info!(target: PASSED_ON, "{line}");
         } else {
@@ -117,8 +118,8 @@ fn pass_on(said: &str, status: process::ExitStatus) {
     }
 }
 
-/// Adds the end of the output to `said` once it is complete.
-async fn read(output: Option<impl AsyncRead + Unpin>, said: &RefCell<String>) {
+/// Adds the end of the output to `printed` once it is complete.
+async fn read(output: Option<impl AsyncRead + Unpin>, printed: &RefCell<String>) {
     let Some(mut output) = output else { return };
     let mut text = Vec::new();
     let mut chunk = [0; 4096];
@@ -135,5 +136,5 @@ async fn read(output: Option<impl AsyncRead + Unpin>, said: &RefCell<String>) {
         let whole = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         text.drain(..whole);
     }
-    said.borrow_mut().push_str(&String::from_utf8_lossy(&text));
+    printed.borrow_mut().push_str(&String::from_utf8_lossy(&text));
 }

@@ -12,8 +12,8 @@ use crate::engine::token::{CarriedToken, TokenPlace};
 use crate::report::format::short_duration;
 use crate::text::{command_line, mask_secrets};
 
-pub(super) fn key(asked: &Criterion<'_>) -> &'static str {
-    match asked {
+pub(super) fn key(criterion: &Criterion<'_>) -> &'static str {
+    match criterion {
         Criterion::Part(CommandPart::Program(_)) => "program",
         Criterion::Part(CommandPart::Arguments(_)) => "arguments",
         Criterion::Part(CommandPart::Folder(_)) => "folder",
@@ -22,9 +22,9 @@ pub(super) fn key(asked: &Criterion<'_>) -> &'static str {
 }
 
 /// The question as in the configuration, secrets masked.
-pub(super) fn question(asked: &Criterion<'_>) -> String {
-    let (key, wanted) = (key(asked), wanted(asked));
-    match asked {
+pub(super) fn question(criterion: &Criterion<'_>) -> String {
+    let (key, wanted) = (key(criterion), wanted(criterion));
+    match criterion {
         Criterion::Part(_) => format!("same {key}"),
         Criterion::Condition(
             Condition::HoldsLock(_)
@@ -39,8 +39,8 @@ pub(super) fn question(asked: &Criterion<'_>) -> String {
 }
 
 /// The value that is wanted, secrets masked.
-pub(super) fn wanted(asked: &Criterion<'_>) -> String {
-    match asked {
+pub(super) fn wanted(criterion: &Criterion<'_>) -> String {
+    match criterion {
         Criterion::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
             mask_secrets(&path.to_string_lossy())
         }
@@ -78,8 +78,8 @@ fn exact(age: Duration) -> String {
 }
 
 /// The value that the process has, secrets masked; `None` if it cannot be read.
-pub(super) fn fact(asked: &Criterion<'_>, process: &Process) -> Option<String> {
-    match asked {
+pub(super) fn fact(criterion: &Criterion<'_>, process: &Process) -> Option<String> {
+    match criterion {
         Criterion::Part(CommandPart::Program(_)) => path(&process.exe),
         Criterion::Part(CommandPart::Arguments(_)) => {
             Some(command_line(process.args.known()?.get(1..).unwrap_or_default()))

@@ -255,18 +255,18 @@ fn entry_document(
         asked: entry
             .criteria
             .iter()
-            .map(|(asked, truth)| asked_document(asked, *truth, process))
+            .map(|(criterion, truth)| asked_document(criterion, *truth, process))
             .collect(),
         limit: entry.limit.as_ref().map(|limit| mask_secrets(&reasons::shield(limit))),
     }
 }
 
-fn asked_document(asked: &Criterion<'_>, truth: Truth, process: &Process) -> AskedDocument {
+fn asked_document(criterion: &Criterion<'_>, truth: Truth, process: &Process) -> AskedDocument {
     AskedDocument {
-        key: condition_facts::key(asked),
-        wanted: condition_facts::wanted(asked),
+        key: condition_facts::key(criterion),
+        wanted: condition_facts::wanted(criterion),
         holds: truth.known(),
-        fact: condition_facts::fact(asked, process),
+        fact: condition_facts::fact(criterion, process),
     }
 }
 

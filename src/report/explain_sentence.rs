@@ -97,7 +97,7 @@ fn fate(conflict: &Conflict) -> &'static str {
 
 fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
     let (action, source) = (conflict.action, reasons::decider(&conflict.decided_by));
-    let said = match &conflict.decided_by {
+    let decided = match &conflict.decided_by {
         DecidedBy::Rule(_) => it
             .rules
             .iter()
@@ -106,10 +106,10 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
         DecidedBy::OnConflict => it.policy.on_conflict.into(),
         DecidedBy::SameToken | DecidedBy::Caution => action,
     };
-    if said == action {
+    if decided == action {
         format!("{source} says {action}")
     } else {
-        format!("{source} says {said}, and `after_wait` says {action} after that")
+        format!("{source} says {decided}, and `after_wait` says {action} after that")
     }
 }
 
@@ -205,14 +205,14 @@ fn entry_name(entry: &EntryVerdict<'_>) -> String {
 
 fn difference(entry: &EntryVerdict<'_>) -> String {
     let parts =
-        entry.criteria.iter().filter(|(_, truth)| *truth == Truth::False).map(|(asked, _)| {
-            match condition_facts::key(asked) {
+        entry.criteria.iter().filter(|(_, truth)| *truth == Truth::False).map(|(criterion, _)| {
+            match condition_facts::key(criterion) {
                 key @ "arguments" => format!("other {key}"),
                 key => format!("another {key}"),
             }
         });
     let parts: Vec<String> = parts.collect();
-    let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
+    let compared = entry.criteria.iter().any(|(it, _)| matches!(it, Criterion::Part(_)));
     let what = match (entry.entry, compared) {
         (Evidence::Command, false) => {
             return "cannot be compared with COMMAND (none is given)".to_owned();

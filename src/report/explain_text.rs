@@ -104,7 +104,7 @@ impl LabelledLines {
             let asked: Vec<LabelledRow> = entry
                 .criteria
                 .iter()
-                .map(|(asked, truth)| LabelledRow::of(asked, *truth, it.process))
+                .map(|(criterion, truth)| LabelledRow::of(criterion, *truth, it.process))
                 .collect();
             std::iter::once(head).chain(self.aligned(asked)).collect::<Vec<_>>()
         };
@@ -123,8 +123,8 @@ impl LabelledLines {
             return vec!["none".to_owned()];
         }
         let rows = |rule: &RuleVerdict<'_>| {
-            let conditions = rule.conditions.iter().map(|(asked, truth)| {
-                LabelledRow::of(&Criterion::Condition(*asked), *truth, &it.subject)
+            let conditions = rule.conditions.iter().map(|(criterion, truth)| {
+                LabelledRow::of(&Criterion::Condition(*criterion), *truth, &it.subject)
             });
             let head = self.row(rule.holds(), &verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
@@ -162,15 +162,15 @@ struct LabelledRow {
 }
 
 impl LabelledRow {
-    fn of(asked: &Criterion<'_>, truth: Truth, process: &Process) -> LabelledRow {
+    fn of(criterion: &Criterion<'_>, truth: Truth, process: &Process) -> LabelledRow {
         let shown = |text: &str| format::shorten(&printable(text));
-        let fact = condition_facts::fact(asked, process)
+        let fact = condition_facts::fact(criterion, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
-        let wanted = || match shown(&condition_facts::wanted(asked)) {
+        let wanted = || match shown(&condition_facts::wanted(criterion)) {
             none if none.is_empty() => "none".to_owned(),
             wanted => wanted,
         };
-        let fact = match (asked, truth, fact) {
+        let fact = match (criterion, truth, fact) {
             // The same name in another file system, or a difference that is masked.
             (Criterion::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
                 format!("{fact}, but not the same")
@@ -184,6 +184,6 @@ impl LabelledRow {
             (Criterion::Part(_) | Criterion::Condition(_), _, Some(fact)) => fact,
             (Criterion::Part(_) | Criterion::Condition(_), _, None) => "cannot be read".to_owned(),
         };
-        LabelledRow { truth, question: shown(&condition_facts::question(asked)), fact }
+        LabelledRow { truth, question: shown(&condition_facts::question(criterion)), fact }
     }
 }

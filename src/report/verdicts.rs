@@ -25,7 +25,7 @@ pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
 }
 
 pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
-    let compared = entry.criteria.iter().any(|(asked, _)| matches!(asked, Criterion::Part(_)));
+    let compared = entry.criteria.iter().any(|(it, _)| matches!(it, Criterion::Part(_)));
     let name = match (entry.entry, compared) {
         (Evidence::Command, true) => "the same command in the same folder (built in)".to_owned(),
         (Evidence::Command, false) => {

@@ -13,7 +13,7 @@ fn monopoll(args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn said(args: &[&str]) -> String {
+fn printed(args: &[&str]) -> String {
     let output = monopoll(args);
     assert!(output.status.success(), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
@@ -26,7 +26,7 @@ fn subcommands() -> Vec<String> {
 
 /// The lines of the help that are command lines, up to two blanks.
 fn examples() -> Vec<String> {
-    let help = said(&["-h"]);
+    let help = printed(&["-h"]);
     let lines = help.lines().filter_map(|line| line.strip_prefix("  monopoll "));
     lines.map(|line| format!("monopoll {}", line.split("  ").next().unwrap())).collect()
 }
@@ -85,7 +85,7 @@ fn the_help_of_each_command_has_an_example_and_only_its_own_options() {
         (&["config", "init"], "--config"),
     ];
     for (command, option) in leaves {
-        let help = said(&[command, &["--help"]].concat());
+        let help = printed(&[command, &["--help"]].concat());
         let start = format!("  monopoll {}", command.join(" "));
         let examples: Vec<&str> = help.lines().filter(|line| line.starts_with(&start)).collect();
         assert!(!examples.is_empty() && help.contains(option), "{help}");
@@ -102,10 +102,10 @@ fn the_help_of_each_command_has_an_example_and_only_its_own_options() {
         (&["config", "schema"], "--set"),
         (&["config", "init"], "--profile"),
     ] {
-        let help = said(&[command, &["--help"]].concat());
+        let help = printed(&[command, &["--help"]].concat());
         assert!(!help.contains(option), "{help}");
     }
-    let completions = said(&["completions", "--help"]);
+    let completions = printed(&["completions", "--help"]);
     for shell in ["bash-completion/completions/", ".zfunc/_monopoll", "fish/completions/"] {
         assert!(completions.contains(shell), "{completions}");
     }
@@ -113,7 +113,7 @@ fn the_help_of_each_command_has_an_example_and_only_its_own_options() {
 
 #[test]
 fn the_long_help_names_the_environment_and_the_files() {
-    let help = said(&["--help"]);
+    let help = printed(&["--help"]);
     for name in ["BOT_TOKEN", "TELOXIDE_TOKEN", "MONOPOLL_KEY", "./monopoll.toml", "/etc/monopoll"]
     {
         assert!(help.contains(name), "{name}");
@@ -122,7 +122,7 @@ fn the_long_help_names_the_environment_and_the_files() {
 
 #[test]
 fn the_long_help_lists_every_exit_status() {
-    let help = said(&["--help"]);
+    let help = printed(&["--help"]);
     let statuses = help.split_once("Exit status:").unwrap().1;
     for status in [
         ExitStatus::Done,
@@ -151,16 +151,16 @@ fn the_long_help_lists_every_exit_status() {
 
 #[test]
 fn no_help_line_is_wider_than_100_columns() {
-    for line in said(&["--help"]).lines() {
+    for line in printed(&["--help"]).lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
 }
 
 #[test]
 fn help_is_also_a_command() {
-    assert_eq!(said(&["help"]), said(&["--help"]));
-    assert_eq!(said(&["help", "run"]), said(&["run", "--help"]));
-    let run = said(&["help", "run"]).replace('\n', " ");
+    assert_eq!(printed(&["help"]), printed(&["--help"]));
+    assert_eq!(printed(&["help", "run"]), printed(&["run", "--help"]));
+    let run = printed(&["help", "run"]).replace('\n', " ");
     assert!(run.contains("a bot that another user started is not seen"), "{run}");
 }
 
@@ -186,15 +186,17 @@ fn a_wrong_command_line_is_reported_once_and_the_help_is_named_last() {
         ),
     ] {
         let output = monopoll(args);
-        let said = String::from_utf8(output.stderr).unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{args:?}");
         assert!(
-            said.starts_with(first) && !said.contains("error:") && !said.contains("--help'"),
-            "{said}"
+            printed.starts_with(first)
+                && !printed.contains("error:")
+                && !printed.contains("--help'"),
+            "{printed}"
         );
         let after = if args.contains(&"python") { "; COMMAND goes after `--`" } else { "" };
         assert_eq!(
-            said.lines().last().unwrap(),
+            printed.lines().last().unwrap(),
             format!("monopoll: the command line is wrong{after}; see {last}"),
             "{args:?}"
         );
@@ -219,10 +221,10 @@ fn completions_offer_the_actions() {
         ("zsh", "(refuse graceful force wait)"),
         ("fish", "-l on-conflict"),
     ] {
-        let script = said(&["completions", shell]);
+        let script = printed(&["completions", shell]);
         assert!(script.contains(offer), "{shell}: {script}");
     }
-    let fish = said(&["completions", "fish"]);
+    let fish = printed(&["completions", "fish"]);
     let line = fish
         .lines()
         .skip_while(|line| !line.contains("-l on-conflict"))
@@ -238,7 +240,7 @@ fn completions_offer_the_actions() {
 #[test]
 fn each_shell_gets_completions_of_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = said(&["completions", shell]);
+        let script = printed(&["completions", shell]);
         for command in subcommands() {
             assert!(script.contains(&command), "{shell} {command}");
         }
@@ -248,7 +250,7 @@ fn each_shell_gets_completions_of_every_command() {
 
 #[test]
 fn bash_accepts_its_completions() {
-    if let Some(output) = fed("bash", &["-n"], &said(&["completions", "bash"])) {
+    if let Some(output) = fed("bash", &["-n"], &printed(&["completions", "bash"])) {
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     }
 }
@@ -260,7 +262,7 @@ fn an_unknown_shell_is_a_wrong_command_line() {
 
 #[test]
 fn the_man_page_lists_every_command_and_no_missing_page() {
-    let page = said(&["man"]);
+    let page = printed(&["man"]);
     for command in Cli::command().get_subcommands() {
         let name = format!("monopoll {}", command.get_name());
         assert!(page.contains(&format!(".SS \"{name}")), "{name}");
@@ -288,7 +290,7 @@ fn the_man_page_lists_every_command_and_no_missing_page() {
 
 #[test]
 fn the_man_page_is_typeset_without_warnings() {
-    if let Some(output) = fed("groff", &["-man", "-Tutf8", "-ww"], &said(&["man"])) {
+    if let Some(output) = fed("groff", &["-man", "-Tutf8", "-ww"], &printed(&["man"])) {
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         assert!(!output.stdout.is_empty());
     }

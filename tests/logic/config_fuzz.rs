@@ -22,7 +22,7 @@ fn answers_about(sources: &Sources, text: &str) {
     #[expect(clippy::disallowed_methods, reason = "how long it takes is the question")]
     let start = Instant::now();
     let outcome = Config::load(sources);
-    let said = match &outcome {
+    let printed = match &outcome {
         Ok(config) => {
             let applied = Applied { instance: None, locks: Vec::new() };
             show(config, &applied, ShownKeys::All, Format::Text)
@@ -33,11 +33,11 @@ fn answers_about(sources: &Sources, text: &str) {
     if let Err(problems) = outcome {
         assert!(!problems.0.is_empty());
         let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
-        for said in [&said, &coloured] {
-            is_fit_to_be_printed(said);
+        for printed in [&printed, &coloured] {
+            is_fit_to_be_printed(printed);
             // A token that was torn apart is none.
             if !mask_secrets(&text.replace("\\u003a", ":")).contains(&SECRET[..12]) {
-                assert!(!said.contains(&SECRET[..12]), "{said} of {text:?}");
+                assert!(!printed.contains(&SECRET[..12]), "{printed} of {text:?}");
             }
         }
         each_place_lies_in(text, &problems);
@@ -45,12 +45,12 @@ fn answers_about(sources: &Sources, text: &str) {
 }
 
 #[track_caller]
-fn is_fit_to_be_printed(said: &str) {
+fn is_fit_to_be_printed(printed: &str) {
     let acts = |c: char| {
         (c.is_control() && c != '\n')
             || matches!(c, '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    assert!(!said.is_empty() && !said.chars().any(acts), "{said:?}");
+    assert!(!printed.is_empty() && !printed.chars().any(acts), "{printed:?}");
 }
 
 /// The secret half of a token, which is written in many places here and must be shown in none.

@@ -1,5 +1,5 @@
 //! What a tired operator reads: one sample for each way to get a configuration wrong, and
-//! everything that is said about it.
+//! everything that is printed about it.
 //!
 //! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env:
 //! NAME=value`, `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing:
@@ -58,12 +58,12 @@ fn each_invalid_sample_is_refused_with_all_its_problems() {
     assert!(samples.len() >= 130, "{}", samples.len());
     for sample in samples {
         let name = sample.file_stem().unwrap().to_str().unwrap().to_owned();
-        let said = match Config::load(&sources(&sample)) {
+        let printed = match Config::load(&sources(&sample)) {
             Ok(_) => panic!("{name} is taken for valid"),
             Err(problems) => problems.to_string(),
         };
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(name, said);
+            insta::assert_snapshot!(name, printed);
         });
     }
 }
@@ -92,26 +92,26 @@ fn each_problem_as_json_has_its_location_and_is_valid_against_the_schema() {
     }
     for sample in samples("invalid") {
         let outcome = Config::load(&sources(&sample));
-        let said: Value = serde_json::from_str(&check(&outcome, Format::Json)).unwrap();
+        let printed: Value = serde_json::from_str(&check(&outcome, Format::Json)).unwrap();
         let errors: Vec<String> =
-            validator.iter_errors(&said).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{}: {errors:?}\n{said:#}", sample.display());
+            validator.iter_errors(&printed).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}\n{printed:#}", sample.display());
         let problems = outcome.unwrap_err().0;
-        assert_eq!(said.as_array().unwrap().len(), problems.len());
+        assert_eq!(printed.as_array().unwrap().len(), problems.len());
         let text = String::from_utf8_lossy(&fs::read(&sample).unwrap()).into_owned();
-        for (problem, said) in problems.iter().zip(said.as_array().unwrap()) {
+        for (problem, printed) in problems.iter().zip(printed.as_array().unwrap()) {
             assert_eq!(
-                (said["key"].as_str(), said["help"].as_str()),
+                (printed["key"].as_str(), printed["help"].as_str()),
                 (problem.key.as_deref(), problem.help.as_deref())
             );
-            let Some(line) = said["line"].as_u64() else { continue };
-            assert_eq!(said["file"].as_str(), sample.file_name().unwrap().to_str());
+            let Some(line) = printed["line"].as_u64() else { continue };
+            assert_eq!(printed["file"].as_str(), sample.file_name().unwrap().to_str());
             let line = text.lines().nth(usize::try_from(line).unwrap() - 1).unwrap_or_default();
             let (column, end) =
-                (said["column"].as_u64().unwrap(), said["end_column"].as_u64().unwrap());
+                (printed["column"].as_u64().unwrap(), printed["end_column"].as_u64().unwrap());
             assert!(
                 column <= end && end <= line.chars().count() as u64 + 1,
-                "{}: {said:#}",
+                "{}: {printed:#}",
                 sample.display()
             );
         }
@@ -152,7 +152,7 @@ fn the_last_line_is_the_summary() {
 fn no_message_shows_the_parsers_internals() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
-        let said = problems.to_string();
+        let printed = problems.to_string();
         let leaks = [
             "expected struct",
             "invalid type",
@@ -171,11 +171,11 @@ fn no_message_shows_the_parsers_internals() {
             "\0",
         ];
         for leak in leaks {
-            assert!(!said.contains(leak), "{} says {leak:?}:\n{said}", sample.display());
+            assert!(!printed.contains(leak), "{} says {leak:?}:\n{printed}", sample.display());
         }
         let error = Error::from(problems);
         assert_eq!(error.status(), ExitStatus::Config);
-        assert!(error.to_string().contains(&said));
+        assert!(error.to_string().contains(&printed));
     }
 }
 

@@ -239,9 +239,12 @@ fn a_config_toml_of_another_program_is_ignored_with_one_message() {
 #[test]
 fn config_check_names_the_ignored_file() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
-    let said = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
-    assert!(said.starts_with("./config.toml: ignored: it has no key of monopoll; "), "{said}");
-    assert!(said.ends_with("\nno configuration file: every key has its default\n"), "{said}");
+    let printed = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
+    assert!(
+        printed.starts_with("./config.toml: ignored: it has no key of monopoll; "),
+        "{printed}"
+    );
+    assert!(printed.ends_with("\nno configuration file: every key has its default\n"), "{printed}");
     let start = Start::new();
     fs::create_dir(start.folder.path().join("config.toml")).unwrap();
     assert!(
@@ -261,8 +264,8 @@ fn a_config_toml_with_a_known_or_misspelled_key_is_read() {
         "[log]\nfile = 'x'",
     ] {
         let start = Start::new().file("config.toml", text);
-        let said = Config::load(&start.sources).map(|config| config.file);
-        assert!(!matches!(said, Ok(None)), "{text}");
+        let printed = Config::load(&start.sources).map(|config| config.file);
+        assert!(!matches!(printed, Ok(None)), "{text}");
     }
     assert!(
         Start::new()

@@ -436,7 +436,7 @@ fn a_guard_that_answered_and_does_not_end_is_a_refusal_after_its_time() {
 fn progress_is_reported_at_each_interval_without_extra_wakeups() {
     let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
     let plan = decide(&policy, &snapshot(vec![process(10, 5, "python3 main.py")], None));
-    let told = |beat: Duration| {
+    let run_with = |beat: Duration| {
         let mut script =
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
@@ -448,7 +448,7 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         TerminateEvent::Sent(id(10), SignalToSend::Signal(Signal::SigTerm)),
         TerminateEvent::Sent(id(10), SignalToSend::Kill),
     );
-    let (events, woken) = told(10 * SECOND);
+    let (events, woken) = run_with(10 * SECOND);
     // That it was killed says as well that it goes on.
     assert_eq!(
         events,
@@ -461,9 +461,12 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         ]
     );
     assert_eq!(woken, [10, 20, 30, 30].map(|seconds| seconds * SECOND));
-    assert_eq!(told(SECOND).0.iter().filter(|event| **event == TerminateEvent::Still).count(), 29);
     assert_eq!(
-        told(Duration::MAX),
+        run_with(SECOND).0.iter().filter(|event| **event == TerminateEvent::Still).count(),
+        29
+    );
+    assert_eq!(
+        run_with(Duration::MAX),
         (vec![sent, killed, TerminateEvent::Ended(Some(10))], vec![30 * SECOND, 30 * SECOND])
     );
 }

@@ -1,4 +1,4 @@
-//! The history beside the lock: bounded, masked, and harmless whatever lies there.
+//! The history file: bounded, masked, and harmless whatever its content.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use monopoll::internals::state::state_dir::StateDir;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-fn beside() -> (TempDir, StateDir) {
+fn state_dir() -> (TempDir, StateDir) {
     let dir = TempDir::new().unwrap();
     let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
-    let beside = StateDir::new(Arc::new(folder), "bot1.lock");
-    (dir, beside)
+    let state_dir = StateDir::new(Arc::new(folder), "bot1.lock");
+    (dir, state_dir)
 }
 
 fn me() -> HostProcess {
@@ -52,8 +52,8 @@ fn takeover(text: &str) -> HistoryEventKind {
 
 #[test]
 fn the_last_hundred_events_are_kept_and_read_back() {
-    let (_dir, beside) = beside();
-    assert_eq!(beside.history(), []);
+    let (_dir, state_dir) = state_dir();
+    assert_eq!(state_dir.history(), []);
     let kinds = [
         HistoryEventKind::Start { command: "python main.py".to_owned(), child_pid: 8, took_ms: 9 },
         HistoryEventKind::refusal(GiveUpCause::Limit, "too many".to_owned()),
@@ -63,18 +63,18 @@ fn the_last_hundred_events_are_kept_and_read_back() {
     ];
     let events: Vec<HistoryEvent> =
         kinds.into_iter().zip(1..).map(|(kind, ticket)| event(ticket, kind)).collect();
-    beside.add_to_history(&events).unwrap();
-    assert_eq!(beside.history(), events);
+    state_dir.add_to_history(&events).unwrap();
+    assert_eq!(state_dir.history(), events);
     for ticket in 6..=120 {
-        beside.add_to_history(&[event(ticket, stop("again"))]).unwrap();
+        state_dir.add_to_history(&[event(ticket, stop("again"))]).unwrap();
     }
-    let tickets: Vec<u64> = beside.history().iter().map(|event| event.ticket.0).collect();
+    let tickets: Vec<u64> = state_dir.history().iter().map(|event| event.ticket.0).collect();
     assert_eq!(tickets, (21..=120).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_full_history_with_hostile_texts_is_read_completely() {
-    let (dir, beside) = beside();
+    let (dir, state_dir) = state_dir();
     for text in ["\u{1}".repeat(2000), "\"\\".repeat(2000), "名".repeat(2000), "a".repeat(2000)] {
         let event = HistoryEvent {
             boot: text.clone(),
@@ -82,15 +82,15 @@ fn a_full_history_with_hostile_texts_is_read_completely() {
             at: u64::MAX,
             ..event(u64::MAX, takeover(&text))
         };
-        beside.add_to_history(&vec![event; 120]).unwrap();
-        assert_eq!(beside.history().len(), MAX_EVENTS);
+        state_dir.add_to_history(&vec![event; 120]).unwrap();
+        assert_eq!(state_dir.history().len(), MAX_EVENTS);
         assert!(fs::metadata(dir.path().join("bot1.lock.history")).unwrap().len() < 60_000);
     }
 }
 
 #[test]
 fn no_token_gets_into_the_history() {
-    let (dir, beside) = beside();
+    let (dir, state_dir) = state_dir();
     let secret = TOKEN.split_once(':').unwrap().1;
     let padded = format!("{}{TOKEN}", "x".repeat(110));
     let start = HistoryEventKind::Start {
@@ -98,7 +98,7 @@ fn no_token_gets_into_the_history() {
         child_pid: 1,
         took_ms: 1,
     };
-    beside
+    state_dir
         .add_to_history(&[event(1, start), event(2, takeover(&padded)), event(3, stop(TOKEN))])
         .unwrap();
     let text = fs::read_to_string(dir.path().join("bot1.lock.history")).unwrap();
@@ -108,40 +108,41 @@ fn no_token_gets_into_the_history() {
 
 #[test]
 fn a_corrupt_line_loses_no_other_line_and_a_corrupt_file_is_replaced() {
-    let (dir, beside) = beside();
+    let (dir, state_dir) = state_dir();
     let path = dir.path().join("bot1.lock.history");
-    beside.add_to_history(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
+    state_dir.add_to_history(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let unknown = r#"{"boot":"b","since_boot_ms":1,"at":1,"ticket":1,"pid":1,"event":"from a newer version"}"#;
     fs::write(&path, format!("{{\n{unknown}\n\0\n{text}{{\"boot\":")).unwrap();
-    assert_eq!(beside.history().len(), 2);
+    assert_eq!(state_dir.history().len(), 2);
     for garbage in [b"\xff\xfe\x00".to_vec(), b"[".repeat(200_000), Vec::new()] {
         fs::write(&path, garbage).unwrap();
-        assert_eq!(beside.history(), []);
-        beside.add_to_history(&[event(3, stop("three"))]).unwrap();
-        assert_eq!(beside.history().len(), 1);
+        assert_eq!(state_dir.history(), []);
+        state_dir.add_to_history(&[event(3, stop("three"))]).unwrap();
+        assert_eq!(state_dir.history().len(), 1);
     }
 }
 
 #[test]
 fn a_failed_write_is_an_error_and_keeps_the_old_history() {
-    let (dir, beside) = beside();
-    beside.add_to_history(&[event(1, stop("one"))]).unwrap();
+    let (dir, state_dir) = state_dir();
+    state_dir.add_to_history(&[event(1, stop("one"))]).unwrap();
     // A folder in the place of the file that is being written: nobody can write there, not even
     // root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
-    let error = beside.add_to_history(&[event(2, stop("two"))]).unwrap_err();
+    let error = state_dir.add_to_history(&[event(2, stop("two"))]).unwrap_err();
     assert!(error.message().starts_with("cannot write the history"), "{error}");
-    assert_eq!(beside.history().len(), 1);
+    assert_eq!(state_dir.history().len(), 1);
 }
 
 #[test]
 fn two_writers_lose_no_event() {
-    let (dir, _) = beside();
+    let (dir, _) = state_dir();
     let write = |writer: u64| {
         let folder = LockFolder::open_existing(dir.path()).unwrap().unwrap();
-        let beside = StateDir::new(Arc::new(folder), "bot1.lock");
-        (0..10).for_each(|n| beside.add_to_history(&[event(writer * 10 + n, stop("x"))]).unwrap());
+        let state_dir = StateDir::new(Arc::new(folder), "bot1.lock");
+        (0..10)
+            .for_each(|n| state_dir.add_to_history(&[event(writer * 10 + n, stop("x"))]).unwrap());
     };
     std::thread::scope(|scope| {
         (0..4).for_each(|writer| drop(scope.spawn(move || write(writer))));
@@ -181,16 +182,16 @@ fn attempts_are_the_takeovers_and_limit_refusals_of_this_boot() {
 
 #[test]
 fn repeated_refusals_are_one_event_unless_they_count_toward_the_limit() {
-    let (_dir, beside) = beside();
+    let (_dir, state_dir) = state_dir();
     let refused = |ticket, cause, why: &str| {
-        beside
+        state_dir
             .add_to_history(&[event(ticket, HistoryEventKind::refusal(cause, why.to_owned()))])
             .unwrap();
     };
     (1..=3).for_each(|ticket| refused(ticket, GiveUpCause::Policy, "on_conflict says refuse"));
     (4..=5).for_each(|ticket| refused(ticket, GiveUpCause::Limit, "too many takeovers"));
     refused(6, GiveUpCause::Policy, "on_conflict says refuse");
-    let seen: Vec<_> = beside
+    let seen: Vec<_> = state_dir
         .history()
         .into_iter()
         .map(|event| match event.kind {
@@ -211,12 +212,12 @@ fn repeated_refusals_are_one_event_unless_they_count_toward_the_limit() {
 
 #[test]
 fn events_are_in_the_order_in_which_they_happened() {
-    let (_dir, beside) = beside();
+    let (_dir, state_dir) = state_dir();
     let early = HistoryEvent { since_boot_ms: 1, ..event(2, stop("written late")) };
     let before_the_boot = HistoryEvent { boot: "another".to_owned(), ..event(1, stop("x")) };
     for event in [before_the_boot, event(3, stop("x")), early] {
-        beside.add_to_history(&[event]).unwrap();
+        state_dir.add_to_history(&[event]).unwrap();
     }
-    let tickets: Vec<u64> = beside.history().iter().map(|event| event.ticket.0).collect();
+    let tickets: Vec<u64> = state_dir.history().iter().map(|event| event.ticket.0).collect();
     assert_eq!(tickets, [1, 2, 3]);
 }

@@ -140,7 +140,7 @@ fn a_lock_that_another_has_for_three_seconds_is_lost_and_said_once() {
         assert_eq!(scene.check(3 * SECOND).0, KeepOutcome::Held);
         let (outcome, events) = scene.check(4 * SECOND);
         assert_eq!(outcome, expected);
-        assert!(matches!(events[..], [LockEvent::Lost(said)] if said == on_lost), "{events:?}");
+        assert!(matches!(events[..], [LockEvent::Lost(rule)] if rule == on_lost), "{events:?}");
         assert!(
             matches!(scene.check(9 * SECOND), (KeepOutcome::Held, events) if events.is_empty())
         );

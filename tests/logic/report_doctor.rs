@@ -207,9 +207,9 @@ fn the_same_as_json() {
 fn no_finding_contains_a_secret_or_a_control_character() {
     for findings in [ready(), troubled()] {
         let json = to_text(&document(&findings)).unwrap();
-        for said in [text(&findings, Grade::Ok, Paint::Plain), json] {
-            assert!(!said.contains(&SECRET[..8]), "{said}");
-            assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said}");
+        for printed in [text(&findings, Grade::Ok, Paint::Plain), json] {
+            assert!(!printed.contains(&SECRET[..8]), "{printed}");
+            assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{printed}");
         }
     }
 }
@@ -242,15 +242,17 @@ fn little_free_space_is_a_warning_and_none_is_a_problem() {
 
 #[test]
 fn unknown_facts_are_reported_as_unknown() {
-    let said = |who| doctor::running_finding(&who).what;
-    assert_eq!(said(RunningState::NotRunning), "no process holds the lock");
+    let printed = |who| doctor::running_finding(&who).what;
+    assert_eq!(printed(RunningState::NotRunning), "no process holds the lock");
     assert!(
-        said(RunningState::Elsewhere("python3".to_owned())).ends_with("cannot be seen from here")
+        printed(RunningState::Elsewhere("python3".to_owned()))
+            .ends_with("cannot be seen from here")
     );
     assert!(
-        said(RunningState::Below("python3".to_owned())).contains("below this one holds the lock")
+        printed(RunningState::Below("python3".to_owned()))
+            .contains("below this one holds the lock")
     );
-    assert!(said(RunningState::Unknown).contains("without taking the lock"));
+    assert!(printed(RunningState::Unknown).contains("without taking the lock"));
 }
 
 #[test]

@@ -281,10 +281,10 @@ fn a_script_without_arguments_is_distinguished_from_one_with_arguments() {
     };
     let plan = decide(&case.policy, &case.snapshot);
     let explanation = explain(&case.policy, &case.snapshot, &plan, 5, Some(&script)).unwrap();
-    let said = explain_text::one(&explanation, &context(), Paint::Plain);
+    let printed = explain_text::one(&explanation, &context(), Paint::Plain);
     assert!(
-        said.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"),
-        "{said}"
+        printed.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"),
+        "{printed}"
     );
 }
 

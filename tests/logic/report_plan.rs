@@ -51,7 +51,7 @@ fn context() -> Context<'static> {
     }
 }
 
-fn said(plan: &Plan) -> String {
+fn printed(plan: &Plan) -> String {
     text(plan, &context(), Paint::Plain)
 }
 
@@ -304,7 +304,7 @@ fn all() -> Vec<(&'static str, Plan)> {
 #[test]
 fn the_text_says_what_would_happen_and_why() {
     for (name, plan) in all() {
-        insta::assert_snapshot!(format!("text_{name}"), said(&plan));
+        insta::assert_snapshot!(format!("text_{name}"), printed(&plan));
     }
 }
 
@@ -361,11 +361,11 @@ fn a_refusal_names_the_hint_for_its_reason() {
 fn color_changes_no_text() {
     for (name, plan) in all() {
         let mut coloured = text(&plan, &context(), Paint::Color);
-        assert_ne!(coloured, said(&plan), "{name}");
+        assert_ne!(coloured, printed(&plan), "{name}");
         for code in ["0", "1", "2", "31", "32", "33"] {
             coloured = coloured.replace(&format!("\u{1b}[{code}m"), "");
         }
-        assert_eq!(coloured, said(&plan), "{name}");
+        assert_eq!(coloured, printed(&plan), "{name}");
     }
 }
 
@@ -373,13 +373,13 @@ fn color_changes_no_text() {
 fn no_report_contains_a_secret_or_a_control_character() {
     for (name, plan) in all() {
         let json = to_text(&document(&plan, &context())).unwrap();
-        for report in [said(&plan), json] {
+        for report in [printed(&plan), json] {
             assert!(!report.contains("AAHdq") && !report.contains("Dsaw"), "{name}: {report}");
             let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
             assert!(!report.contains(raw), "{name}: {report:?}");
         }
     }
-    let lines = said(&hostile());
+    let lines = printed(&hostile());
     assert!(lines.contains(r"\u{1b}]0;gone"), "{lines}");
 }
 
@@ -540,9 +540,9 @@ fn a_foreign_lock_holder_is_described_from_the_process_table() {
 
 #[test]
 fn only_deciding_keys_are_offered_for_change() {
-    assert!(said(&graceful_tree()).contains("`on_conflict` (at ./config.toml:3"));
-    assert!(said(&too_many()).contains("$MONOPOLL_LIMITS__MAX_TARGETS"));
-    assert!(!said(&clear()).contains("If this is not"));
+    assert!(printed(&graceful_tree()).contains("`on_conflict` (at ./config.toml:3"));
+    assert!(printed(&too_many()).contains("$MONOPOLL_LIMITS__MAX_TARGETS"));
+    assert!(!printed(&clear()).contains("If this is not"));
     let dry = decide(
         &policy(OnConflict::Refuse),
         &Snapshot {
@@ -553,10 +553,10 @@ fn only_deciding_keys_are_offered_for_change() {
             ..guarded(None)
         },
     );
-    assert!(said(&dry).contains("ticket unreadable"));
+    assert!(printed(&dry).contains("ticket unreadable"));
     let off = Policy { same_token: SameToken::Off, ..policy(OnConflict::Refuse) };
     assert!(
-        !said(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }])))
+        !printed(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }])))
             .contains("same_token")
     );
 }

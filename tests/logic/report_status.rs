@@ -305,10 +305,11 @@ fn a_history_has_one_line_per_event() {
 fn hostile_texts_are_sanitized() {
     let status = hostile();
     let json = serde_json::to_string(&one(&status, &context())).unwrap();
-    for said in [text(&status, &context(), Paint::Plain), history_text::text(&status.history), json]
+    for printed in
+        [text(&status, &context(), Paint::Plain), history_text::text(&status.history), json]
     {
-        assert!(!said.contains("AAHdqTcvCH1"), "{said}");
-        assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+        assert!(!printed.contains("AAHdqTcvCH1"), "{printed}");
+        assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{printed:?}");
     }
 }
 

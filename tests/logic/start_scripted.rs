@@ -295,11 +295,11 @@ impl StartHost for Script {
     }
 }
 
-/// What a start told, a word each.
+/// The events of a start, a word each.
 #[derive(Default)]
-struct Told(Vec<&'static str>);
+struct EventLog(Vec<&'static str>);
 
-impl Observer for Told {
+impl Observer for EventLog {
     fn interval(&self) -> Duration {
         10 * SECOND
     }
@@ -359,10 +359,10 @@ impl Scene {
     }
 
     fn start(&self, script: &mut Script) -> (Result<AcquiredLocks, NotStarted>, Vec<&'static str>) {
-        let mut told = Told::default();
+        let mut events = EventLog::default();
         let opened = OpenedLocks::open(&self.request.locks).unwrap();
-        let result = acquire_locks(&self.request, script, opened, None, &mut told);
-        (result, told.0)
+        let result = acquire_locks(&self.request, script, opened, None, &mut events);
+        (result, events.0)
     }
 
     fn state_dir(&self) -> StateDir {
@@ -403,9 +403,9 @@ fn refusal(result: Result<AcquiredLocks, NotStarted>) -> StartRefusal {
 fn without_a_conflict_it_scans_twice_and_holds_lock_and_record() {
     let scene = Scene::new(&[]);
     let mut script = Script::new(Vec::new());
-    let (result, told) = scene.start(&mut script);
+    let (result, events) = scene.start(&mut script);
     let acquired = result.unwrap();
-    assert_eq!(told, ["clear"]);
+    assert_eq!(events, ["clear"]);
     assert_eq!(script.scopes, [ScanScope::All, ScanScope::Conflicts]);
     assert!(!scene.lock_is_free());
     let record = scene.state_dir().record().unwrap();
@@ -418,14 +418,14 @@ fn without_a_conflict_it_scans_twice_and_holds_lock_and_record() {
 fn a_refusal_signals_nothing_and_leaves_nothing_but_a_line_in_the_history() {
     let scene = Scene::new(&["on_conflict=refuse"]);
     let mut script = Script::new(vec![Actor::new(same_command(5))]);
-    let (result, told) = scene.start(&mut script);
+    let (result, events) = scene.start(&mut script);
     let refusal = refusal(result);
     assert_eq!(refusal.kind(), Refusal::Policy);
     assert_eq!(
         NotStarted::Refused(refusal).plan().unwrap().conflicts[0].root.as_ref().unwrap().id.pid,
         5
     );
-    assert!(told.is_empty() && script.sent.is_empty());
+    assert!(events.is_empty() && script.sent.is_empty());
     scene.assert_nothing_left();
     assert!(matches!(
         scene.history()[..],
@@ -438,9 +438,9 @@ fn graceful_starts_when_the_conflict_has_ended_and_sends_no_sigkill() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let bot = Actor { ends_after: Some(3 * SECOND), ..Actor::new(same_command(5)) };
     let mut script = Script::new(vec![bot]);
-    let (result, told) = scene.start(&mut script);
+    let (result, events) = scene.start(&mut script);
     let acquired = result.unwrap();
-    assert_eq!(told, ["acting", "clear"]);
+    assert_eq!(events, ["acting", "clear"]);
     assert_eq!(script.sent, [(5, TERM)]);
     assert!(acquired.took >= 3 * SECOND && acquired.took < 4 * SECOND, "{:?}", acquired.took);
     assert_eq!(acquired.ended.iter().map(|it| it.from_pid).collect::<Vec<_>>(), [Some(5)]);
@@ -471,10 +471,10 @@ fn a_newcomer_in_the_second_scan_is_decided_again() {
     let scene = Scene::new(&["on_conflict=graceful"]);
     let newcomer = Actor { begins_at: 2 * SECOND, ..Actor::new(same_command(6)) };
     let mut script = Script::new(vec![Actor::new(same_command(5)), newcomer]);
-    let (result, told) = scene.start(&mut script);
+    let (result, events) = scene.start(&mut script);
     assert!(result.is_ok());
     assert_eq!(script.sent, [(5, TERM), (6, TERM)]);
-    assert_eq!(told, ["acting", "acting", "clear"]);
+    assert_eq!(events, ["acting", "acting", "clear"]);
 }
 
 #[test]
@@ -501,9 +501,9 @@ fn a_wait_starts_when_the_holder_ends_by_itself() {
     let scene = Scene::new(&["on_conflict=wait", "timeouts.wait=60s"]);
     let holder = Process { holds_lock: Known(true), ..same_command(5) };
     let mut script = Script::new(vec![Actor { ends_at: 31 * SECOND, ..Actor::new(holder) }]);
-    let (result, told) = scene.start(&mut script);
+    let (result, events) = scene.start(&mut script);
     assert!(result.is_ok() && script.sent.is_empty());
-    assert_eq!(told, ["waiting", "still", "still", "clear"]);
+    assert_eq!(events, ["waiting", "still", "still", "clear"]);
     assert_eq!(script.now.get(), 31 * SECOND);
 }
 
