@@ -1,9 +1,10 @@
-/* The child that everybody starts: linked statically, it says what time it is with its first instruction, so that what is
- * measured ends with the exec and not with a runtime's start.
+/* The child of every measured start. Linked statically, so that its first timestamp follows the
+ * exec and not the start of a runtime.
  *
  *     child FIFO MILLISECONDS
  *
- * writes "start PID NANOSECONDS" to FIFO, waits so long or for SIGTERM, and writes "end PID NANOSECONDS" as its last act. */
+ * Writes "start PID NANOSECONDS" to FIFO, waits for MILLISECONDS or SIGTERM, then writes
+ * "end PID NANOSECONDS". */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +15,8 @@
 
 static void say(int to, const char *what, struct timespec at) {
     char line[64];
-    int length = snprintf(line, sizeof line, "%s %d %lld\n", what, (int)getpid(), at.tv_sec * 1000000000LL + at.tv_nsec);
+    long long nanoseconds = at.tv_sec * 1000000000LL + at.tv_nsec;
+    int length = snprintf(line, sizeof line, "%s %d %lld\n", what, (int)getpid(), nanoseconds);
     if (write(to, line, (size_t)length) != length) _exit(3);
 }
 

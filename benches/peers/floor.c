@@ -1,15 +1,15 @@
-/* What cannot be undercut: the system calls alone, written by hand, linked statically.
+/* The lower bound: only the necessary system calls, linked statically.
  *
- *     floor scan                   one pass over /proc, each command line read
- *     floor scan-all               the same, and each environment, or executable where there is no command line: it takes
- *                                  that much to find a token, and to tell a kernel thread
- *     floor scan-two               the same by two threads, each every other process
+ *     floor scan                   one pass over /proc that reads each command line
+ *     floor scan-all               also reads each environment (to find a token), or the executable
+ *                                  where there is no command line (to identify a kernel thread)
+ *     floor scan-two               the same with two threads, each for half of the processes
  *     floor lock FILE COMMAND...   flock(2), fork, exec, wait
- *     floor start FILE COMMAND...  what a start has to do: flock(2) or nothing, two passes, a record of who runs, fork, exec,
- *                                  wait, the record's end
- *     floor wait FILE COMMAND...   the same behind whoever has the lock, with the second pass alone
+ *     floor start FILE COMMAND...  a whole start: flock(2) without waiting, two passes, write a
+ *                                  record, fork, exec, wait, remove the record
+ *     floor wait FILE COMMAND...   the same, but waits for the lock and makes the second pass only
  *
- * The second pass reads each command line, and whose program it is: it asks who is in the way of this very command. */
+ * The second pass reads each command line and executable to find conflicts with COMMAND. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -52,7 +52,9 @@ static void look(int proc, const char *pid, enum depth depth) {
     else if (readlinkat(proc, name, buffer, sizeof buffer) < 0) return;
 }
 
-static int is_pid(const struct dirent *entry) { return entry->d_name[0] >= '1' && entry->d_name[0] <= '9'; }
+static int is_pid(const struct dirent *entry) {
+    return entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+}
 
 static int scan(enum depth depth) {
     DIR *proc = opendir("/proc");
@@ -76,7 +78,8 @@ static int scan_by_two(void) {
     DIR *proc = opendir("/proc");
     if (!proc) return 1;
     for (struct dirent *entry; many < sizeof pids / sizeof *pids && (entry = readdir(proc));)
-        if (is_pid(entry) && strlen(entry->d_name) < sizeof *pids) strcpy(pids[many++], entry->d_name);
+        if (is_pid(entry) && strlen(entry->d_name) < sizeof *pids)
+            strcpy(pids[many++], entry->d_name);
     all = dirfd(proc);
     pthread_t other;
     if (pthread_create(&other, NULL, every_other, (void *)1)) return 1;
@@ -86,11 +89,12 @@ static int scan_by_two(void) {
     return 0;
 }
 
-/* Who runs, for those that come later: whole or not at all. */
+/* Writes the record of this start atomically. */
 static int record(const char *path, const char *new) {
     int file = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) return 1;
-    int length = snprintf(buffer, sizeof buffer, "{\"pid\":%d,\"command\":\"%0300d\"}\n", (int)getpid(), 0);
+    int length = snprintf(
+        buffer, sizeof buffer, "{\"pid\":%d,\"command\":\"%0300d\"}\n", (int)getpid(), 0);
     if (write(file, buffer, (size_t)length) != length) return 1;
     close(file);
     return rename(new, path);

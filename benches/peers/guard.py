@@ -1,4 +1,4 @@
-"""The guard that people write today: whoever has the same command line is ended, a lock file keeps the others out.
+"""A typical hand-written guard: ends processes with the same command line, then takes a lock file.
 
     guard.py LOCK COMMAND...
 """

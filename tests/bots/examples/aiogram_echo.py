@@ -1,11 +1,11 @@
-"""An aiogram bot as people write them: it answers each update with its number, after $HANDLER_MS of work. With --bare it does
-without `finish`.
+"""An aiogram echo bot: answers each update with its number after $HANDLER_MS of work.
 
-aiogram runs each handler as a task of its own and confirms the update with the next poll, while the handler still runs. On
-SIGTERM it cancels the poll and returns without waiting for the tasks, which then die with the event loop: what they had taken
-is lost. So `finish` waits for them, and only then confirms what was taken: the poll that would have done it was cancelled, and
-without it the next bot would get the same updates again. (`handle_as_tasks=False` is no way out: SIGTERM then cancels the
-handler that is at work, and the updates before it in the same batch are never confirmed.)
+--bare leaves out `finish`.
+
+aiogram runs each handler as a task and confirms its update with the next poll. SIGTERM cancels the
+poll and drops the running tasks, which loses their updates. `finish` waits for the tasks, then
+confirms their updates; otherwise the next bot would get them again. `handle_as_tasks=False` does
+not help: SIGTERM then cancels the running handler and confirms nothing of its batch.
 """
 
 import asyncio
@@ -49,7 +49,8 @@ if "--bare" not in sys.argv:
 
 async def main():
     session = AiohttpSession(api=TelegramAPIServer.from_base(os.environ["API_URL"]))
-    await dispatcher.start_polling(Bot(os.environ["BOT_TOKEN"], session=session), handle_signals=True)
+    bot = Bot(os.environ["BOT_TOKEN"], session=session)
+    await dispatcher.start_polling(bot, handle_signals=True)
 
 
 asyncio.run(main())

@@ -1,8 +1,8 @@
-// A grammY bot as people write them: it answers each update with its number, after $HANDLER_MS of work. With --bare it minds no
-// signal; with --documented it has the line for SIGTERM that grammY's documentation shows, and nothing else.
+// A grammY echo bot: answers each update with its number after $HANDLER_MS of work. --bare handles
+// no signal; --documented has only the SIGTERM handler of grammY's documentation.
 //
-// grammY works at one update after the other. `stop` confirms them up to the one that is at work, yet the rest of the batch is
-// worked at all the same, and the next bot gets it again. So once the bot ends, nothing more of the batch is begun.
+// grammY handles one update at a time. `stop` confirms the updates up to the current one but still
+// handles the rest of the batch, which the next bot gets again. So skip the rest once stopping.
 
 const { setTimeout: sleep } = require("node:timers/promises");
 const { Bot } = require("grammy");

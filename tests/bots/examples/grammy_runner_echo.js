@@ -1,9 +1,9 @@
-// A grammY bot with its runner, for handlers that are slow: it answers each update with its number, after $HANDLER_MS of work. With
-// --bare it minds no signal; with --documented it has the line for SIGTERM that grammY's documentation shows, and nothing else.
+// A grammY runner echo bot: answers each update with its number after $HANDLER_MS of work. --bare
+// handles no signal; --documented has only the SIGTERM handler of grammY's documentation.
 //
-// The runner works at up to 500 updates at once, and polls on meanwhile, which confirms what was taken. `stop` ends the polling and
-// confirms nothing: where the next poll had not gone out yet, the next bot gets the last batch again. So wait until nothing is at
-// work, and confirm what was taken.
+// The runner handles up to 500 updates at once and keeps polling, which confirms what it received.
+// `stop` ends polling without confirming the last batch, so the next bot gets it again. So wait for
+// the running handlers, then confirm.
 
 const { setTimeout: sleep } = require("node:timers/promises");
 const { Bot } = require("grammy");

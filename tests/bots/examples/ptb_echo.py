@@ -1,9 +1,10 @@
-"""A python-telegram-bot bot as people write them: it answers each update with its number, after $HANDLER_MS of work. With --bare
-it does without `concurrent_updates`.
+"""A python-telegram-bot echo bot: answers each update with its number after $HANDLER_MS of work.
 
-`run_polling` takes SIGTERM by itself: it stops polling, confirms what it has taken, and ends when its queue is empty. But by
-default it handles one update after the other, while it goes on taking more: with slow handlers the queue grows, and whatever of it
-outlives `timeouts.graceful` is lost. `concurrent_updates` keeps the queue empty.
+--bare leaves out `concurrent_updates`.
+
+On SIGTERM, `run_polling` stops polling, confirms what it received and works off its queue. By
+default it handles one update at a time while it keeps polling, so slow handlers let the queue
+grow; what is left after `timeouts.graceful` is lost. `concurrent_updates` keeps the queue empty.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ async def echo(update: Update, context: ContextTypes.DEFAULT_TYPE):
     await context.bot.send_message(update.effective_chat.id, f"update {update.update_id}")
 
 
-builder = Application.builder().token(os.environ["BOT_TOKEN"]).base_url(os.environ["API_URL"] + "/bot")
+builder = Application.builder().token(os.environ["BOT_TOKEN"])
+builder = builder.base_url(os.environ["API_URL"] + "/bot")
 if "--bare" not in sys.argv:
     builder = builder.concurrent_updates(True)
 application = builder.build()

@@ -1,9 +1,9 @@
-// A telegraf bot as people write them: it answers each update with its number, after $HANDLER_MS of work. With --bare it minds no
-// signal.
+// A telegraf echo bot: answers each update with its number after $HANDLER_MS of work. --bare
+// handles no signal.
 //
-// telegraf works at all updates of a batch at once, and polls again when the last of them is done: what it has confirmed is
-// finished. `stop` ends the polling, waits for the batch and confirms it. Without a handler SIGTERM ends Node at once, and
-// the next bot gets the whole batch again, the finished ones too.
+// telegraf handles a whole batch at once and polls again when all of it is finished. `stop` ends
+// polling, waits for the batch and confirms it. Without a handler, SIGTERM ends Node at once, and
+// the next bot gets the whole batch again.
 
 const { setTimeout: sleep } = require("node:timers/promises");
 const { Telegraf } = require("telegraf");
