@@ -14,7 +14,8 @@ from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGE, README, PLOT = (ROOT / it for it in ("docs/performance.md", "README.md", "docs/performance.svg"))
+PAGE, PLOT = ROOT / "docs/performance.md", ROOT / "docs/performance.svg"
+README = ROOT / "README.md"
 PART = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # The rows of the README: what it calls them, the bench's row and what it is measured beside.
@@ -160,7 +161,9 @@ def plot(rows):
 
 def replaced(path, table):
     text, count = PART.subn(lambda it: it[1] + table + it[2], path.read_text())
-    return text if count == 1 else sys.exit(f"{path} needs one `<!-- measured -->` … `<!-- end -->`")
+    if count != 1:
+        sys.exit(f"{path} needs one `<!-- measured -->` … `<!-- end -->`")
+    return text
 
 
 def main():

@@ -112,8 +112,8 @@ pub struct Rule {
     pub action: Action,
 }
 
-/// The conditions of a rule, as [`Condition`](crate::engine::condition::Condition) says; one that is
-/// not given holds for every conflict.
+/// The conditions of a rule, as [`Condition`](crate::engine::condition::Condition) says; one that
+/// is not given holds for every conflict.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
     pub pattern: Pattern,

@@ -102,7 +102,9 @@ rw,lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/
 1042 1038 0:30 / /run rw,nosuid,nodev,noexec,relatime - tmpfs tmpfs rw
 1043 1038 8:1 /var/lib/docker/volumes/monopoll-locks/_data /locks rw,relatime master:1 - ext4 \
 /dev/sda1 rw
-1044 1038 8:1 /var/lib/docker/volumes/3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime master:1 - ext4 /dev/sda1 rw
+1044 1038 8:1 \
+/var/lib/docker/volumes/3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data \
+/data rw,relatime master:1 - ext4 /dev/sda1 rw
 1045 1038 0:25 /monopoll /run/monopoll rw,nosuid,nodev - tmpfs tmpfs rw,size=1600000k,mode=755
 1046 1038 8:1 /srv/bot\\040locks /srv/bot\\040locks rw,relatime master:1 - ext4 /dev/sda1 rw
 1047 1038 8:1 /var/lib/docker/containers/0123/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 \
@@ -116,7 +118,9 @@ rw,nodev,noatime,user_id=0,group_id=0,default_permissions,allow_other
 rw,nosuid,nodev,relatime - tmpfs tmpfs rw
 643 640 253:2 /alice/.local/share/containers/storage/volumes/locks/_data /locks rw,relatime - \
 ext4 /dev/mapper/home rw
-644 640 253:2 /alice/.local/share/containers/storage/volumes/aa0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime - ext4 /dev/mapper/home rw";
+644 640 253:2 /alice/.local/share/containers/storage/volumes/\
+aa0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime - \
+ext4 /dev/mapper/home rw";
 
     /// Kubernetes with containerd: an emptyDir, one in memory, a folder of the node, and a claim.
     const KUBERNETES: &str = "\

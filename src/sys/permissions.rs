@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_private_group_has_the_users_name_and_no_other_member() {
-        let passwd = "root:x:0:0::/root:/bin/sh\nbot:x:1000:1000::/home/bot:/bin/sh\nother:x:1001:1001::/:/bin/sh\n";
+        let passwd = "root:x:0:0::/root:/bin/sh\nbot:x:1000:1000::/home/bot:/bin/sh\n\
+            other:x:1001:1001::/:/bin/sh\n";
         let shared = format!("{passwd}third:x:1002:1000::/:/bin/sh\n");
         let member = |name: &str| vec![name.to_owned()];
         for (group, members, users, expected) in [

@@ -47,7 +47,11 @@ fn soak(scene: &Scene, time: Duration) {
         "lost": report.lost.len(),
         "most_at_once": report.most_at_once,
         "conflicts": report.conflicts,
-        "gap_ms": { "least": gaps.first(), "median": gaps.get(gaps.len() / 2), "most": gaps.last() },
+        "gap_ms": {
+            "least": gaps.first(),
+            "median": gaps.get(gaps.len() / 2),
+            "most": gaps.last(),
+        },
     });
     println!("soak {figures}");
 }

@@ -191,7 +191,9 @@ proptest! {
     })]
 
     #[test]
-    fn any_bytes_as_a_file_give_problems_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_as_a_file_give_problems_and_no_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         answers_to_a_file(&bytes);
     }
 
@@ -230,7 +232,9 @@ proptest! {
     }
 
     #[test]
-    fn any_environment_gives_problems_and_no_panic(variables in prop::collection::vec((key(), value()), 0..5)) {
+    fn any_environment_gives_problems_and_no_panic(
+        variables in prop::collection::vec((key(), value()), 0..5),
+    ) {
         let name = |key: &str| format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));
         let env = variables.iter().map(|(key, value)| (name(key).into(), value.into())).collect();
         answers(&Sources { env, cwd: "/nonexistent".into(), ..Sources::default() });

@@ -415,10 +415,8 @@ fn a_process_that_may_not_be_signaled_refuses_with_the_permission_status() {
         let mut snapshot = snapshot(processes);
         let plan = decide(&policy(OnConflict::Graceful), &snapshot);
         assert_eq!(plan.verdict(), Verdict::Refuse(Refusal::Permission));
-        assert!(
-            matches!(cause(&plan), RefusalCause::NotPermitted { owner: Some(owner), .. } if owner == "deploy"),
-            "{plan:?}"
-        );
+        let RefusalCause::NotPermitted { owner, .. } = cause(&plan) else { panic!("{plan:?}") };
+        assert_eq!(owner.as_deref(), Some("deploy"), "{plan:?}");
         // To wait and to refuse, no process has to be signaled.
         assert_eq!(decide(&policy(OnConflict::Wait), &snapshot).verdict(), Verdict::Wait);
         assert_eq!(decide(&policy(OnConflict::Refuse), &snapshot).verdict(), POLICY_REFUSAL);

@@ -76,11 +76,13 @@ proptest! {
         let refused = matches!(plan.verdict(), Verdict::Refuse(_));
         if refused {
             prop_assert!(plan.conflicts.iter().all(|it| it.ladder == Ladder::Nothing));
-            prop_assert_eq!((plan.conflicts_to_end().count(), plan.waits().count(), plan.deadline()), (0, 0, Some(Duration::ZERO)));
+            let steps = (plan.conflicts_to_end().count(), plan.waits().count());
+            prop_assert_eq!((steps, plan.deadline()), ((0, 0), Some(Duration::ZERO)));
         }
         for conflict in &plan.conflicts {
             prop_assert_eq!(conflict.refusal.is_some(), conflict.action == Action::Refuse);
-            prop_assert_eq!(conflict.ladder == Ladder::Nothing, refused || matches!(conflict.action, Action::Refuse | Action::Ignore));
+            let is_passive = matches!(conflict.action, Action::Refuse | Action::Ignore);
+            prop_assert_eq!(conflict.ladder == Ladder::Nothing, refused || is_passive);
         }
     }
 
@@ -90,11 +92,12 @@ proptest! {
         let has = |is: fn(Action) -> bool| plan.conflicts.iter().any(|it| is(it.action));
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
         let would_act = !has(|it| it == Action::Wait) && has(Action::ends_processes);
-        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, policy.max_takeovers, policy.takeover_window);
+        let (limit, window) = (policy.max_takeovers, policy.takeover_window);
+        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, limit, window);
         let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
         prop_assert_eq!(matches!(plan.verdict(), Verdict::Refuse(_)), refused);
         prop_assert_eq!(plan.verdict() == Verdict::Wait, !refused && has(|it| it == Action::Wait));
-        prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && !has(|it| it == Action::Wait) && has(Action::ends_processes));
+        prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && would_act);
         prop_assert_eq!(plan.verdict() == Verdict::Clear, in_the_way == 0);
     }
 
@@ -104,13 +107,16 @@ proptest! {
             LockState::Free | LockState::Mine => false,
             LockState::Held(_) | LockState::Unknown => true,
         });
-        let held = taken || !snapshot.guards.is_empty() || snapshot.processes.iter().any(|it| it.holds_lock == Known(true));
+        let held = taken
+            || !snapshot.guards.is_empty()
+            || snapshot.processes.iter().any(|it| it.holds_lock == Known(true));
         let plan = decide(&policy, &snapshot);
         if held {
             prop_assert_ne!(plan.verdict(), Verdict::Clear);
             prop_assert!(plan.conflicts.iter().any(Conflict::holds_lock));
         }
-        prop_assert!(plan.conflicts.iter().all(|it| !(it.holds_lock() && it.action == Action::Ignore)));
+        let ignored = |it: &Conflict| it.action == Action::Ignore;
+        prop_assert!(plan.conflicts.iter().all(|it| !(it.holds_lock() && ignored(it))));
     }
 
     #[test]
@@ -130,12 +136,16 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let Some(mine) = snapshot.me.ticket else { return Ok(()) };
         for conflict in planned_ends(&plan) {
-            prop_assert!(conflict.guard.as_ref().and_then(|guard| guard.ticket).is_none_or(|theirs| theirs <= mine));
+            let theirs = conflict.guard.as_ref().and_then(|guard| guard.ticket);
+            prop_assert!(theirs.is_none_or(|theirs| theirs <= mine));
         }
     }
 
     #[test]
-    fn no_process_is_in_two_conflicts_unless_below_a_guard(policy in policies(), snapshot in snapshots()) {
+    fn no_process_is_in_two_conflicts_unless_below_a_guard(
+        policy in policies(),
+        snapshot in snapshots(),
+    ) {
         let plan = decide(&policy, &snapshot);
         let strangers = plan.conflicts.iter().filter(|it| it.guard.is_none());
         let all: Vec<u32> = strangers.flat_map(pids).collect();
@@ -166,11 +176,15 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_process_table_does_not_matter(policy in policies(), (snapshot, order) in snapshots().prop_flat_map(|snapshot| {
-        let order = Just(snapshot.processes.clone()).prop_shuffle();
-        (Just(snapshot), order)
-    })) {
+    fn the_order_of_the_process_table_does_not_matter(
+        policy in policies(),
+        (snapshot, order) in snapshots().prop_flat_map(|snapshot| {
+            let order = Just(snapshot.processes.clone()).prop_shuffle();
+            (Just(snapshot), order)
+        }),
+    ) {
         let shuffled = Snapshot { processes: order, ..snapshot.clone() };
-        prop_assert_eq!(format!("{:?}", decide(&policy, &snapshot)), format!("{:?}", decide(&policy, &shuffled)));
+        let decided = |snapshot: &Snapshot| format!("{:?}", decide(&policy, snapshot));
+        prop_assert_eq!(decided(&snapshot), decided(&shuffled));
     }
 }

@@ -513,7 +513,10 @@ proptest! {
     /// the tree gets anything.
     #[test]
     fn no_process_is_signaled_twice_and_no_bystander_ever(
-        shape in prop::collection::vec((0_usize..6, prop::option::of(0_u64..60), any::<bool>()), 1..8),
+        shape in prop::collection::vec(
+            (0_usize..6, prop::option::of(0_u64..60), any::<bool>()),
+            1..8,
+        ),
         stray in prop::option::of(0_u64..60),
     ) {
         let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
@@ -527,22 +530,24 @@ proptest! {
                 actor.job_state = JobState::Stopped;
             }
             script.actors.insert(id(pid), actor);
-            processes.push(process(pid, parent, if index == 0 { "python3 \
-                main.py" } else { "worker" }));
+            let command = if index == 0 { "python3 main.py" } else { "worker" };
+            processes.push(process(pid, parent, command));
         }
         let bystander = id(70);
         script.actors.insert(bystander, Actor::new(5, stray.map(Duration::from_secs)));
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict(), Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let outcome = execute(&mut script, &plan, TerminateLimits { until, still_interval: Duration::MAX }, &mut |_| {});
+        let limits = TerminateLimits { until, still_interval: Duration::MAX };
+        let outcome = execute(&mut script, &plan, limits, &mut |_| {});
         prop_assert_eq!(outcome, Ok(()));
         prop_assert_eq!(script.actors.len(), 1);
         for (to, _) in &script.sent {
             prop_assert_ne!(*to, bystander);
         }
         for signal in [SignalToSend::Signal(Signal::SigTerm), SignalToSend::Kill] {
-            let mut targets: Vec<ProcessId> = script.sent.iter().filter(|(_, it)| *it == signal).map(|(to, _)| *to).collect();
+            let sent = script.sent.iter().filter(|(_, it)| *it == signal);
+            let mut targets: Vec<ProcessId> = sent.map(|(to, _)| *to).collect();
             let all = targets.len();
             targets.sort_unstable();
             targets.dedup();
@@ -551,7 +556,8 @@ proptest! {
         // SIGKILL only after the signal.
         for (index, (to, signal)) in script.sent.iter().enumerate() {
             if *signal == SignalToSend::Kill {
-                prop_assert!(script.sent[..index].contains(&(*to, SignalToSend::Signal(Signal::SigTerm))));
+                let earlier = (*to, SignalToSend::Signal(Signal::SigTerm));
+                prop_assert!(script.sent[..index].contains(&earlier));
             }
         }
     }

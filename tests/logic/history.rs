@@ -112,7 +112,10 @@ fn a_corrupt_line_loses_no_other_line_and_a_corrupt_file_is_replaced() {
     let path = dir.path().join("bot1.lock.history");
     state_dir.add_to_history(&[event(1, stop("one")), event(2, stop("two"))]).unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    let unknown = r#"{"boot":"b","since_boot_ms":1,"at":1,"ticket":1,"pid":1,"event":"from a newer version"}"#;
+    let unknown = concat!(
+        r#"{"boot":"b","since_boot_ms":1,"at":1,"ticket":1,"pid":1,"#,
+        r#""event":"from a newer version"}"#
+    );
     fs::write(&path, format!("{{\n{unknown}\n\0\n{text}{{\"boot\":")).unwrap();
     assert_eq!(state_dir.history().len(), 2);
     for garbage in [b"\xff\xfe\x00".to_vec(), b"[".repeat(200_000), Vec::new()] {

@@ -158,7 +158,10 @@ fn a_guard_rewrites_its_record_and_counter_when_they_are_deleted() {
 fn a_stale_request_with_the_same_ticket_ends_no_guard() {
     let stage = Stage::new();
     private_folder(&stage);
-    let question = r#"{"id":"1-1-1","to":1,"from_pid":1,"force":true,"signal":"SIGTERM","graceful":"1s","kill":"1s","escalate":true}"#;
+    let question = concat!(
+        r#"{"id":"1-1-1","to":1,"from_pid":1,"force":true,"signal":"SIGTERM","#,
+        r#""graceful":"1s","kill":"1s","escalate":true}"#
+    );
     fs::write(stage.state_file("request"), question).unwrap();
     let guard = stage.run(&["--leaves", "--exit", "7"]).start();
     let bot = stage.ready(1);

@@ -74,8 +74,10 @@ pub(crate) fn supervisord<'a>(stage: &'a Stage, program: &Path, lines: &str) -> 
     let folder = stage.folder().display();
     let conf = format!(
         "[unix_http_server]\nfile={folder}/s.sock\n\
-         [supervisord]\nnodaemon=true\nlogfile={folder}/s.log\npidfile={folder}/s.pid\nchildlogdir={folder}\n\
-         [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisord]\nnodaemon=true\nlogfile={folder}/s.log\n\
+         pidfile={folder}/s.pid\nchildlogdir={folder}\n\
+         [rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
          [supervisorctl]\nserverurl=unix://{folder}/s.sock\n{lines}\ndirectory={folder}\n"
     );
     std::fs::write(stage.folder().join("s.conf"), conf).unwrap();

@@ -236,7 +236,8 @@ fn two_programs_of_supervisords_that_fight_settle_and_stay_settled() {
     let began = Instant::now();
     let deployment = |name: &str| {
         format!(
-            "[program:{name}]\ncommand={}\nautorestart=true\nstartsecs=0\nredirect_stderr=true\nstdout_logfile={name}.log\n",
+            "[program:{name}]\ncommand={}\nautorestart=true\nstartsecs=0\n\
+             redirect_stderr=true\nstdout_logfile={name}.log\n",
             command(&stage)
         )
     };

@@ -120,7 +120,10 @@ mod tests {
 
     #[test]
     fn the_object_is_found_in_a_fence_and_in_a_sentence() {
-        let object = r#"{"summary": "A walk.", "action_items": ["Buy  bread"], "topics": ["walking", "bread"]}"#;
+        let object = concat!(
+            r#"{"summary": "A walk.", "action_items": ["Buy  bread"], "#,
+            r#""topics": ["walking", "bread"]}"#
+        );
         let expected = Insight {
             summary: "A walk.".to_owned(),
             action_items: vec!["Buy bread".to_owned()],
@@ -185,12 +188,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_transcript_leaves_its_quotation(transcript in "(\\PC|[\"\\\\{}\n]|system|user|```){0,60}") {
+        fn no_transcript_leaves_its_quotation(
+            transcript in "(\\PC|[\"\\\\{}\n]|system|user|```){0,60}",
+        ) {
             let body = question("m", &transcript);
             let messages = body["messages"].as_array().unwrap();
             prop_assert_eq!(messages.len(), 2);
             prop_assert_eq!(messages[0]["content"].as_str(), Some(TASK));
-            let content: Value = serde_json::from_str(messages[1]["content"].as_str().unwrap()).unwrap();
+            let content: Value =
+                serde_json::from_str(messages[1]["content"].as_str().unwrap()).unwrap();
             prop_assert_eq!(content, json!({ "transcript": transcript }));
         }
 

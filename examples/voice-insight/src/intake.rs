@@ -236,9 +236,8 @@ mod tests {
         for kind in Kind::ALL {
             let file = json!({ "file_id": "abc" });
             for asks in [private(kind.key(), &file), group(kind.key(), &file)] {
-                assert!(
-                    matches!(asks, Ok(Asks::Transcript(recording)) if recording.kind == kind && recording.file == "abc")
-                );
+                let Ok(Asks::Transcript(recording)) = asks else { panic!("{}", kind.key()) };
+                assert!(recording.kind == kind && recording.file == "abc");
             }
         }
     }
@@ -255,7 +254,11 @@ mod tests {
 
     #[test]
     fn a_channel_post_has_no_sender_and_is_answered_in_the_channel() {
-        let post = json!({ "channel_post": { "message_id": 3, "chat": { "id": -100, "type": "channel" }, "voice": { "file_id": "abc" } } });
+        let post = json!({ "channel_post": {
+            "message_id": 3,
+            "chat": { "id": -100, "type": "channel" },
+            "voice": { "file_id": "abc" },
+        } });
         let Intake::Answer(letter) = read(&post) else { panic!("it expects an answer") };
         assert_eq!(letter.address, Address { chat: -100, message: Some(3), topic: None });
         assert_eq!(letter.update, 7);
@@ -264,7 +267,12 @@ mod tests {
     #[test]
     fn an_answer_stays_in_the_topic_of_a_forum_and_only_there() {
         let message = |extra: Value| {
-            let mut message = json!({ "message_id": 3, "message_thread_id": 9, "chat": { "id": -5 }, "voice": { "file_id": "abc" } });
+            let mut message = json!({
+                "message_id": 3,
+                "message_thread_id": 9,
+                "chat": { "id": -5 },
+                "voice": { "file_id": "abc" },
+            });
             message.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             address(&message).unwrap().topic
         };
@@ -343,7 +351,8 @@ mod tests {
             "\\PC{0,9}".prop_map(Value::from)
         ];
         let key = prop_oneof![
-            "message|channel_post|chat|id|type|voice|audio|video_note|file_id|file_size|duration|text|from",
+            "message|channel_post|chat|id|type|voice|audio|video_note|file_id|file_size|duration|\
+                text|from",
             "[a-z]{1,4}"
         ];
         leaf.prop_recursive(4, 40, 6, move |inner| {

@@ -140,8 +140,10 @@ mod tests {
         fn every_part_fits_and_nothing_but_blanks_is_lost(text in "(\\PC|[\n ]|[a-z]{1,12} \
             |👨‍👩‍👧‍👦|e\u{301}){0,200}", most in 11_usize..64) {
             let parts = split(&text, most);
-            let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-            prop_assert!(parts.iter().all(|part| (1..=most).contains(&units(part)) && part.trim() == part));
+            let solid =
+                |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            let fits = |part: &str| (1..=most).contains(&units(part)) && part.trim() == part;
+            prop_assert!(parts.iter().all(|part| fits(part)));
             prop_assert_eq!(solid(&parts.concat()), solid(&text));
         }
 

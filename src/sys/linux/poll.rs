@@ -206,7 +206,6 @@ impl Poller {
 /// Reaps orphans that a start was given, as PID 1 of a container or before the exec: it has no
 /// child of its own yet.
 fn reap_orphans() {
-    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
-    {
-    }
+    let was_reaped = |status| status != WaitStatus::StillAlive;
+    while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(was_reaped) {}
 }

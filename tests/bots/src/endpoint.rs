@@ -36,9 +36,8 @@ impl Answer {
 
     /// A chat completion with this content.
     pub fn chat(content: &impl ToString) -> Answer {
-        Answer::json(
-            &serde_json::json!({ "choices": [{ "message": { "role": "assistant", "content": content.to_string() } }] }),
-        )
+        let message = serde_json::json!({ "role": "assistant", "content": content.to_string() });
+        Answer::json(&serde_json::json!({ "choices": [{ "message": message }] }))
     }
 }
 

@@ -45,7 +45,12 @@ impl Guard<'_> {
         let lock = File::open(self.lock).unwrap().metadata().unwrap();
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
         format!(
-            r#"{{"version":1,"instance":"test","state":"running","ticket":{},"boot":"{}","pid_namespace":{},"process":{},"locks":[{{"dev":{},"ino":{}}}],"host":"{}","user":"{user}","command":"{}","since":{},"profile":null,"child":{},"monopoll":"0.1.0"}}"#,
+            concat!(
+                r#"{{"version":1,"instance":"test","state":"running","ticket":{},"boot":"{}","#,
+                r#""pid_namespace":{},"process":{},"locks":[{{"dev":{},"ino":{}}}],"host":"{}","#,
+                r#""user":"{}","command":"{}","since":{},"profile":null,"child":{},"#,
+                r#""monopoll":"0.1.0"}}"#
+            ),
             self.ticket,
             boot(),
             pid_namespace(),
@@ -53,6 +58,7 @@ impl Guard<'_> {
             lock.dev(),
             lock.ino(),
             kernel("hostname"),
+            user,
             self.command,
             self.since,
             self.child.text(),
@@ -107,7 +113,11 @@ pub fn counter(ticket: u64) -> String {
 /// `x.lock.request`
 pub fn request(id: &str, to: u64, from_pid: u32, force: bool, purpose: &str) -> String {
     format!(
-        r#"{{"id":"{id}","to":{to},"from_pid":{from_pid},"force":{force},"signal":"SIGTERM","graceful":"30s","kill":"5s","escalate":true,"for":"{purpose}"}}"#
+        concat!(
+            r#"{{"id":"{}","to":{},"from_pid":{},"force":{},"signal":"SIGTERM","#,
+            r#""graceful":"30s","kill":"5s","escalate":true,"for":"{}"}}"#
+        ),
+        id, to, from_pid, force, purpose
     )
 }
 

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine: only a failed test waits this long.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The variable with the stage's folder that marks every process of a stage, also a re-parented one.
+/// The variable with the stage's folder: it marks every process of a stage, re-parented ones too.
 const MARK: &str = "TESTBOT_STAGE";
 
 /// The secret half of every token here; no output and no file may contain it.

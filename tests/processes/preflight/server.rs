@@ -32,8 +32,12 @@ pub(super) enum Reply {
 
 /// `getWebhookInfo` of a bot with this webhook; empty: none.
 pub(super) fn webhook(url: &str) -> Reply {
-    let info = serde_json::json!({ "ok": true, "result": { "url": url, "has_custom_certificate": false, "pending_update_count": 3 } });
-    Reply::Json(200, info.to_string())
+    let info = serde_json::json!({
+        "url": url,
+        "has_custom_certificate": false,
+        "pending_update_count": 3,
+    });
+    Reply::Json(200, serde_json::json!({ "ok": true, "result": info }).to_string())
 }
 
 /// `deleteWebhook` that did it.

@@ -41,7 +41,8 @@ const request = https.request;
 https.request = (options, ...rest) => {
   if (options.hostname !== "api.telegram.org") return request(options, ...rest);
   const { path, method, headers } = options;
-  return http.request({ hostname: server.hostname, port: server.port, path, method, headers }, ...rest);
+  const { hostname, port } = server;
+  return http.request({ hostname, port, path, method, headers }, ...rest);
 };
 "#;
 

@@ -11,7 +11,10 @@ fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
     }
     scene.telegram.inject_json(|id| {
         let chat = json!({ "id": -7, "type": "group", "title": "A group" });
-        json!({ "update_id": id, "message": { "message_id": id, "date": 1, "chat": chat, "text": "/health@test_bot" } })
+        json!({
+            "update_id": id,
+            "message": { "message_id": id, "date": 1, "chat": chat, "text": "/health@test_bot" },
+        })
     });
     let _bot = scene.bot().start();
     scene.sent(5);

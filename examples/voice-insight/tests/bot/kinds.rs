@@ -92,10 +92,22 @@ fn each_kind_of_message_is_answered_once_or_ignored() {
     let in_the_groups_name = scene.telegram.inject_json(|id| {
         let group = json!({ "id": -1_000_000_000_000 - id, "type": "supergroup", "title": "A \
             group" });
-        json!({ "update_id": id, "message": { "message_id": id, "chat": group, "sender_chat": group, "voice": { "file_id": "a-voice" } } })
+        json!({
+            "update_id": id,
+            "message": {
+                "message_id": id,
+                "chat": group,
+                "sender_chat": group,
+                "voice": { "file_id": "a-voice" },
+            },
+        })
     });
     wanted.insert(in_the_groups_name, Some(WORDS));
-    let edited = json!({ "edited_message": { "message_id": 1, "chat": { "id": 1, "type": "private" }, "voice": { "file_id": "a-voice" } } });
+    let edited = json!({ "edited_message": {
+        "message_id": 1,
+        "chat": { "id": 1, "type": "private" },
+        "voice": { "file_id": "a-voice" },
+    } });
     for nothing in [
         edited,
         json!({}),
@@ -150,7 +162,14 @@ fn an_answer_has_the_insight_and_stays_in_its_topic() {
     let id = scene.telegram.inject_json(|id| {
         let chat = json!({ "id": -100_500, "type": "supergroup", "title": "A \
             forum", "is_forum": true });
-        let message = json!({ "message_id": 77, "date": 1, "chat": chat, "message_thread_id": 9, "is_topic_message": true, "voice": { "file_id": "a-voice" } });
+        let message = json!({
+            "message_id": 77,
+            "date": 1,
+            "chat": chat,
+            "message_thread_id": 9,
+            "is_topic_message": true,
+            "voice": { "file_id": "a-voice" },
+        });
         json!({ "update_id": id, "message": message })
     });
     let _bot = scene.bot().start();

@@ -77,7 +77,13 @@ impl Scene {
     pub(crate) fn message(&self, chat: i64, field: &str, value: &Value) -> i64 {
         self.telegram.inject_json(|id| {
             let chat = json!({ "id": chat, "type": "private", "first_name": "Someone" });
-            json!({ "update_id": id, "message": { "message_id": id, "date": 1, "chat": chat, "from": user(), field: value } })
+            json!({ "update_id": id, "message": {
+                "message_id": id,
+                "date": 1,
+                "chat": chat,
+                "from": user(),
+                field: value,
+            } })
         })
     }
 
@@ -90,7 +96,13 @@ impl Scene {
         self.message(
             chat,
             "voice",
-            &json!({ "file_id": "a-voice", "file_unique_id": "u", "duration": 3, "mime_type": "audio/ogg", "file_size": 4 }),
+            &json!({
+                "file_id": "a-voice",
+                "file_unique_id": "u",
+                "duration": 3,
+                "mime_type": "audio/ogg",
+                "file_size": 4,
+            }),
         )
     }
 

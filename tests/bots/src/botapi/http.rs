@@ -176,7 +176,12 @@ fn failed(method: &str, telegram: &Shared) -> Option<Response<Full<Bytes>>> {
     let (_, status, description) = failures.remove(at)?;
     if description.contains("upgraded to a supergroup") {
         let parameters = json!({ "migrate_to_chat_id": super::Server::SUPERGROUP });
-        let body = json!({ "ok": false, "error_code": status, "description": description, "parameters": parameters });
+        let body = json!({
+            "ok": false,
+            "error_code": status,
+            "description": description,
+            "parameters": parameters,
+        });
         return Some(document(StatusCode::BAD_REQUEST, &body));
     }
     Some(failure(status, description))
@@ -184,7 +189,12 @@ fn failed(method: &str, telegram: &Shared) -> Option<Response<Full<Bytes>>> {
 
 fn too_many(seconds: u32) -> Response<Full<Bytes>> {
     let description = format!("Too Many Requests: retry after {seconds}");
-    let body = json!({ "ok": false, "error_code": 429, "description": description, "parameters": { "retry_after": seconds } });
+    let body = json!({
+        "ok": false,
+        "error_code": 429,
+        "description": description,
+        "parameters": { "retry_after": seconds },
+    });
     let mut response = document(StatusCode::TOO_MANY_REQUESTS, &body);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response

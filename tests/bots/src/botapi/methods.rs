@@ -89,9 +89,13 @@ fn send(telegram: &mut Telegram, parameters: &Parameters) -> Answer {
     } else {
         json!({ "id": chat, "type": "private", "first_name": "Someone" })
     };
-    Answer::Result(
-        json!({ "message_id": telegram.messages, "date": now(), "chat": chat, "from": me(telegram), "text": text }),
-    )
+    Answer::Result(json!({
+        "message_id": telegram.messages,
+        "date": now(),
+        "chat": chat,
+        "from": me(telegram),
+        "text": text,
+    }))
 }
 
 fn file(telegram: &Telegram, parameters: &Parameters) -> Answer {
@@ -101,9 +105,12 @@ fn file(telegram: &Telegram, parameters: &Parameters) -> Answer {
         Some(file) if file.size > MAX_DOWNLOAD => {
             Answer::Failure(400, "Bad Request: file is too big")
         }
-        Some(file) => Answer::Result(
-            json!({ "file_id": id, "file_unique_id": format!("u{id}"), "file_size": file.size, "file_path": file.path }),
-        ),
+        Some(file) => Answer::Result(json!({
+            "file_id": id,
+            "file_unique_id": format!("u{id}"),
+            "file_size": file.size,
+            "file_path": file.path,
+        })),
     }
 }
 

@@ -109,7 +109,11 @@ impl Kind {
             Kind::Audio => ("audio", 185, 2_900_000),
         };
         let file_id = format!("{name}-{id}");
-        message[name] = json!({ "file_id": file_id, "file_unique_id": format!("u{file_id}"), "duration": seconds });
+        message[name] = json!({
+            "file_id": file_id,
+            "file_unique_id": format!("u{file_id}"),
+            "duration": seconds,
+        });
         if self != Kind::BareVoice {
             message[name]["file_size"] = json!(size);
         }
