@@ -1,8 +1,8 @@
 //! One attempt to start: scan → decide → act → take the locks → scan again → start.
 //!
-//! The start mutex is held from the first scan until the child runs, but not while waiting, and the
-//! locks are only ever taken behind it. So two starts never signal the same conflict twice, and a
-//! waiter never takes a lock that another start has cleared.
+//! The start mutex is held from the first scan until the child runs, but not while waiting. Locks
+//! are taken only with it held: two starts never signal the same conflict twice, and a waiter never
+//! takes a lock that another start has cleared.
 
 mod acquire_locks;
 mod start_mutex;
@@ -32,7 +32,7 @@ use crate::telegram::{Preflight, WebhookRemoval};
 use crate::terminate::execute::{self, ExecuteError, NotEnded, TerminateLimits};
 use crate::terminate::process_control::StartHost;
 
-/// The age at which a plan is not acted on any more.
+/// The age at which a plan is too old to act on.
 const OUTDATED: Duration = Duration::from_millis(50);
 
 pub(super) struct StartMutexes {
@@ -47,8 +47,8 @@ pub(super) struct Attempt<'a> {
     pub(super) lock_set: &'a LockSet,
     pub(super) policy: &'a Policy,
     pub(super) files: Vec<LockFile>,
-    /// The record to write once the locks are held, and its ticket. `None`: a stop, which starts
-    /// nothing and is newer than every guard.
+    /// The record to write once the locks are held. `None` for a stop, which starts nothing and is
+    /// newer than every guard.
     pub(super) record: Option<&'a Record>,
     pub(super) preflight: Option<&'a mut Preflight>,
     pub(super) progress: &'a mut StartProgress,
@@ -58,7 +58,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     pub(super) fn run(mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
         let outcome = self.acquire();
-        // In a folder that was removed meanwhile, every error comes from that.
+        // Errors in a removed folder are consequences of the removal.
         if matches!(outcome, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
             Err(NotStarted::Replaced)
         } else {
@@ -79,7 +79,7 @@ impl Attempt<'_> {
         let mut suspects: Option<Vec<Process>> = None;
         loop {
             // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
-            // the plan refuses.
+            // the plan refuses or waits.
             locks = self.take_locks(locks)?;
             if let LockHandles::Held(held) = &locks {
                 require_in_place(held)?;
@@ -88,7 +88,7 @@ impl Attempt<'_> {
                 }
             }
             let scanned_at = self.host.now();
-            // The first scan finds suspects; they are reported once the start goes through.
+            // Only the first scan finds suspects; later plans repeat them.
             let scope = if suspects.is_some() { ScanScope::Conflicts } else { ScanScope::All };
             let snapshot = self.scan(&locks, scope)?;
             if let LockHandles::Held(held) = &locks
@@ -137,8 +137,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Turns a plan that Telegram objects to into a refusal; a plan that is one already does not
-    /// wait for the answer.
+    /// Refuses the plan if Telegram objects. Does not wait for the answer if it is refused already.
     fn ask_telegram(
         &mut self,
         plan: &mut Plan,
@@ -159,7 +158,7 @@ impl Attempt<'_> {
         Ok(Freshness::Fresh)
     }
 
-    /// The last request to Telegram, with the locks in hand.
+    /// Sends the last request to Telegram, with the locks held.
     fn finish_with_telegram(&mut self) -> Result<Freshness, NotStarted> {
         let Some(preflight) = self.preflight.as_deref_mut() else {
             return Ok(Freshness::Fresh);
@@ -189,7 +188,7 @@ impl Attempt<'_> {
         if matches!(locks, LockHandles::Open(..))
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
-            // Where no process was found there is no conflict, and a start need not read this.
+            // Without a process there is no conflict, and the history is not needed.
             snapshot.history.attempts = state_dir.takeover_attempts(self.host.host_process());
         }
         Ok(snapshot)
@@ -211,7 +210,7 @@ impl Attempt<'_> {
         self.progress.ended.extend(ended.conflicts(plan));
         match outcome {
             Ok(()) => {}
-            // In a folder that was removed no guard reads a request.
+            // No guard reads requests in a removed folder.
             Err(ExecuteError::NotEnded(NotEnded::NotAsked { .. }))
                 if !self.lock_set.is_in_place() =>
             {

@@ -1,5 +1,5 @@
-//! `[check]`: runs before anything is touched; if it fails, the start is refused and the running
-//! bot is left alone.
+//! `[check]`: runs before anything is touched. If it fails, the start is refused and the running
+//! bot keeps running.
 
 #[cfg(unix)]
 mod unix;

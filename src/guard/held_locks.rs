@@ -9,13 +9,13 @@ use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 
-/// The number of tries to retake files that are replaced again at once.
+/// Attempts to retake files that are replaced again at once.
 const MAX_TRIES: u32 = 10;
 
 pub struct HeldLocks {
     pub(super) lock_set: LockSet,
     locks: Vec<HeldLock>,
-    /// Locks on files that were deleted. COMMAND inherited them: they are kept to the end.
+    /// Locks on deleted files, kept to the end because COMMAND inherited them.
     displaced: Vec<HeldLock>,
 }
 
@@ -50,7 +50,7 @@ impl HeldLocks {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
 
-    /// Checks that every lock file is still at its path, and acquires those again that are not.
+    /// Checks that every lock file is still at its path, and retakes those that are not.
     pub(super) fn check(&mut self) -> LockGrip {
         if self.is_in_place() {
             return LockGrip::Intact;
@@ -72,7 +72,7 @@ impl HeldLocks {
             && self.locks.iter().all(|lock| lock.file().is_in_place())
     }
 
-    /// Opens the files anew and takes the locks that can be had.
+    /// Reopens the files and takes the free locks.
     fn retake(&mut self) -> Result<(), Error> {
         let lock_set = LockSet::open_or_create(&self.lock_set.paths)?;
         let files = lock_set.open_locks()?;
@@ -80,8 +80,7 @@ impl HeldLocks {
             self.locks.drain(..).chain(self.displaced.drain(..)).collect();
         let mut failed = None;
         for file in files {
-            // A file that was moved away and back is still held, and a second try would be refused
-            // by our own lock.
+            // A file that was moved away and back is still held: our own lock would refuse a try.
             let ours = known
                 .iter()
                 .position(|held| is_the_same(held.file(), &file))

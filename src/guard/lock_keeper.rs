@@ -1,5 +1,5 @@
-//! Keeps the locks of a guard: retakes those that were replaced, restores missing files beside
-//! them, reads requests to end.
+//! Keeps the locks of a guard: retakes replaced locks, restores missing files next to them, reads
+//! requests to end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::state::record::{Record, RecordStage};
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 
-/// The time for which another process may hold the lock before it counts as lost: a start holds it
-/// for moments.
+/// The time for which another process may hold the lock before it counts as lost: starts hold it
+/// briefly.
 const CONTESTED: Duration = Duration::from_secs(3);
 
-/// How often to try for a lock that is held for moments, and for one that cannot be had for longer.
+/// Pauses between tries to retake a lock: while another start may hold it briefly, and later.
 const NEXT_TRY: Duration = Duration::from_millis(10);
 const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
@@ -81,7 +81,7 @@ impl LockKeeper {
         LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
     }
 
-    /// Returns the time of the next check that no file event announces; `None` while all is well.
+    /// Returns the time of the next check without a file event; `None` while the locks are held.
     pub fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Firm => return None,
@@ -91,9 +91,8 @@ impl LockKeeper {
         Some(clock::monotonic().saturating_add(pause))
     }
 
-    /// Checks at `now`, on the monotonic clock, that the files at the locks' paths are the ones
-    /// that are held, and retakes those that are not; where another guard has them, `on_lost`
-    /// applies.
+    /// Checks at `now`, on the monotonic clock, that the held files are still at their paths, and
+    /// retakes them if not. If another guard has them, `on_lost` applies.
     pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
         match self.locks.check() {
             LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Held,
@@ -121,8 +120,7 @@ impl LockKeeper {
             HoldState::Contested { since } => since,
             HoldState::Firm | HoldState::Unusable => now,
         };
-        // A start that would run next to this guard sees it, and gives the lock back; one that has
-        // written its record did not.
+        // A start that sees this guard returns the lock. A start with a record has not seen it.
         let is_anothers = self
             .locks
             .state_dir()
@@ -140,7 +138,7 @@ impl LockKeeper {
         }
     }
 
-    /// Returns the request to this guard that was not answered yet.
+    /// Returns the unanswered request to this guard.
     pub fn request(&self) -> Option<Request> {
         let state_dir = self.locks.state_dir();
         state_dir
@@ -183,13 +181,13 @@ impl LockKeeper {
         self.write_own_record(on_event);
     }
 
-    /// Removes the record: the tree has ended, and a start that asked need not wait any longer.
+    /// Removes the record: the tree has ended, and the requester need not wait any longer.
     pub fn remove_record(&self) {
         self.locks.state_dir().remove_record(self.record.ticket);
     }
 
-    /// Gives the locks back, and writes that the guard left. Returns the watch: closing it takes
-    /// the kernel some milliseconds, which no other start should wait for.
+    /// Releases the locks and records the end of the guard. Returns the watch: closing it takes
+    /// some milliseconds, for which no other start should wait.
     pub fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
         let LockKeeper { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());
@@ -213,7 +211,7 @@ impl LockKeeper {
     }
 
     fn report_unwritten(&mut self, why: String, on_event: OnLockEvent<'_>) {
-        // A folder that was removed is reported by itself, and its files are then written again.
+        // A removed folder is reported elsewhere, and its files are rewritten later.
         if self.locks.is_in_place() {
             self.report(LockEvent::Unwritten(why), on_event);
         }

@@ -1,4 +1,4 @@
-//! The lock files of an instance, in the one order in which every start takes them.
+//! The lock files of an instance, in the order in which every start takes them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
-/// The number of times that a folder may be removed just after it was opened.
+/// Retries after a folder was removed just after it was opened.
 const MAX_REPLACEMENTS: u32 = 100;
 
-/// How often to try again what failed, and may have failed because the folder was being emptied.
+/// Retries of failures that the removal of a folder may have caused.
 const MAX_RETRIES: u32 = 5;
 
-/// The lock files of an instance, and the state directory beside the first.
+/// The lock files of an instance, and the state directory next to the first.
 pub struct LockSet {
-    /// The configured paths, to open a folder again that was replaced.
+    /// The configured paths, to reopen a replaced folder.
     pub(super) paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
     state_dir: Arc<StateDir>,
@@ -75,8 +75,8 @@ impl LockSet {
                 ));
             }
         }
-        // One order everywhere, links resolved: two starts that name the same files differently
-        // never wait for each other.
+        // One order everywhere, links resolved: starts that name the same files differently never
+        // deadlock.
         locations.sort_by(|(one, _), (other, _)| one.cmp(other));
         locations.dedup_by(|(one, _), (other, _)| one == other);
         let locks: Vec<LockLocation> =
@@ -115,8 +115,7 @@ impl LockSet {
             .collect()
     }
 
-    /// Opens the first lock once more: a duplicate would keep the lock when the other one is
-    /// closed.
+    /// Opens the first lock once more: a duplicate descriptor would keep the lock held.
     pub fn open_first_lock(&self) -> Result<Option<LockFile>, Error> {
         self.locks
             .first()
@@ -180,7 +179,7 @@ impl ExistingLock {
 
 /// The locks of one start: all of them or none.
 pub(crate) enum LockHandles {
-    /// None is held; the index of the one that was just refused.
+    /// None is held; the index of the lock that was just refused.
     Open(Vec<LockFile>, Option<usize>),
     Held(Vec<HeldLock>),
 }
@@ -205,8 +204,8 @@ impl LockHandles {
         }
     }
 
-    /// Tries each lock once. Where one is refused, those taken before it are released; every file
-    /// stays open, because closing one would wake its waiters for nothing.
+    /// Tries each lock once. If one is refused, the others are released. Every file stays open:
+    /// closing one would wake its waiters for nothing.
     pub(crate) fn try_all(files: Vec<LockFile>) -> Result<LockHandles, Error> {
         let mut held = Vec::new();
         let mut files = files.into_iter();

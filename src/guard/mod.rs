@@ -1,4 +1,4 @@
-//! Acquires an instance, holds it, and gives it back.
+//! Acquires, holds and releases an instance.
 
 mod attempt;
 pub(crate) mod check_command;

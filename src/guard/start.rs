@@ -33,7 +33,7 @@ use crate::telegram::Preflight;
 use crate::terminate::machine::{Machine, StartLeftovers};
 use crate::terminate::process_control::StartHost;
 
-/// The number of times that locks may be deleted or replaced under a start.
+/// Retries after locks were deleted or replaced during a start.
 const MAX_REPLACEMENTS: u32 = 100;
 
 /// The locks of a start that has acquired its instance; released on drop.
@@ -80,7 +80,7 @@ impl Acquired {
         self.mutexes = None;
     }
 
-    /// Records that the start failed, and gives everything back.
+    /// Records that the start failed, and releases everything.
     pub(crate) fn give_up(self, error: &Error) {
         let state_dir = self.keeper.locks.state_dir();
         state_dir.remove_record(self.keeper.record.ticket);
@@ -113,7 +113,7 @@ fn prepare_and_acquire(
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<(AcquiredLocks, Poller, (FileWatch, StartLeftovers)), NotStarted> {
-    // First: its error about the process table is clearer than those of later steps.
+    // First: its error about the process table is clearer than later ones.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
     let purpose = request.config.policy.purpose;
@@ -134,7 +134,7 @@ fn prepare_and_acquire(
     };
     machine.poller = Some(&poller);
     machine.requests.purpose = purpose;
-    // After signals are blocked, so that the thread of the request does not receive one.
+    // After signals are blocked, so that the request's thread does not receive any.
     let preflight = match purpose {
         Purpose::Start => {
             Preflight::begin(&request.config.settings.telegram, request.token.as_ref())
@@ -146,7 +146,7 @@ fn prepare_and_acquire(
     Ok((acquired, poller, supervision))
 }
 
-/// Makes attempts until one succeeds; opens replaced locks again. After an error nothing is left
+/// Makes attempts until one succeeds; reopens replaced locks. After an error nothing is left
 /// behind.
 pub fn acquire_locks(
     request: &StartRequest,

@@ -14,18 +14,18 @@ use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
 
-/// The time for which a start that would refuse anyway waits for another one to finish (S3).
+/// The time for which a start that would refuse anyway waits for another start (S3).
 const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time after its end in which a conflict may come back: one that something manages, and one
-/// that only has a living parent (S2).
+/// The time in which an ended conflict may come back: with a manager, or with a living parent alone
+/// (S2).
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
-/// supervisord checks once a second: once it sees the end, and the next time it starts again.
+/// supervisord polls once a second: one poll sees the end, the next one restarts.
 const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
 
-/// The further pause of a supervisor that backs off, where what it has just started ended at once.
+/// The extra pause of a supervisor that backs off after a program ended at once.
 const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
@@ -41,11 +41,11 @@ pub(super) struct StartProgress {
     pub(super) may_release_soon: bool,
     /// The earliest time of the second scan.
     pub(super) rescan_at: Option<Duration>,
-    /// A guard that has lost its lock was given its time to take it back.
+    /// A guard that lost its lock has had its time to retake it.
     pub(super) has_given_back: bool,
     /// Held while this start is the first that waits for a guard.
     pub(super) queue: Option<FileMutex>,
-    /// For the history: written when there is a child, or no start.
+    /// For the history, written when the child runs or the start fails.
     pub(super) ended: Vec<EndedConflict>,
 }
 

@@ -8,7 +8,7 @@ use crate::engine::process::User;
 #[cfg(unix)]
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };
 
-/// Depends on the user id alone, never on the environment, so that all starts of a user meet.
+/// Depends on the user id alone, never on the environment, so that all starts of a user share it.
 #[cfg(unix)]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
@@ -28,8 +28,8 @@ fn home(user: &User) -> Option<PathBuf> {
     Some(entry.dir).filter(|home| home.is_absolute())
 }
 
-/// Depends on the user's profile, never on the environment, so that all starts of a user meet. Only
-/// the user may write to the profile.
+/// Depends on the user's profile, never on the environment, so that all starts of a user share it.
+/// Only the user may write to the profile.
 #[cfg(windows)]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     use known_folders::{KnownFolder, get_known_folder_path};

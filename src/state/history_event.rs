@@ -41,8 +41,7 @@ pub enum HistoryEventKind {
     Refusal {
         cause: GiveUpCause,
         why: String,
-        /// Repetitions in a row: a supervisor that tries for hours must not push out everything
-        /// else.
+        /// Repetitions in a row: hours of restarts must not push out other events.
         times: u32,
     },
     Takeover {
@@ -77,8 +76,7 @@ pub struct EndedConflict {
     pub rule: Option<String>,
     /// From the first signal or request to the end of the whole tree.
     pub took_ms: u64,
-    /// The number of processes that the writer sent SIGKILL; those of a guard that was asked are
-    /// not known.
+    /// The number of processes that the writer sent SIGKILL, without those that a guard killed.
     pub killed: u32,
 }
 

@@ -101,7 +101,7 @@ pub fn takeover_attempts(
             | HistoryEventKind::Stop { .. }
             | HistoryEventKind::Clearing { .. } => return None,
         };
-        // Where boots cannot be told apart, an event in the future is of another one.
+        // Without a boot id, an event in the future is from another boot.
         let ago = since_boot.checked_sub(Duration::from_millis(event.since_boot_ms))?;
         Some(TakeoverAttempt { ago, ticket: event.ticket, kind })
     };

@@ -1,5 +1,5 @@
-//! The lock: a lock on a file in a lock folder. On Unix it is flock(2), on a descriptor that the
-//! child can inherit; on Windows it belongs to one handle, which no child inherits.
+//! The lock on a file in a lock folder. On Unix it is flock(2), on a descriptor that the child can
+//! inherit; on Windows it belongs to one handle, which no child inherits.
 
 use std::fs::{File, TryLockError};
 #[cfg(unix)]
@@ -60,8 +60,8 @@ impl LockFile {
         })
     }
 
-    /// Takes the lock, shared, and releases it at once: only for systems that do not list the
-    /// holders, because another try fails meanwhile.
+    /// Takes the lock, shared, and releases it at once. Other tries fail meanwhile, so this is only
+    /// for systems that do not list the holders.
     pub(crate) fn probe_is_free(&self) -> bool {
         let free = self.file.try_lock_shared().is_ok();
         if free {
@@ -91,25 +91,25 @@ impl LockFile {
 
 #[cfg(unix)]
 impl LockFile {
-    /// Returns the identity of the open file, on systems that tell files apart.
+    /// Returns the identity of the open file, on systems that have one.
     pub fn known_id(&self) -> Option<FileId> {
         Some(self.id)
     }
 
-    /// Returns whether no guard ever held it: it was just created, perhaps in the place of one that
-    /// was deleted.
+    /// Returns whether no guard ever held it: it was just created, perhaps in place of a deleted
+    /// file.
     pub(crate) fn is_new(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
     }
 
-    /// Returns whether the path still leads to the open file. One that was deleted, moved or
-    /// replaced keeps no other start out.
+    /// Returns whether the path still leads to the open file. A deleted, moved or replaced file
+    /// excludes no other start.
     pub(crate) fn is_in_place(&self) -> bool {
         FileId::of_entry(&self.path) == Some(self.id)
     }
 }
 
-/// std does not tell files apart here.
+/// std has no file identity here.
 #[cfg(windows)]
 impl LockFile {
     pub fn known_id(&self) -> Option<FileId> {
@@ -135,11 +135,11 @@ impl HeldLock {
         }
     }
 
-    /// Notes in the file that a guard held it. A content of other origin stays.
+    /// Notes in the file that a guard held it. Other content is kept.
     pub(crate) fn mark_used(&self) {
         #[cfg(unix)]
         if self.0.is_new() {
-            // On a full disk the file stays new, and every start examines more.
+            // On a full disk the file stays new, which costs every start more checks.
             let _ = rustix::io::pwrite(&self.0.file, CONTENT, 0);
         }
     }

@@ -1,4 +1,4 @@
-//! The folder of a lock: which owners, permissions and file systems are refused, and the only way
+//! The folder of a lock: refuses unsafe owners, permissions and file systems, and is the only way
 //! to open, read, write and remove files in it.
 //!
 //! Links are never followed, nothing is truncated in place, and files of other users are refused.

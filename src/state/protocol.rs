@@ -42,7 +42,7 @@ pub struct Asker {
     pub purpose: Purpose,
 }
 
-/// The guard's answer: it carries the request out.
+/// The guard's answer: it is carrying out the request.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     id: String,

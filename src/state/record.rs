@@ -1,4 +1,4 @@
-//! The record of a guard next to its lock: its fields, and reading and writing it.
+//! The record of a guard next to its lock.
 
 use std::io;
 
@@ -18,8 +18,7 @@ pub struct Record {
     pub ticket: Ticket,
     #[serde(flatten)]
     pub holder: HostProcess,
-    /// The locked files, even if they were removed since; empty on systems that do not tell files
-    /// apart.
+    /// The locked files, even if they were removed since; empty on systems without file identity.
     #[serde(default)]
     pub locks: Vec<FileId>,
     pub host: String,
@@ -65,12 +64,11 @@ impl StateDir {
         self.store(StateFile::Record, record)
     }
 
-    /// Writes the record if there is none, and returns whether it is there: of two processes that
-    /// do so at the same moment one gets `false`.
+    /// Writes the record if there is none. Returns `false` to all but one of several writers.
     pub(crate) fn create_record(&self, record: &Record) -> io::Result<bool> {
         let content = serde_json::to_string(record)?;
         match self.folder().write_new(&self.name(StateFile::Record), &content) {
-            // Some file systems replace the other record: only the content shows which one is kept.
+            // Some file systems replace the other record: only the content shows which was kept.
             Ok(()) => Ok(self.record().as_ref() == Some(record)),
             Err(error)
                 if matches!(

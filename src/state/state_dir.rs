@@ -1,8 +1,8 @@
-//! The files next to a lock: their names, and reading and writing them.
+//! The files next to a lock.
 //!
 //! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
-//! They are believed only as far as the kernel confirms them: garbage, or no file at all, never
-//! leads to a kill (S22).
+//! They count only as far as the kernel confirms them: garbage, or no file at all, never leads to a
+//! kill (S22).
 
 use std::io;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub(super) enum StateFile {
     Request,
     Answer,
     History,
-    /// For the guarded program: the updates that it has taken and not finished.
+    /// The guarded program's unfinished updates.
     Journal,
 }
 
@@ -52,7 +52,7 @@ impl StateFile {
         StateFile::Journal,
     ];
 
-    /// Every version must use the same.
+    /// Part of the protocol between versions.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             StateFile::Record => ".record",
@@ -89,8 +89,7 @@ impl StateDir {
         self.path(StateFile::Record)
     }
 
-    /// A file for the guarded program's own state: the next program that holds the instance finds
-    /// it.
+    /// Returns the file for the guarded program's own state, which the next holder finds too.
     pub fn journal_path(&self) -> PathBuf {
         self.path(StateFile::Journal)
     }
@@ -135,7 +134,7 @@ impl StateDir {
         self.folder.write(&self.name(file), &serde_json::to_string(value)?)
     }
 
-    /// A file that stays does no harm: its process or its ticket has passed.
+    /// Ignores failures: a leftover names a process or ticket of the past.
     pub(super) fn remove(&self, file: StateFile) {
         let _ = self.folder.remove(&self.name(file));
     }

@@ -13,7 +13,7 @@ const MUTEX_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl StateDir {
     /// Draws a ticket larger than the counter and the tickets of all records in the folder. Fails
-    /// where the counter cannot be written: a start without a ticket could not be ordered later.
+    /// if the counter cannot be written: a start without a ticket has no order.
     pub(crate) fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _locked = self.lock_counter()?;
         // The largest number is ignored: no counter could ever follow it.
@@ -54,8 +54,8 @@ impl StateDir {
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        // Of one length, so that it is overwritten in place: a rename costs some file systems a
-        // write to the disk.
+        // A fixed length allows overwriting in place: a rename costs some file systems a disk
+        // write.
         let content = format!("{:020}\n", ticket.0);
         self.folder().overwrite(&self.name(StateFile::Counter), &content).map_err(|error| {
             let path = self.path(StateFile::Counter);

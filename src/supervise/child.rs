@@ -1,8 +1,8 @@
-//! COMMAND: how it is started, signaled and reaped.
+//! Starts, signals and reaps COMMAND.
 //!
 //! Unix: it inherits the locks, and signals are forwarded to it. Windows: the lock stays with the
-//! guard, and the console gives its keys to the child by itself. On Linux alone, the guard reaps
-//! the orphans of its tree, and the child gets a signal when its guard is killed.
+//! guard, and the console signals the child itself. On Linux alone, the guard reaps the orphans of
+//! its tree, and the child gets a signal when its guard is killed.
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod linux;
@@ -28,7 +28,7 @@ use crate::error::ExitStatus;
 use crate::state::lock_file::HeldLock;
 use crate::sys::machine::poll::Poller;
 
-/// Makes the orphans of the tree children of this process, where the system can.
+/// Makes this process the parent of the tree's orphans, where the system can.
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),
     expect(clippy::unnecessary_wraps, reason = "it fails on Linux alone")
@@ -44,9 +44,9 @@ pub(super) fn adopt_orphans() -> io::Result<()> {
     expect(dead_code, reason = "each system uses a part of it")
 )]
 pub(super) struct Inheritance<'a> {
-    /// The locks: while any process of the tree has one open, no other start gets it.
+    /// While any process of the tree has one open, no other start gets it.
     pub(super) locks: &'a [HeldLock],
-    /// Knows the original signal mask, and notices the end of the child.
+    /// Has the original signal mask, and notices the end of the child.
     pub(super) poller: &'a Poller,
     pub(super) death_signal: Signal,
     pub(super) variable: (&'static str, OsString),
@@ -54,14 +54,14 @@ pub(super) struct Inheritance<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reaped {
-    /// The status of COMMAND, if it was among them.
+    /// The status of COMMAND, if it was reaped.
     pub(super) child: Option<ExitStatus>,
     /// This process has no child left; never known where it does not adopt orphans.
     pub(super) is_childless: bool,
 }
 
-/// Returns the options that this system can carry out: where no signal can ask a process to end,
-/// there is nothing to wait for before it is killed.
+/// Returns the options that this system supports: without signals that ask a process to end, it is
+/// killed at once.
 pub(super) fn possible_options(options: StopOptions) -> StopOptions {
     if cfg!(unix) || options.escalation == AfterGraceful::Refuse {
         options

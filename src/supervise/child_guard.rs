@@ -1,6 +1,5 @@
 //! The guard of COMMAND: forwards signals, reaps, answers requests, and ends what is left of the
-//! tree. On Linux, as a subreaper, its tree is all that is below it; elsewhere what can be seen of
-//! that.
+//! tree. On Linux it is a subreaper and has its whole tree; elsewhere, what can be seen of it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -44,19 +43,19 @@ pub(super) struct ChildEnd {
 pub(super) struct ChildGuard<'a> {
     poller: &'a Poller,
     pub(super) keeper: LockKeeper,
-    /// For the end of the tree, unless a request has its own.
+    /// Used to end the tree, unless a request has its own.
     stop_options: StopOptions,
     child: Child,
     tree: GuardTree,
     on_event: &'a mut dyn FnMut(GuardEvent),
     status: Option<ExitStatus>,
-    /// This process has no child left, and so the tree no member.
+    /// No child is left, so the tree is empty.
     is_childless: bool,
     /// Set while the tree is being ended.
     progress: Option<SignalSequence>,
     superseded_by: Option<Asker>,
     lost: bool,
-    /// When COMMAND was first sent each signal that asks to end.
+    /// The first time that each stop signal was forwarded.
     forwarded: HashMap<Signal, Duration>,
     check_at: Option<Duration>,
     /// Changes in the state directory alone do not change the tree.
@@ -114,7 +113,7 @@ impl<'a> ChildGuard<'a> {
             };
             let until = self.check_at.into_iter().chain(self.keeper.next_check()).min();
             let watch = Some(&self.keeper.watch);
-            // Last, so that the pages of the code above are released too.
+            // Last, to release the pages of the code above too.
             if std::mem::take(&mut is_first_sleep) {
                 memory::release_unused();
             }
@@ -185,14 +184,14 @@ impl<'a> ChildGuard<'a> {
         self.set_stage(RecordStage::Stopping);
     }
 
-    /// Takes one step of ending the tree, once COMMAND has ended or a request came.
+    /// Takes one step of ending the tree, if COMMAND has ended or a request came.
     fn end_tree(&mut self) -> Option<ChildEnd> {
         if self.progress.is_none() && self.status.is_none() || !self.may_have_changed {
             return None;
         }
         let members = if self.is_childless { Some(Vec::new()) } else { self.tree.members() };
         let Some(members) = members else {
-            // Nothing can be read, which does not prove that no process is left.
+            // An unreadable table does not prove that the tree has ended.
             self.check_at = Some(clock::monotonic() + PIN_AGAIN);
             return None;
         };
@@ -206,7 +205,7 @@ impl<'a> ChildGuard<'a> {
             self.tree.pinned.send(id, signal);
         }
         match next.then {
-            // COMMAND's own end is still to be reaped: its SIGCHLD comes.
+            // COMMAND is still to be reaped: its SIGCHLD will come.
             AfterStep::Ended if self.status.is_none() => self.check_at = None,
             AfterStep::Ended => return Some(self.end(0)),
             AfterStep::Check { at } => self.check_at = Some(at),
@@ -222,8 +221,8 @@ impl<'a> ChildGuard<'a> {
             {
                 return Some(self.end(members.len()));
             }
-            // The asking process does not escalate and has given up: the tree lives on, and its
-            // guard too. Leftovers of COMMAND and the next request have options of their own.
+            // The requester does not escalate and has given up: the tree and its guard live on.
+            // Leftovers of COMMAND and the next request have their own options.
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 self.superseded_by = None;
                 self.progress = None;

@@ -1,4 +1,4 @@
-//! Runs COMMAND below an acquired instance: starts it, guards it, gives the instance back.
+//! Runs COMMAND in an acquired instance: starts it, guards it, releases the instance.
 
 use tracing::{debug, warn};
 
@@ -44,7 +44,7 @@ pub(crate) fn run_child(
         guard.keeper.remove_record();
     }
     let (why, asked_by) = departure(&end);
-    // The lock first: the next start does not wait for what is left of this process.
+    // The lock first, so that the next start does not wait for the rest of this exit.
     let _watch = guard.keeper.give_back(why, asked_by);
     if end.left > 0 {
         warn!(

@@ -31,7 +31,7 @@ pub enum NotEnded {
     OutOfTime,
     /// A guard in another PID namespace did not answer.
     NoAnswer,
-    /// A guard could not be asked, and was not signaled either.
+    /// The request to a guard could not be written, and it was not signaled either.
     NotAsked {
         /// Its pid, where it can be seen.
         guard: Option<u32>,
@@ -65,7 +65,7 @@ impl From<Interrupted> for ExecuteError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminateEvent {
-    /// A guard was asked; its pid, where it can be seen.
+    /// A request was sent to a guard; its pid, where it can be seen.
     Asked(Option<u32>),
     Acknowledged(Option<u32>),
     Sent(ProcessId, SignalToSend),
@@ -117,7 +117,7 @@ pub fn execute(
             return Err(NotEnded::OutOfTime.into());
         }
         if has_event {
-            // An event shows as well that the work is in progress.
+            // Any event shows that the work is in progress.
             still = still.restart(machine.now());
         } else if still.is_due(machine.now()) {
             on_event(TerminateEvent::Still);
@@ -126,7 +126,7 @@ pub fn execute(
     }
 }
 
-/// The time from the end of a guard's last process to its signing off.
+/// The time from the end of a guard's last process to the removal of its record.
 const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
 struct Target {
@@ -134,7 +134,7 @@ struct Target {
     /// The living members that were seen last.
     known: BTreeSet<ProcessId>,
     means: Means,
-    /// When to search for new members of a guard's tree.
+    /// The time of the next search for new members of a guard's tree.
     search_at: Option<Duration>,
 }
 
@@ -172,17 +172,17 @@ impl Target {
     ) -> Result<Option<Duration>, NotEnded> {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
-            // Processes that the guard leaves alone, as it did not start them, may stay then.
+            // Processes that the guard did not start may stay.
             Means::Guard => machine.has_signed_off(),
         };
         match &self.means {
             Means::Guard if has_signed_off && machine.has_left() => return Ok(None),
-            // The guard knows its tree best, and tells its end by its record, its lock, or its own
+            // The guard knows its tree best: its record, its lock or its own end show the tree's
             // end.
             Means::Guard if !has_signed_off => {
                 let living = machine.living(&self.known);
-                // A process that ended may have left children, and a guard that is killed does not
-                // end them: unless it signs off in time, its descendants are searched for.
+                // An ended process may have left children, which a killed guard does not end:
+                // unless it signs off in time, search for its descendants.
                 if living != self.known {
                     self.search_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
                 }

@@ -58,7 +58,7 @@ impl GuardRequests {
             return Ok(AskOutcome::NotAsked(error.kind()));
         }
         let answer = loop {
-            // A guard that has ended has done more than it was asked to.
+            // A guard that has ended needs no answer.
             if state_dir.is_acknowledged(&request.id) || has_ended() {
                 break Ok(AskOutcome::Acknowledged);
             }

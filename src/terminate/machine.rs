@@ -30,8 +30,7 @@ pub struct Machine<'p> {
     /// `None` in a dry run, which ends at a signal as any program does.
     pub(crate) poller: Option<&'p Poller>,
     state_watch: FileWatch,
-    /// Watches the lock files: other changes in their folders must not wake a start that waits for
-    /// a lock.
+    /// Watches the lock files alone: other changes must not wake a start that waits for a lock.
     lock_watch: Option<FileWatch>,
     pub(crate) requests: GuardRequests,
 }
@@ -86,15 +85,14 @@ impl<'p> Machine<'p> {
     }
 }
 
-/// State that only the start needed. Freeing it takes a while, and need not come before COMMAND.
+/// State that only the start needed. Freeing it takes a while, and can wait until COMMAND runs.
 pub(crate) struct StartLeftovers {
     lock_watch: Option<FileWatch>,
     _scanner: Scanner,
 }
 
 impl StartLeftovers {
-    /// Frees all but the watch, to be kept to the end: to close it takes the kernel some
-    /// milliseconds.
+    /// Frees all but the watch, which is kept to the end: closing it takes some milliseconds.
     pub(crate) fn into_lock_watch(self) -> Option<FileWatch> {
         self.lock_watch
     }

@@ -1,4 +1,4 @@
-//! A machine as a start and the ladder need it; tests put a scripted one in its place.
+//! The interface of a machine for a start and the ladder; tests implement a scripted one.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,7 +21,7 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::wake::{Interrupted, SleepEnd};
 
 pub trait ProcessControl {
-    /// Returns the time of a clock that stands still in suspend.
+    /// Returns the time of a clock that stops in suspend.
     fn now(&self) -> Duration;
 
     /// Returns the living ones of `known` and all their descendants, and pins those that are new.
@@ -42,7 +42,7 @@ pub trait ProcessControl {
     /// Returns whether a guard has removed its record, which means that its whole tree has ended.
     fn has_signed_off(&mut self) -> bool;
 
-    /// Returns whether the lock of a guard that was asked is free.
+    /// Returns whether the lock of the requested guard is free.
     fn has_left(&mut self) -> bool;
 }
 
@@ -77,11 +77,11 @@ pub trait StartHost: ProcessControl {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)>;
 
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or
-    /// replaced, and we have the new one.
+    /// Returns the owner of a record whose lock file was deleted or replaced, while this process
+    /// holds the new one.
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner;
 
-    /// Watches the folders of the locks, and the first lock, to see when a guard that was asked has
+    /// Watches the folders of the locks, and the first lock, to notice that the requested guard
     /// left.
     fn watch_state_dir(
         &mut self,
@@ -96,12 +96,12 @@ pub trait StartHost: ProcessControl {
 
     fn notices_closes(&self) -> bool;
 
-    /// Returns whether a lock is free, as far as that can be seen without taking it.
+    /// Returns whether a lock is known to be free, without taking it.
     fn is_free(&self, lock: &LockFile) -> bool;
 
     fn watch_process(&mut self, process: ProcessHandle);
 
-    /// Removes the processes that have ended, or that no snapshot has shown.
+    /// Removes the processes that have ended, or that were in no snapshot.
     fn retain_living(&self, processes: &mut BTreeSet<ProcessId>);
 
     /// Sleeps until one of these processes ends, a watched lock is closed, or this time.

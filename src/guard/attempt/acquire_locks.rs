@@ -1,5 +1,5 @@
-//! Takes the locks, all or none, and writes the record; gives both back to a living guard that has
-//! lost them.
+//! Takes the locks, all or none, and writes the record; returns both to a living guard that lost
+//! them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,13 +18,12 @@ use crate::text::printable;
 /// The time that a guard gets to take back a lock that was deleted or replaced (S17).
 const RETAKING: Duration = Duration::from_secs(1);
 
-/// The number of tries to write the record while others write theirs.
+/// Attempts to write the record while other starts write theirs.
 const MAX_CLAIMS: u32 = 20;
 
 impl Attempt<'_> {
-    /// Takes all locks or none. Retries briefly where the holder may be releasing one, and where no
-    /// record names a guard: a scan takes a lock for an instant where the kernel's list of locks is
-    /// incomplete, and must not be taken for a holder.
+    /// Takes all locks or none. Retries briefly if the holder may be releasing one, or if no record
+    /// names a guard: a scan holds a lock for an instant where the kernel's list is incomplete.
     pub(super) fn take_locks(&mut self, mut locks: LockHandles) -> Result<LockHandles, NotStarted> {
         let guarded = self.lock_set.state_dir().record().is_some();
         let pauses: &[Duration] =
@@ -42,8 +41,8 @@ impl Attempt<'_> {
         Ok(locks)
     }
 
-    /// Returns whether a living guard has lost these locks: their files are new, and it takes them
-    /// back as soon as it can.
+    /// Returns whether a living guard has lost these locks, because their files were replaced, and
+    /// will retake them.
     pub(super) fn belong_to_a_guard(&self, held: &[HeldLock], snapshot: &Snapshot) -> bool {
         let unseen = || {
             self.lock_set.state_dir().record().is_some_and(|record| {
@@ -53,8 +52,8 @@ impl Attempt<'_> {
         !self.progress.has_given_back && (!snapshot.guards.is_empty() || unseen())
     }
 
-    /// Releases the locks, and waits until the guard that has lost them says by its record that it
-    /// has them again – for a second at most.
+    /// Releases the locks and waits, for at most a second, until the record of the guard that lost
+    /// them shows that it has them again.
     pub(super) fn give_back_to_guard(
         &mut self,
         locks: LockHandles,
@@ -71,7 +70,7 @@ impl Attempt<'_> {
         Ok(LockHandles::Open(files, None))
     }
 
-    /// Writes the record: from here on a newer start can ask this one to end.
+    /// Writes the record. From then on, a newer start can ask this one to end.
     pub(super) fn write_record(&self, held: &[HeldLock]) -> Result<RecordState, Error> {
         let Some(mine) = self.record else { return Ok(RecordState::Written) };
         let state_dir = self.lock_set.state_dir();
@@ -83,13 +82,13 @@ impl Attempt<'_> {
                  `lock.paths`",
             )
         };
-        // Requests are written with the start mutex held, as it is now: one that is left over is
-        // from a start that was killed, and names our ticket if the counter has vanished since.
+        // This start holds the mutex under which requests are written. A leftover is from a killed
+        // start, and may name our ticket if the counter was lost.
         state_dir.remove_request();
         for _ in 0..MAX_CLAIMS {
             match state_dir.record() {
                 Some(record) if record == *mine => return Ok(RecordState::Written),
-                // Written since the last scan: the files had vanished, and a guard restores them.
+                // Written since the last scan, by a guard that restores lost files.
                 Some(record) => match self.host.displaced_by(&record, held) {
                     DisplacedOwner::Guard => return Ok(RecordState::Contested),
                     DisplacedOwner::Unseen if !self.progress.has_given_back => {
@@ -109,19 +108,19 @@ impl Attempt<'_> {
         Err(failed(std::io::Error::other("other starts keep replacing it")))
     }
 
-    /// Sleeps with the locks held, so that the second scan sees what a supervisor starts again.
+    /// Sleeps with the locks held, so that the second scan sees what a supervisor restarts.
     pub(super) fn wait_for_respawn(
         &mut self,
         at: Duration,
         held: &[HeldLock],
     ) -> Result<(), NotStarted> {
-        // A guard that contests the record is seen by the scan that follows.
+        // The next scan sees a guard that contests the record.
         self.write_record(held)?;
         while self.host.now() < at {
             if let Some(request) =
                 self.record.and_then(|record| self.lock_set.state_dir().request_to(record.ticket))
             {
-                // Even if the answer cannot be written, this start ends as it was asked to.
+                // Ends even if the answer cannot be written.
                 let _ = self.lock_set.state_dir().acknowledge(&request);
                 return Err(NotStarted::Superseded);
             }
@@ -131,15 +130,14 @@ impl Attempt<'_> {
     }
 }
 
-/// `Contested`: a living guard has written its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordState {
     Written,
+    /// A living guard has written its own.
     Contested,
 }
 
-/// Requires that every lock file still lies at its path: one that was deleted keeps no other start
-/// out.
+/// Requires that every lock file is still at its path: a deleted file excludes no other start.
 pub(super) fn require_in_place(held: &[HeldLock]) -> Result<(), NotStarted> {
     if held.iter().all(|held| held.file().is_in_place()) {
         Ok(())

@@ -1,4 +1,4 @@
-//! The start mutex: one start at a time, in the order in which they came.
+//! The start mutex: one start at a time, in order of arrival.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::terminate::process_control::StartHost;
 
 pub(super) enum MutexOutcome {
     Held(FileMutex),
-    /// A guard runs by now, and its presence alone decides.
+    /// A guard is running, which alone decides.
     DecidedByGuard(Box<Plan>),
 }
 
@@ -49,8 +49,8 @@ struct GuardDecision {
 }
 
 impl Attempt<'_> {
-    /// Waits for the start mutex. Where many starts queue, most need no full scan: a guard that
-    /// runs by the time it is their turn decides for them.
+    /// Waits for the start mutex. Most of many queued starts need no full scan: a guard that runs
+    /// when their turn comes decides for them.
     pub(super) fn take_start_mutex(
         &mut self,
         until: Option<Duration>,
@@ -85,7 +85,7 @@ impl Attempt<'_> {
                 &mut decide_wait,
             )? {
                 WaitEnd::Locked(mutex) if mutex.is_in_place() => {
-                    // A start before this one may run by now; that is cheaper to see than a scan.
+                    // An earlier start may be running; this check is cheaper than a scan.
                     let may_be_guarded =
                         verdicts == FinalVerdicts::RefuseOrWait || has_queued.get();
                     match may_be_guarded
@@ -99,7 +99,7 @@ impl Attempt<'_> {
                 WaitEnd::Locked(_) if !self.lock_set.is_in_place() => {
                     return Err(NotStarted::Replaced);
                 }
-                // A mutex file that was deleted meanwhile keeps no other start out.
+                // A deleted mutex file excludes no other start.
                 WaitEnd::Locked(_) => {}
                 WaitEnd::GaveUp => {
                     if let Some(decided) = decided.take() {
@@ -116,9 +116,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Decides by the running guard alone, if there is one by its record and by the kernel, and if it
-/// keeps this start from starting. Each guard is examined once: where that decides nothing, the
-/// full scan behind the mutex does.
+/// Decides by the running guard alone, if the kernel confirms its record and it prevents this
+/// start. Examines each guard once; otherwise the full scan under the mutex decides.
 fn decided_by_guard(
     host: &dyn StartHost,
     lock_set: &LockSet,
@@ -138,7 +137,7 @@ fn decided_by_guard(
     let (snapshot, handle) =
         host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
     let plan = decide(request.policy, &snapshot);
-    // A token may be carried by the guard's tree alone, which only a full scan finds.
+    // Only a full scan finds a token that is in the guard's tree alone.
     let asks_for_a_token = request.policy.rules.iter().any(|rule| rule.when.mention_token());
     let is_complete = !asks_for_a_token
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);

@@ -1,7 +1,7 @@
 //! Waits for the conflicts that the plan waits for.
 //!
-//! Starts that wait for the same guard stand in a queue: the first one watches the guard, the
-//! others wait for the first. So the guard's end wakes one start, and that one wakes the next.
+//! Starts that wait for the same guard form a queue: the first one watches the guard, the others
+//! wait for the first. So the guard's end wakes one start, and that one wakes the next.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use crate::sys::ticker::Ticker;
 use crate::sys::wake::SleepEnd;
 use crate::terminate::process_control::StartHost;
 
-/// The interval at which a lock is tried whose holder may release it without closing it.
+/// The interval of tries if the holder may release the lock without closing it.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How often a start that is not the first in the queue checks the conflicts itself: the first may
-/// be stopped (SIGSTOP).
+/// The interval at which starts behind the first check the conflicts themselves: the first may be
+/// stopped (SIGSTOP).
 const QUEUE_CHECK: Duration = Duration::from_secs(5);
 
 /// The processes and locks that a plan waits for.
@@ -36,7 +36,7 @@ struct WaitTarget<'a> {
     until: Duration,
     living: BTreeSet<ProcessId>,
     has_processes: bool,
-    /// A holder may release its lock without a close, which wakes no sleep; a guard never does.
+    /// A holder that is no guard may release its lock without a close, which wakes no sleep.
     may_release_silently: bool,
 }
 
@@ -58,8 +58,7 @@ impl<'a> WaitTarget<'a> {
         WaitTarget { plan, files, until, living, has_processes, may_release_silently }
     }
 
-    /// Returns whether nothing is left to wait for, as far as the processes and a try of the locks
-    /// show.
+    /// Returns whether the processes have ended or the locks are free.
     fn is_gone(&mut self, host: &dyn StartHost) -> bool {
         host.retain_living(&mut self.living);
         self.has_processes && self.living.is_empty()
@@ -90,8 +89,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Waits until something happens to the conflicts that the plan waits for, or until
-    /// `timeouts.wait` is over.
+    /// Waits until a conflict of the plan changes, or until `timeouts.wait` is over.
     fn wait_for_change(&mut self, plan: &Plan, files: &[LockFile]) -> Result<(), NotStarted> {
         self.observer.on_event(&StartEvent::Waiting(plan));
         let since = *self.progress.waiting_since.get_or_insert_with(|| self.host.now());
@@ -115,8 +113,8 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Waits in the queue of the starts that wait for the same guard. `false`: it did not become
-    /// the first, and has to scan all the same.
+    /// Waits in the queue of the starts that wait for the same guard. `false`: it gave up its place
+    /// and must scan.
     fn become_first(
         &mut self,
         target: &mut WaitTarget<'_>,
@@ -131,7 +129,7 @@ impl Attempt<'_> {
             self.progress.queue = first;
             return Ok(true);
         }
-        // Without the queue only the order of the starts is lost.
+        // Without the queue, only the order of the starts is lost.
         let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(true) };
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =
@@ -167,8 +165,7 @@ impl Attempt<'_> {
         target: &mut WaitTarget<'_>,
         ticker: &mut Ticker,
     ) -> Result<(), NotStarted> {
-        // A holder that released its lock between the scan and this watch, and lives on, wakes no
-        // sleep any more.
+        // A living holder that released its lock before this watch began wakes no sleep.
         let will_wake = self.host.watch_locks(target.files, &target.living);
         if !will_wake
             && !target.may_release_silently

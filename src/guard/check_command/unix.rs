@@ -21,14 +21,14 @@ impl ProcessGroup {
 
     pub(super) fn kill(&self) {
         if let Some(group) = self.0 {
-            // It may just have ended by itself.
+            // Fails if it has just ended.
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
 }
 
-/// Handles the signals that end a start, and returns the number of the first that arrives; one that
-/// was ignored stays ignored.
+/// Handles the signals that end a start, and returns the number of the first that arrives. Ignored
+/// signals stay ignored.
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
     let ignored = IgnoredSignals::read();
     let handle = |kind| {

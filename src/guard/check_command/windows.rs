@@ -23,7 +23,7 @@ impl ProcessGroup {
     }
 }
 
-/// Handles the console's keys, and returns the POSIX signal that they stand for.
+/// Handles the console's keys, and returns their POSIX signal.
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
     let failed = |error| Error::from_source(ExitStatus::Fault, "cannot wait for signals", error);
     let mut interrupt = ctrl_c().map_err(failed)?;

@@ -42,13 +42,14 @@ impl LockFolder {
         Ok(folder)
     }
 
-    /// Returns whether the path still leads to this folder. Files in one that was removed or moved
-    /// are found by no other start.
+    /// Returns whether the path still leads to this folder. No other start finds files in a removed
+    /// or moved folder.
     pub(crate) fn is_in_place(&self) -> bool {
         file_id::is_in_place(&self.file, &self.path)
     }
 
-    /// Only this user and root may replace the files, the folder, or a folder above it.
+    /// Requires that only this user and root may replace the files, the folder, or a folder above
+    /// it.
     fn check_permissions(&self) -> Result<(), Error> {
         let opened = self.file.metadata();
         let above = self.path.ancestors().skip(1).map(|folder| (folder, fs::metadata(folder)));
@@ -105,7 +106,7 @@ impl LockFolder {
         })
     }
 
-    /// The owner of a file, if that is another user.
+    /// Returns the owner of a file, if that is another user.
     fn other_owner(&self, name: &str) -> Option<u32> {
         let stat = rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         (!is_me(stat.st_uid)).then_some(stat.st_uid)
@@ -176,8 +177,8 @@ impl LockFolder {
         Ok(rustix::fs::openat(&self.file, name, flags, PRIVATE)?.into())
     }
 
-    /// Writes over a file in place if the length stays the same, and replaces it otherwise. A
-    /// reader may see a part of each content.
+    /// Overwrites a file in place if the length stays the same, and replaces it otherwise. A reader
+    /// may see a part of each content.
     pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | SAFE;
         let existing =
@@ -195,7 +196,7 @@ impl LockFolder {
         Ok(rustix::fs::renameat(&self.file, old, &self.file, new)?)
     }
 
-    /// Renames if `new` does not exist, or in any case where the file system cannot tell.
+    /// Renames if `new` does not exist; always, if the file system has no such check.
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
         use rustix::fs::{RenameFlags, renameat_with};
@@ -229,7 +230,7 @@ fn is_me(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
 }
 
-/// The hint must not lead to removing the file: that user's bot may hold it.
+/// Refuses with a hint that does not suggest removing the file: that user's bot may hold it.
 fn belongs_to_another_user(path: &Path, uid: u32) -> Error {
     let name = host::user(uid).name;
     let why = if name == uid.to_string() {

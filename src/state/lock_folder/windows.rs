@@ -37,8 +37,8 @@ impl LockFolder {
         Ok(LockFolder { path })
     }
 
-    /// Returns whether the path leads to a folder: it can hardly be replaced while a file in it is
-    /// open.
+    /// Returns whether the path leads to a folder; Windows keeps a folder with an open file in
+    /// place.
     pub(crate) fn is_in_place(&self) -> bool {
         self.path.is_dir()
     }
@@ -68,13 +68,12 @@ impl LockFolder {
         OpenOptions::new().write(true).create_new(true).open(self.path.join(name))
     }
 
-    /// Replaces a file: none is written over in place here.
+    /// Replaces a file: there is no overwriting in place here.
     pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
         self.write(name, content)
     }
 
-    /// Not every version of the system, nor every file system, replaces a file that is open; small
-    /// ones are open for a moment.
+    /// Retries: not every version and file system replaces an open file, and readers close soon.
     pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
         let (old, new) = (self.path.join(old), self.path.join(new));
         for _ in 0..REPLACE_TRIES {
@@ -143,7 +142,7 @@ fn cannot_open(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// `C:\x` for `\\?\C:\x`, which `canonicalize` makes of it.
+/// Returns `C:\x` for `\\?\C:\x`, the form that `canonicalize` returns.
 fn without_prefix(path: PathBuf) -> PathBuf {
     let text = path.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
     match text.filter(|text| text.as_bytes().get(1) == Some(&b':')) {

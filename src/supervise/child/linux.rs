@@ -1,4 +1,4 @@
-//! COMMAND on Linux: signals are forwarded by their origin, and every orphan is reaped.
+//! COMMAND on Linux: forwards signals depending on their origin, and reaps every orphan.
 
 use std::ffi::OsString;
 use std::io;
@@ -49,7 +49,7 @@ impl Child {
         let mut reaped = Reaped { child: None, is_childless: false };
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         loop {
-            // Peeked at first: COMMAND's pid must not be reused while a signal may be on its way.
+            // Peeks first: COMMAND's pid must not be reused while a signal may be on its way.
             let status = waitid(Id::All, peek);
             reaped.is_childless = status == Err(Errno::ECHILD);
             let Ok(status) = status else { return reaped };
@@ -68,7 +68,7 @@ impl Child {
     }
 }
 
-/// The end of a terminal is signaled to the leader of its session alone.
+/// Returns whether it is the hangup of a terminal, which only the session leader gets.
 fn is_for_session_leader(signal: ReceivedSignal) -> bool {
     signal.is(Signal::SIGHUP) && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
 }

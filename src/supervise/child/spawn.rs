@@ -30,9 +30,8 @@ use crate::sys::signal_numbers;
 /// The stack of the child; execvpe(3) puts the arguments of a script without a `#!` line there too.
 const STACK: usize = 32 << 10;
 
-/// Starts `program` as `args`. The child shares the guard's memory until exec, and the guard's
-/// thread waits that long, as with vfork(2): copying the page tables costs as much as a scan of the
-/// whole process table.
+/// Starts `program` with `args`, as vfork(2) does: the child shares the guard's memory until exec,
+/// and the calling thread waits. Copying the page tables costs as much as a full scan.
 pub(super) fn spawn(
     program: &Path,
     args: &[OsString],
@@ -170,7 +169,7 @@ fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     Ok(ignored)
 }
 
-/// Runs before Rust's start-up, which ignores SIGPIPE: later the original state is not known.
+/// Runs before Rust's start-up, which ignores SIGPIPE and so hides the original state.
 // SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this
 // one only reads a file.
 #[used]

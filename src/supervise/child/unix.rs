@@ -18,8 +18,8 @@ use crate::sys::signal_numbers;
 pub(in crate::supervise) struct Child(process::Child);
 
 impl Child {
-    /// Starts `program` as `args`. No other thread may start a process meanwhile: it would inherit
-    /// the locks as well.
+    /// Starts `program` with `args`. No other thread may start a process meanwhile: it would
+    /// inherit the locks too.
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
@@ -50,12 +50,12 @@ impl Child {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         let (Some(signal), Some(pid)) = (signal.stop_signal(), pid) else { return };
         if !(has_key(signal) && is_in_foreground(pid)) {
-            // It may just have ended, which is noticed next.
+            // Fails if it has just ended, which is noticed next.
             let _ = rustix::process::kill_process(pid, signal_numbers::of(signal));
         }
     }
 
-    /// Reaps COMMAND; orphans go elsewhere.
+    /// Reaps COMMAND; orphans have another parent here.
     pub(in crate::supervise) fn reap(&mut self) -> Reaped {
         let status = self.0.try_wait().ok().flatten();
         let child = status.map(|status| exit_status(status.code(), status.signal()));
@@ -67,8 +67,8 @@ fn has_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }
 
-/// The sender of a signal is not known here: one that has a key counts as the terminal's while this
-/// process group is in its foreground.
+/// Returns whether the terminal signals the child too. The sender is not known here: a signal with
+/// a key counts as the terminal's while this process group is in its foreground.
 fn is_in_foreground(child: Pid) -> bool {
     #![expect(clippy::disallowed_methods, reason = "asks the terminal for its foreground group")]
     let own = rustix::process::getpgrp();

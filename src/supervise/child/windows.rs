@@ -1,4 +1,4 @@
-//! COMMAND on Windows: a thread waits for it, and the console gives its keys to it by itself.
+//! COMMAND on Windows: a thread waits for it, and the console signals it directly.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -30,7 +30,7 @@ impl Child {
         let (send, status) = mpsc::sync_channel(1);
         thread::Builder::new().name("child".to_owned()).spawn(move || {
             let code = child.wait().ok().and_then(|status| status.code());
-            // Fails where the guard has given up.
+            // Fails if the guard has given up.
             let _ = send.send(code.map_or(ExitStatus::Fault, exit_status));
             child_end.store(true, Ordering::Release);
         })?;
@@ -50,7 +50,7 @@ impl Child {
     }
 }
 
-/// A code has 32 bits there and 8 here: one that does not fit is a failure, never 0.
+/// Converts a 32-bit code to 8 bits: a code that does not fit is a failure, never 0.
 fn exit_status(code: i32) -> ExitStatus {
     match code.cast_unsigned() {
         CONTROL_C => ExitStatus::Signaled(2),

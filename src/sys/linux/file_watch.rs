@@ -1,4 +1,4 @@
-//! Notices changes of files: inotify, or a check every 50 ms where its limit is reached.
+//! Notices changes of files with inotify, or with a check every 50 ms if its limit is reached.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -30,8 +30,8 @@ impl FileWatch {
     /// folders themselves.
     pub(crate) fn watch_changes(&mut self, folders: &[&Path]) {
         let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
-        // A folder moves with its parents; one that may not be read cannot be watched, and seldom
-        // moves. These come first: the last mask of a folder counts.
+        // A folder moves with its parents; unreadable ones cannot be watched, and seldom move.
+        // These come first, as the last mask of a folder counts.
         let above = folders
             .iter()
             .flat_map(|folder| folder.ancestors().skip(1))
@@ -54,7 +54,7 @@ impl FileWatch {
         if let Some(inotify) = &self.0
             && inotify.add_watch(path, what).is_err()
         {
-            // Half a watch is worse than none: without one, files are checked in intervals.
+            // A partial watch is worse than none: without one, files are checked in intervals.
             self.0 = None;
         }
     }
@@ -67,8 +67,8 @@ impl FileWatch {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes all events and returns whether any may matter. Unfinished files do not: a writer that
-    /// wakes at its own failed attempts would never stop.
+    /// Takes all events and returns whether any may matter. Unfinished files do not: a writer would
+    /// wake itself forever.
     pub(crate) fn drain(&self) -> bool {
         let Some(inotify) = &self.0 else { return true };
         let unfinished = |name: &std::ffi::OsString| {

@@ -1,4 +1,4 @@
-//! Gives back memory that only the start needed: a guard sleeps for weeks.
+//! Releases memory that only the start needed: a guard sleeps for weeks.
 //!
 //! There is no safe interface for this, so this small module is allowed `unsafe`.
 #![expect(
@@ -10,8 +10,8 @@
 use std::ffi::c_void;
 use std::ops::Range;
 
-/// Makes all threads share the main thread's heap: a scan takes less time than making one for each
-/// of its threads. Only for a program that is monopoll alone.
+/// Makes all threads share the main thread's heap: creating one per thread takes longer than a
+/// scan. Only for the command-line tool.
 pub(crate) fn share_one_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: sets a number, before there is a second thread.

@@ -25,12 +25,12 @@ enum Pin {
 pub(crate) struct PinnedPid(Pin);
 
 impl PinnedPid {
-    /// Pins the process that has this pid now. What is read afterwards is about this process, if it
-    /// is still alive then.
+    /// Pins the process that has this pid now. Facts read later are about it, if it is still alive
+    /// then.
     pub(crate) fn new(pid: u32) -> Result<PinnedPid, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(PinnedPid(Pin::Pidfd(pidfd))),
-            // The kernel never forbids it, but an outdated seccomp filter of a container does.
+            // Outdated seccomp filters of containers forbid it; the kernel never does.
             Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(Pin::StartTime)),
             Err(error) => Err(error),
         }
@@ -83,8 +83,7 @@ fn raw(pid: u32) -> Result<Pid, Errno> {
     i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)
 }
 
-/// Returns whether a descriptor is readable; a pidfd is when the last thread of its process has
-/// ended.
+/// Returns whether a descriptor is readable, as a pidfd is once all threads have ended.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,4 +1,4 @@
-//! One sleep for signals, ends of processes, changes of files, a closed pipe, and the time.
+//! One sleep for signals, ends of processes, file changes, a closed pipe, and a deadline.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,7 +27,7 @@ enum SignalSource {
         /// The original mask, for the child.
         original: SigSet,
     },
-    /// The program that uses the library, which keeps its signals to itself.
+    /// A program with the library, which handles its own signals.
     Cancel(CancelHandle),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct CancelHandle(Arc<OwnedFd>);
 impl CancelHandle {
     /// Ends the current sleep, and every later one.
     pub(crate) fn cancel(&self) {
-        // A counter that is full has been written to before.
+        // A full counter has been written to before.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
@@ -57,13 +57,12 @@ impl WakePipe {
 }
 
 impl Poller {
-    /// Takes all signals from here on, to be read by [`next_signal`](Self::next_signal); those that
-    /// were ignored before stay ignored.
+    /// Takes all signals from here on, for [`next_signal`](Self::next_signal). Ignored signals stay
+    /// ignored.
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let ignored = signals::ignored_at_start();
         let mut mask = SigSet::empty();
-        // The end of a child is always needed: `supervise::child::spawn` handles one that was
-        // ignored.
+        // SIGCHLD is always needed: `supervise::child::spawn` restores it if it was ignored.
         TAKEN
             .into_iter()
             .filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD)
@@ -98,7 +97,7 @@ impl Poller {
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
             SignalSource::Signals { original, .. } => *original,
-            // A program that uses the library starts no child here.
+            // A program with the library starts no child here.
             SignalSource::Cancel(_) => SigSet::empty(),
         }
     }
@@ -203,8 +202,7 @@ impl Poller {
     }
 }
 
-/// Reaps orphans that a start was given, as PID 1 of a container or before the exec: it has no
-/// child of its own yet.
+/// Reaps orphans that a start adopted as PID 1 or before an exec; it has no child of its own yet.
 fn reap_orphans() {
     let was_reaped = |status| status != WaitStatus::StillAlive;
     while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(was_reaped) {}

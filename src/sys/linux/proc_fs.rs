@@ -1,4 +1,4 @@
-//! Reads `/proc`: one open folder, and buffers that the caller keeps.
+//! Reads `/proc` through one open folder, into the caller's buffers.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Read as _, Write as _};
@@ -21,7 +21,7 @@ const USUAL_LENGTH: usize = 32 << 10;
 
 pub(crate) struct ProcFs {
     root: OwnedFd,
-    /// Something could not be read for lack of descriptors or memory.
+    /// A read failed for lack of descriptors or memory.
     exhausted: AtomicBool,
     pub(crate) readers: ReaderPool,
 }
@@ -43,7 +43,7 @@ impl ProcFs {
         if is_me { Ok(()) } else { Err(io::Error::other("/proc belongs to another PID namespace")) }
     }
 
-    /// Notes an error that says nothing about the process: it may exist all the same.
+    /// Notes an error that says nothing about the process, which may exist.
     pub(crate) fn note_error(&self, error: Errno) -> Errno {
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
             self.exhausted.store(true, Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl ProcFs {
         Ok(())
     }
 
-    /// Calls with the path of a process's file, made on the stack: readers share one heap, and
+    /// Calls with the path of a process's file, built on the stack: readers share one heap, where
     /// allocations wait for each other.
     fn with_path<T>(
         &self,

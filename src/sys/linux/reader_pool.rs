@@ -2,7 +2,7 @@
 //! start.
 //!
 //! Reading the command line of a process blocks while its memory is locked, and only SIGKILL ends
-//! that. A thread that hangs so is left behind, and its task is run again without that process.
+//! that. Such a thread is left behind, and its task is run again without that process.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +28,8 @@ impl ReadProgress {
         self.pid.store(pid, Ordering::Relaxed);
     }
 
-    /// Returns the process at which the thread waits in the kernel (state D); one that only waits
-    /// for a processor does not hang.
+    /// Returns the process whose files block the thread in the kernel (state D). A thread that
+    /// waits for a processor does not hang.
     fn hangs_at(&self) -> Option<u32> {
         let thread = self.thread.load(Ordering::Relaxed);
         let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
@@ -54,7 +54,7 @@ struct ReaderThread {
 }
 
 impl ReaderPool {
-    /// Gives the job to a thread, to be returned with [`put_back`](Self::put_back).
+    /// Gives the job to a thread. Return the thread with [`put_back`](Self::put_back).
     fn run(&self, mut job: Job) -> io::Result<ReaderThread> {
         loop {
             let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
@@ -73,12 +73,12 @@ impl ReaderPool {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Ends the idle threads, and waits until they have ended. More reading starts new ones.
+    /// Ends the idle threads and waits for them. Further reads start new ones.
     pub(crate) fn end_threads(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let threads: Vec<JoinHandle<()>> = idle.into_iter().map(|reader| reader.thread).collect();
         for thread in threads {
-            // One that panicked has ended as well.
+            // A panicked thread has ended too.
             let _ = thread.join();
         }
     }
@@ -88,8 +88,8 @@ impl ReaderPool {
     }
 }
 
-/// Starts a thread that runs this job and then those that it is sent. Its first job is not sent:
-/// the thread would sleep first, and have to be woken.
+/// Starts a thread for this job and those sent to it later. Its first job is not sent: the thread
+/// would sleep first, and have to be woken.
 fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
@@ -101,10 +101,9 @@ fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
 }
 
 /// Runs every other thread on every other processor. The scheduler would queue a woken thread
-/// behind the one that woke it while a virtual processor idles: a halted one counts as taken by its
-/// host.
+/// behind its waker while a virtual processor idles: a halted one counts as taken by its host.
 fn use_own_processors(nth: u32) {
-    // Of the main thread, not of this one: readers start readers.
+    // The main thread's, because readers start readers.
     let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else {
         return;
     };
@@ -112,7 +111,7 @@ fn use_own_processors(nth: u32) {
     let processors = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(all.count() as usize);
     processors.skip(usize::from(nth.is_multiple_of(2))).step_by(2).for_each(|cpu| mine.set(cpu));
     if mine.count() > 0 {
-        // Without an affinity it reads as well.
+        // Reading works without an affinity too.
         let _ = rustix::thread::sched_setaffinity(None, &mine);
     }
 }
@@ -146,7 +145,7 @@ impl<T: Send + 'static> ReadTask<T> {
             let read = its_work(&its_progress, &skip);
             // Dropped before the result is sent.
             drop(its_work);
-            // Fails for a thread that was left behind.
+            // Fails if the thread was left behind.
             let _ = send.send(read);
         }))?;
         Ok(ReadTask { work, progress, reader, result })

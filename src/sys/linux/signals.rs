@@ -1,4 +1,4 @@
-//! Signals as they arrive: which are taken, what each is about, and which were ignored.
+//! Signals that are taken, as they arrive, and signals that were ignored.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::engine::signal;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::signal_numbers;
 
-/// Every signal that a process can take and that is not about its own faults.
+/// Every signal that a process can take, without those about its own faults.
 pub(crate) const TAKEN: [Signal; 15] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -41,7 +41,7 @@ impl ReceivedSignal {
         self.number == signal as i32
     }
 
-    /// It is reaped, and nothing is forwarded.
+    /// The child is reaped, and nothing is forwarded.
     pub(crate) fn is_child_end(self) -> bool {
         self.is(Signal::SIGCHLD)
     }
@@ -101,7 +101,6 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
 /// Sends a signal by its number, which may be a real-time one.
 #[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]
 pub(crate) fn send(to: Pid, number: i32) {
-    // SAFETY: takes two numbers. A failure says that the process has ended, which is noticed
-    // anyway.
+    // SAFETY: takes two numbers. It fails if the process has ended, which is noticed anyway.
     unsafe { libc::kill(to.as_raw(), number) };
 }
