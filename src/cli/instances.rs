@@ -106,7 +106,7 @@ pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String 
     let (word, path) = path
         .folder_of_instances(with)
         .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
-    // Without the separator at its end, after which the instance would stand.
+    // Without the separator at its end, which precedes the instance.
     let path: PathBuf = path.components().collect();
     format!("{word} {}", printable(&path.to_string_lossy()))
 }
@@ -132,7 +132,7 @@ pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet
     Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
 }
 
-/// The instance whose record lies beside the lock that all instances share.
+/// The instance whose record is next to the lock that all instances share.
 fn only_one(lock: &Path) -> Result<BTreeSet<String>, Error> {
     let Some(place) = LockSet::open_existing(&[lock.to_owned()]).map_err(unreadable)? else {
         return Ok(BTreeSet::new());

@@ -21,7 +21,7 @@ use crate::text::{Paint, mask_secrets};
 pub(super) enum PlanOutput {
     /// `plan`: to standard output.
     Plan,
-    /// `plan --detailed-exitcode`: the exit status tells acting from starting at once.
+    /// `plan --detailed-exitcode`: the exit status distinguishes acting from starting at once.
     DetailedExitCode,
     /// `run --dry-run`: what a person reads goes to standard error.
     DryRun,

@@ -44,7 +44,7 @@ pub(super) struct ProgressPrinter {
     line: Option<TerminalLine>,
     state: LineState,
     waiting_since: Option<Duration>,
-    /// The conflicts that were already said to be waited for.
+    /// The conflicts whose wait was already reported.
     announced: BTreeSet<Option<u32>>,
 }
 

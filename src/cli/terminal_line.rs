@@ -76,7 +76,7 @@ pub(super) fn width() -> usize {
 /// program's line.
 #[cfg(unix)]
 fn is_in_front() -> bool {
-    // Where nobody has the terminal, there is nobody to be disturbed.
+    // Without a foreground group, the line disturbs no program.
     !rustix::termios::tcgetpgrp(io::stderr()).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 

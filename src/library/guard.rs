@@ -1,5 +1,5 @@
 //! The guard of a program that has the library in it: the program itself is the poller, and no
-//! process of ours is beside it.
+//! process of ours runs next to it.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -35,8 +35,8 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 /// # Expected flow
 ///
 /// Acquire it before polling starts. When [`lost`](Guard::lost) resolves, stop polling and finish
-/// the updates that were taken. Drop it when nothing polls any more: that gives back the record
-/// beside the lock, then the lock, and returns within milliseconds.
+/// the updates that were taken. Drop it when nothing polls any more: that removes the record,
+/// releases the lock, and returns within milliseconds.
 ///
 /// # Guarantees
 ///
@@ -56,12 +56,12 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 ///
 /// A newer start, or `monopoll stop`, sends a request through the lock folder. A *graceful* one is
 /// acknowledged at once, and `lost` resolves; this process is not signaled, however long it takes.
-/// The requester goes on as soon as the guard is dropped, also where the program itself lives on,
+/// The requester continues as soon as the guard is dropped, also where the program itself lives on,
 /// and is refused where that takes longer than its plan allows. Nothing is killed then: a library
 /// cannot know what else its program does.
 ///
 /// After a request with *force*, `lost` resolves too, but the acknowledgement comes only when
-/// everything has been given back. If that takes more than two seconds, the requester kills this
+/// everything has been released. If that takes more than two seconds, the requester kills this
 /// process: `force` ends a program that hangs.
 ///
 /// # Assumptions
@@ -75,7 +75,7 @@ pub struct Guard {
     instance: Instance,
     replies: watch::Receiver<GuardReply>,
     cancel: CancelHandle,
-    /// Closed when everything was given back; `None` where nothing waits for that.
+    /// Closed when everything was released; `None` where nothing waits for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
 
@@ -112,7 +112,7 @@ impl Guard {
         self.instance.as_str()
     }
 
-    /// Resolves when the instance is no longer held, or is to be given back; at once if that has
+    /// Resolves when the instance is no longer held, or is to be released; at once if that has
     /// happened already. It never resolves after the guard was dropped.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
         let mut replies = self.replies.clone();

@@ -122,7 +122,7 @@ impl OwnGuard {
     }
 
     /// Returns a request that was not read before. A graceful one is answered at once; one with
-    /// `force` only when everything has been given back.
+    /// `force` only when everything has been released.
     fn new_request(&self) -> Option<Request> {
         let request = self
             .keeper
@@ -140,7 +140,7 @@ impl OwnGuard {
     fn give_back(self) -> FileWatch {
         let OwnGuard { claim, keeper, request } = self;
         if let Some(request) = keeper.request() {
-            // Before anything is given back: a start that gets no answer in time kills. An answer
+            // Before anything is released: a start that gets no answer in time kills. An answer
             // that cannot be written is no reason to keep the instance.
             let _ = keeper.acknowledge(&request);
         }

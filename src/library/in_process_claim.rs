@@ -32,7 +32,7 @@ impl Drop for InProcessClaim {
 }
 
 fn taken() -> MutexGuard<'static, BTreeSet<Instance>> {
-    // A set of names is whole whoever panicked.
+    // A set of names is whole after any panic.
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

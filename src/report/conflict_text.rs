@@ -40,7 +40,7 @@ pub(super) fn lines(
     }
     line("why", evidence(conflict, plan, context));
     line("decided", decision(conflict, context));
-    // The reason of the decisive conflict is the reason of the plan, which stands above.
+    // The reason of the decisive conflict is the reason of the plan, printed above.
     if let Some(why) = reasons::conflict_refusal(conflict)
         && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
     {

@@ -13,13 +13,13 @@ pub struct FileId {
     pub ino: u64,
 }
 
-/// Returns whether a file that was opened at this path still lies there.
+/// Returns whether a file that was opened at this path is still there.
 #[cfg(unix)]
 pub fn is_in_place(file: &File, path: &Path) -> bool {
     FileId::of_entry(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
-/// Returns whether a file lies at this path; one that replaced the opened file looks the same here.
+/// Returns whether a file is at this path; a replaced file looks the same here.
 #[cfg(windows)]
 pub fn is_in_place(_file: &File, path: &Path) -> bool {
     path.is_file()

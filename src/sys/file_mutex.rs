@@ -1,6 +1,6 @@
 //! A lock that no child inherits: fslock on a file that was opened without following links.
 //!
-//! Waiters stand in the kernel's queue: a release wakes the first one alone.
+//! Waiters wait in the kernel's queue: a release wakes the first one alone.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -50,8 +50,7 @@ impl FileMutex {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
-    /// Returns whether its file still lies at its path: one that was deleted or replaced locks
-    /// nothing.
+    /// Returns whether its file is still at its path: a deleted or replaced file locks nothing.
     pub(crate) fn is_in_place(&self) -> bool {
         is_in_place(&self.file, &self.path)
     }
@@ -118,7 +117,7 @@ fn path_of(_file: &File, path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// A place in the kernel's queue. A thread stands there, as only a signal ends that wait early:
+/// A place in the kernel's queue. A thread waits there, as only a signal ends that wait early:
 /// after the waiter has given up, the thread releases the lock as soon as it has it.
 struct QueuedWait {
     pipe: WakePipe,

@@ -134,7 +134,8 @@ mod unix {
         SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
     }
 
-    /// Only tells local file systems (`MNT_LOCAL` of sys/mount.h, the same on both) from others.
+    /// Only distinguishes local file systems (`MNT_LOCAL` of sys/mount.h, the same on both) from
+    /// others.
     #[cfg(any(target_os = "macos", target_os = "freebsd"))]
     fn network_name(folder: impl AsFd) -> Option<&'static str> {
         const LOCAL: u64 = 0x1000;
@@ -154,7 +155,7 @@ mod unix {
     }
 }
 
-/// Refuses a network share; a drive letter that stands for one was resolved before.
+/// Refuses a network share; its drive letter was resolved before.
 #[cfg(windows)]
 pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     use std::path::{Component, Prefix};

@@ -50,7 +50,7 @@ impl Mount {
         } else if self.is_unnamed_volume() {
             Some(PrivateMount::OwnVolume)
         } else if matches!(self.file_system.as_str(), "tmpfs" | "ramfs") && self.root == "/" {
-            // One that is shared by the host looks the same, but hardly ever exists.
+            // A folder shared by the host looks the same, but hardly ever exists.
             Some(PrivateMount::OwnMemory)
         } else {
             None
@@ -67,7 +67,7 @@ impl Mount {
     }
 }
 
-/// Returns the mount that a path without links lies on: the deepest one, and of several at one
+/// Returns the mount of a path without links: the deepest one, and of several at one
 /// point the last.
 pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
     let mounts =

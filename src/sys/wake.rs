@@ -10,7 +10,7 @@ pub(crate) enum Wake {
     TimedOut,
 }
 
-/// A signal ended a start during a sleep; `CANCELLED` stands for the cancellation by the program
+/// A signal ended a start during a sleep; `CANCELLED` means the cancellation by the program
 /// itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted(pub u8);

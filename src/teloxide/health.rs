@@ -18,7 +18,7 @@ struct Counters {
 }
 
 impl Health {
-    /// The time since the last good `getUpdates`, by a clock that goes on in suspend; `None` before
+    /// The time since the last good `getUpdates`, by a clock that runs in suspend; `None` before
     /// the first. It stays below the poll's timeout and some seconds while the bot can be reached.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {

@@ -30,7 +30,7 @@
 //!
 //! # Guarantees
 //!
-//! - Telegram is asked nothing before the guard is held, and nothing after it was given back.
+//! - No request is sent to Telegram before the guard is held, nor after it was released.
 //! - Confirmed updates were handled: the last offset goes to the server after the last handler has
 //!   finished, and updates that no handler was given yet are left to the next poller. (While the
 //!   bot runs, an update is confirmed by the poll after it, as in every long poll: a SIGKILL loses
@@ -40,7 +40,7 @@
 //!   409s less than half a window apart, or 20 s if that is more, are one conflict. The log says
 //!   whether a webhook or another poller causes it.
 //! - After any other failure, such as a network that is down, the poll is repeated for as long as
-//!   it takes; [`Health`] tells the time since the last good one.
+//!   it takes; [`Health`] has the time since the last good one.
 //! - Nothing panics when Telegram cannot be reached or does not accept the token.
 
 mod health;
@@ -64,7 +64,7 @@ use crate::config::Config;
 use crate::error::Error;
 
 /// Acquires the guard and runs the dispatcher until SIGTERM or SIGINT arrives, or the guard is
-/// lost. `bot` must be the one that the dispatcher was built with. [`Polling`] has more options.
+/// lost. `bot` must be the dispatcher's. [`Polling`] has more options.
 ///
 /// # Errors
 /// As [`Polling::run`].

@@ -83,7 +83,7 @@ where
         Polling { get_updates: Some(get_updates), ..self }
     }
 
-    /// Runs `work` when the last handler has finished, and before the guard is given back, within
+    /// Runs `work` when the last handler has finished, and before the guard is released, within
     /// the time that handlers have.
     pub fn finish_with(self, work: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
         Polling { last_work: work.boxed(), ..self }

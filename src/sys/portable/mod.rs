@@ -16,7 +16,7 @@ pub(crate) use unix as system;
 #[cfg(windows)]
 pub(crate) use windows as system;
 
-/// Only Linux tells which memory can be given back.
+/// Only Linux shows which memory can be released.
 pub(crate) mod memory {
     pub(crate) fn share_one_heap() {}
 
