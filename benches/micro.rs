@@ -7,6 +7,8 @@
 mod fixture;
 
 use std::hint::black_box;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use divan::Bencher;
@@ -24,6 +26,7 @@ use monopoll::internals::engine::process::Process;
 use monopoll::internals::engine::snapshot::Snapshot;
 use monopoll::internals::engine::token::Token;
 use monopoll::internals::engine::token_search::carried_token;
+use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
 use monopoll::internals::scan::request::{ScanRequest, ScanScope, StartState};
@@ -138,6 +141,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
         wrapper: None,
         library: None,
         user,
+        bot_api: telegram(),
         asked: None,
     };
     let mut machine = Machine::new(query).unwrap();
@@ -147,6 +151,35 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
             .snapshot(&[LockProbe::Missing(&lock)], None, &StartState::default(), ScanScope::All)
             .unwrap()
     });
+}
+
+/// The connections to Telegram among 20,000 sockets of this machine: by the kernel's filter, which
+/// has to pass over all of them.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+#[divan::bench]
+fn find_connections_among_20_000(bencher: Bencher<'_, '_>) {
+    use monopoll::internals::scan::bot_api_peers::proxies;
+    use monopoll::internals::sys::linux::sock_diag::tcp_connections;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    // What is not accepted is a socket too, and needs no descriptor.
+    let crowd = |_| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&listener, 4096).unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients = (0..2_500).map(|_| TcpStream::connect(address).unwrap());
+        (clients.collect::<Vec<_>>(), listener)
+    };
+    let _sockets: Vec<_> = (0..4).map(crowd).collect();
+    let telegram = telegram();
+    let peers: Vec<_> = telegram.patterns().unwrap().iter().copied().chain(proxies()).collect();
+    bencher.bench_local(|| tcp_connections(black_box(&peers)).unwrap());
+}
+
+fn telegram() -> BotApiPeers {
+    BotApiPeers::new(&Config::defaults(&std::env::temp_dir()).settings.telegram.api_url)
 }
 
 /// No file at all: the defaults.

@@ -12,6 +12,7 @@ use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::OwnPrograms;
+use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::machine::is_in_guard_tree;
 use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
@@ -87,6 +88,7 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
         wrapper,
         library,
         user: host::current_user(),
+        bot_api: BotApiPeers::new(&config.settings.telegram.api_url),
         asked: None,
     }
 }

@@ -83,6 +83,15 @@ impl ApiUrl {
             Some(_) | None => &self.authority,
         }
     }
+
+    /// The port that is written, else that of the scheme.
+    pub(crate) fn port(&self) -> u16 {
+        let written = self.authority.get(self.host().len() + 1..).and_then(|it| it.parse().ok());
+        written.unwrap_or(match self.scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        })
+    }
 }
 
 impl fmt::Display for ApiUrl {
@@ -106,16 +115,16 @@ mod tests {
 
     #[test]
     fn an_address_is_a_scheme_a_host_perhaps_a_port_and_a_path() {
-        for (text, shown, host) in [
-            ("https://api.telegram.org", "https://api.telegram.org", "api.telegram.org"),
-            ("https://api.telegram.org/", "https://api.telegram.org", "api.telegram.org"),
-            ("http://127.0.0.1:8081", "http://127.0.0.1:8081", "127.0.0.1"),
-            ("http://[::1]:8081/telegram//", "http://[::1]:8081/telegram", "[::1]"),
-            ("http://[::1]", "http://[::1]", "[::1]"),
-            ("http://bot-api", "http://bot-api", "bot-api"),
+        for (text, shown, host, port) in [
+            ("https://api.telegram.org", "https://api.telegram.org", "api.telegram.org", 443),
+            ("https://api.telegram.org/", "https://api.telegram.org", "api.telegram.org", 443),
+            ("http://127.0.0.1:8081", "http://127.0.0.1:8081", "127.0.0.1", 8081),
+            ("http://[::1]:8081/telegram//", "http://[::1]:8081/telegram", "[::1]", 8081),
+            ("http://[::1]", "http://[::1]", "[::1]", 80),
+            ("http://bot-api", "http://bot-api", "bot-api", 80),
         ] {
             let url = ApiUrl::parse(text).unwrap();
-            assert_eq!((url.to_string().as_str(), url.host()), (shown, host));
+            assert_eq!((url.to_string().as_str(), url.host(), url.port()), (shown, host, port));
         }
     }
 

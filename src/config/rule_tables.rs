@@ -80,6 +80,9 @@ settings_table! {
         holds_lock: Option<bool> = None,
         /// `true`: the process has the bot token. `false`: it does not.
         same_token: Option<bool> = None,
+        /// `true`: the process has an open connection to the Bot API. `false`: it has none. Only
+        /// known of processes that carry the bot token.
+        connected: Option<bool> = None,
         /// `true`: the process that started it has ended, and no supervisor manages it.
         orphaned: Option<bool> = None,
         /// State of the process in the kernel.
@@ -171,6 +174,7 @@ impl RuleTable {
                 container: when.container,
                 holds_lock: when.holds_lock,
                 same_token: when.same_token,
+                connected: when.connected,
                 orphaned: when.orphaned,
                 state: when.state,
                 older_than: when.older_than.map(|age| *age),

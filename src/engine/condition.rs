@@ -23,6 +23,8 @@ pub enum Condition<'a> {
     HoldsLock(bool),
     /// It carries my bot token.
     SameToken(bool),
+    /// It has a connection to the Bot API.
+    Connected(bool),
     /// Its parent did not start it, and nothing manages it.
     Orphaned(bool),
     State(RunState),
@@ -47,6 +49,7 @@ impl Condition<'_> {
             Condition::Container(_) => "container",
             Condition::HoldsLock(_) => "holds_lock",
             Condition::SameToken(_) => "same_token",
+            Condition::Connected(_) => "connected",
             Condition::Orphaned(_) => "orphaned",
             Condition::State(_) => "state",
             Condition::OlderThan(_) => "older_than",
@@ -67,6 +70,7 @@ impl Condition<'_> {
             Condition::HoldsLock(wanted) => process.holds_lock.holds(|it| *it == wanted),
             Condition::SameToken(true) => process.same_token(),
             Condition::SameToken(false) => !process.same_token(),
+            Condition::Connected(wanted) => process.connected.holds(|it| *it == wanted),
             Condition::Orphaned(wanted) => process.orphaned.holds(|it| *it == wanted),
             Condition::State(state) => process.state.holds(|it| *it == state),
             Condition::OlderThan(age) => process.age.holds(|it| *it >= age),
@@ -111,6 +115,7 @@ impl Conditions {
             self.container.map(Condition::Container),
             self.holds_lock.map(Condition::HoldsLock),
             self.same_token.map(Condition::SameToken),
+            self.connected.map(Condition::Connected),
             self.orphaned.map(Condition::Orphaned),
             self.state.map(Condition::State),
             self.older_than.map(Condition::OlderThan),

@@ -121,6 +121,7 @@ pub struct Conditions {
     pub container: Option<ContainerLimit>,
     pub holds_lock: Option<bool>,
     pub same_token: Option<bool>,
+    pub connected: Option<bool>,
     pub orphaned: Option<bool>,
     pub state: Option<RunState>,
     pub older_than: Option<Duration>,

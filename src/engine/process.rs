@@ -50,6 +50,9 @@ pub struct Process {
     /// It has a lock file of this instance open, and locked.
     pub holds_lock: Fact<bool>,
     pub token: Fact<CarriedToken>,
+    /// It has an open connection to the Bot API, or is opening one. Only looked for where it
+    /// matters, and a picture of one moment.
+    pub connected: Fact<bool>,
     /// It runs COMMAND's script or, where that has none, its executable.
     pub same_program: Fact<bool>,
     /// Its likeness to the command that would be started.

@@ -89,6 +89,18 @@ impl RuleScope {
     }
 }
 
+/// A bot is connected if any process of its tree is; it is known not to be if none of them is.
+fn connected(root: &Process, tree: &[Process]) -> Fact<bool> {
+    let each = || std::iter::once(root).chain(tree).map(|process| process.connected);
+    if each().any(|it| it == Fact::Known(true)) {
+        Fact::Known(true)
+    } else if each().all(|it| it == Fact::Known(false)) {
+        Fact::Known(false)
+    } else {
+        Fact::Unknown
+    }
+}
+
 /// Returns the subject of the rules: the root, with what its tree proves of it.
 pub(super) fn subject<'a>(
     root: Option<&Process>,
@@ -106,5 +118,6 @@ pub(super) fn subject<'a>(
     {
         subject.token = carrier.token;
     }
+    subject.connected = connected(&subject, tree);
     subject
 }

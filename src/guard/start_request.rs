@@ -12,6 +12,7 @@ use crate::engine::start_history::Ticket;
 use crate::engine::token::Token;
 use crate::error::Error;
 use crate::guard::not_started::NotStarted;
+use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
 use crate::state::default_lock_folder::default_lock_folder;
@@ -82,6 +83,7 @@ impl StartRequest {
             wrapper: self.programs.wrapper.clone(),
             library: self.programs.library.clone(),
             user: self.user.clone(),
+            bot_api: BotApiPeers::new(&self.config.settings.telegram.api_url),
             asked: None,
         }
     }

@@ -29,6 +29,7 @@ pub(super) fn question(criterion: &Criterion<'_>) -> String {
         Criterion::Condition(
             Condition::HoldsLock(_)
             | Condition::SameToken(_)
+            | Condition::Connected(_)
             | Condition::Orphaned(_)
             | Condition::Local(_),
         ) => format!("{key} = {wanted}"),
@@ -58,6 +59,7 @@ pub(super) fn wanted(criterion: &Criterion<'_>) -> String {
             Condition::User(UserLimit::Named(name)) => mask_secrets(name),
             Condition::HoldsLock(is)
             | Condition::SameToken(is)
+            | Condition::Connected(is)
             | Condition::Orphaned(is)
             | Condition::Local(is) => is.to_string(),
             Condition::State(state) => state.to_string(),
@@ -104,6 +106,7 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
             yes(process.holds_lock, "holds the lock", "does not hold the lock")
         }
         Condition::SameToken(_) => token(&process.token),
+        Condition::Connected(_) => connected(process.connected),
         Condition::Orphaned(_) => yes(process.orphaned, "orphaned", "not orphaned"),
         Condition::State(_) => process.state.known().map(ToString::to_string),
         Condition::OlderThan(_) | Condition::YoungerThan(_) => {
@@ -137,6 +140,10 @@ pub(super) fn token(token: &Fact<CarriedToken>) -> Option<String> {
         }
     };
     Some(text.to_owned())
+}
+
+pub(super) fn connected(connected: Fact<bool>) -> Option<String> {
+    yes(connected, "connected to the Bot API", "not connected to the Bot API")
 }
 
 fn path(path: &Fact<std::path::PathBuf>) -> Option<String> {

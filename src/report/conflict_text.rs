@@ -99,6 +99,9 @@ pub(super) fn facts(root: &Process) -> String {
     if root.orphaned == Fact::Known(true) {
         parts.push("orphaned".to_owned());
     }
+    if root.connected == Fact::Known(true) {
+        parts.push("connected to the Bot API".to_owned());
+    }
     if let Some(container) = root.container.known().and_then(Option::as_ref) {
         parts.push(format!("in container {}", sanitize(container)));
     }

@@ -51,6 +51,9 @@ pub struct ProcessDocument {
     #[serde(rename = "match")]
     pub entries: Vec<EntryDocument>,
     pub token: TokenDocument,
+    /// Whether it has an open connection to the Bot API. Only looked for if it carries my bot's
+    /// token.
+    pub connected: Option<bool>,
     pub lock: LockVerdictDocument,
     /// Each kind of shield.
     pub shields: Vec<ShieldDocument>,
@@ -215,6 +218,7 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
             proof: it.token == Some(TokenEvidence::Proof),
             fact: condition_facts::token(&it.process.token),
         },
+        connected: it.process.connected.known().copied(),
         lock: LockVerdictDocument {
             holds: it.lock.holds.known(),
             paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),

@@ -61,6 +61,10 @@ impl LabelledLines {
         self.add("tree", verdicts::tree(it));
         self.add("match", self.entries(it, context));
         self.add("token", [self.row(it.process.same_token(), &verdicts::token(it))]);
+        self.add(
+            "network",
+            [self.row(verdicts::is_connected(it.process), &verdicts::network(it.process))],
+        );
         self.add("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
         self.add(
             "shields",

@@ -107,6 +107,8 @@ pub struct ConflictDocument {
     pub holds_lock: bool,
     /// It carries my bot's token.
     pub same_token: Option<bool>,
+    /// It has an open connection to the Bot API.
+    pub connected: Option<bool>,
     /// Its parent did not start it, and nothing manages it.
     pub orphaned: Option<bool>,
     /// The service manager that would start it again.
@@ -251,6 +253,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
         age_ms: root.age.known().copied().map(millis),
         holds_lock: conflict.holds_lock(),
         same_token: root.same_token().known(),
+        connected: root.connected.known().copied(),
         orphaned: root.orphaned.known().copied(),
         managed_by: root.manager().map(|manager| mask_secrets(&manager.to_string())),
         container: root.container.known().and_then(Option::as_deref).map(mask_secrets),

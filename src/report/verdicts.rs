@@ -7,7 +7,7 @@ use crate::engine::explain::{
 };
 use crate::engine::fact::Truth;
 use crate::engine::plan::Evidence;
-use crate::engine::process::Role;
+use crate::engine::process::{Process, Role};
 use crate::engine::rules::RuleOutcome;
 use crate::report::{Context, condition_facts, conflict_text, format, reasons};
 use crate::text::sanitize;
@@ -73,6 +73,25 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
         (None, Truth::True | Truth::False | Truth::Unknown, _) => "",
     };
     format!("{carries}{so}")
+}
+
+pub(super) fn is_connected(process: &Process) -> Truth {
+    process.connected.holds(|it| *it)
+}
+
+pub(super) fn network(process: &Process) -> String {
+    condition_facts::connected(process.connected).unwrap_or_else(|| {
+        let why = match process.same_token() {
+            Truth::True => {
+                "cannot tell whether it is connected to the Bot API: it may use a proxy or \
+                 another network namespace, or its open files cannot be read"
+            }
+            Truth::False | Truth::Unknown => {
+                "connections are only looked for where a process carries this bot's token"
+            }
+        };
+        why.to_owned()
+    })
 }
 
 pub(super) fn lock(lock: &LockVerdict<'_>) -> String {

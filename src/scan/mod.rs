@@ -1,6 +1,7 @@
 //! The process table as a snapshot: what concerns this start, each fact known or unknown.
 
 mod ancestors;
+pub mod bot_api_peers;
 pub mod capabilities;
 pub mod cgroup;
 pub mod command;

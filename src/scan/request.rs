@@ -8,6 +8,7 @@ use crate::engine::process::{Process, User};
 use crate::engine::snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot};
 use crate::engine::start_history::{History, Ticket};
 use crate::engine::token::Token;
+use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::sys::host;
 
@@ -23,6 +24,7 @@ pub struct ScanRequest {
     /// This executable, if it uses the library: other starts run it too.
     pub library: Option<PathBuf>,
     pub user: User,
+    pub bot_api: BotApiPeers,
     /// A pid to describe in any case.
     pub asked: Option<u32>,
 }

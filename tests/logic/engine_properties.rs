@@ -22,7 +22,7 @@ use monopoll::internals::engine::token::CarriedToken;
 type Hide = fn(&mut Process);
 
 /// Each fact of a process, by name.
-const FACTS: [(&str, Hide); 17] = [
+const FACTS: [(&str, Hide); 18] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
     ("args", |it| it.args = Unknown),
@@ -37,6 +37,7 @@ const FACTS: [(&str, Hide); 17] = [
     ("orphaned", |it| it.orphaned = Unknown),
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("token", |it| it.token = Unknown),
+    ("connected", |it| it.connected = Unknown),
     ("same_program", |it| it.same_program = Unknown),
     ("likeness", |it| it.likeness = Unknown),
     ("relation", |it| it.relation = Unknown),

@@ -71,6 +71,7 @@ pub(crate) fn process(pid: u32) -> Process {
         orphaned: Known(false),
         holds_lock: Known(false),
         token: Known(CarriedToken::None),
+        connected: Known(false),
         same_program: Known(false),
         likeness: Known(CommandLikeness::Different),
         relation: Known(Relation::None),

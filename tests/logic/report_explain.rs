@@ -111,6 +111,7 @@ fn rules() -> Policy {
         container: Some(ContainerLimit::Any),
         holds_lock: Some(false),
         same_token: Some(true),
+        connected: Some(true),
         orphaned: None,
         state: Some(RunState::Stopped),
         older_than: None,

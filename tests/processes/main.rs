@@ -7,6 +7,7 @@
 )]
 
 mod child;
+mod connected;
 mod container;
 mod corrupt_state;
 mod doctor;

@@ -11,6 +11,7 @@ use crate::engine::token_search::carried_token;
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
 use crate::scan::linux::ancestors::Ancestors;
+use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, name_of, running};
 use crate::scan::request::ScanRequest;
@@ -31,6 +32,7 @@ pub(super) struct Describer<'a> {
     own_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
     ancestors: Ancestors<'a>,
+    connections: Connections<'a>,
 }
 
 impl<'a> Describer<'a> {
@@ -44,7 +46,8 @@ impl<'a> Describer<'a> {
             request.user.id.parse().map(|uid| (uid, request.user.clone())).into_iter().collect();
         let own_cgroup = cgroup(proc, me, &mut Vec::new());
         let ancestors = Ancestors::new(proc, stats, me);
-        Describer { proc, request, me, own_cgroup, users, ancestors }
+        let connections = Connections::new(proc, &request.bot_api, me);
+        Describer { proc, request, me, own_cgroup, users, ancestors, connections }
     }
 
     pub(super) fn describe(
@@ -98,6 +101,12 @@ impl<'a> Describer<'a> {
             )),
             (Some(_), _) => Fact::Unknown,
         };
+        let connected = if needs_connection(&token) {
+            let environ = environ_is_known.then_some(buffers.environ.as_slice());
+            self.connections.is_connected(pid, environ)
+        } else {
+            Fact::Unknown
+        };
         let status = self.proc.status(pid, &mut buffers.environ).unwrap_or_default();
         let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
@@ -133,6 +142,7 @@ impl<'a> Describer<'a> {
             launchers: self.ancestors.launchers(of),
             holds_lock,
             token,
+            connected,
             relation: Fact::Known(if stat.is_kernel_thread() {
                 Relation::Kernel
             } else {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod ancestors;
+mod connections;
 mod describe;
 mod detect;
 mod find_by_marker;

@@ -56,6 +56,8 @@ impl<'a> Describer<'a> {
             launchers: self.launchers(of),
             holds_lock,
             token: self.token(args, seen.environ()),
+            // No system but Linux shows the sockets of other processes without help.
+            connected: Fact::Unknown,
             relation: Fact::Known(self.relation(of)),
             role: self.role(exe),
             args: args.map(text).into(),

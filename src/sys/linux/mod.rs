@@ -1,11 +1,14 @@
-//! Linux: `/proc`, pidfds, inotify, signalfd.
+//! Linux: `/proc`, pidfds, inotify, signalfd, netlink.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod diag_bytecode;
 pub mod file_watch;
 pub(crate) mod memory;
 pub mod pidfd;
 pub mod poll;
 pub(crate) mod proc_fs;
+pub(crate) mod proc_net_tcp;
 pub(crate) mod proc_stat;
 pub(crate) mod reader_pool;
 pub(crate) mod signals;
+pub mod sock_diag;

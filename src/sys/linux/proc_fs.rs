@@ -167,6 +167,13 @@ impl ProcFs {
         Ok((stat.st_dev, stat.st_ino))
     }
 
+    /// Opens a file that is too large to be read as a whole.
+    pub(crate) fn file(&self, pid: u32, file: &str) -> io::Result<std::fs::File> {
+        let fd =
+            self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
+        Ok(fd.into())
+    }
+
     pub(crate) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
         self.open_file(pid, file, OFlags::empty()).map(drop)
     }

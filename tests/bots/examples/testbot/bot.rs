@@ -16,6 +16,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::{Command, Stdio, exit};
@@ -50,6 +51,10 @@ struct Options {
     detached: Vec<String>,
     /// `--heir "ARGS"`: a child that it starts when a signal ends it.
     heirs: Vec<String>,
+    /// `--listen ADDRESS`: it listens there, and accepts nothing.
+    listens: Vec<String>,
+    /// `--connect ADDRESS`: it connects to there before it is ready.
+    connects: Vec<String>,
     task: Task,
 }
 
@@ -79,6 +84,10 @@ pub(super) fn main() {
     }
     let taken = take_signals();
     let _polling = options.role.is_none().then(poll).flatten();
+    let listen = |address: &String| TcpListener::bind(address).unwrap();
+    let _listening: Vec<TcpListener> = options.listens.iter().map(listen).collect();
+    let connect = |address: &String| TcpStream::connect(address).unwrap();
+    let _connected: Vec<TcpStream> = options.connects.iter().map(connect).collect();
     let myself = env::current_exe().unwrap();
     let start =
         |child: &String| drop(Command::new(&myself).args(child.split(' ')).spawn().unwrap());
@@ -137,6 +146,8 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--child" => options.children.push(value()),
             "--detached" => options.detached.push(value()),
             "--heir" => options.heirs.push(value()),
+            "--listen" => options.listens.push(value()),
+            "--connect" => options.connects.push(value()),
             "--show" => options.task = Task::Show,
             "--echo" => options.task = Task::Echo,
             // Anything else only makes command lines differ.

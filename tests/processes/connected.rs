@@ -1,0 +1,215 @@
+//! Whether a bot is connected to the Bot API, as `plan`, `explain` and the rules see it.
+
+use std::net::{SocketAddr, TcpListener};
+
+use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::stage::{Running, Stage, Start, is_root, token};
+use serde_json::{Value, json};
+
+/// A network namespace of its own, with an address of Telegram's for each family.
+const TELEGRAM: [&str; 6] = [
+    "unshare",
+    "--net",
+    "sh",
+    "-c",
+    "ip link set lo up && ip addr add 149.154.167.220/32 dev lo && \
+     ip addr add 2001:67c:4e8:f004::9/128 dev lo nodad && \
+     until ip route get 2001:67c:4e8:f004::9 >/dev/null 2>&1; do sleep 0.01; done; exec \"$@\"",
+    "sh",
+];
+
+fn server() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// A world with one bot, which is the command of each start here.
+struct Scene {
+    stage: Stage,
+    token: String,
+    args: Vec<String>,
+}
+
+impl Scene {
+    fn new(args: &[&str]) -> Scene {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Scene { stage: Stage::new(), token: token(), args }
+    }
+
+    fn connecting(address: SocketAddr) -> Scene {
+        Scene::new(&["--connect", &address.to_string()])
+    }
+
+    fn args(&self) -> Vec<&str> {
+        self.args.iter().map(String::as_str).collect()
+    }
+
+    fn bot(&self) -> Start<'_> {
+        self.stage.bot(&self.args()).env("BOT_TOKEN", &self.token)
+    }
+
+    fn plan(&self) -> Start<'_> {
+        self.stage.plan(&self.args()).flag("--json").env("BOT_TOKEN", &self.token)
+    }
+
+    fn plan_with_server(&self, server: SocketAddr) -> Start<'_> {
+        self.plan().set(&format!("telegram.api_url=http://{server}"))
+    }
+}
+
+/// The only conflict of a plan.
+#[track_caller]
+fn conflict(plan: Start<'_>) -> Value {
+    let plan = plan.end();
+    let plan: Value = serde_json::from_str(&plan.out).unwrap_or_else(|_| panic!("{plan:?}"));
+    let conflicts = plan["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 1, "{plan:#}");
+    conflicts[0].clone()
+}
+
+#[test]
+fn a_bot_is_connected_to_the_server_of_the_configuration() {
+    let (_listener, address) = server();
+    let (_other_listener, other) = server();
+    let scene = Scene::connecting(address);
+    let _bot = scene.bot().start();
+    scene.stage.ready(1);
+    for (server, expected) in [
+        (address, json!(true)),
+        (other, json!(false)),
+        (format!("127.0.0.2:{}", address.port()).parse().unwrap(), json!(false)),
+    ] {
+        assert_eq!(conflict(scene.plan_with_server(server))["connected"], expected, "{server}");
+    }
+    assert_eq!(conflict(scene.plan())["connected"], json!(false), "Telegram's own");
+}
+
+#[test]
+fn a_server_whose_name_cannot_be_looked_up_leaves_it_unknown() {
+    let (_listener, address) = server();
+    let scene = Scene::connecting(address);
+    let _bot = scene.bot().start();
+    scene.stage.ready(1);
+    let plan = scene.plan().set("telegram.api_url=http://monopoll.invalid:8081");
+    assert_eq!(conflict(plan)["connected"], Value::Null);
+}
+
+#[test]
+fn without_my_token_nobody_looks_for_connections() {
+    let (_listener, address) = server();
+    let scene = Scene::connecting(address);
+    let _bot = scene.stage.bot(&scene.args()).start();
+    scene.stage.ready(1);
+    assert_eq!(conflict(scene.plan_with_server(address))["connected"], Value::Null);
+}
+
+#[test]
+fn a_bot_that_may_use_a_proxy_is_not_known_to_be_unconnected() {
+    let (_listener, address) = server();
+    let (_other_listener, other) = server();
+    let scene = Scene::connecting(address);
+    let proxied = ("HTTPS_PROXY", "http://proxy:3128");
+    let _bot = scene.bot().env(proxied.0, proxied.1).start();
+    scene.stage.ready(1);
+    assert_eq!(conflict(scene.plan_with_server(address))["connected"], json!(true));
+    assert_eq!(conflict(scene.plan_with_server(other))["connected"], Value::Null);
+}
+
+#[test]
+fn a_proxy_of_my_own_leaves_it_unknown_too() {
+    let (_listener, address) = server();
+    let (_other_listener, other) = server();
+    let scene = Scene::connecting(address);
+    let _bot = scene.bot().start();
+    scene.stage.ready(1);
+    for (value, expected) in [("socks5://proxy", Value::Null), ("", json!(false))] {
+        let plan = scene.plan_with_server(other).env("all_proxy", value);
+        assert_eq!(conflict(plan)["connected"], expected, "{value}");
+    }
+}
+
+#[test]
+fn a_connection_to_the_port_of_a_proxy_leaves_it_unknown() {
+    // Of this whole network, only this test uses that address.
+    let _proxy = TcpListener::bind("127.99.0.2:1080").unwrap();
+    let scene = Scene::connecting("127.99.0.2:1080".parse().unwrap());
+    let _bot = scene.bot().start();
+    scene.stage.ready(1);
+    assert_eq!(conflict(scene.plan())["connected"], Value::Null);
+}
+
+/// The bot in a network namespace of its own.
+fn bot_in_its_own_network(scene: &Scene) -> Running<'_> {
+    let bot = scene.bot().through(&TELEGRAM).start();
+    scene.stage.ready(1);
+    bot
+}
+
+#[test]
+fn a_bot_in_another_network_namespace_is_seen_from_outside_and_from_within() {
+    if !is_root() {
+        return;
+    }
+    for (address, expected) in [
+        ("149.154.167.220:443", true),
+        ("[2001:67c:4e8:f004::9]:443", true),
+        ("[::ffff:149.154.167.220]:443", true),
+        ("149.154.167.220:80", false),
+        ("127.0.0.1:443", false),
+    ] {
+        let scene = Scene::new(&["--listen", address, "--connect", address]);
+        let bot = bot_in_its_own_network(&scene);
+        let pid = bot.pid().to_string();
+        let within = scene.plan().through(&["nsenter", "--net", "--target", &pid, "--"]);
+        assert_eq!(conflict(within)["connected"], expected, "{address}, by the kernel");
+        assert_eq!(conflict(scene.plan())["connected"], expected, "{address}, by its files");
+    }
+}
+
+#[test]
+fn a_rule_matches_a_connected_bot() {
+    let (_listener, address) = server();
+    let (_other_listener, other) = server();
+    // The bot is below a guard, which itself has no connection.
+    let scene = Scene::connecting(address);
+    let _guard = scene.stage.run(&scene.args()).env("BOT_TOKEN", &scene.token).start();
+    scene.stage.ready(1);
+    let decides = |server: SocketAddr, condition: &str| {
+        let rule =
+            format!("[[rules]]\nname = 'asked'\nwhen = {{ {condition} }}\naction = 'wait'\n");
+        let plan = scene.plan_with_server(server).config(&rule).on_conflict("refuse");
+        conflict(plan)["rule"] == "asked"
+    };
+    assert!(decides(address, "connected = true") && !decides(address, "connected = false"));
+    assert!(decides(other, "connected = false") && !decides(other, "connected = true"));
+}
+
+#[test]
+fn explain_says_whether_a_bot_is_connected() {
+    let (_listener, address) = server();
+    let (_other_listener, other) = server();
+    let scene = Scene::connecting(address);
+    let bot = scene.bot().start();
+    scene.stage.ready(1);
+    let pid = bot.pid().to_string();
+    let explain = |server: SocketAddr, with_token: bool| {
+        let token = if with_token { scene.token.as_str() } else { "" };
+        let start = scene.stage.monopoll(&["explain", &pid, "--"]).env("BOT_TOKEN", token);
+        let start = scene
+            .args()
+            .iter()
+            .fold(start.argument(&testbot().display().to_string()), |start, arg| {
+                start.argument(arg)
+            });
+        start.set(&format!("telegram.api_url=http://{server}"))
+    };
+    for (server, with_token, expected) in [
+        (address, true, "network  yes     connected to the Bot API"),
+        (other, true, "network  no      not connected to the Bot API"),
+        (address, false, "network  unknown connections are only looked for"),
+    ] {
+        let ended = explain(server, with_token).end();
+        assert!(ended.out.contains(expected), "{ended:?}");
+    }
+}
