@@ -31,13 +31,13 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     }
     let token = instance_name::token(config);
     let named = instance_name::instance(config, token.as_ref(), None);
-    if let Some((instance, guard)) = guard_of_this_program(named.as_ref()) {
+    if let Some((instance, guard, lock)) = guard_of_this_program(named.as_ref()) {
         info!(
             "{instance}: held by the `monopoll run` that started this program (pid {})",
             guard.id.pid
         );
         let claim = InProcessClaim::new(instance)?;
-        return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard }), poller));
+        return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard, lock }), poller));
     }
     let instance = named.ok_or_else(|| instance_name::not_named(config, ""))?;
     let claim = InProcessClaim::new(instance.clone())?;
@@ -57,8 +57,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
 }
 
 /// The `monopoll run` above this process that holds `named` for it, or any instance if `named` is
-/// `None`.
-fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessHandle)> {
+/// `None`, and its lock file.
+fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessHandle, PathBuf)> {
     let marker = EnvMarker::parse(&env::var_os(HELD)?)?;
     let instance: Instance = marker.instance.parse().ok()?;
     if named.is_some_and(|named| *named != instance) {
@@ -71,7 +71,7 @@ fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessH
             marker.guard.pid
         );
     }
-    Some((instance, guard?))
+    Some((instance, guard?, marker.lock))
 }
 
 fn this_program() -> Result<Command, Error> {

@@ -2,6 +2,7 @@
 //! process of ours runs next to it.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -73,6 +74,7 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 #[derive(Debug)]
 pub struct Guard {
     instance: Instance,
+    lock: PathBuf,
     replies: watch::Receiver<GuardReply>,
     cancel: CancelHandle,
     /// Closed when everything was released; `None` where nothing waits for that.
@@ -110,6 +112,14 @@ impl Guard {
     #[must_use]
     pub fn instance(&self) -> &str {
         self.instance.as_str()
+    }
+
+    /// The lock file of the held instance, the first of `lock.paths` in their order. A bot may keep
+    /// a file of its own at this path with an extension added, such as `.journal`: the next holder
+    /// of the instance finds it there.
+    #[must_use]
+    pub fn lock_path(&self) -> &Path {
+        &self.lock
     }
 
     /// Resolves when the instance is no longer held, or is to be released; at once if that has
@@ -163,6 +173,7 @@ fn run_guard_thread(
     let (done, given_back) = mpsc::channel();
     let guard = Guard {
         instance: held.instance().clone(),
+        lock: held.lock_path().to_owned(),
         replies,
         cancel,
         given_back: Some(Mutex::new(given_back)),

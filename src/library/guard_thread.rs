@@ -1,6 +1,7 @@
 //! The thread of a guard while the program polls: keeps the lock, and reads requests to give it up.
 
 use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use tokio::sync::watch;
@@ -41,6 +42,14 @@ impl ThreadGuard {
         match self {
             ThreadGuard::Own(own) => &own.claim.instance,
             ThreadGuard::Adopted(adopted) => &adopted.claim.instance,
+        }
+    }
+
+    /// The first lock file of the instance.
+    pub(super) fn lock_path(&self) -> &Path {
+        match self {
+            ThreadGuard::Own(own) => own.keeper.locks.first_path(),
+            ThreadGuard::Adopted(adopted) => &adopted.lock,
         }
     }
 
@@ -167,6 +176,7 @@ fn departure(request: Option<&Request>) -> (&'static str, Option<u32>) {
 pub(super) struct AdoptedGuard {
     pub(super) claim: InProcessClaim,
     pub(super) guard: ProcessHandle,
+    pub(super) lock: PathBuf,
 }
 
 impl AdoptedGuard {

@@ -89,11 +89,6 @@ impl StateDir {
         self.path(StateFile::Record)
     }
 
-    /// Returns the file for the guarded program's own state, which the next holder finds too.
-    pub fn journal_path(&self) -> PathBuf {
-        self.path(StateFile::Journal)
-    }
-
     pub(crate) fn start_mutex(&self) -> Result<FileMutex, Error> {
         self.mutex(StateFile::StartMutex)
     }

@@ -222,6 +222,7 @@ fn under_a_run_of_the_same_instance_its_guard_is_adopted() {
     let outer = under(&[]).start();
     let bot = stage.ready(2);
     assert_eq!(stage.times(bot, "holds test"), 1);
+    assert_eq!(stage.times(bot, &format!("lock {}", stage.lock().display())), 1);
     // What it gives back is its place under that guard, not the instance.
     host(&stage, &[]).end().exits(75);
     outer.signal(Signal::SIGTERM);

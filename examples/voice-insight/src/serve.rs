@@ -1,5 +1,6 @@
 //! From the configuration to the last answer.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,6 @@ use monopoll::Guard;
 use monopoll::internals::config::Config;
 use monopoll::internals::engine::token::Token;
 use monopoll::internals::error::{Error, ExitStatus};
-use monopoll::internals::guard::lock_set::LockSet;
 use monopoll::internals::guard::start_request::lock_files;
 use monopoll::internals::sys::{clock, host};
 use monopoll::internals::text::quote;
@@ -54,7 +54,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     let counts = Arc::new(Counts::default());
     let status = Status {
         instance: guard.instance().to_owned(),
-        locks: locks.clone(),
+        locks,
         since,
         begun,
         health: polling.health(),
@@ -72,7 +72,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
         insight: settings.insight.clone(),
         status,
     };
-    let journal = Journal::open(LockSet::open_or_create(&locks)?.state_dir().journal_path());
+    let journal = Journal::open(journal_path(guard.lock_path()));
     let queue = Arc::new(Queue::new(&settings, journal, telegram, answers, shutdown, counts));
     tracing::info!("{}: answers from now on. {}", guard.instance(), services(&settings));
     queue.resume();
@@ -121,6 +121,11 @@ fn bot(config: &Config, token: &Token, patience: Duration) -> Result<Bot, Error>
 
 fn no_client(error: &reqwest::Error) -> Error {
     Error::new(ExitStatus::Fault, format!("there is no HTTP client to be had: {error}"))
+}
+
+/// The journal lies beside the lock: the next holder of the instance finds it there.
+fn journal_path(lock: &Path) -> PathBuf {
+    lock.with_added_extension("journal")
 }
 
 fn services(settings: &Settings) -> &'static str {

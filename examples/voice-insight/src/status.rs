@@ -53,15 +53,15 @@ impl Status {
     /// `/health`
     pub(crate) fn health(&self) -> String {
         let verdict = match (self.health.age(), self.health.conflicts()) {
-            (None, _) => "Not well: no poll has succeeded yet.".to_owned(),
+            (None, _) => "Unhealthy: no poll has succeeded yet.".to_owned(),
             (Some(age), _) if age > DEAF => {
-                format!("Not well: no poll has succeeded for {}.", said(age))
+                format!("Unhealthy: no poll has succeeded for {}.", said(age))
             }
-            (Some(_), 0) => "Well.".to_owned(),
+            (Some(_), 0) => "Healthy.".to_owned(),
             (Some(_), conflicts) => {
                 format!(
-                    "Well now, but another process polled with my token: {conflicts} polls were \
-                        answered with 409."
+                    "Healthy now, but another process polled with this bot's token: \
+                     {conflicts} polls were answered with 409."
                 )
             }
         };

@@ -35,7 +35,7 @@ fn start_help_status_and_health_are_answered_in_private_and_in_groups() {
     }
     has("Messages: ");
     has("Transcription: not set up.");
-    assert!(scene.sent_to(-7)[0].starts_with("Well.\nInstance bot"), "{:?}", scene.sent_to(-7));
+    assert!(scene.sent_to(-7)[0].starts_with("Healthy.\nInstance bot"), "{:?}", scene.sent_to(-7));
 }
 
 #[test]

@@ -78,6 +78,7 @@ async fn run(options: &Options) -> i32 {
     };
     assert_eq!(masks(), before, "the signal mask was changed");
     say(&format!("holds {}", guard.instance()));
+    say(&format!("lock {}", guard.lock_path().display()));
     if options.has("--twice") {
         let error = Guard::acquire(&config).await.expect_err("there is a second guard");
         eprintln!("{}", error.report());
