@@ -36,6 +36,16 @@ impl Layers {
         Layers(vec![root, selected])
     }
 
+    /// The layers of a file for each of its profiles.
+    pub(crate) fn of_each_profile(root: &Table) -> Vec<Layers> {
+        match root.get("profile").map(|node| &node.value) {
+            Some(Value::Table(by_name)) => {
+                by_name.keys().map(|name| Layers::of_file(root.clone(), Some(name))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The origin of the effective value of `key`: the topmost layer that sets it.
     pub(crate) fn origin(&self, key: &str) -> Origin {
         let location = self.0.iter().rev().find_map(|layer| location_of(layer, key));

@@ -60,10 +60,14 @@ impl Config {
             FileSearch::None | FileSearch::Unusable => (None, Table::new()),
         };
         let profile = selected.map(|(name, _)| name);
+        for layers in Layers::of_each_profile(&root) {
+            validate::check_time_to_end(&layers.0, &mut problems);
+        }
         let mut layers = Layers::of_file(root, profile.as_deref());
         layers.0.extend(overrides::from_environment(sources, &mut problems, &mut notes));
         layers.0.extend(overrides::from_flags(sources, &mut problems));
         layers.0.extend(overrides::from_log_variable(sources, &mut problems));
+        validate::check_time_to_end(&layers.0, &mut problems);
         if !problems.is_empty() {
             return Err(Problems::sorted(problems));
         }

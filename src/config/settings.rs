@@ -102,7 +102,8 @@ settings_table! {
         /// for a single attempt.
         wait: Parsed<WaitLimit> = Parsed::default_of("60s"),
         /// Time from the signal to SIGKILL. Must be long enough for the bot to finish the updates
-        /// in progress. With `0s`, SIGKILL follows at once.
+        /// in progress. With `0s`, SIGKILL follows at once, unless `kill.escalate = false`: then it
+        /// must not be zero.
         graceful: HumanDuration = HumanDuration::from_secs(30),
         /// Time from SIGKILL until the start gives up.
         force: HumanDuration where is_not_zero = HumanDuration::from_secs(5),

@@ -1,5 +1,6 @@
 //! Validates what was written, key by key, and gathers everything that is wrong with it.
 
+use crate::config::duration::is_not_zero;
 use crate::config::keys::{Key, ValueKind};
 use crate::config::parsed_text::{NumberHint, TextKind};
 use crate::config::problem::{Fault, FaultScope, Problem};
@@ -38,6 +39,31 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
             problems.push(Problem::with(profile.key_location.clone(), &key, fault));
         }
         layer(table, &key, problems);
+    }
+}
+
+/// Finds a `timeouts.graceful` of zero together with `kill.escalate = false`: such a policy signals
+/// a process and refuses the start in the same moment. `layers` are the merged ones, lowest first.
+pub(crate) fn check_time_to_end(layers: &[Table], problems: &mut Vec<Problem>) {
+    let value = |table: &str, key: &str| {
+        layers.iter().rev().find_map(|layer| match &layer.get(table)?.value {
+            Value::Table(table) => table.get(key),
+            _ => None,
+        })
+    };
+    let Some(graceful) = value("timeouts", "graceful") else { return };
+    let never_escalates =
+        value("kill", "escalate").is_some_and(|it| matches!(it.value, Value::Bool(false)));
+    let Some(fault) = is_not_zero(&graceful.value).filter(|_| never_escalates) else { return };
+    let fault = Fault::new(format!(
+        "{}, and `kill.escalate = false` forbids SIGKILL: a start would signal a bot and refuse at \
+         once",
+        fault.message
+    ))
+    .help("write more than zero, such as \"30s\", or leave out `kill.escalate`");
+    let problem = Problem::with(graceful.location.clone(), "timeouts.graceful", fault);
+    if !problems.contains(&problem) {
+        problems.push(problem);
     }
 }
 
