@@ -172,7 +172,8 @@ impl Assignment {
         let key = || short_name(&path.join("."));
         let table = match self.value(kind_at(path)) {
             Ok(value) => value.nested(&self.steps(path)),
-            Err((location, fault)) => {
+            Err(wrong) => {
+                let (location, fault) = *wrong;
                 problems.push(Problem::with(location, key(), fault));
                 return None;
             }
@@ -186,7 +187,7 @@ impl Assignment {
 
     /// Reads the value: TOML, or a bare word as a string. Where a string is wanted, `123456` and
     /// `true` are strings too.
-    fn value(&self, kind: Option<&ValueKind>) -> Result<SpannedValue, (Location, Fault)> {
+    fn value(&self, kind: Option<&ValueKind>) -> Result<SpannedValue, Box<(Location, Fault)>> {
         let part = trimmed(&self.source.text, self.value.clone());
         let text = self.source.text.get(part.clone()).unwrap_or_default();
         let as_text = || {
@@ -211,7 +212,7 @@ impl Assignment {
                     }
                 };
                 let fault = Fault::new(format!("{} is not TOML: {why}", quote(text))).help(help);
-                Err((location, fault))
+                Err(Box::new((location, fault)))
             }
             (_, Err(_)) => as_text(),
         }

@@ -31,8 +31,11 @@ impl Problem {
     pub(crate) fn at(location: Location, fault: Fault) -> Problem {
         let help = match location.source() {
             SourceName::File(_) => fault.help,
-            SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_) => {
-                fault.help.map(|help| without_quotes(&help))
+            source @ (SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_)) => {
+                match fault.assignment {
+                    Some(assignment) => Some(assignment.hint(source)),
+                    None => fault.help.map(|help| without_quotes(&help)),
+                }
             }
         };
         Problem { location, key: None, message: fault.message, help }
@@ -74,6 +77,30 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) scope: FaultScope,
     pub(crate) help: Option<String>,
+    /// Replaces the hint for a variable or a flag, where a file's syntax does not apply.
+    pub(crate) assignment: Option<Box<Assignment>>,
+}
+
+/// A key and a TOML value that would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    key: String,
+    value: String,
+}
+
+impl Assignment {
+    fn hint(&self, source: &SourceName) -> String {
+        let Assignment { key, value } = self;
+        match source {
+            SourceName::Variable(_) => {
+                let name = key.to_uppercase().replace('.', "__");
+                format!("write `MONOPOLL_{name}='{value}'`")
+            }
+            SourceName::File(_) | SourceName::Set(_) | SourceName::Flag(_) => {
+                format!("write `--set '{key}={value}'`")
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +112,7 @@ pub(crate) enum FaultScope {
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), scope: FaultScope::All, help: None }
+        Fault { message: message.into(), scope: FaultScope::All, help: None, assignment: None }
     }
 
     /// A fault of a string: it in quotes, and `what` is wrong with it.
@@ -111,6 +138,14 @@ impl Fault {
 
     pub(crate) fn help(self, help: impl Into<String>) -> Fault {
         Fault { help: Some(help.into()), ..self }
+    }
+
+    /// Adds the assignment that is shown instead of the hint where a variable or a flag is wrong.
+    pub(crate) fn assignment(self, key: &str, value: &str) -> Fault {
+        Fault {
+            assignment: Some(Box::new(Assignment { key: key.to_owned(), value: value.to_owned() })),
+            ..self
+        }
     }
 }
 

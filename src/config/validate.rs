@@ -158,11 +158,24 @@ fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
     match Key::path_to(KEYS, name) {
         Some(path) if path.contains('.') => fault.help(format!("write it as `{path}`")),
         Some(path) => fault
-            .help(format!("`{path}` belongs to the top level: write it above the first [table]")),
+            .help(format!("`{path}` belongs to the top level: write it above the first [table]"))
+            .assignment(&path, example_of(&path)),
         None if within.is_empty() => {
             fault.help(format!("the keys are {}; your own belong under [app]", join_and(names())))
         }
         None => fault.help(format!("the keys here are {}", join_and(names()))),
+    }
+}
+
+/// Values of the two lists of tables, as a variable or a flag gives them.
+const MATCH: &str = r#"[{ cmdline = "…" }]"#;
+const RULES: &str = r#"[{ when = { managed_by = "…" }, action = "refuse" }]"#;
+
+fn example_of(key: &str) -> &'static str {
+    match key {
+        "match" => MATCH,
+        "rules" => RULES,
+        _ => "…",
     }
 }
 
@@ -198,7 +211,20 @@ fn mismatch(kind: &ValueKind, value: &Value, within: &str) -> Fault {
         (ValueKind::Tables(_), _) => format!("write [[{within}]] above each entry"),
         (ValueKind::Free, _) => String::new(),
     };
-    Fault::new(found(value)).help(help)
+    let fault = Fault::new(found(value)).help(help);
+    match kind {
+        ValueKind::Tables(_) => fault.assignment(within, example_of(within)),
+        ValueKind::Table(keys) if matches!(value, Value::List(_)) => match keys.first() {
+            Some(key) => fault.assignment(&join(within, key.name), "…"),
+            None => fault,
+        },
+        ValueKind::Free
+        | ValueKind::Bool
+        | ValueKind::Text(_)
+        | ValueKind::Count(_)
+        | ValueKind::List(_)
+        | ValueKind::Table(_) => fault,
+    }
 }
 
 fn found(value: &Value) -> String {
