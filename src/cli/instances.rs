@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::dry_run;
-use crate::config::{Config, Placeholders};
+use crate::config::{Config, LockPath, Placeholders};
 use crate::engine::instance::Instance;
 use crate::engine::policy::Policy;
 use crate::engine::process::ProcessId;
@@ -104,7 +104,7 @@ fn token_in(arg: &str) -> Option<Token> {
 
 /// The places of the locks of all instances, after "no lock is held".
 pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
-    let Some(path) = config.settings.lock.paths.first() else { return "at all".to_owned() };
+    let Some(path) = listed_path(config, with) else { return "at all".to_owned() };
     let (word, path) = path
         .folder_of_instances(with)
         .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
@@ -113,9 +113,15 @@ pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String 
     format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
-/// The instances that have a lock or a record where the first of `lock.paths` puts them.
+/// The path by which instances are listed: the first that differs between them, else the first.
+fn listed_path<'a>(config: &'a Config, with: &Placeholders<'_>) -> Option<&'a LockPath> {
+    let paths = || config.settings.lock.paths.iter().map(|path| &**path);
+    paths().find(|path| path.folder_of_instances(with).is_some()).or_else(|| paths().next())
+}
+
+/// The instances that have a lock or a record where `lock.paths` puts them.
 pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
-    let Some(path) = config.settings.lock.paths.first() else { return Ok(BTreeSet::new()) };
+    let Some(path) = listed_path(config, with) else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
     let Some(folder) = LockFolder::open_existing(&parent).map_err(unreadable)? else {
         return Ok(BTreeSet::new());
@@ -131,7 +137,21 @@ pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet
         let record = PathBuf::from(format!("{}.record", lock.display()));
         [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
     };
-    Ok(instances.iter().filter(|instance| has_lock(instance)).map(Instance::to_string).collect())
+    // A lock file that all instances share may lie in the same folder.
+    let shared: Vec<PathBuf> = config
+        .settings
+        .lock
+        .paths
+        .iter()
+        .filter(|path| path.folder_of_instances(with).is_none())
+        .map(|path| path.fill(with))
+        .collect();
+    let is_shared = |instance: &Instance| {
+        let lock = path.fill(&Placeholders { instance: instance.as_str(), ..*with });
+        shared.contains(&lock)
+    };
+    let listed = instances.iter().filter(|it| has_lock(it) && !is_shared(it));
+    Ok(listed.map(Instance::to_string).collect())
 }
 
 /// The instance whose record is next to the lock that all instances share.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::programs::{self, testbot};
 use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -460,4 +460,31 @@ fn a_history_as_json_is_a_wrong_command_line() {
         .end()
         .exits(64)
         .says("`--history` has no JSON form");
+}
+
+#[test]
+fn a_lock_file_that_all_instances_share_is_not_listed_as_an_instance() {
+    for shared in ["0.lock", "z.lock"] {
+        let stage = Stage::new();
+        let own = stage.locks().join("{instance}.lock").display().to_string();
+        let shared = stage.locks().join(shared).display().to_string();
+        for paths in [[&own, &shared], [&shared, &own]] {
+            let paths = format!("lock.paths=[\"{}\", \"{}\"]", paths[0], paths[1]);
+            let of = |args: &[&str]| {
+                let args = [&["--set", paths.as_str()], args].concat();
+                stage.program(programs::monopoll(), &args)
+            };
+            let run = ["--instance", "one", "run", "--", "sleep", "600"];
+            let first = of(&run).start();
+            let names = |args: &[&str]| -> Vec<String> {
+                let ended = of(args).end();
+                let lines = ended.out.lines().filter(|line| !line.starts_with("Bots that"));
+                lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+            };
+            stage.wait_until("the listing", || (names(&["status"]) == ["one"]).then_some(()));
+            first.signal(Signal::SIGTERM);
+            first.end().exits(143);
+            assert_eq!(names(&["status", "--all"]), ["one"], "{paths}");
+        }
+    }
 }
