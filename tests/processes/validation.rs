@@ -276,6 +276,22 @@ fn a_hard_link_in_place_of_the_lock_is_refused() {
 }
 
 #[test]
+fn the_hint_about_a_hard_link_keeps_the_other_name() {
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
+    let other = stage.folder().join("target");
+    fs::write(&other, "precious").unwrap();
+    fs::hard_link(&other, stage.lock()).unwrap();
+    let lock = stage.lock().display().to_string();
+    let command = format!("mv {lock} {lock}.old");
+    stage.run(&["--exit", "0"]).end().exits(73).says(&format!("stop the bot and run `{command}`"));
+    stage.program("sh", &["-c", &command]).end().exits(0);
+    stage.run(&["--exit", "0"]).end().exits(0);
+    assert_eq!(fs::read_to_string(other).unwrap(), "precious");
+}
+
+#[test]
 fn another_users_file_in_place_of_the_lock_is_refused() {
     if !monopoll_test_bots::stage::is_root() {
         return;

@@ -155,8 +155,13 @@ impl LockFolder {
             return Err(belongs_to_another_user(&path, metadata.uid()));
         }
         if metadata.nlink() > 1 {
-            return Err(Error::unsafe_lock(&path, "it has another name (a hard link)")
-                .with_hint("remove the other name"));
+            let shown = printable(&path.to_string_lossy()).into_owned();
+            return Err(Error::unsafe_lock(&path, "it has another name (a hard link)").with_hint(
+                format!(
+                    "choose another file in `lock.paths`, or stop the bot and run `mv {shown} \
+                     {shown}.old`: the other name stays, and the next start creates a new lock file"
+                ),
+            ));
         }
         Ok(metadata)
     }
