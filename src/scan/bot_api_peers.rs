@@ -113,7 +113,7 @@ pub fn proxies() -> impl Iterator<Item = PeerPattern> {
 }
 
 /// Returns whether one of these variables (`name=value`) names a proxy.
-pub(crate) fn name_a_proxy<'a>(variables: impl IntoIterator<Item = &'a [u8]>) -> bool {
+pub fn name_a_proxy<'a>(variables: impl IntoIterator<Item = &'a [u8]>) -> bool {
     variables.into_iter().any(|entry| {
         let Some(at) = entry.iter().position(|byte| *byte == b'=') else { return false };
         let (name, value) = entry.split_at(at);

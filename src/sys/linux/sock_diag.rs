@@ -12,8 +12,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, netlink, recv, send,
-    socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 
 use crate::sys::clock;
@@ -37,6 +36,9 @@ const TIME_LIMIT: Duration = Duration::from_millis(500);
 /// The kernel fills no more than this at once.
 const BUFFER_BYTES: usize = 32 << 10;
 
+/// Of the only request on a socket.
+const SEQUENCE: u32 = 1;
+
 const HEADER_BYTES: usize = 16;
 
 // linux/netlink.h
@@ -47,8 +49,10 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-// linux/sock_diag.h and linux/inet_diag.h
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
+// linux/inet_diag.h
+/// The older of two requests: it walks the table once for IPv4 and IPv6, where
+/// `SOCK_DIAG_BY_FAMILY` has to be asked for each.
+const TCPDIAG_GETSOCK: u16 = 18;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_MSG_BYTES: usize = 72;
 
@@ -62,37 +66,30 @@ pub fn tcp_connections(peers: &[PeerPattern]) -> io::Result<Vec<TcpConnection>> 
     )?;
     let until = clock::monotonic() + TIME_LIMIT;
     let mut found = Vec::new();
-    // The sequence numbers tell the two answers apart.
-    for (sequence, family) in [(1, AddressFamily::INET), (2, AddressFamily::INET6)] {
-        ask(&socket, &request(family, sequence, peers)?)?;
-        read_answer(&socket, sequence, until, &mut found)?;
-    }
+    ask(&socket, &request(peers)?)?;
+    read_answer(&socket, until, &mut found)?;
     // The kernel was given the same patterns; this is no more than a second check.
     found.retain(|it| peers.iter().any(|pattern| pattern.matches(it.peer)));
     Ok(found)
 }
 
-/// Builds a `struct nlmsghdr` with a `struct inet_diag_req_v2` and the filter as its attribute.
-fn request(family: AddressFamily, sequence: u32, peers: &[PeerPattern]) -> io::Result<Vec<u8>> {
+/// Builds a `struct nlmsghdr` with a `struct inet_diag_req` and the filter as its attribute.
+fn request(peers: &[PeerPattern]) -> io::Result<Vec<u8>> {
     let filter = bytecode(peers);
-    let mut body = Vec::new();
-    let family = u8::try_from(family.as_raw()).map_err(io::Error::other)?;
-    let protocol = u8::try_from(ipproto::TCP.as_raw().get()).map_err(io::Error::other)?;
-    body.extend([family, protocol, 0, 0]);
+    // Any family, ports and addresses.
+    let mut body = vec![0; 52];
     let states = STATES.iter().fold(0, |states, state| states | 1_u32 << state);
     body.extend(states.to_ne_bytes());
-    // Any ports and addresses, and no socket in particular: `INET_DIAG_NOCOOKIE`.
-    body.extend([0; 40]);
-    body.extend([0xFF; 8]);
+    body.extend([0; 4]);
     let attribute_bytes = u16::try_from(filter.len() + 4).map_err(io::Error::other)?;
     body.extend(attribute_bytes.to_ne_bytes());
     body.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
     body.extend(filter);
     let length = u32::try_from(HEADER_BYTES + body.len()).map_err(io::Error::other)?;
     let mut message = length.to_ne_bytes().to_vec();
-    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    message.extend(TCPDIAG_GETSOCK.to_ne_bytes());
     message.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    message.extend(sequence.to_ne_bytes());
+    message.extend(SEQUENCE.to_ne_bytes());
     // From the port that the kernel gave this socket.
     message.extend([0; 4]);
     message.extend(body);
@@ -106,7 +103,6 @@ fn ask(socket: &OwnedFd, request: &[u8]) -> io::Result<()> {
 
 fn read_answer(
     socket: &OwnedFd,
-    sequence: u32,
     until: Duration,
     found: &mut Vec<TcpConnection>,
 ) -> io::Result<()> {
@@ -126,7 +122,7 @@ fn read_answer(
         let Some(datagram) = buffer.get(..length) else {
             return Err(invalid("a truncated answer"));
         };
-        match read_datagram(datagram, sequence, found)? {
+        match read_datagram(datagram, found)? {
             Answer::Continues => {}
             Answer::Complete => return Ok(()),
         }
@@ -139,12 +135,8 @@ enum Answer {
     Complete,
 }
 
-/// Reads the messages of one datagram that answer the request with this sequence number.
-fn read_datagram(
-    mut rest: &[u8],
-    sequence: u32,
-    found: &mut Vec<TcpConnection>,
-) -> io::Result<Answer> {
+/// Reads the messages of one datagram that answer the request.
+fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<Answer> {
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or_else(|| invalid("a message without a header"))?;
         let message = usize::try_from(header.length).ok().and_then(|length| rest.get(..length));
@@ -154,7 +146,7 @@ fn read_datagram(
         };
         // Each begins at a multiple of four; the last one need not be filled up.
         rest = rest.get(message.len().next_multiple_of(4)..).unwrap_or_default();
-        if header.sequence != sequence {
+        if header.sequence != SEQUENCE {
             continue;
         }
         if header.flags & NLM_F_DUMP_INTR != 0 {
@@ -171,7 +163,7 @@ fn read_datagram(
                 let error = number(body, 0).and_then(kernel_error);
                 return error.map_or(Ok(Answer::Complete), Err);
             }
-            SOCK_DIAG_BY_FAMILY => {
+            TCPDIAG_GETSOCK => {
                 found.push(connection(body).ok_or_else(|| invalid("a socket without facts"))?);
             }
             _ => return Err(invalid("a message of an unknown kind")),
@@ -248,23 +240,24 @@ mod tests {
         body[6..8].copy_from_slice(&443_u16.to_be_bytes());
         body[24..28].copy_from_slice(&[149, 154, 167, 220]);
         body[68..].copy_from_slice(&inode.to_ne_bytes());
-        message(SOCK_DIAG_BY_FAMILY, 2, 7, &body)
+        message(TCPDIAG_GETSOCK, 2, SEQUENCE, &body)
     }
 
     fn read(datagrams: &[Vec<u8>]) -> Result<(Answer, Vec<u64>), String> {
         let (mut answer, mut found) = (Answer::Continues, Vec::new());
         for datagram in datagrams {
-            answer = read_datagram(datagram, 7, &mut found).map_err(|error| error.to_string())?;
+            answer = read_datagram(datagram, &mut found).map_err(|error| error.to_string())?;
         }
         Ok((answer, found.iter().map(|it| it.inode).collect()))
     }
 
     #[test]
     fn an_answer_of_several_parts_is_read_to_its_end() {
-        let done = message(NLMSG_DONE, 2, 7, &[0; 4]);
-        let other = message(NLMSG_DONE, 2, 6, &[0; 4]);
+        let done = message(NLMSG_DONE, 2, SEQUENCE, &[0; 4]);
+        let other = message(NLMSG_DONE, 2, SEQUENCE + 1, &[0; 4]);
         let two = [socket(1), socket(2)].concat();
-        let last = [message(NLMSG_NOOP, 0, 7, &[1]), other.clone(), socket(3), done].concat();
+        let last =
+            [message(NLMSG_NOOP, 0, SEQUENCE, &[1]), other.clone(), socket(3), done].concat();
         assert_eq!(read(&[two.clone(), last]), Ok((Answer::Complete, vec![1, 2, 3])));
         assert_eq!(read(&[two, other]), Ok((Answer::Continues, vec![1, 2])));
     }
@@ -274,14 +267,14 @@ mod tests {
         let refused = (-13_i32).to_ne_bytes();
         let whole = socket(1);
         for (datagram, expected) in [
-            (message(NLMSG_ERROR, 0, 7, &refused), "Permission denied"),
-            (message(NLMSG_ERROR, 0, 7, &[]), "an error without a number"),
-            (message(NLMSG_ERROR, 0, 7, &[0; 4]), "no table"),
-            (message(NLMSG_DONE, 2, 7, &refused), "Permission denied"),
-            (message(NLMSG_DONE, 2 | NLM_F_DUMP_INTR, 7, &[0; 4]), "a table that changed"),
-            (message(SOCK_DIAG_BY_FAMILY, 2, 7, &[2; 71]), "a socket without facts"),
-            (message(SOCK_DIAG_BY_FAMILY, 2, 7, &[1; 72]), "a socket without facts"),
-            (message(99, 2, 7, &[]), "an unknown kind"),
+            (message(NLMSG_ERROR, 0, SEQUENCE, &refused), "Permission denied"),
+            (message(NLMSG_ERROR, 0, SEQUENCE, &[]), "an error without a number"),
+            (message(NLMSG_ERROR, 0, SEQUENCE, &[0; 4]), "no table"),
+            (message(NLMSG_DONE, 2, SEQUENCE, &refused), "Permission denied"),
+            (message(NLMSG_DONE, 2 | NLM_F_DUMP_INTR, SEQUENCE, &[0; 4]), "a table that changed"),
+            (message(TCPDIAG_GETSOCK, 2, SEQUENCE, &[2; 71]), "a socket without facts"),
+            (message(TCPDIAG_GETSOCK, 2, SEQUENCE, &[1; 72]), "a socket without facts"),
+            (message(99, 2, SEQUENCE, &[]), "an unknown kind"),
             (whole[..15].to_vec(), "a wrong length"),
             (whole[..80].to_vec(), "a wrong length"),
             (vec![0; 16], "a wrong length"),
@@ -301,7 +294,7 @@ mod tests {
         ) {
             let _ = read(std::slice::from_ref(&bytes));
             // Whole messages, damaged in one place and continued by anything.
-            let mut whole = [socket(1), message(NLMSG_DONE, 2, 7, &[0; 4])].concat();
+            let mut whole = [socket(1), message(NLMSG_DONE, 2, SEQUENCE, &[0; 4])].concat();
             if let Some(byte) = whole.get_mut(changed) {
                 *byte = by;
             }
