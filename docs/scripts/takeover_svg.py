@@ -241,7 +241,7 @@ def words(svg):
     """The words of a picture: no pid, no time, no name that is made from a path."""
     parts = re.findall(r'<text x="[\d.]+" y="(\d+)"[^>]*>([^<]*)</text>', svg)
     text = " ".join(part for _, part in parts)
-    text = re.sub(r"python3-[0-9a-f]{8}", "python3-HASH", text)
+    text = re.sub(r"main\.py-[0-9a-f]{12}", "main.py-HASH", text)
     text = re.sub(r"user \S+,", "user NAME,", text)
     text = re.sub(r"\d+(ms|s)( \d+ms)? old", "N old", text)
     text = re.sub(r"in \d+(ms|s)\b", "in N", text)

@@ -15,7 +15,8 @@ use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::StartRequest;
 use crate::report::{explain_json, explain_text};
-use crate::scan::command::{Command, ProgramKind};
+use crate::scan::command::Command;
+use crate::scan::invocation::Target;
 use crate::scan::request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::terminate::machine::Machine;
@@ -127,12 +128,16 @@ fn concerned(plan: &Plan) -> Vec<u32> {
 
 fn command_match(command: &Command) -> CommandMatch {
     CommandMatch {
-        program: command.program.clone(),
-        runs: match command.kind {
-            ProgramKind::Binary => RunKind::ByItself,
-            ProgramKind::Script(_) => RunKind::ByInterpreter,
+        program: command.file.clone().unwrap_or_else(|| command.target_name().into()),
+        runs: match command.runs.target {
+            Target::Program(_) => RunKind::ByItself,
+            Target::Script(..)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(_)
+            | Target::Input => RunKind::ByInterpreter,
         },
-        args: command.text().into_iter().skip(1).collect(),
+        args: command.runs.args.iter().map(|it| it.to_string_lossy().into_owned()).collect(),
         cwd: command.cwd.clone(),
     }
 }

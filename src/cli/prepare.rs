@@ -94,6 +94,10 @@ pub(super) fn instance(
     command: Option<&Command>,
 ) -> Result<Instance, Error> {
     instance_name::instance(config, token, command).ok_or_else(|| {
-        instance_name::not_named(config, "add `-- COMMAND`, such as `-- python3 main.py`; or ")
+        instance_name::not_named(
+            config,
+            command,
+            "add `-- COMMAND`, such as `-- python3 main.py`; or ",
+        )
     })
 }

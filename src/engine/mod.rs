@@ -6,6 +6,7 @@
 
 pub mod action;
 mod candidates;
+pub mod choosing_variables;
 mod classify;
 pub mod command_match;
 pub mod condition;

@@ -34,6 +34,7 @@ pub struct Process {
     pub args: Fact<Vec<String>>,
     /// Its executable, without ` (deleted)`.
     pub exe: Fact<PathBuf>,
+    /// Its working directory, without ` (deleted)`.
     pub cwd: Fact<PathBuf>,
     pub user: Fact<User>,
     /// The container it is in, `None` where that is also mine.

@@ -5,14 +5,15 @@
 )]
 
 use std::env;
-use std::ffi::OsString;
 
 use crate::config::Config;
 use crate::config::dotenv::EnvFile;
-use crate::engine::instance::Instance;
+use crate::engine::choosing_variables::CHOOSING_VARIABLES;
+use crate::engine::instance::{BotId, Instance};
 use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
+use crate::scan::invocation::Target;
 use crate::text::printable;
 
 /// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
@@ -68,40 +69,76 @@ pub(crate) fn instance(
     token: Option<&Token>,
     command: Option<&Command>,
 ) -> Option<Instance> {
-    let by_token = || token.map(|token| Instance::of_bot(token.id()));
+    let bot = token.map(Token::id);
     let configured = config.settings.instance.as_deref().cloned();
-    configured
-        .or_else(by_token)
-        .or_else(|| command.and_then(|command| named_after(command).parse().ok()))
+    configured.or_else(|| bot.map(Instance::of_bot)).or_else(|| guessed(command?, bot.as_slice()))
 }
 
 /// The error where nothing names the instance; `first` is the caller's own way to name it.
-pub(crate) fn not_named(config: &Config, first: &str) -> Error {
+pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str) -> Error {
     let variable = printable(config.suggested_token_variable());
-    Error::new(ExitStatus::Usage, "no instance is named").with_hint(format!(
+    let (what, first) = if command.is_some() {
+        let what = "no instance is named, and COMMAND names none: it reads its program from \
+                    standard input, /dev or /proc";
+        (what, "give it the path of its program; or ")
+    } else {
+        ("no instance is named", first)
+    };
+    Error::new(ExitStatus::Usage, what).with_hint(format!(
         "{first}set ${variable}, set $MONOPOLL_INSTANCE, or write `instance = \"…\"` in the \
          configuration"
     ))
 }
 
-/// Returns the command's base name and a short hash of its arguments and working directory.
-fn named_after(command: &Command) -> String {
+/// Returns the base name of what COMMAND runs, and a hash of what makes it another bot: its path as
+/// written, its arguments, the folder, the tokens and the choosing variables. Links are not
+/// followed, so that a `current` that moves leads to the same name. `None` where what it runs
+/// cannot be known.
+fn guessed(command: &Command, bots: &[BotId]) -> Option<Instance> {
+    let target = match &command.runs.target {
+        Target::Input => return None,
+        Target::Code(_, code) => code.as_os_str(),
+        Target::Module(name) | Target::Entry(name) => name.as_os_str(),
+        Target::Script(path, _) | Target::Program(path) => {
+            command.file.as_ref().unwrap_or(path).as_os_str()
+        }
+    };
+    let mut hash = Hash(FNV_OFFSET);
+    hash.add(target.as_encoded_bytes());
+    for arg in &command.runs.args {
+        hash.add(arg.as_encoded_bytes());
+    }
+    // Bytes that no argument has end each group.
+    hash.add(&[0]);
+    hash.add(command.folder.as_os_str().as_encoded_bytes());
+    for bot in bots {
+        hash.add(bot.to_string().as_bytes());
+    }
+    hash.add(&[0]);
+    for name in CHOOSING_VARIABLES {
+        match env::var_os(name) {
+            Some(value) => hash.add(value.as_encoded_bytes()),
+            None => hash.add(&[0]),
+        }
+    }
     let allowed =
         |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
     let base: String =
-        command.base_name().chars().map(allowed).take(Instance::MAX_LEN - 9).collect();
-    let parts =
-        command.args.iter().skip(1).map(OsString::as_os_str).chain([command.cwd.as_os_str()]);
-    let hash = parts.fold(FNV_OFFSET, |hash, part| {
-        // A byte that no argument has ends each of them.
-        part.as_encoded_bytes()
-            .iter()
-            .chain(&[0])
-            .fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME))
-    });
-    format!("{base}-{:08x}", hash >> 32)
+        command.target_name().chars().map(allowed).take(Instance::MAX_LEN - 13).collect();
+    format!("{base}-{:012x}", hash.0 >> 16).parse().ok()
 }
 
 /// FNV-1a: the same on every machine and in every version; no attack is to be withstood here.
+struct Hash(u64);
+
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
+impl Hash {
+    /// Adds a part and its end.
+    fn add(&mut self, part: &[u8]) {
+        for byte in part.iter().chain(&[0]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
+        }
+    }
+}

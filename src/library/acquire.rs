@@ -19,7 +19,7 @@ use crate::library::event_observer::EventObserver;
 use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
 use crate::report::start_errors;
-use crate::scan::command::{Command, ProgramKind};
+use crate::scan::command::Command;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::machine::find_guard_above;
 use crate::sys::machine::pidfd::ProcessHandle;
@@ -39,7 +39,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         let claim = InProcessClaim::new(instance)?;
         return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard, lock }), poller));
     }
-    let instance = named.ok_or_else(|| instance_name::not_named(config, ""))?;
+    let instance = named.ok_or_else(|| instance_name::not_named(config, None, ""))?;
     let claim = InProcessClaim::new(instance.clone())?;
     let command = this_program()?;
     let programs = OwnPrograms {
@@ -81,11 +81,5 @@ fn this_program() -> Result<Command, Error> {
     let program =
         env::current_exe().map_err(|error| unknown("this program's executable", error))?;
     let cwd = env::current_dir().map_err(|error| unknown("the working directory", error))?;
-    Ok(Command {
-        args: env::args_os().collect(),
-        found: program.clone(),
-        program,
-        kind: ProgramKind::Binary,
-        cwd,
-    })
+    Ok(Command::of_this_process(env::args_os().collect(), program, cwd))
 }

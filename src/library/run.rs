@@ -32,7 +32,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
     let command = Command::find(command, cwd)?;
     let token = instance_name::token(config);
     let instance = instance_name::instance(config, token.as_ref(), Some(&command))
-        .ok_or_else(|| instance_name::not_named(config, ""))?;
+        .ok_or_else(|| instance_name::not_named(config, Some(&command), ""))?;
     let request = StartRequest::new(
         config.clone(),
         instance,

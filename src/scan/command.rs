@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
+use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
 
 /// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
@@ -21,6 +23,12 @@ pub struct Command {
     pub program: PathBuf,
     pub kind: ProgramKind,
     pub cwd: PathBuf,
+    /// The working directory as `pwd -L` shows it: through links.
+    pub(crate) folder: PathBuf,
+    /// What it runs, behind interpreters and launchers.
+    pub(crate) runs: Invocation,
+    /// The file of that, by its path as written, without `.` and `..`.
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +55,48 @@ impl Command {
         let found = found.map_err(|status| not_runnable(&args, &cwd, status))?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
         let kind = kind_of(&found, &cwd)?;
-        Ok(Command { args, found, program, kind, cwd })
+        Ok(Command::new(args, found, program, kind, cwd))
+    }
+
+    /// Describes the program that this process runs, as it was started.
+    pub(crate) fn of_this_process(args: Vec<OsString>, program: PathBuf, cwd: PathBuf) -> Command {
+        Command::new(args, program.clone(), program, ProgramKind::Binary, cwd)
+    }
+
+    fn new(
+        args: Vec<OsString>,
+        found: PathBuf,
+        program: PathBuf,
+        kind: ProgramKind,
+        cwd: PathBuf,
+    ) -> Command {
+        let folder = logical(&cwd);
+        let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
+        let mut runs = Invocation::of(&words, Some(&cwd));
+        let file = match &runs.target {
+            Target::Script(path, _) => Some(absolute(path, &folder)),
+            Target::Program(_) if runs.through == Through::Itself => {
+                Some(absolute(&with_extension(written_path(&args, &found)), &folder))
+            }
+            Target::Program(path) if has_folder(path.as_os_str()) => Some(absolute(path, &folder)),
+            Target::Program(name) => search(name.as_os_str(), &cwd).ok(),
+            Target::Module(_) | Target::Code(..) | Target::Entry(_) | Target::Input => None,
+        };
+        if let (Target::Program(_), Some(path)) = (&runs.target, &file)
+            && matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_)))
+        {
+            runs.target = Target::Script(path.clone(), None);
+        }
+        Command { args, found, program, kind, cwd, folder, runs, file }
+    }
+
+    /// The base name of the script or program that it runs.
+    pub(crate) fn target_name(&self) -> String {
+        match &self.runs.target {
+            Target::Script(path, _) | Target::Program(path) => base_name(path),
+            Target::Module(name) | Target::Entry(name) => name.to_string_lossy().into_owned(),
+            Target::Code(..) | Target::Input => self.base_name(),
+        }
     }
 
     pub fn base_name(&self) -> String {
@@ -58,6 +107,24 @@ impl Command {
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
+}
+
+/// The path of a program as it was written, or as it was found in `$PATH`.
+fn written_path(args: &[OsString], found: &Path) -> PathBuf {
+    match args.first() {
+        Some(written) if has_folder(written) => PathBuf::from(written),
+        Some(_) | None => found.to_owned(),
+    }
+}
+
+/// Returns `$PWD` where it is this folder, else the folder itself.
+fn logical(cwd: &Path) -> PathBuf {
+    let is_plain = |path: &PathBuf| path.is_absolute() && absolute(path, cwd) == *path;
+    env::var_os("PWD")
+        .map(PathBuf::from)
+        .filter(is_plain)
+        .filter(|path| is_same_file(path, cwd))
+        .unwrap_or_else(|| cwd.to_owned())
 }
 
 fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {

@@ -8,6 +8,10 @@ pub mod command;
 pub mod container;
 pub mod env_marker;
 pub(crate) mod guard_tree;
+mod interpreters;
+pub(crate) mod invocation;
+mod launcher_files;
+mod launchers;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
@@ -17,6 +21,7 @@ pub(crate) mod process_tree;
 pub mod request;
 mod same_command;
 pub mod script;
+mod shell_words;
 pub mod supervisors;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]

@@ -4,25 +4,24 @@
 //! ended. Where it is not certain which argument is the script, nothing is checked.
 #![expect(clippy::disallowed_methods, reason = "finds a file as the interpreter does")]
 
-use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Component, Path};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
+use crate::scan::interpreters::Language;
+use crate::scan::invocation::Target;
 use crate::text::printable;
 
 impl Command {
     /// Requires that the script exists, where it is certain which argument that is.
     pub fn require_script(&self) -> Result<(), Error> {
+        let Some((script, language)) = self.script() else { return Ok(()) };
         // A hook that this variable loads may find the script elsewhere.
-        if env::var_os("NODE_OPTIONS").is_some()
-            && Interpreter::by_name(&self.base_name()) == Some(Interpreter::Node)
-        {
+        if env::var_os("NODE_OPTIONS").is_some() && language == Language::JavaScript {
             return Ok(());
         }
-        let Some(script) = self.script().map(Path::new) else { return Ok(()) };
         match fs::metadata(self.cwd.join(script)).map_err(|error| error.kind()) {
             Err(ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(missing(script, &self.cwd)),
             // It may exist where it cannot be seen.
@@ -30,14 +29,44 @@ impl Command {
         }
     }
 
-    /// Returns the first argument that is not an option, if no option before it takes a value.
-    fn script(&self) -> Option<&str> {
-        let interpreter = Interpreter::by_name(&self.base_name())?;
-        let words = self.args.get(1..)?.iter().map(OsString::as_os_str);
-        let mut rest =
-            words.skip_while(|word| word.to_str().is_some_and(|word| interpreter.is_flag(word)));
-        rest.next()?.to_str().filter(|word| interpreter.is_script(word))
+    fn script(&self) -> Option<(&Path, Language)> {
+        match &self.runs.target {
+            Target::Script(path, Some(language)) if is_certain(path, *language) => {
+                Some((path, *language))
+            }
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(_)
+            | Target::Input => None,
+        }
     }
+}
+
+/// Returns whether a word can only be the path of a script, by its extension or its folder: a shell
+/// searches `$PATH` for a bare name too, and node adds extensions.
+fn is_certain(path: &Path, language: Language) -> bool {
+    let extensions: &[&str] = match language {
+        Language::Python => &["py", "pyw", "pyc", "pyz"],
+        Language::JavaScript => &["js", "mjs", "cjs", "ts", "mts"],
+        Language::Ruby => &["rb"],
+        Language::Perl => &["pl"],
+        Language::Php => &["php", "phar"],
+        Language::Java => &["jar", "java"],
+        Language::DotNet => &["dll"],
+        Language::Lua => &["lua"],
+        Language::Shell => &[],
+    };
+    let has_extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .is_some_and(|extension| extensions.contains(&extension));
+    let may_add_extension = language == Language::JavaScript;
+    let has_folder = path.components().filter(|part| *part != Component::CurDir).count() > 1
+        || path.starts_with(".");
+    let is_url = path.to_str().is_some_and(|path| path.contains("://"));
+    !is_url && (has_extension || has_folder && !may_add_extension)
 }
 
 fn missing(script: &Path, cwd: &Path) -> Error {
@@ -55,90 +84,17 @@ fn missing(script: &Path, cwd: &Path) -> Error {
     Error::new(ExitStatus::NotFound, format!("COMMAND's script {what}")).with_hint(hint)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interpreter {
-    Python,
-    Node,
-    Ruby,
-    Perl,
-    Php,
-    Shell,
-}
-
-impl Interpreter {
-    fn by_name(name: &str) -> Option<Interpreter> {
-        let name = name.strip_suffix(".exe").unwrap_or(name);
-        Some(match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
-            "python" | "pypy" => Interpreter::Python,
-            "node" | "nodejs" => Interpreter::Node,
-            "ruby" => Interpreter::Ruby,
-            "perl" => Interpreter::Perl,
-            "php" => Interpreter::Php,
-            "sh" | "bash" | "dash" => Interpreter::Shell,
-            _ => return None,
-        })
-    }
-
-    /// Returns whether `word` is an option without a value, after which a script follows.
-    fn is_flag(self, word: &str) -> bool {
-        let letters = match self {
-            Interpreter::Python => "bBdEIOPqRsSuv",
-            Interpreter::Shell => "eux",
-            Interpreter::Perl | Interpreter::Ruby => "w",
-            Interpreter::Node => {
-                return matches!(
-                    word,
-                    "--enable-source-maps" | "--no-warnings" | "--trace-warnings"
-                );
-            }
-            Interpreter::Php => return false,
-        };
-        word.strip_prefix('-').is_some_and(|flags| {
-            !flags.is_empty() && flags.chars().all(|flag| letters.contains(flag))
-        })
-    }
-
-    /// Returns whether `word` can only be the path of a script, by its extension or its folder: a
-    /// shell searches `$PATH` for a bare name too, and node adds extensions.
-    fn is_script(self, word: &str) -> bool {
-        let extensions: &[&str] = match self {
-            Interpreter::Python => &["py", "pyw", "pyc", "pyz"],
-            Interpreter::Node => &["js", "mjs", "cjs", "ts", "mts"],
-            Interpreter::Ruby => &["rb"],
-            Interpreter::Perl => &["pl"],
-            Interpreter::Php => &["php", "phar"],
-            Interpreter::Shell => &[],
-        };
-        let path = Path::new(word);
-        let has_extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| extensions.contains(&extension));
-        let has_folder = self != Interpreter::Node
-            && path.components().filter(|part| *part != Component::CurDir).count() > 1;
-        let is_relative = self != Interpreter::Node && path.starts_with(".");
-        // These files differ between processes.
-        let is_special = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
-        !word.starts_with('-') && !is_special && (has_extension || has_folder || is_relative)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    use crate::scan::command::ProgramKind;
+    use std::ffi::OsString;
 
     fn command(line: &str) -> Command {
+        // The interpreters need not be there.
+        let line = format!("env {line}");
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let program = Path::new("/usr/bin/x").to_owned();
-        Command {
-            args,
-            found: program.clone(),
-            program,
-            kind: ProgramKind::Binary,
-            cwd: "/srv/bot".into(),
-        }
+        Command::find(args, "/nowhere".into()).unwrap()
     }
 
     #[test]
@@ -152,10 +108,17 @@ mod tests {
             ("ruby -w bot.rb", "bot.rb"),
             ("perl bot.pl", "bot.pl"),
             ("php bot.php", "bot.php"),
+            ("python -X dev main.py", "main.py"),
+            ("node --require x.js bot.js", "bot.js"),
+            ("uv run main.py", "main.py"),
+            ("deno run bot.ts", "bot.ts"),
+            ("java -jar bot.jar", "bot.jar"),
             ("bash -eu ./start.sh", "./start.sh"),
             ("sh /srv/start", "/srv/start"),
         ] {
-            assert_eq!(command(line).script(), Some(script), "{line}");
+            let command = command(line);
+            let found = command.script().map(|(path, _)| path);
+            assert_eq!(found, Some(Path::new(script)), "{line}");
         }
     }
 
@@ -168,27 +131,19 @@ mod tests {
             "python -c main.py",
             "python -um bot main.py",
             "python -W main.py",
-            "python -X dev main.py",
             "python -V main.py",
-            "python -- main.py",
             "python main",
             "python /dev/fd/63",
             "node bot",
             "node dist/bot",
-            "node inspect bot.js",
-            "node --require x.js bot.js",
             "node -e bot.js",
             "ruby -C bot bot.rb",
             "perl -ne bot.pl",
             "php artisan",
-            "php -f bot.php",
             "bash start.sh",
             "bash -c ./start.sh",
             "sh -s ./start.sh",
-            "uv run main.py",
-            "env python main.py",
             "python-bot main.py",
-            "deno run bot.ts",
             "./main.py x.py",
         ] {
             assert_eq!(command(line).script(), None, "{line}");
@@ -200,7 +155,7 @@ mod tests {
         let error = command("python3 main.py").require_script().unwrap_err();
         assert_eq!(error.status(), ExitStatus::NotFound);
         assert!(
-            error.to_string().starts_with("COMMAND's script `main.py` is not in /srv/bot; "),
+            error.to_string().starts_with("COMMAND's script `main.py` is not in /nowhere; "),
             "{error}"
         );
         let error = command("python3 /nowhere/main.py").require_script().unwrap_err();

@@ -25,6 +25,18 @@ pub fn is_in_place(_file: &File, path: &Path) -> bool {
     path.is_file()
 }
 
+/// Returns whether two paths lead to the same file; follows links.
+#[cfg(unix)]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
+}
+
+#[cfg(windows)]
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other
+        || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
 #[cfg(unix)]
 impl FileId {
     /// Follows links.

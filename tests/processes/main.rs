@@ -25,6 +25,7 @@ mod pid_one;
 mod preflight;
 mod previous_version;
 mod rules;
+mod same_command;
 mod second_start;
 mod secrets;
 mod security;

@@ -13,7 +13,7 @@ use crate::scan::cgroup;
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::parents::Stats;
-use crate::scan::linux::prefilter::{ReadBuffers, executable, name_of, running};
+use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::RunningCommand;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
@@ -83,12 +83,12 @@ impl<'a> Describer<'a> {
         buffers: &mut ReadBuffers,
     ) -> Process {
         let pid = id.pid;
-        let (exe, cwd) = (executable(self.proc, pid), self.proc.link(pid, "cwd").ok());
+        let (exe, cwd) = (executable(self.proc, pid), folder(self.proc, pid));
         let args: Fact<Vec<String>> = self
             .proc
             .read(pid, "cmdline", &mut buffers.args)
             .ok()
-            .map(|()| strings(&buffers.args))
+            .map(|()| without_padding(strings(&buffers.args)))
             .into();
         let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
         let token = match (&self.request.token, &args) {
@@ -178,6 +178,14 @@ impl<'a> Describer<'a> {
             (None, _) => Fact::Unknown,
         }
     }
+}
+
+/// A title that a process writes over its command line leaves NULs behind it.
+fn without_padding(mut args: Vec<String>) -> Vec<String> {
+    if args.len() > 2 && args.iter().skip(1).all(String::is_empty) {
+        args.truncate(1);
+    }
+    args
 }
 
 fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {

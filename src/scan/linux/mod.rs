@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod ancestors;
+mod command_search;
 mod connections;
 mod describe;
 mod detect;

@@ -1,14 +1,16 @@
 //! The first, quick look at each process: finds the few that are worth a description.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::action::SameToken;
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::pattern::Pattern;
 use crate::engine::token_search::may_be_in;
-use crate::scan::command::{Command, ProgramKind};
+use crate::scan::linux::command_search::{CommandSearch, Hint};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::same_command::RunningCommand;
 use crate::sys::file_id::FileId;
@@ -18,8 +20,7 @@ use crate::sys::linux::proc_fs::ProcFs;
 pub(super) struct ReadBuffers {
     pub(super) args: Vec<u8>,
     pub(super) environ: Vec<u8>,
-    /// COMMAND's executable; `None` for a script, which runs as its interpreter.
-    own_executable: Option<FileId>,
+    search: Option<CommandSearch>,
     environ_of: Option<u32>,
     /// The last process had no executable. Kernel threads come in rows.
     had_no_executable: bool,
@@ -27,17 +28,8 @@ pub(super) struct ReadBuffers {
 
 impl ReadBuffers {
     pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
-        let own_executable = request.command.as_ref().and_then(|command| match command.kind {
-            ProgramKind::Binary => FileId::at(&command.program),
-            ProgramKind::Script(_) => None,
-        });
-        ReadBuffers { own_executable, ..ReadBuffers::default() }
-    }
-
-    /// Returns whether a process provably runs another program than COMMAND's.
-    fn runs_another(&self, proc: &ProcFs, pid: u32) -> bool {
-        self.own_executable
-            .is_some_and(|own| file_behind(proc, pid, "exe").is_some_and(|exe| exe != own))
+        let search = request.command.as_ref().map(CommandSearch::new);
+        ReadBuffers { search, ..ReadBuffers::default() }
     }
 
     /// Returns the environment of a process, read once however often it is asked for in a row.
@@ -113,67 +105,49 @@ impl ScanRequest {
             buffers.had_no_executable = error.kind() == io::ErrorKind::NotFound;
             return Relevance::None;
         }
-        if self.matches(proc, pid, &buffers.args) {
+        if self.policy.matches.iter().any(|it| meets(&it.pattern, proc, pid, &buffers.args)) {
             return Relevance::Candidate;
         }
-        let Some(token) = token else { return Relevance::None };
-        let carries_token = |buffers: &mut ReadBuffers| {
-            buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ))
+        let hint = buffers.search.as_ref().and_then(|search| search.hint(&buffers.args));
+        let likeness = hint.map_or(CommandLikeness::Different, |hint| {
+            self.likeness(proc, pid, &buffers.args, hint)
+        });
+        let similar = match (likeness, scope) {
+            (CommandLikeness::Same, _) => return Relevance::Candidate,
+            (CommandLikeness::Near(_), ScanScope::All) => Relevance::Suspect,
+            (CommandLikeness::Near(_) | CommandLikeness::Different, _) => Relevance::None,
         };
-        let runs_command = |buffers: &ReadBuffers| {
-            self.command.as_ref().is_some_and(|command| {
-                let cwd = proc.link(pid, "cwd").ok();
+        let Some(token) = token else { return similar };
+        // To read an environment costs more than all before.
+        if scope == ScanScope::Conflicts && hint.is_none() {
+            return similar;
+        }
+        if !buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
+            return similar;
+        }
+        let runs_command = hint.is_some()
+            && self.command.as_ref().is_some_and(|command| {
+                let cwd = folder(proc, pid);
                 running(proc, pid, &buffers.args, cwd.as_deref(), |it| command.is_same_program(it))
-            })
-        };
+            });
         match scope {
-            ScanScope::All if !carries_token(buffers) => Relevance::None,
-            ScanScope::All if runs_command(buffers) => Relevance::Candidate,
+            _ if runs_command => Relevance::Candidate,
             ScanScope::All => Relevance::Suspect,
-            // To read an environment costs twice as much as to compare the executable.
-            ScanScope::Conflicts if buffers.runs_another(proc, pid) => Relevance::None,
-            ScanScope::Conflicts if carries_token(buffers) && runs_command(buffers) => {
-                Relevance::Candidate
-            }
             ScanScope::Conflicts => Relevance::None,
         }
     }
 
-    fn matches(&self, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
-        if self.policy.matches.is_empty() {
-            return self.command.as_ref().is_some_and(|command| {
-                command.may_be_same_command(args) && {
-                    let cwd = proc.link(pid, "cwd").ok();
-                    running(proc, pid, args, cwd.as_deref(), |it| command.likeness(it)).is_same()
-                }
-            });
-        }
-        self.policy.matches.iter().any(|entry| meets(&entry.pattern, proc, pid, args))
-    }
-}
-
-impl Command {
-    /// Returns whether a process may run the same command, by its arguments alone: allocates
-    /// nothing.
-    fn may_be_same_command(&self, args: &[u8]) -> bool {
-        let own = || self.args.iter().skip(1).map(|arg| arg.as_bytes());
-        let length: usize = own().map(|arg| arg.len() + 1).sum();
-        let Some((before, after)) =
-            args.len().checked_sub(length).and_then(|at| args.split_at_checked(at))
-        else {
-            return false;
+    fn likeness(&self, proc: &ProcFs, pid: u32, args: &[u8], hint: Hint) -> CommandLikeness {
+        let (Some(command), cwd) = (&self.command, folder(proc, pid)) else {
+            return CommandLikeness::Different;
         };
-        let is_same = || {
-            own().try_fold(after, |rest, arg| rest.strip_prefix(arg)?.strip_prefix(&[0]))
-                == Some(&[])
-        };
-        let has_place = match &self.kind {
-            ProgramKind::Binary => {
-                memchr::memchr(0, args).is_some_and(|end| end + 1 == before.len())
+        let is_here = cwd.as_deref().is_some_and(|cwd| command.is_folder(cwd));
+        match hint {
+            Hint::Shape if !is_here => CommandLikeness::Different,
+            Hint::Name | Hint::Shape => {
+                running(proc, pid, args, cwd.as_deref(), |it| command.likeness(it))
             }
-            ProgramKind::Script(_) => before.last() == Some(&0),
-        };
-        has_place && is_same()
+        }
     }
 }
 
@@ -184,13 +158,20 @@ pub(super) fn running<T>(
     cwd: Option<&Path>,
     test: impl Fn(&RunningCommand<'_>) -> T,
 ) -> T {
-    let exe = file_behind(proc, pid, "exe");
-    let args = args.strip_suffix(&[0]).unwrap_or(args).split(|byte| *byte == 0);
+    let exe = OnceCell::new();
+    let exe = || *exe.get_or_init(|| file_behind(proc, pid, "exe"));
+    let words = args.strip_suffix(&[0]).unwrap_or(args).split(|byte| *byte == 0);
     test(&RunningCommand {
-        args: args.map(OsStr::from_bytes).collect(),
+        args: words.map(OsStr::from_bytes).collect(),
         cwd,
-        executes: &|program| exe.is_some() && exe == FileId::at(program),
+        exe: &|| executable(proc, pid),
+        executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
     })
+}
+
+/// Returns the working directory of a process, under its path if it was deleted.
+pub(super) fn folder(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
+    proc.link(pid, "cwd").ok().map(without_deleted)
 }
 
 /// Gives the same answer as [`Pattern::matches`] where that is "yes", and reads no more than it
@@ -202,7 +183,7 @@ fn meets(pattern: &Pattern, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
     };
     let exe = || executable(proc, pid);
     let name = || name_of(exe().as_deref(), args);
-    let cwd = || proc.link(pid, "cwd").ok();
+    let cwd = || folder(proc, pid);
     pattern.cmdline.as_ref().is_none_or(|it| it.matches(&String::from_utf8_lossy(&text())))
         && pattern.exe.as_ref().is_none_or(|it| exe().is_some_and(|exe| it.matches(&exe)))
         && pattern.name.as_ref().is_none_or(|it| name().is_some_and(|name| it.matches(&name)))
@@ -217,10 +198,13 @@ pub(super) fn file_behind(proc: &ProcFs, pid: u32, link: &str) -> Option<FileId>
 }
 
 pub(super) fn executable(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
-    let path = proc.link(pid, "exe").ok()?;
+    proc.link(pid, "exe").ok().map(without_deleted)
+}
+
+fn without_deleted(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
-        Some(original) => Some(PathBuf::from(OsStr::from_bytes(original))),
-        None => Some(path),
+        Some(original) => PathBuf::from(OsStr::from_bytes(original)),
+        None => path,
     }
 }
 

@@ -14,8 +14,9 @@ use crate::engine::token_search::carried_token;
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
-use crate::scan::same_command::{RunningCommand, is_same_file};
+use crate::scan::same_command::RunningCommand;
 use crate::scan::supervisors::SupervisorEnv;
+use crate::sys::file_id::is_same_file;
 use crate::sys::portable::process_table::ProcessTable;
 use crate::sys::portable::system;
 
@@ -82,7 +83,8 @@ impl<'a> Describer<'a> {
             (Some(command), Some(exe), Some(args), Some(_)) => {
                 let args = args.iter().map(OsString::as_os_str).collect();
                 let executes = |program: &Path| is_same_file(exe, program);
-                let process = RunningCommand { args, cwd, executes: &executes };
+                let exe = || Some(exe.to_path_buf());
+                let process = RunningCommand { args, cwd, exe: &exe, executes: &executes };
                 Fact::Known(test(command, &process))
             }
             (Some(_), ..) => Fact::Unknown,

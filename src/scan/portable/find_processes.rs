@@ -69,7 +69,7 @@ fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     if matches {
         return Relevance::Candidate;
     }
-    match process.token {
+    let by_token = match process.token {
         _ if request.policy.same_token == SameToken::Off => Relevance::None,
         Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Relevance::Candidate,
         Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
@@ -80,5 +80,9 @@ fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
         Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Relevance::Suspect,
         Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
         | Fact::Unknown => Relevance::None,
+    };
+    match (by_token, process.likeness) {
+        (Relevance::None, Fact::Known(CommandLikeness::Near(_))) => Relevance::Suspect,
+        (Relevance::None | Relevance::Suspect | Relevance::Candidate, _) => by_token,
     }
 }

@@ -99,7 +99,7 @@ fn normalized(text: &str) -> String {
             (r"old, running\b", "old, sleeping"),
             (r#""state": "running""#, "\"state\": \"sleeping\""),
             (r#""(age|took)_ms": ?\d+"#, "\"${1}_ms\": MS"),
-            (r"-[0-9a-f]{8}\b", "-HASH"),
+            (r"-[0-9a-f]{12}\b", "-HASH"),
             (r#"(monopoll |"monopoll": ")\d+\.\d+\.\d+"#, "${1}VERSION"),
             (r"(?m)[ \t]+$", ""),
             // Columns are as wide as the longest pid.
@@ -130,8 +130,8 @@ fn only_what_differs_from_run_to_run_is_equal() {
     assert!(same("pid 1 ended in 7ms\n", "pid 4711 ended in 12ms\n"));
     assert!(same("/srv/bot/main.py", "/tmp/x/bot/main.py"));
     assert!(same(
-        "/home/bot/.local/state/monopoll/a-0123abcd.lock",
-        "/run/monopoll/a-89abcdef.lock"
+        "/home/bot/.local/state/monopoll/a-0123456789ab.lock",
+        "/run/monopoll/a-0123456789cd.lock"
     ));
     assert!(same("a\n...\nz\n", "a\nb\nc\nz\n"));
     assert!(same("user bot on host box, 2s 5ms old", "user root on host build-7, 90ms old"));

@@ -1,0 +1,76 @@
+//! The commands that the files of launchers give a name: `package.json`, `deno.json`, `Pipfile`.
+#![expect(clippy::disallowed_methods, reason = "reads what a launcher reads")]
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::scan::launchers::EntryFile;
+
+/// A longer file is none of theirs.
+const MAX_LENGTH: u64 = 1 << 20;
+
+/// The command behind a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// A line for a shell.
+    Line(String),
+    /// The file has no such name.
+    Missing,
+}
+
+/// Looks a name up in the file that lies in `folder`.
+pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
+    let Some(name) = name.to_str() else { return Entry::Missing };
+    let line = match file {
+        EntryFile::Package => package_script(name, folder),
+        EntryFile::Deno => deno_task(name, folder).or_else(|| package_script(name, folder)),
+        EntryFile::Pipfile => pipfile_script(name, folder),
+    };
+    line.map_or(Entry::Missing, Entry::Line)
+}
+
+/// Returns the script that `node DIRECTORY` runs, as `package.json` in it names it.
+pub(super) fn package_main(folder: &Path) -> OsString {
+    json(&folder.join("package.json"))
+        .and_then(|package| Some(package.get("main")?.as_str()?.into()))
+        .unwrap_or_else(|| OsString::from("index.js"))
+}
+
+fn package_script(name: &str, folder: &Path) -> Option<String> {
+    let package = json(&folder.join("package.json"))?;
+    let script = package.get("scripts").and_then(|scripts| scripts.get(name)?.as_str());
+    match script {
+        Some(line) => Some(line.to_owned()),
+        // What npm itself does then.
+        None if name == "start" => Some("node server.js".to_owned()),
+        None => None,
+    }
+}
+
+fn deno_task(name: &str, folder: &Path) -> Option<String> {
+    let config = ["deno.json", "deno.jsonc"].iter().find_map(|file| json(&folder.join(file)))?;
+    let task = config.get("tasks")?.get(name)?;
+    Some(task.as_str().or_else(|| task.get("command")?.as_str())?.to_owned())
+}
+
+fn pipfile_script(name: &str, folder: &Path) -> Option<String> {
+    let pipfile: toml::Table = text(&folder.join("Pipfile"))?.parse().ok()?;
+    let script = pipfile.get("scripts")?.get(name)?;
+    Some(script.as_str().or_else(|| script.get("cmd")?.as_str())?.to_owned())
+}
+
+fn json(path: &Path) -> Option<serde_json::Value> {
+    serde_json::from_str(&text(path)?).ok()
+}
+
+/// Never blocks on a FIFO or a device.
+fn text(path: &Path) -> Option<String> {
+    if !std::fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
+    Some(text)
+}

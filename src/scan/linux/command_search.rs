@@ -1,0 +1,125 @@
+//! A quick test for the command line of a process that may run COMMAND: it allocates nothing and
+//! reads nothing.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use memchr::memmem::{self, Finder};
+
+use crate::scan::command::Command;
+use crate::scan::interpreters::Language;
+use crate::scan::invocation::Target;
+
+/// A shorter name is in every other command line.
+const MIN_STEM: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct CommandSearch {
+    /// Names of what COMMAND runs, in each spelling.
+    names: Vec<Finder<'static>>,
+    /// The arguments of a program, which may run under any name.
+    args: Option<Vec<u8>>,
+}
+
+/// The sign that a process may run COMMAND.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// The name of what COMMAND runs.
+    Name,
+    /// The same arguments, or a title that the process wrote itself: both count in my folder alone.
+    Shape,
+}
+
+impl CommandSearch {
+    pub(super) fn new(command: &Command) -> CommandSearch {
+        let mut names = Vec::new();
+        let mut add = |name: &[u8]| {
+            if !name.is_empty() {
+                names.push(Finder::new(name).into_owned());
+            }
+        };
+        add(command.runs.entry.as_ref().map_or(&[], |entry| entry.as_bytes()));
+        match &command.runs.target {
+            Target::Script(path, language) => {
+                add(spelling(path));
+                if let Some(real) = command.file.as_ref().and_then(|file| file.canonicalize().ok())
+                {
+                    add(spelling(&real));
+                }
+                // A folder by its main file.
+                if let Some(Language::Python | Language::JavaScript) = language {
+                    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+                    let is_main = matches!(
+                        path.file_stem().and_then(OsStr::to_str),
+                        Some("__main__" | "index")
+                    );
+                    if is_main {
+                        add(folder.as_bytes());
+                    }
+                    add(b"\0.\0");
+                    add(b"\0./\0");
+                }
+            }
+            Target::Program(path) => add(path.file_name().unwrap_or_default().as_bytes()),
+            Target::Module(name) | Target::Entry(name) => add(name.as_bytes()),
+            Target::Code(_, code) => add(code.as_bytes()),
+            Target::Input => {}
+        }
+        let args = matches!(command.runs.target, Target::Program(_)).then(|| {
+            command
+                .runs
+                .args
+                .iter()
+                .flat_map(|arg| arg.as_bytes().iter().chain(&[0]))
+                .copied()
+                .collect()
+        });
+        CommandSearch { names, args }
+    }
+
+    pub(super) fn hint(&self, cmdline: &[u8]) -> Option<Hint> {
+        if self.names.iter().any(|name| name.find(cmdline).is_some()) {
+            return Some(Hint::Name);
+        }
+        let after_name = memchr::memchr(0, cmdline).and_then(|end| cmdline.get(end + 1..));
+        let has_args = self.args.is_some() && after_name == self.args.as_deref();
+        (has_args || is_title(cmdline)).then_some(Hint::Shape)
+    }
+}
+
+/// The base name without its extension: a module has none.
+fn spelling(path: &Path) -> &[u8] {
+    let stem = path.file_stem().unwrap_or_default().as_bytes();
+    if stem.len() < MIN_STEM { path.file_name().unwrap_or_default().as_bytes() } else { stem }
+}
+
+/// Returns whether a command line is one string that is no plain program name: a process that
+/// writes over its own leaves the end filled with NULs, or none.
+fn is_title(cmdline: &[u8]) -> bool {
+    let Some(last) = cmdline.iter().rposition(|byte| *byte != 0) else { return false };
+    let (title, end) = cmdline.split_at(last + 1);
+    memchr::memchr(0, title).is_none() && (end.len() != 1 || memmem::find(title, b" ").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_string_that_is_no_plain_name() {
+        for (cmdline, expected) in [
+            (&b"npm start\0\0\0\0"[..], true),
+            (b"bot: polling\0", true),
+            (b"mybot\0\0\0", true),
+            (b"mybot", true),
+            (b"mybot\0", false),
+            (b"python3\0main.py\0", false),
+            (b"python3\0main.py\0\0", false),
+            (b"", false),
+            (b"\0\0", false),
+        ] {
+            assert_eq!(is_title(cmdline), expected, "{}", String::from_utf8_lossy(cmdline));
+        }
+    }
+}

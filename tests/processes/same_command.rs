@@ -1,0 +1,393 @@
+//! The same command, however it is spelled, and what only looks like it: real interpreters and
+//! launchers. `.ci/run` installs those that a registry has below `target/peers`.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use monopoll_test_bots::programs::{self, testbot};
+use monopoll_test_bots::stage::{Running, Stage, Start};
+use serde_json::Value;
+
+use crate::supervisors::peer;
+
+/// A bot in Python that says when it is there.
+const PYTHON: &str = "#!/usr/bin/env python3\nimport os, time\n\
+                      open(f'ready-{os.getpid()}', 'w').close()\ntime.sleep(600)\n";
+
+/// The same for node, bun and deno.
+const JAVASCRIPT: &str = "const fs = require('fs');\n\
+                          fs.writeFileSync(`ready-${process.pid}`, '');\n\
+                          setTimeout(() => {}, 600000);\n";
+
+fn write(stage: &Stage, name: &str, text: &str) {
+    let path = stage.folder().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn words(line: &str) -> Vec<String> {
+    let (before, code) = line.split_once(" -c ").unwrap_or((line, ""));
+    let mut words: Vec<String> = before.split(' ').map(str::to_owned).collect();
+    if !code.is_empty() {
+        words.extend(["-c".to_owned(), code.to_owned()]);
+    }
+    words
+}
+
+fn program<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
+    let words = words(line);
+    let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    stage.program(&words[0], &args)
+}
+
+/// Starts a bot and waits until it runs; returns its pid too.
+#[track_caller]
+fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Running<'a>, u32) {
+    let running = start.start();
+    let pid = stage.wait_until("the bot", || {
+        fs::read_dir(folder).unwrap().flatten().find_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.strip_prefix("ready-")?.parse().ok()
+        })
+    });
+    fs::remove_file(folder.join(format!("ready-{pid}"))).unwrap();
+    (running, pid)
+}
+
+#[track_caller]
+fn end(stage: &Stage, running: Running<'_>, pid: u32) {
+    drop(running);
+    if monopoll_test_bots::stage::is_alive(pid) {
+        monopoll_test_bots::stage::send(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+    stage.wait_until("its end", || (!monopoll_test_bots::stage::is_alive(pid)).then_some(()));
+}
+
+/// The plan for a command line.
+#[track_caller]
+fn plan<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Start<'a>) -> Value {
+    let mut start = stage.monopoll(&["plan", "--json", "--on-conflict", "graceful", "--"]);
+    for word in words(line) {
+        start = start.argument(&word);
+    }
+    let ended = change(start).end().exits(0);
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+/// The processes of all conflicts.
+fn found(plan: &Value) -> Vec<u64> {
+    let conflicts = plan["conflicts"].as_array().unwrap().iter();
+    let pids = |it: &Value| {
+        let tree = it["tree"].as_array().cloned().unwrap_or_default();
+        std::iter::once(it["pid"].clone()).chain(tree).filter_map(|pid| pid.as_u64()).collect()
+    };
+    conflicts.flat_map(|it| -> Vec<u64> { pids(it) }).collect()
+}
+
+/// Each spelling is found from the first one, the first one from each, and each from itself.
+#[track_caller]
+fn all_find_each_other(stage: &Stage, spellings: &[&str], path: &str) {
+    for running in spellings {
+        let start = program(stage, running).env("PATH", path);
+        let (process, pid) = bot(stage, start, stage.folder());
+        let pairs =
+            |started: &&&str| [running, *started].contains(&&spellings[0]) || running == *started;
+        for started in spellings.iter().filter(pairs) {
+            let plan = plan(stage, started, |start| start.env("PATH", path));
+            assert!(
+                found(&plan).contains(&u64::from(pid)),
+                "running: {running} ({}), started: {started}\n{plan:#}",
+                fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
+            );
+        }
+        end(stage, process, pid);
+    }
+}
+
+fn path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+#[test]
+fn every_spelling_of_a_python_script_is_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let absolute = format!("python3 {}/main.py", stage.folder().display());
+    let spellings = [
+        "python3 main.py",
+        "python3 -u -X dev ./main.py",
+        &absolute,
+        "./main.py",
+        "python3 -m main",
+        "env A=b python3 main.py",
+        "env -S python3 -u main.py",
+        "nohup python3 main.py",
+        "nice -n 1 python3 main.py",
+        "ionice -c3 python3 main.py",
+        "setsid -w python3 main.py",
+        "stdbuf -oL python3 main.py",
+        "timeout 600 python3 main.py",
+        "sh -c exec python3 main.py",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn every_version_of_python_runs_the_same_command() {
+    let Some(python) = peer("venv/bin/python3.11") else { return };
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let other = format!("{} main.py", python.display());
+    all_find_each_other(&stage, &["python3 main.py", &other], &path());
+}
+
+#[test]
+fn a_module_is_the_same_command_as_its_file() {
+    let stage = Stage::new();
+    write(&stage, "bot/__main__.py", PYTHON);
+    let spellings = [
+        "python3 -m bot run",
+        "python3 -um bot run",
+        "python3 bot run",
+        "python3 bot/__main__.py run",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn what_only_looks_alike_is_left_alone() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "admin.py", &PYTHON.replace("time.sleep", "time . sleep"));
+    write(&stage, "other/main.py", PYTHON);
+    let other = stage.folder().join("other");
+    let inside = |line: &str| bot(&stage, program(&stage, line), stage.folder());
+    let stdin = || stage.program("python3", &[]).stdin_text(PYTHON);
+    let _left_alone = [
+        inside("python3 admin.py"),
+        inside("python3 main.py --other"),
+        bot(&stage, program(&stage, "python3 main.py").current_dir(&other), &other),
+        bot(&stage, stdin(), stage.folder()),
+        inside("python3 -c import main"),
+    ];
+    let _reader = program(&stage, "tail -f main.py").start();
+    let plan = plan(&stage, "python3 main.py", |start| start);
+    assert_eq!(found(&plan), [] as [u64; 0], "{plan:#}");
+}
+
+#[test]
+fn what_reads_its_program_from_standard_input_is_never_the_same_command() {
+    let stage = Stage::new();
+    for line in ["python3", "python3 -", "python3 /dev/stdin"] {
+        let running = program(&stage, line).stdin_text(PYTHON);
+        let (process, pid) = bot(&stage, running, stage.folder());
+        let plan = plan(&stage, line, |start| start);
+        assert_eq!(found(&plan), [] as [u64; 0], "{line}: {plan:#}");
+        end(&stage, process, pid);
+        let unnamed =
+            program(&stage, &format!("{} plan -- {line}", programs::monopoll().display()));
+        unnamed.end().exits(64).says("standard input");
+    }
+}
+
+#[test]
+fn a_program_that_was_replaced_is_the_same_command() {
+    let stage = Stage::new();
+    let (program, new) = (stage.folder().join("bot"), stage.folder().join("new"));
+    fs::copy(testbot(), &program).unwrap();
+    let running = stage.program("./bot", &["--stubborn"]).start();
+    stage.ready(1);
+    let found_by = |line: &str| found(&plan(&stage, line, |start| start));
+    let expected = [u64::from(running.pid())];
+    assert_eq!(found_by("./bot --stubborn"), expected);
+    fs::copy(testbot(), &new).unwrap();
+    fs::rename(&new, &program).unwrap();
+    assert_eq!(found_by("./bot --stubborn"), expected, "replaced");
+    let absolute = format!("{} --stubborn", program.display());
+    assert_eq!(found_by(&absolute), expected, "by its whole path");
+    assert_eq!(found_by("./bot"), [] as [u64; 0], "other arguments");
+}
+
+#[test]
+fn a_folder_that_was_rebuilt_is_the_same_folder() {
+    let stage = Stage::new();
+    let folder = stage.folder().join("app");
+    write(&stage, "app/main.py", PYTHON);
+    let start = program(&stage, "python3 main.py").current_dir(&folder);
+    let (running, pid) = bot(&stage, start, &folder);
+    fs::remove_dir_all(&folder).unwrap();
+    write(&stage, "app/main.py", PYTHON);
+    let plan = plan(&stage, "python3 main.py", |start| start.current_dir(&folder));
+    assert_eq!(found(&plan), [u64::from(pid)], "{plan:#}");
+    end(&stage, running, pid);
+}
+
+#[test]
+fn a_program_with_several_names_is_known_by_the_name_that_it_runs_under() {
+    let stage = Stage::new();
+    fs::copy(testbot(), stage.folder().join("box")).unwrap();
+    for name in ["voice", "mail"] {
+        symlink("box", stage.folder().join(name)).unwrap();
+    }
+    let running = stage.program("./voice", &[]).start();
+    stage.ready(1);
+    let found_by = |line: &str| found(&plan(&stage, line, |start| start));
+    assert_eq!(found_by("./voice"), [u64::from(running.pid())]);
+    assert_eq!(found_by("./mail"), [] as [u64; 0]);
+}
+
+/// The guessed name.
+#[track_caller]
+fn name<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Start<'a>) -> String {
+    let line = format!("{} plan --json -- {line}", programs::monopoll().display());
+    let ended = change(program(stage, &line)).end().exits(0);
+    let plan: Value = serde_json::from_str(&ended.out).unwrap();
+    plan["instance"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_guessed_name_is_the_same_for_every_spelling_and_for_nothing_else() {
+    let stage = Stage::new();
+    for file in ["one/main.py", "two/main.py", "admin.py", "main.py"] {
+        write(&stage, file, PYTHON);
+    }
+    let named = |line: &str| name(&stage, line, |start| start);
+    let own = named("python3 main.py");
+    let (base, hash) = own.split_once(".py-").unwrap();
+    assert_eq!((base, hash.len()), ("main", 12), "{own}");
+    let absolute = format!("python3 -u {}/one/../main.py", stage.folder().display());
+    for same in ["python3 -u ./main.py", "./main.py", "python3 -m main", &absolute] {
+        assert_eq!(named(same), own, "{same}");
+    }
+    for other in ["python3 admin.py", "python3 main.py -x", "python3 one/main.py"] {
+        assert_ne!(named(other), own, "{other}");
+    }
+    let with = |variable: &str, value: &str| {
+        name(&stage, "python3 main.py", |start| start.env(variable, value))
+    };
+    assert_eq!(with("NODE_ENV", "production"), own);
+    assert_eq!(with("MONOPOLL_LOG", "info"), own);
+    assert_ne!(with("BOT_PROFILE", "a"), own);
+    assert_ne!(with("BOT_PROFILE", "a"), with("BOT_PROFILE", "b"));
+    assert_ne!(with("BOT_PROFILE", ""), own, "unset is a value of its own");
+}
+
+#[test]
+fn the_guessed_name_does_not_follow_the_link_of_a_release() {
+    let stage = Stage::new();
+    for release in ["1", "2"] {
+        write(&stage, &format!("releases/{release}/main.py"), PYTHON);
+    }
+    let current = stage.folder().join("current");
+    let both = |release: &str| {
+        let _ = fs::remove_file(&current);
+        symlink(format!("releases/{release}"), &current).unwrap();
+        (
+            name(&stage, "python3 current/main.py", |start| start),
+            name(&stage, "python3 main.py", |start| {
+                start.current_dir(&current).env("PWD", &current)
+            }),
+        )
+    };
+    assert_eq!(both("1"), both("2"));
+}
+
+#[test]
+fn every_spelling_of_a_node_script_is_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "index.js", JAVASCRIPT);
+    write(&stage, ".env", "A=b\n");
+    write(&stage, "package.json", r#"{"scripts": {"start": "A=b node index.js"}}"#);
+    let spellings = [
+        "node index.js",
+        "node ./index",
+        "node .",
+        "node --env-file .env --no-warnings index.js",
+        "node -r fs index.js",
+        "npm start",
+        "npm run --silent start",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn a_script_of_a_package_is_known_by_its_name_where_it_is_no_plain_command() {
+    let stage = Stage::new();
+    write(&stage, "index.js", JAVASCRIPT);
+    write(&stage, "package.json", r#"{"scripts": {"start": "true && node index.js"}}"#);
+    all_find_each_other(&stage, &["npm start", "npm run start"], &path());
+}
+
+#[test]
+fn the_package_managers_and_runtimes_of_javascript_run_the_same_command() {
+    let Some(pnpm) = peer("js/node_modules/.bin/pnpm") else { return };
+    let stage = Stage::new();
+    write(&stage, "index.js", JAVASCRIPT);
+    write(
+        &stage,
+        "package.json",
+        r#"{"name": "bot", "version": "1.0.0", "scripts": {"start": "node index.js"}}"#,
+    );
+    write(&stage, "deno.json", r#"{"tasks": {"start": "node index.js"}}"#);
+    symlink(pnpm.ancestors().nth(2).unwrap(), stage.folder().join("node_modules")).unwrap();
+    let path = format!("{}:{}", pnpm.parent().unwrap().display(), path());
+    let spellings = [
+        "node index.js",
+        "pnpm start",
+        "pnpm run start",
+        "yarn start",
+        "yarn run start",
+        "bun start",
+        "bun run index.js",
+        "bun --smol index.js",
+        "deno task start",
+        "tsx index.js",
+        "node --import tsx index.js",
+        "npx tsx index.js",
+    ];
+    all_find_each_other(&stage, &spellings, &path);
+    write(
+        &stage,
+        "deno.mjs",
+        "Deno.writeTextFileSync(`ready-${Deno.pid}`, '');\nsetTimeout(() => {}, 600000);\n",
+    );
+    let spellings =
+        ["deno run -A deno.mjs", "deno run --allow-all -q ./deno.mjs", "deno -A deno.mjs"];
+    all_find_each_other(&stage, &spellings, &path);
+}
+
+#[test]
+fn the_launchers_of_python_run_the_same_command() {
+    let Some(uv) = peer("launchers/bin/uv") else { return };
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(
+        &stage,
+        "pyproject.toml",
+        "[project]\nname = 'bot'\nversion = '1'\nrequires-python = '>=3.8'\n",
+    );
+    write(&stage, "Pipfile", "[scripts]\nbot = 'python3 main.py'\n");
+    let path = format!("{}:{}", uv.parent().unwrap().display(), path());
+    let spellings = [
+        "uv run --no-project --offline main.py",
+        "uv run --no-project --offline python3 main.py",
+        "uv run --no-project --offline -m main",
+        "poetry run python3 main.py",
+        "python3 main.py",
+    ];
+    all_find_each_other(&stage, &spellings, &path);
+    let plan = plan(&stage, "pipenv run bot", |start| start.env("PATH", &path));
+    assert_eq!(found(&plan), [] as [u64; 0], "{plan:#}");
+    all_find_each_other(&stage, &["pipenv run bot", "python3 main.py"], &path);
+}
+
+#[test]
+fn the_other_interpreters_run_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "bot.sh", "#!/bin/sh\n: > ready-$$\nsleep 600\n");
+    write(&stage, "bot.pl", "#!/usr/bin/perl\nopen(F, '>', \"ready-$$\"); close F; sleep 600;\n");
+    all_find_each_other(&stage, &["sh bot.sh", "bash -eu ./bot.sh", "./bot.sh"], &path());
+    all_find_each_other(&stage, &["perl bot.pl", "perl -w -Ilib ./bot.pl", "./bot.pl"], &path());
+}
