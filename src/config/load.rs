@@ -74,8 +74,8 @@ impl Config {
         let settings = layers.merge()?;
         let mut config =
             Config { file, profile, notes, layers, ..Config::of(settings, &sources.cwd) };
-        let unreachable = config.unreachable_rules();
-        config.notes.extend(unreachable);
+        let (unreachable, broad) = (config.unreachable_rules(), config.broad_entries());
+        config.notes.extend(unreachable.into_iter().chain(broad));
         Ok(config)
     }
 
@@ -144,6 +144,22 @@ impl Config {
             )
         };
         rules.iter().enumerate().skip(last + 1).map(note).collect()
+    }
+
+    /// A word in a command line is also in that of an editor with the file.
+    fn broad_entries(&self) -> Vec<String> {
+        let entries = self.settings.matches.iter().enumerate();
+        let broad = entries.filter(|(_, entry)| entry.has_only_words());
+        let note = |(index, _)| {
+            let key = format!("match[{index}]");
+            format!(
+                "{}: {key} has only `cmdline`, so it also finds an editor or a `tail -f` with the \
+                 same words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
+                 \"/srv/bot\"`",
+                self.origin(&key)
+            )
+        };
+        broad.map(note).collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod api_url;
 pub mod dotenv;
 mod duration;
 pub(crate) mod find_file;
+mod impossible_patterns;
 pub(crate) mod keys;
 mod layers;
 #[warn(missing_docs)]

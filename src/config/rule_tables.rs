@@ -1,10 +1,13 @@
 //! The tables `match` and `rules`: their keys, and the conversion into the engine's types.
 
 use regex::Regex;
+use regex_syntax::hir::Look;
+use regex_syntax::hir::literal::Extractor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::duration::HumanDuration;
+use crate::config::impossible_patterns;
 use crate::config::keys::{Key, KeyType, ValueKind, settings_table};
 use crate::config::parsed_text::{Parsed, TextValue, choices};
 use crate::config::problem::Fault;
@@ -30,16 +33,17 @@ settings_table! {
     pub struct MatchTable {
         /// A regular expression that must match the whole base name of the executable, or of the
         /// first argument if the executable is unknown.
-        name: Option<Parsed<NamePattern>> = None,
+        name: Option<Parsed<NamePattern>> where impossible_patterns::can_be_a_base_name = None,
         /// A regular expression that may match anywhere in the command line (arguments joined by
         /// one space).
         cmdline: Option<Parsed<CmdlinePattern>> = None,
-        /// A glob for the executable's path. `*` does not match `/`, `**` does.
-        exe: Option<Parsed<PathPattern>> = None,
-        /// A glob for the working directory. Matches that folder and all folders below it.
-        cwd: Option<Parsed<PathPattern>> = None,
-        /// `same` (default), `any` or a user name.
-        user: Option<Parsed<UserLimit>> = None,
+        /// A glob for the executable's absolute path. `*` does not match `/`, `**` does.
+        exe: Option<Parsed<PathPattern>> where impossible_patterns::can_be_an_executable = None,
+        /// A glob for the absolute path of the working directory. Matches that folder and all
+        /// folders below it.
+        cwd: Option<Parsed<PathPattern>> where impossible_patterns::can_be_a_folder = None,
+        /// `same` (default), `any` or the name or number of a user.
+        user: Option<Parsed<UserLimit>> where impossible_patterns::is_a_known_user = None,
         /// `same` (default) or `any`.
         container: Option<ContainerLimit> = None,
     }
@@ -64,16 +68,17 @@ settings_table! {
     pub struct ConditionsTable {
         /// A regular expression that must match the whole base name of the executable, or of the
         /// first argument if the executable is unknown.
-        name: Option<Parsed<NamePattern>> = None,
+        name: Option<Parsed<NamePattern>> where impossible_patterns::can_be_a_base_name = None,
         /// A regular expression that may match anywhere in the command line (arguments joined by
         /// one space).
         cmdline: Option<Parsed<CmdlinePattern>> = None,
-        /// A glob for the executable's path. `*` does not match `/`, `**` does.
-        exe: Option<Parsed<PathPattern>> = None,
-        /// A glob for the working directory. Matches that folder and all folders below it.
-        cwd: Option<Parsed<PathPattern>> = None,
-        /// `same`, `any` or a user name.
-        user: Option<Parsed<UserLimit>> = None,
+        /// A glob for the executable's absolute path. `*` does not match `/`, `**` does.
+        exe: Option<Parsed<PathPattern>> where impossible_patterns::can_be_an_executable = None,
+        /// A glob for the absolute path of the working directory. Matches that folder and all
+        /// folders below it.
+        cwd: Option<Parsed<PathPattern>> where impossible_patterns::can_be_a_folder = None,
+        /// `same`, `any` or the name or number of a user.
+        user: Option<Parsed<UserLimit>> where impossible_patterns::is_a_known_user = None,
         /// `same` or `any`.
         container: Option<ContainerLimit> = None,
         /// `true`: the process holds the lock. `false`: it does not.
@@ -143,6 +148,13 @@ fn ages_overlap(conditions: &Value) -> Option<Fault> {
 }
 
 impl MatchTable {
+    /// Returns whether nothing but words anywhere in the command line select a process. A pattern
+    /// that begins at the start of the line names the program.
+    pub(super) fn has_only_words(&self) -> bool {
+        let other = self.name.is_some() || self.exe.is_some() || self.cwd.is_some();
+        self.cmdline.as_ref().is_some_and(|words| !other && !begins_with_a_program(words.as_str()))
+    }
+
     pub(super) fn to_entry(&self) -> MatchEntry {
         MatchEntry {
             pattern: Pattern {
@@ -155,6 +167,14 @@ impl MatchTable {
             container: self.container.unwrap_or_default(),
         }
     }
+}
+
+/// Returns whether a regular expression matches only at the start of the line, and there some word.
+fn begins_with_a_program(regex: &str) -> bool {
+    let Ok(regex) = regex_syntax::parse(regex) else { return false };
+    let anchored = regex.properties().look_set_prefix().contains(Look::Start);
+    let first = Extractor::new().extract(&regex);
+    anchored && first.literals().is_some_and(|words| words.iter().all(|word| !word.is_empty()))
 }
 
 impl RuleTable {
@@ -183,6 +203,21 @@ impl RuleTable {
                 local: when.local,
             },
             action: self.action,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_names_a_program_if_it_has_a_word_at_the_start_of_the_line() {
+        for regex in ["^python3 main", "^(/usr/bin/)?python3", "^(?:node|bun) ", r"\Abot$"] {
+            assert!(begins_with_a_program(regex), "{regex}");
+        }
+        for regex in ["main", "^.*main", "^.+main", "^a?.*main", "^python|main", "(?m)^bot", "^"] {
+            assert!(!begins_with_a_program(regex), "{regex}");
         }
     }
 }

@@ -14,18 +14,10 @@ pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
         return PathBuf::from(RUN);
     }
-    home(user)
+    crate::sys::host::home(user)
         .map(|home| home.join(".local/state/monopoll"))
         .filter(|folder| crate::sys::filesystem::is_local_and_writable(folder))
         .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))
-}
-
-/// From the user database: `$HOME` may differ under sudo, cron or systemd.
-#[cfg(unix)]
-fn home(user: &User) -> Option<PathBuf> {
-    let uid: u32 = user.id.parse().ok()?;
-    let entry = nix::unistd::User::from_uid(uid.into()).ok().flatten()?;
-    Some(entry.dir).filter(|home| home.is_absolute())
 }
 
 /// Depends on the user's profile, never on the environment, so that all starts of a user share it.

@@ -510,6 +510,42 @@ fn a_rule_that_can_never_apply_is_reported() {
 }
 
 #[test]
+fn an_entry_with_a_command_line_alone_is_reported() {
+    let file = "[[match]]\ncmdline = 'main\\.py'\nuser = 'any'\n\
+                [[match]]\ncmdline = 'main\\.py'\nname = 'python3'\n\
+                [[match]]\ncmdline = '^python3 main\\.py'\n\
+                [profile.ci]\nmatch = [{ cmdline = 'bot' }]\n";
+    let start = Start::new().file("monopoll.toml", file);
+    let note = |key: &str| {
+        format!(
+            "{key} has only `cmdline`, so it also finds an editor or a `tail -f` with the same \
+             words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
+             \"/srv/bot\"`"
+        )
+    };
+    let first = note("./monopoll.toml:1: match[0]");
+    assert_eq!(start.load().notes, std::slice::from_ref(&first));
+    let printed = check(&Ok(start.load()), Format::Text);
+    assert_eq!(printed, format!("{first}\n./monopoll.toml: no problems\n"));
+    let of_profile = note("./monopoll.toml:10 [profile.ci]: match[3]");
+    assert_eq!(start.profile("ci").load().notes, [first, of_profile]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_below_a_home_is_refused_with_the_home_of_the_user_database() {
+    let file = "[[match]]\ncwd = '~root/t8'\n[[rules]]\nwhen.exe = '~/t8/bot'\naction = 'wait'\n";
+    let start = Start::new().file("monopoll.toml", file).env("HOME", "/nowhere");
+    let problems = start.problems().0;
+    let root = if cfg!(target_os = "macos") { "/var/root" } else { "/root" };
+    assert_eq!(problems[0].message, "`~root/t8` begins with `~`, which only a shell expands");
+    assert_eq!(problems[0].help, Some(format!("write \"{root}/t8\"")));
+    let of_mine = problems[1].help.as_ref().unwrap();
+    assert!(of_mine.starts_with("write \"/") && of_mine.ends_with("/t8/bot\""), "{of_mine}");
+    assert!(!of_mine.contains("nowhere"), "{of_mine}");
+}
+
+#[test]
 fn the_placeholders_of_a_lock_path_are_filled_for_each_start() {
     let config = Start::new().set("lock.paths=['{lock_dir}/{instance}-{profile}.lock']").load();
     let with = Placeholders {
