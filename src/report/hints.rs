@@ -12,6 +12,7 @@ use crate::engine::reason::{Refusal, RefusalCause, RefusalReason};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::LockState;
 use crate::report::Context;
+use crate::report::reasons::found_by_entries;
 use crate::text::sanitize;
 
 /// The command that shows all hints.
@@ -60,10 +61,12 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let too_many = matches!(plan.refusal, Some(RefusalReason::TooManyConflicts { .. }));
     if too_many {
-        lines.push(format!(
-            "narrow the `match` entries, or raise {}",
-            set_key(context, "limits.max_targets")
-        ));
+        let first = if found_by_entries(plan) {
+            "narrow the `match` entries"
+        } else {
+            "end those that are not needed yourself"
+        };
+        lines.push(format!("{first}, or raise {}", set_key(context, "limits.max_targets")));
     }
     let storm = matches!(plan.refusal, Some(RefusalReason::Storm { .. }));
     if storm {

@@ -35,10 +35,13 @@ fn conflicts(number: usize) -> String {
 
 fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     match reason {
-        RefusalReason::TooManyConflicts { conflicts, allowed } => format!(
-            "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows; the \
-             `match` entries may be too broad"
-        ),
+        RefusalReason::TooManyConflicts { conflicts, allowed } => {
+            let blame =
+                if found_by_entries(plan) { "; the `match` entries may be too broad" } else { "" };
+            format!(
+                "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows{blame}"
+            )
+        }
         RefusalReason::Storm { allowed: 0, .. } => {
             "`limits.max_takeovers` is 0, so no start takes over".to_owned()
         }
@@ -56,6 +59,12 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
         }
         RefusalReason::Webhook { host } => Webhook::objection(host),
     }
+}
+
+/// Returns whether a conflict was found by a `match` entry.
+pub(super) fn found_by_entries(plan: &Plan) -> bool {
+    let mut evidence = plan.conflicts.iter().flat_map(|conflict| &conflict.evidence);
+    evidence.any(|it| matches!(it, Evidence::Match(_)))
 }
 
 pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {

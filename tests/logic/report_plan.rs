@@ -219,6 +219,14 @@ fn too_many() -> Plan {
     )
 }
 
+/// As many, found by an entry.
+fn too_many_by_an_entry() -> Plan {
+    plan(
+        &Policy { max_targets: 2, matches: vec![entry("main.py")], ..policy(OnConflict::Graceful) },
+        vec![process(5), process(6), process(7)],
+    )
+}
+
 fn superseded() -> Plan {
     decide(&policy(OnConflict::Graceful), &guarded(Some(51)))
 }
@@ -290,6 +298,7 @@ fn all() -> Vec<(&'static str, Plan)> {
         ("unknown_holder", unknown_holder()),
         ("elsewhere", elsewhere()),
         ("too_many", too_many()),
+        ("too_many_by_an_entry", too_many_by_an_entry()),
         ("superseded", superseded()),
         ("permission", permission()),
         ("comes_back", comes_back()),
@@ -542,6 +551,9 @@ fn a_foreign_lock_holder_is_described_from_the_process_table() {
 fn only_deciding_keys_are_offered_for_change() {
     assert!(printed(&graceful_tree()).contains("`on_conflict` (at ./config.toml:3"));
     assert!(printed(&too_many()).contains("$MONOPOLL_LIMITS__MAX_TARGETS"));
+    for (plan, blames) in [(too_many(), false), (too_many_by_an_entry(), true)] {
+        assert_eq!(printed(&plan).contains("`match` entries"), blames, "{}", printed(&plan));
+    }
     assert!(!printed(&clear()).contains("If this is not"));
     let dry = decide(
         &policy(OnConflict::Refuse),
