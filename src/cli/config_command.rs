@@ -16,6 +16,7 @@ use crate::config::{Config, Problems, Sources};
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start_request::lock_files;
+use crate::report::built_in_rules::{BUILT_IN_RULES, BuiltInRule};
 use crate::report::{check_json, plan_json};
 use crate::scan::command::Command;
 use crate::sys::host;
@@ -116,6 +117,7 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
                 "instance": applied.instance,
                 "locks": locks,
                 "values": values,
+                "builtin_rules": BUILT_IN_RULES,
             })))
         }
         Format::Text => {
@@ -131,10 +133,18 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
                 .filter(|width| *width <= WIDEST)
                 .max()
                 .unwrap_or(0);
-            let lines: Vec<String> = lines
+            let mut lines: Vec<String> = lines
                 .into_iter()
                 .map(|(line, origin)| format!("{line:width$}  # {origin}\n"))
                 .collect();
+            if let Some(last) = lines.iter().rposition(|line| line.starts_with("rules")) {
+                let rule = |rule: &BuiltInRule| {
+                    let BuiltInRule { name, description } = rule;
+                    format!("# built in, after these rules: {name} – {description}\n")
+                };
+                let below = lines.split_off(last + 1);
+                lines.extend(BUILT_IN_RULES.iter().map(rule).chain(below));
+            }
             format!("{}\n{}", heading(config, applied), lines.concat())
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The current time is given in too, so that a report depends on nothing else.
 
+pub(crate) mod built_in_rules;
 pub mod check_json;
 mod condition_facts;
 mod conflict_text;

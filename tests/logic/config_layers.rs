@@ -74,6 +74,21 @@ fn without_configuration_every_key_has_a_safe_default() {
     assert_eq!(config.check(), None);
     assert_eq!(config.origin("on_conflict").to_string(), "default");
     assert!(config.notes.is_empty());
+    assert_eq!(
+        config.token_variables().collect::<Vec<_>>(),
+        [
+            "TELOXIDE_TOKEN",
+            "BOT_TOKEN",
+            "TELEGRAM_BOT_TOKEN",
+            "TELEGRAM_TOKEN",
+            "TG_BOT_TOKEN",
+            "TG_TOKEN",
+            "TELEGRAM_API_TOKEN",
+            "BOT_API_TOKEN",
+            "API_TOKEN",
+            "TOKEN",
+        ]
+    );
 }
 
 #[test]
@@ -337,7 +352,11 @@ fn an_empty_variable_counts_as_not_set() {
 fn a_config_toml_with_foreign_keys_in_a_table_of_ours_may_be_another_programs() {
     let advice = "if this file is another program's, write monopoll's keys to `monopoll.toml`, or \
                   name a file with `--config`";
-    for text in ["[log]\nfile = 'bot.log'\n", "[telegram]\ntoken = 'x'\n[lock]\nfile = 'y'\n"] {
+    for text in [
+        "[log]\nfile = 'bot.log'\n",
+        "[log]\nlevel = 'verbose'\n[database]\nurl = 'sqlite:bot.db'\n",
+        "[telegram]\ntoken = 'x'\n[lock]\nfile = 'y'\n",
+    ] {
         let found = Start::new().file("config.toml", text).problems().to_string();
         assert_eq!(found.matches(advice).count(), 1, "{found}");
         let named = Start::new().file("config.toml", text).config("config.toml").problems();
@@ -603,7 +622,18 @@ fn config_show_prints_each_value_with_its_origin_and_no_secret() {
         (&wait["value"], &wait["origin"]),
         (&"wait".into(), &"$MONOPOLL_ON_CONFLICT".into())
     );
+    assert_eq!(json["builtin_rules"][0]["name"], "supervised");
     assert!(!json.to_string().contains(secret));
+}
+
+#[test]
+fn config_show_lists_the_built_in_rules_below_those_of_the_user() {
+    let applied = Applied { instance: None, locks: Vec::new() };
+    let file = "[[rules]]\nwhen.state = 'stopped'\naction = 'wait'\n[[rules]]\naction = 'wait'\n";
+    let config = Start::new().file("monopoll.toml", file).load();
+    let text = show(&config, &applied, ShownKeys::All, Format::Text);
+    let below = text.split_once("\nrules[1] = ").unwrap().1.lines().nth(1).unwrap();
+    assert!(below.starts_with("# built in, after these rules: supervised – "), "{text}");
 }
 
 #[test]
