@@ -66,6 +66,11 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         found: token.as_ref().map(Token::id),
         variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
+        unlisted: if token.is_some() {
+            Vec::new()
+        } else {
+            instance_name::unlisted_tokens(&config)
+        },
         misfits,
         same_token: config.policy.same_token,
     }));

@@ -40,7 +40,9 @@ impl EnvFile {
                     .token_variables()
                     .filter_map(|name| assignments.iter().find(|(key, _)| key == name))
                     .collect();
-                let invalid = values.iter().find(|(_, value)| !value.trim().is_empty());
+                let invalid = values.iter().find(|(name, value)| {
+                    !value.trim().is_empty() && config.expects_a_token_in(name)
+                });
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
                     invalid: invalid
@@ -72,6 +74,21 @@ impl EnvFile {
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let (text, _) = read(&config.env_file).ok()?;
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// Returns the variables of `env_file`, other than those of `token_env`, that have a token.
+pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
+    let Ok((text, _)) = read(&config.env_file) else { return Vec::new() };
+    let mut names: Vec<String> = assignments(&text)
+        .into_iter()
+        .filter(|(name, value)| {
+            Token::parse(value).is_some() && !config.token_variables().any(|listed| listed == name)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 enum ReadExtent {

@@ -9,7 +9,7 @@ use crate::config::lock_path::Placeholders;
 use crate::config::parsed_text::Parsed;
 use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::rule_tables::{ConditionsTable, MatchTable};
-use crate::config::settings::{CheckTable, Settings};
+use crate::config::settings::{CheckTable, GENERIC_TOKEN_VARIABLES, Settings};
 use crate::config::sources::Sources;
 use crate::config::spanned_value::{Table, Value};
 use crate::config::{overrides, validate};
@@ -106,6 +106,12 @@ impl Config {
     /// The variables that may have the bot token, first one first.
     pub fn token_variables(&self) -> impl Iterator<Item = &str> {
         self.settings.token_env.iter().map(Parsed::as_str)
+    }
+
+    /// Returns whether another value than a token is a mistake in this variable: not in a generic
+    /// one, unless it is the only one that may have the token.
+    pub(crate) fn expects_a_token_in(&self, variable: &str) -> bool {
+        self.settings.token_env.len() == 1 || !GENERIC_TOKEN_VARIABLES.contains(&variable)
     }
 
     /// The variable to suggest for the bot token: `BOT_TOKEN` where that is one of them.

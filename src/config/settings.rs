@@ -36,11 +36,9 @@ settings_table! {
         after_wait: AfterWait = AfterWait::Refuse,
         /// Action for a process that shares only the bot token with this instance.
         same_token: SameToken = SameToken::Refuse,
-        /// Environment variables that may contain the bot token. The first one that is set counts.
-        token_env: Vec<Parsed<VariableName>> =
-            ["TELOXIDE_TOKEN", "BOT_TOKEN", "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN"]
-                .map(Parsed::default_of)
-                .into(),
+        /// Environment variables that may contain the bot token. The first one with a token counts;
+        /// any other value is ignored.
+        token_env: Vec<Parsed<VariableName>> = TOKEN_VARIABLES.map(Parsed::default_of).into(),
         /// Optional file of `NAME=value` lines. monopoll reads only the bot id of the token from
         /// it, and exports nothing.
         env_file: PathBuf = PathBuf::from(".env"),
@@ -124,8 +122,8 @@ settings_table! {
 settings_table! {
     /// Limits above which a start is refused, so that a person decides.
     pub struct LimitsTable {
-        /// Maximum number of conflicts. If there are more, the patterns are too broad and the start
-        /// is refused.
+        /// Maximum number of conflicts. If there are more, the start is refused: the patterns may
+        /// be too broad.
         max_targets: u32 = 5,
         /// Maximum number of takeovers of this instance within the window. A further start that
         /// would end a process is refused. `0` refuses every takeover.
@@ -134,6 +132,23 @@ settings_table! {
         takeover_window: HumanDuration where is_not_zero = HumanDuration::from_secs(60),
     }
 }
+
+/// The names in the guides of the frameworks and in published bots, the most specific ones first.
+const TOKEN_VARIABLES: [&str; 10] = [
+    "TELOXIDE_TOKEN",
+    "BOT_TOKEN",
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_TOKEN",
+    "TG_BOT_TOKEN",
+    "TG_TOKEN",
+    "TELEGRAM_API_TOKEN",
+    "BOT_API_TOKEN",
+    "API_TOKEN",
+    "TOKEN",
+];
+
+/// Names for tokens of any service: another value in them is no mistake.
+pub(crate) const GENERIC_TOKEN_VARIABLES: [&str; 2] = ["API_TOKEN", "TOKEN"];
 
 /// The history of a lock has a hundred events, and a takeover is three of them.
 const MAX_TAKEOVERS: u32 = 30;

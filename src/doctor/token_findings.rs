@@ -5,7 +5,7 @@ use crate::doctor::Finding;
 use crate::engine::action::SameToken;
 use crate::engine::instance::BotId;
 use crate::telegram::{ApiError, Webhook, WebhookAnswer};
-use crate::text::printable;
+use crate::text::{join_and, printable};
 
 /// The places that were searched for a token, and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct TokenSearch {
     pub found: Option<BotId>,
     pub variables: Vec<String>,
     pub file: String,
+    /// Variables, as they are shown, that have a token and are not in `token_env`.
+    pub unlisted: Vec<String>,
     /// Variables, as they are shown, whose value is not a token.
     pub misfits: Vec<String>,
     pub same_token: SameToken,
@@ -23,6 +25,19 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
     const NAME: &str = "token";
     match (search.found, search.same_token) {
         (Some(id), _) => Finding::ok(NAME, format!("found, for bot {id}")),
+        (None, SameToken::Refuse | SameToken::Act | SameToken::Warn)
+            if !search.unlisted.is_empty() =>
+        {
+            let (looks, which) = match search.unlisted.len() {
+                1 => ("looks like a bot token", "it"),
+                _ => ("look like bot tokens", "the one that the bot reads"),
+            };
+            Finding::warning(
+                NAME,
+                format!("none found under `token_env`, but {} {looks}", join_and(&search.unlisted)),
+                format!("add {which} to `token_env`"),
+            )
+        }
         (None, _) if !search.misfits.is_empty() => Finding::warning(
             NAME,
             format!(
@@ -36,21 +51,34 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
         (None, SameToken::Off) => {
             Finding::ok(NAME, "none found, and none needed, as `same_token` is off")
         }
-        (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => {
-            let variables: Vec<String> =
-                search.variables.iter().map(|name| format!("${}", printable(name))).collect();
-            Finding::warning(
-                NAME,
-                format!(
-                    "none found in {} or {}: a process that polls with the token under another \
+        (None, SameToken::Refuse | SameToken::Act | SameToken::Warn) => Finding::warning(
+            NAME,
+            format!(
+                "none found in {} or {}: a process that polls with the token under another \
                      command is not found",
-                    variables.join(", "),
-                    printable(&search.file)
-                ),
-                "set one of these variables, or add the variable that the bot reads to \
+                short_list(&search.variables),
+                printable(&search.file)
+            ),
+            "set one of these variables, or add the variable that the bot reads to \
                  `token_env`; a bot without a token needs `same_token = \"off\"`",
-            )
-        }
+        ),
+    }
+}
+
+/// All of a few variables; of many the first ones and how many more there are.
+fn short_list(variables: &[String]) -> String {
+    const MAX_NAMED: usize = 4;
+    let shown = |names: &[String]| {
+        names.iter().map(|name| format!("${}", printable(name))).collect::<Vec<_>>().join(", ")
+    };
+    match variables {
+        many @ [first, second, rest @ ..] if many.len() > MAX_NAMED => format!(
+            "${}, ${}, {} other variables of `token_env`",
+            printable(first),
+            printable(second),
+            rest.len()
+        ),
+        few => shown(few),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::env;
 
 use crate::config::Config;
-use crate::config::dotenv::EnvFile;
+use crate::config::dotenv::{self, EnvFile};
 use crate::engine::choosing_variables::CHOOSING_VARIABLES;
 use crate::engine::instance::{BotId, Instance};
 use crate::engine::token::Token;
@@ -48,7 +48,10 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
         let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
         match value.to_str().and_then(Token::parse) {
             Some(token) => return TokenLookup { token: Some(token), ..TokenLookup::default() },
-            None => misfits.push(format!("${}", printable(name))),
+            None if config.expects_a_token_in(name) => {
+                misfits.push(format!("${}", printable(name)));
+            }
+            None => {}
         }
     }
     match EnvFile::read(config) {
@@ -60,6 +63,21 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
             TokenLookup { token: None, note, misfits }
         }
     }
+}
+
+/// Returns the variables, as they are shown, that have a token and are not in `token_env`.
+pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
+    let in_file = dotenv::unlisted_tokens(config).into_iter();
+    let file = config.env_file.to_string_lossy();
+    let in_file = in_file.map(|name| format!("{} in `{}`", printable(&name), printable(&file)));
+    let mut names: Vec<String> = env::vars_os()
+        .filter(|(_, value)| value.to_str().and_then(Token::parse).is_some())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| !config.token_variables().any(|listed| listed == name))
+        .map(|name| format!("${}", printable(&name)))
+        .collect();
+    names.sort_unstable();
+    names.into_iter().chain(in_file).collect()
 }
 
 /// Returns the instance by the configuration, the token or COMMAND; `None` where none of them names

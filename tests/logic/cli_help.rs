@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use clap::{CommandFactory, Parser};
 
 use monopoll::internals::cli::Cli;
+use monopoll::internals::config::Parsed;
+use monopoll::internals::config::settings::Settings;
 use monopoll::internals::error::ExitStatus;
 
 fn monopoll(args: &[&str]) -> Output {
@@ -114,10 +116,13 @@ fn the_help_of_each_command_has_an_example_and_only_its_own_options() {
 #[test]
 fn the_long_help_names_the_environment_and_the_files() {
     let help = printed(&["--help"]);
-    for name in ["BOT_TOKEN", "TELOXIDE_TOKEN", "MONOPOLL_KEY", "./monopoll.toml", "/etc/monopoll"]
-    {
+    for name in ["MONOPOLL_KEY", "./monopoll.toml", "/etc/monopoll"] {
         assert!(help.contains(name), "{name}");
     }
+    let variables = Settings::default().token_env;
+    let variables: Vec<&str> = variables.iter().map(Parsed::as_str).collect();
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&variables.join(", ")), "{variables:?}");
 }
 
 #[test]

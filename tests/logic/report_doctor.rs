@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use monopoll::internals::config::settings::Settings;
 use monopoll::internals::config::{Config, Sources};
 use monopoll::internals::doctor::{
     self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
@@ -75,6 +76,7 @@ fn search(found: Option<BotId>) -> TokenSearch {
         found,
         variables,
         file: ".env".to_owned(),
+        unlisted: Vec::new(),
         misfits: Vec::new(),
         same_token: SameToken::Refuse,
     }
@@ -189,6 +191,43 @@ fn only_verbose_output_lists_what_is_fine_and_none_calls_a_machine_ready() {
     assert!(shown.contains("no problems and 1 warning;") && !shown.contains("ready"), "{shown}");
     let quiet = text(&without_token, Grade::Problem, Paint::Plain);
     assert_eq!(quiet, "Found no problems and 1 warning; `-v` lists every check.\n");
+}
+
+#[test]
+fn a_token_under_another_name_is_named_unless_no_token_is_needed() {
+    let named = |unlisted: &[&str], same_token| {
+        let unlisted = unlisted.iter().map(|name| (*name).to_owned()).collect();
+        let misfits = vec!["$BOT_TOKEN".to_owned()];
+        let found = TokenSearch { unlisted, misfits, same_token, ..search(None) };
+        let Finding { what, hint, .. } = doctor::token_finding(&found);
+        (what, hint.unwrap_or_default())
+    };
+    assert_eq!(
+        named(&["$MY_SECRET"], SameToken::Refuse),
+        (
+            "none found under `token_env`, but $MY_SECRET looks like a bot token".to_owned(),
+            "add it to `token_env`".to_owned()
+        )
+    );
+    let two = ["$MY_SECRET", "OTHER in `.env`"];
+    assert_eq!(
+        named(&two, SameToken::Warn),
+        (
+            "none found under `token_env`, but $MY_SECRET and OTHER in `.env` look like bot tokens"
+                .to_owned(),
+            "add the one that the bot reads to `token_env`".to_owned()
+        )
+    );
+    assert!(named(&two, SameToken::Off).0.starts_with("none found: $BOT_TOKEN"));
+}
+
+#[test]
+fn a_long_list_of_variables_is_cut() {
+    let variables = Settings::default().token_env;
+    let variables = variables.iter().map(|name| name.as_str().to_owned()).collect();
+    let found = doctor::token_finding(&TokenSearch { variables, ..search(None) }).what;
+    let begin = "none found in $TELOXIDE_TOKEN, $BOT_TOKEN, 8 other variables of `token_env` or ";
+    assert!(found.starts_with(begin), "{found}");
 }
 
 #[test]

@@ -153,6 +153,52 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
 }
 
 #[test]
+fn a_generic_variable_that_is_no_token_is_not_complained_about() {
+    let stage = Stage::new();
+    let start = || stage.run(&["--exit", "7"]).env("API_TOKEN", "github-secret");
+    fs::write(stage.folder().join(".env"), "TOKEN=12345\n").unwrap();
+    let ended = start().env("TOKEN", "my-secret").end().exits(7);
+    assert!(!ended.err.contains("TOKEN"), "{ended:?}");
+    let only = start().set("token_env=['API_TOKEN']").end().exits(7);
+    assert!(only.err.contains("$API_TOKEN is set, but is not a bot token"), "{only:?}");
+}
+
+#[test]
+fn the_first_variable_with_a_token_names_the_instance() {
+    let stage = Stage::new();
+    let (mine, other) = (token(), token());
+    let show = |start: Start<'_>| start.flag("--json").end().exits(0).out;
+    let bot = |token: &str| format!("\"bot{}\"", token.split(':').next().unwrap());
+    for (first, second) in
+        [("TG_TOKEN", "TOKEN"), ("API_TOKEN", "TOKEN"), ("BOT_TOKEN", "TG_TOKEN")]
+    {
+        let start = || stage.program(env!("CARGO_BIN_EXE_monopoll"), &["config", "show"]);
+        let shown = show(start().env(first, &mine).env(second, &other));
+        assert!(shown.contains(&bot(&mine)), "{first}: {shown}");
+        let shown = show(start().env(first, "no-token").env(second, &other));
+        assert!(shown.contains(&bot(&other)), "{second}: {shown}");
+    }
+}
+
+#[test]
+fn doctor_names_a_variable_that_looks_like_a_token() {
+    let stage = Stage::new();
+    let (mine, other) = (token(), token());
+    let doctor = || stage.monopoll(&["doctor"]);
+    let found = doctor().env("MY_SECRET", &mine).end();
+    assert!(found.out.contains("but $MY_SECRET looks like a bot token"), "{found:?}");
+    assert!(found.out.contains("hint: add it to `token_env`"), "{found:?}");
+    fs::write(stage.folder().join(".env"), format!("PORT=8080\nADMIN='{other}'\n")).unwrap();
+    let both = doctor().env("MY_SECRET", &mine).end();
+    assert!(both.out.contains("$MY_SECRET and ADMIN in `"), "{both:?}");
+    let listed = doctor().env("MY_SECRET", &mine).set("token_env=['MY_SECRET']").end();
+    assert!(!listed.out.contains("looks like"), "{listed:?}");
+    for ended in [found, both, listed] {
+        assert!(!ended.out.contains(SECRET) && !ended.err.contains(SECRET), "{ended:?}");
+    }
+}
+
+#[test]
 fn the_token_on_a_foreign_command_line_is_a_conflict() {
     let stage = Stage::new();
     let mine = token();
