@@ -20,12 +20,13 @@ use monopoll::internals::config::{Config, Sources};
 use monopoll::internals::engine::action::{Action, OnConflict};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::instance::NameSource;
 use monopoll::internals::engine::pattern::PathPattern;
 use monopoll::internals::engine::policy::{Conditions, Policy};
 use monopoll::internals::engine::process::Process;
 use monopoll::internals::engine::snapshot::Snapshot;
-use monopoll::internals::engine::token::Token;
-use monopoll::internals::engine::token_search::carried_token;
+use monopoll::internals::engine::token::{OwnTokens, Token};
+use monopoll::internals::engine::token_search::{TokenOwner, carried_tokens};
 use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
@@ -57,7 +58,7 @@ fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
     let mut processes =
         vec![same_command(1_000), child_of(1_000, process(1_001)), child_of(1_001, process(1_002))];
     processes.extend((0..others).map(|n| Process {
-        token: Known(MINE),
+        tokens: MINE,
         name: Known("other".to_owned()),
         ..process(2_000 + n)
     }));
@@ -111,21 +112,16 @@ fn match_cwd(bencher: Bencher<'_, '_>) {
 /// A token in two kilobytes of environment, and none in them.
 #[divan::bench(args = ["BOT_TOKEN=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1\0", "NO_TOKEN=1\0"])]
 fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
-    let token = token();
+    let own = own_tokens();
     let environ = format!("{}{variable}", "FILL=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0".repeat(50));
-    let names = ["TELOXIDE_TOKEN".to_owned(), "BOT_TOKEN".to_owned()];
-    bencher.bench_local(|| {
-        carried_token(
-            &token,
-            black_box(b"python3\0main.py\0"),
-            black_box(environ.as_bytes()),
-            &names,
-        )
-    });
+    let (args, environ) = (Some(b"python3\0main.py\0".as_slice()), Some(environ.as_bytes()));
+    bencher
+        .bench_local(|| carried_tokens(&own, black_box(args), black_box(environ), TokenOwner::Me));
 }
 
-fn token() -> Token {
-    Token::parse("123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1").unwrap()
+fn own_tokens() -> OwnTokens {
+    let mine = Token::parse("123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1");
+    OwnTokens { bots: mine.iter().map(Token::id).collect(), mine }
 }
 
 /// A look at all of this machine: it takes as long as there are processes.
@@ -135,8 +131,12 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let command = Command::find(vec!["true".into()], std::env::temp_dir()).unwrap();
     let query = ScanRequest {
         policy: policy(OnConflict::Refuse),
-        token: Some(token()),
-        token_env: vec!["BOT_TOKEN".to_owned()],
+        tokens: own_tokens(),
+        instance: "bot123456".to_owned(),
+        name_source: NameSource::Token,
+        locks: Vec::new(),
+        cwd: None,
+        variables: Vec::new(),
         command: Some(command),
         wrapper: None,
         library: None,

@@ -41,8 +41,8 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
                 [] => None,
                 words => Some(Command::find(words.to_vec(), prepare::sources(common)?.cwd)?),
             };
-            let token = instance_name::search(&config).token;
-            let instance = instance_name::instance(&config, token.as_ref(), command.as_ref());
+            let tokens = instance_name::search(&config).tokens;
+            let instance = instance_name::instance(&config, &tokens, command.as_ref());
             let instance = instance.map(|instance| instance.to_string());
             let shown_instance = instance.as_deref().unwrap_or("{instance}");
             let locks = lock_files(&config, shown_instance, &host::current_user());

@@ -61,9 +61,10 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command_finding(found.as_ref()));
-    let TokenLookup { token, misfits, .. } = instance_name::search(&config);
+    let TokenLookup { tokens, misfits, .. } = instance_name::search(&config);
+    let token = tokens.mine.as_ref();
     findings.push(doctor::token_finding(&TokenSearch {
-        found: token.as_ref().map(Token::id),
+        found: token.map(Token::id),
         variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
         unlisted: if token.is_some() {
@@ -74,7 +75,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         misfits,
         same_token: config.policy.same_token,
     }));
-    findings.extend(token.as_ref().map(|token| {
+    findings.extend(token.map(|token| {
         let settings = &config.settings.telegram;
         if !common.quiet {
             let (server, bot) = (&settings.api_url.authority, token.id());
@@ -84,10 +85,10 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     }));
     let named = prepare::instance(
         &config,
-        token.as_ref(),
+        &tokens,
         command.as_ref().and_then(|command| command.as_ref().ok()),
     );
-    let by = match (&config.settings.instance, &token) {
+    let by = match (&config.settings.instance, token) {
         (Some(_), _) => NameSource::Configuration,
         (None, Some(_)) => NameSource::Token,
         (None, None) => NameSource::Command,

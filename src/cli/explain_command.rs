@@ -58,8 +58,7 @@ pub(super) fn run(
         print(&explain_text::one(&explanation, &context, paint))?;
         guarded.map_or(Ok(ExitStatus::Done), |sentence| print(&format!("\n{sentence}.")))
     } else {
-        let shown = if common.json { plan.clone() } else { output::readable(common, &plan) };
-        let all: Vec<_> = concerned(&shown).into_iter().filter_map(explain).collect();
+        let all: Vec<_> = concerned(&plan).into_iter().filter_map(explain).collect();
         if common.json {
             output::print_json(&explain_json::whole(&all, &plan, &context))?;
         } else {
@@ -85,7 +84,7 @@ fn request(
     };
     match pid.map(|pid| instances::of_process(&unnamed.config, pid)).transpose()?.flatten() {
         Some(found) => {
-            unnamed.token = found.token;
+            unnamed.tokens.mine = found.token;
             Ok(unnamed.start(found.instance))
         }
         None => Err(match pid {
@@ -121,6 +120,7 @@ fn concerned(plan: &Plan) -> Vec<u32> {
     roots
         .chain(shielded)
         .chain(&plan.suspects)
+        .chain(plan.near_misses.iter().map(|it| &it.process))
         .map(|process| process.id.pid)
         .filter(|pid| seen.insert(*pid))
         .collect()

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::dry_run;
 use crate::config::{Config, LockPath, Placeholders};
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, NameSource};
 use crate::engine::policy::Policy;
 use crate::engine::process::ProcessId;
-use crate::engine::token::Token;
+use crate::engine::token::{OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::OwnPrograms;
@@ -82,8 +82,12 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
     let OwnPrograms { wrapper, library } = OwnPrograms::of_the_tool();
     ScanRequest {
         policy: Policy { matches: Vec::new(), ..config.policy.clone() },
-        token: None,
-        token_env: Vec::new(),
+        tokens: OwnTokens::default(),
+        instance: String::new(),
+        name_source: NameSource::Given,
+        locks: Vec::new(),
+        cwd: None,
+        variables: Vec::new(),
         command: None,
         wrapper,
         library,

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use crate::cli::{Common, terminal_line};
 use crate::engine::action::SameToken;
-use crate::engine::plan::Plan;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start_request::StartRequest;
 use crate::report::{Context, plan_json};
@@ -45,22 +44,13 @@ pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
     }
 }
 
-/// The plan for a person: suspects that are expected to carry the token only with `-v`.
-pub(super) fn readable(common: &Common, plan: &Plan) -> Plan {
-    let mut readable = plan.clone();
-    if common.verbose == 0 {
-        readable.suspects.retain(|suspect| !suspect.is_relative());
-    }
-    readable
-}
-
 /// The part of the machine that "no conflicts" does not cover: without COMMAND, no process is
 /// compared with it.
 pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
     if request.command.is_some() || !request.config.policy.matches.is_empty() {
         return None;
     }
-    Some(match (&request.token, request.config.policy.same_token) {
+    Some(match (&request.tokens.mine, request.config.policy.same_token) {
         (None, _) | (Some(_), SameToken::Off) => {
             "without COMMAND no running bot can be recognized: only the lock was checked"
         }

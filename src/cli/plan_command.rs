@@ -19,7 +19,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Error> {
     let start = prepare::request(common, command)?;
     start.require_script()?;
-    let preflight = Preflight::begin(&start.config.settings.telegram, start.token.as_ref());
+    let preflight = Preflight::begin(&start.config.settings.telegram, start.tokens.mine.as_ref());
     let mut plan = dry_run::plan_of(&start)?;
     let report = preflight.filter(|_| plan.refusal.is_none()).map(|preflight| preflight.report());
     if let Some(PreflightReport::Refusal(objection)) = &report {
@@ -73,7 +73,6 @@ pub(super) fn show(
     if common.json {
         return output::print_json(&plan_json::document(plan, &context)).map(drop);
     }
-    let plan = &output::readable(common, plan);
     let paint = match target {
         PlanOutput::DryRun => output::paint(&std::io::stderr()),
         PlanOutput::Plan | PlanOutput::DetailedExitCode => output::paint(&std::io::stdout()),

@@ -8,7 +8,7 @@ use crate::cli::output::paint;
 use crate::cli::{Common, log};
 use crate::config::{Config, Sources};
 use crate::engine::instance::Instance;
-use crate::engine::token::Token;
+use crate::engine::token::OwnTokens;
 use crate::error::Error;
 use crate::guard::instance_name;
 use crate::guard::start_request::{OwnPrograms, StartRequest};
@@ -35,7 +35,7 @@ pub(super) fn sources(common: &Common) -> Result<Sources, Error> {
 pub(super) struct UnnamedRequest {
     pub(super) config: Config,
     command: Option<Command>,
-    pub(super) token: Option<Token>,
+    pub(super) tokens: OwnTokens,
 }
 
 impl UnnamedRequest {
@@ -53,12 +53,12 @@ impl UnnamedRequest {
         } else {
             Some(Command::find(command, Sources::from_process()?.cwd)?)
         };
-        let token = instance_name::token(&config);
-        Ok(UnnamedRequest { config, command, token })
+        let tokens = instance_name::own_tokens(&config);
+        Ok(UnnamedRequest { config, command, tokens })
     }
 
     pub(super) fn instance(&self) -> Result<Instance, Error> {
-        instance(&self.config, self.token.as_ref(), self.command.as_ref())
+        instance(&self.config, &self.tokens, self.command.as_ref())
     }
 
     /// The request, whose log records name the instance.
@@ -68,9 +68,9 @@ impl UnnamedRequest {
     }
 
     pub(super) fn named(self, instance: Instance) -> StartRequest {
-        let UnnamedRequest { config, command, token } = self;
+        let UnnamedRequest { config, command, tokens } = self;
         let cause = report::start_errors::cause;
-        StartRequest::new(config, instance, command, token, OwnPrograms::of_the_tool(), cause)
+        StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), cause)
     }
 }
 
@@ -90,10 +90,10 @@ pub(super) fn warn_of_missing_script(request: &StartRequest) {
 
 pub(super) fn instance(
     config: &Config,
-    token: Option<&Token>,
+    tokens: &OwnTokens,
     command: Option<&Command>,
 ) -> Result<Instance, Error> {
-    instance_name::instance(config, token, command).ok_or_else(|| {
+    instance_name::instance(config, tokens, command).ok_or_else(|| {
         instance_name::not_named(
             config,
             command,

@@ -13,16 +13,16 @@ use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
 use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::Conflict;
-use crate::engine::process::{Process, ProcessId};
+use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
 use crate::library::lock_warning;
-use crate::report::{reasons, trace};
+use crate::report::{not_touched, reasons, trace};
 use crate::supervise::GuardEvent;
 use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
-use crate::text::{command_line, printable};
+use crate::text::command_line;
 
 /// The interval at which the line on a terminal is redrawn, and the one at which an event says that
 /// a start still waits.
@@ -119,9 +119,8 @@ impl Observer for ProgressPrinter {
             StartEvent::Clear(plan) => {
                 self.state = LineState::Idle;
                 self.draw(now);
-                for suspect in plan.unexpected_suspects() {
-                    let (pid, name) = (suspect.id.pid, name(suspect));
-                    warn!(pid, name, "{}", suspicion(suspect));
+                for line in not_touched::lines(plan) {
+                    warn!("{line}");
                 }
             }
         }
@@ -226,13 +225,4 @@ pub(super) fn waiting(conflict: &Conflict) -> String {
 
 pub(super) fn ending(conflict: &Conflict) -> String {
     format!("ending {} ({})", OtherProcess::new(conflict).named(usize::MAX), conflict.action)
-}
-
-pub(super) fn suspicion(suspect: &Process) -> String {
-    let (pid, name) = (suspect.id.pid, printable(name(suspect)));
-    format!("`{name}` (pid {pid}) has {}; not touched", reasons::SUSPECT)
-}
-
-fn name(suspect: &Process) -> &str {
-    suspect.name.known().map_or("?", String::as_str)
 }

@@ -16,7 +16,7 @@ use crate::guard::not_started::NotStarted;
 use crate::guard::start;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
-use crate::report::{reasons, trace};
+use crate::report::{not_touched, reasons, trace};
 use crate::text::printable;
 
 pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
@@ -162,8 +162,8 @@ impl Observer for StopPrinter<'_> {
             }
             StartEvent::Clear(plan) => {
                 self.note_clear(plan);
-                let suspicions = plan.unexpected_suspects().map(start_messages::suspicion);
-                suspicions.map(|sentence| format!("warning: {sentence}")).collect()
+                let lines = not_touched::lines(plan).into_iter();
+                lines.map(|line| format!("warning: {line}")).collect()
             }
         };
         if self.common.json || self.common.quiet {

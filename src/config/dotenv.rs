@@ -1,11 +1,14 @@
 //! Reads `env_file` as bots do, for the id of their token; never blocks on a FIFO or a device.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
 use crate::config::{Config, Origin};
+use crate::engine::instance::BotId;
 use crate::engine::token::Token;
+use crate::engine::token_search::bots_in;
 use crate::text::printable;
 
 /// A larger file is a log or a disk: only its beginning is read.
@@ -14,6 +17,8 @@ const MOST: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
     pub(crate) token: Option<Token>,
+    /// The bots of all its tokens, under any name.
+    pub(crate) bots: BTreeSet<BotId>,
     pub(crate) note: Option<String>,
     /// The first of the variables that has something else, for a message.
     pub(crate) invalid: Option<String>,
@@ -45,6 +50,10 @@ impl EnvFile {
                 });
                 EnvFile {
                     token: values.iter().find_map(|(_, value)| Token::parse(value)),
+                    bots: assignments
+                        .iter()
+                        .flat_map(|(_, value)| bots_in(value.as_bytes()))
+                        .collect(),
                     invalid: invalid
                         .map(|(name, _)| format!("{} in `{shown_path}`", printable(name))),
                     note: match extent {

@@ -14,6 +14,7 @@ use crate::config::problem::Fault;
 use crate::config::spanned_value::Value;
 use crate::config::value_types::RuleName;
 use crate::engine::action::Action;
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::pattern::{
     CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
 };
@@ -83,10 +84,12 @@ settings_table! {
         container: Option<ContainerLimit> = None,
         /// `true`: the process holds the lock. `false`: it does not.
         holds_lock: Option<bool> = None,
+        /// The strongest evidence that found the process.
+        found_by: Option<EvidenceKind> = None,
         /// `true`: the process has the bot token. `false`: it does not.
         same_token: Option<bool> = None,
         /// `true`: the process has an open connection to the Bot API. `false`: it has none. Only
-        /// known of processes that carry the bot token.
+        /// known of processes that carry the bot token, and of near misses.
         connected: Option<bool> = None,
         /// `true`: the process that started it has ended, and no supervisor manages it.
         orphaned: Option<bool> = None,
@@ -193,6 +196,7 @@ impl RuleTable {
                 user: when.user.as_deref().cloned(),
                 container: when.container,
                 holds_lock: when.holds_lock,
+                found_by: when.found_by,
                 same_token: when.same_token,
                 connected: when.connected,
                 orphaned: when.orphaned,

@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::config::parsed_text::{Choice, NumberHint, TextValue, unknown_word};
 use crate::config::problem::Fault;
 use crate::engine::action::{Action, AfterWait, OnConflict, OnLost, SameToken};
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::instance::{BadInstance, Instance};
 use crate::engine::pattern::{CmdlinePattern, ContainerLimit, NamePattern, PathPattern, UserLimit};
 use crate::engine::process::RunState;
@@ -21,6 +22,7 @@ impl Choice for SameToken {}
 impl Choice for Action {}
 impl Choice for ContainerLimit {}
 impl Choice for RunState {}
+impl Choice for EvidenceKind {}
 impl Choice for OnLost {}
 
 impl TextValue for Signal {

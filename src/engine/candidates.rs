@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::classify::{Classification, classify, is_guard};
+use crate::engine::against::{Against, Doubt, against};
+use crate::engine::classify::{Classification, Objection, classify};
+use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
-use crate::engine::plan::{Evidence, Shielded};
+use crate::engine::plan::{NearMiss, Shielded};
 use crate::engine::policy::Policy;
-use crate::engine::process::Process;
+use crate::engine::process::{GuardedInstance, Process};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{GuardView, Snapshot};
 
@@ -17,6 +19,7 @@ pub(super) struct Classified {
     pub(super) conflicts: Vec<ConflictTree>,
     pub(super) shielded: Vec<Shielded>,
     pub(super) suspects: Vec<Process>,
+    pub(super) near_misses: Vec<NearMiss>,
 }
 
 /// A tree with at least one candidate in it, before the decision.
@@ -26,8 +29,8 @@ pub(super) struct ConflictTree {
     pub(super) guard: Option<GuardView>,
     pub(super) tree: Vec<Process>,
     pub(super) evidence: BTreeSet<Evidence>,
-    /// The shield against acting on it, although it is a conflict.
-    pub(super) shield: Option<Shield>,
+    /// The reason not to act on it, although it is a conflict.
+    pub(super) objection: Option<Objection>,
 }
 
 impl ConflictTree {
@@ -36,7 +39,7 @@ impl ConflictTree {
     }
 }
 
-type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Shield>)>;
+type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Objection>)>;
 
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     let table: BTreeMap<u32, &Process> =
@@ -50,10 +53,20 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
             Classification::Shielded(shield) => {
                 classified.shielded.push(Shielded { process: process.clone(), shield });
             }
-            Classification::Candidate { evidence, shield } => {
-                candidates.insert(*pid, (evidence, shield));
+            Classification::NearMiss(reason) => {
+                let against = against(&snapshot.me, process);
+                classified.near_misses.push(NearMiss { process: process.clone(), reason, against });
+            }
+            Classification::Candidate { evidence, objection } => {
+                candidates.insert(*pid, (evidence, objection));
             }
         }
+    }
+    for guard in other_guards(&table, &candidates) {
+        let against = table.get(&guard).and_then(|process| against_member(snapshot, process));
+        let (evidence, objection) = candidates.entry(guard).or_default();
+        evidence.insert(Evidence::Lock);
+        *objection = objection.take().or(against);
     }
     classified.conflicts = conflict_trees(policy, snapshot, &table, &candidates);
     classified.conflicts.extend(unseen_holders(snapshot, &table));
@@ -64,17 +77,32 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
         .map(|process| process.id.pid)
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
+    classified.near_misses.retain(|near| !in_conflict.contains(&near.process.id.pid));
     // The tree of a holder goes with it, and so does all that the root's entry reaches, whatever
     // would shield it by itself.
     let proven: BTreeSet<u32> = classified
         .conflicts
         .iter()
-        .filter(|found| found.shield.is_none())
+        .filter(|found| found.objection.is_none())
         .flat_map(|found| &found.tree)
         .map(|process| process.id.pid)
         .collect();
     classified.shielded.retain(|shielded| !proven.contains(&shielded.process.id.pid));
     classified
+}
+
+/// Returns the guards of other locks above a candidate, which are asked like one of this lock.
+fn other_guards(table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> BTreeSet<u32> {
+    let guard_of = |(pid, (evidence, _)): (&u32, &(BTreeSet<Evidence>, Option<Objection>))| {
+        let guard = table.get(pid)?.guard_to_ask()?;
+        let is_found = match guard.guards {
+            GuardedInstance::Mine => true,
+            GuardedInstance::Another => evidence.contains(&Evidence::Command),
+        };
+        let is_seen = || table.get(&guard.process.pid).is_some_and(|seen| seen.id == guard.process);
+        (is_found && is_seen()).then_some(guard.process.pid)
+    };
+    candidates.iter().filter_map(guard_of).collect()
 }
 
 /// One conflict for each topmost candidate, with everything below it. A guard always stands for
@@ -94,7 +122,7 @@ fn conflict_trees(
     let guards = candidates
         .keys()
         .copied()
-        .filter(|pid| table.get(pid).is_some_and(|it| is_guard(snapshot, it)));
+        .filter(|pid| table.get(pid).is_some_and(|it| guard_view(snapshot, it).is_some()));
     let roots: BTreeSet<u32> = candidates
         .keys()
         .map(|pid| topmost_candidate(*pid, table, candidates))
@@ -104,8 +132,8 @@ fn conflict_trees(
     for root in roots {
         let Some(&process) = table.get(&root) else { continue };
         let members = descendants(root, &children);
-        let guard = snapshot.guards.iter().find(|guard| guard.process == Some(process.id)).cloned();
-        let (mut evidence, mut shield) = candidates.get(&root).cloned().unwrap_or_default();
+        let guard = guard_view(snapshot, process).cloned();
+        let (mut evidence, mut objection) = candidates.get(&root).cloned().unwrap_or_default();
         let tree: Vec<Process> =
             members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
         // A holder's tree is ours by proof. What only a pattern or the token found reaches as far
@@ -118,7 +146,8 @@ fn conflict_trees(
             .collect();
         let limits = entry_limits(policy, &evidence);
         for member in &tree {
-            evidence.extend(candidates.get(&member.id.pid).into_iter().flat_map(|(own, _)| own));
+            let own = candidates.get(&member.id.pid);
+            evidence.extend(own.into_iter().flat_map(|(evidence, _)| evidence));
             let limit = || {
                 if proven.contains(&member.id.pid) {
                     None
@@ -126,11 +155,45 @@ fn conflict_trees(
                     limit_of_all(&limits, snapshot, member)
                 }
             };
-            shield = shield.or_else(|| shield::absolute(member)).or_else(limit);
+            objection = objection
+                .or_else(|| against_member(snapshot, member))
+                .or_else(|| limit().map(Objection::Shield));
         }
-        found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, shield });
+        let objection = objection.or_else(|| other_script(snapshot, guard.as_ref(), &tree));
+        found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, objection });
     }
     found
+}
+
+fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a GuardView> {
+    let mut guards = snapshot.guards.iter().chain(&snapshot.other_guards);
+    guards.find(|guard| guard.process == Some(process.id))
+}
+
+/// Returns the objection to ending a tree for one of its members, which no evidence need have
+/// found.
+fn against_member(snapshot: &Snapshot, member: &Process) -> Option<Objection> {
+    if let Some(shield) = shield::relation(member) {
+        return Some(Objection::Shield(shield));
+    }
+    match against(&snapshot.me, member) {
+        Against::AnotherBot(another) => Some(Objection::Shield(Shield::AnotherBot(another))),
+        Against::Doubt(doubt) => doubt.holds_for_members().then_some(Objection::Doubt(doubt)),
+        Against::Nothing => None,
+    }
+}
+
+/// Returns the doubt about a guard of my instance that runs another script, where one folder has
+/// the tokens of several bots: each start there takes the first one's name.
+fn other_script(
+    snapshot: &Snapshot,
+    guard: Option<&GuardView>,
+    tree: &[Process],
+) -> Option<Objection> {
+    let (guard, command) = (guard?, snapshot.me.command.as_ref()?);
+    let is_mine = guard.command == *command
+        || tree.iter().any(|member| member.same_program == Fact::Known(true));
+    (snapshot.me.bots >= 2 && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
 }
 
 /// The users and containers that the entries which found the root of a tree are limited to.
@@ -209,6 +272,7 @@ fn unseen_holders(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<C
         .map(|guard| ConflictTree {
             guard: Some(guard.clone()),
             evidence: lock.clone(),
+            objection: other_script(snapshot, Some(guard), &[]),
             ..ConflictTree::default()
         })
         .collect();

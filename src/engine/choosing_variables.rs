@@ -20,3 +20,17 @@ pub const CHOOSING_VARIABLES: [&str; 15] = [
     "DJANGO_SETTINGS_MODULE",
     "SPRING_PROFILES_ACTIVE",
 ];
+
+/// Returns the first of them whose value in `environ` is not mine; unset is a value.
+pub fn first_difference(mine: &[Option<Vec<u8>>], environ: &[u8]) -> Option<&'static str> {
+    let theirs = |name: &str| {
+        environ.split(|byte| *byte == 0).find_map(|entry| {
+            entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+        })
+    };
+    CHOOSING_VARIABLES
+        .into_iter()
+        .zip(mine)
+        .find(|(name, mine)| theirs(name) != mine.as_deref())
+        .map(|(name, _)| name)
+}

@@ -1,149 +1,171 @@
-//! Classifies one process by itself: unrelated, a suspect, shielded, or a candidate with its
-//! evidence.
+//! Classifies one process by itself, by the evidence for and against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::action::SameToken;
+use crate::engine::against::{Against, Doubt, against};
+use crate::engine::evidence::{
+    Evidence, PatternMatch, TokenEvidence, pattern_matches, token_evidence,
+};
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::near_miss::{self, NearMissReason};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
-use crate::engine::plan::Evidence;
-use crate::engine::policy::{MatchEntry, Policy};
-use crate::engine::process::{Process, Relation, Role, User};
+use crate::engine::policy::Policy;
+use crate::engine::process::{GuardedInstance, Process};
 use crate::engine::shield::{self, Shield};
-use crate::engine::snapshot::{LockState, LockView, Snapshot};
-use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::engine::snapshot::{Caller, LockState, LockView, Snapshot};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
     Unrelated,
-    /// It only looks related.
+    /// It is almost the same command.
+    NearMiss(NearMissReason),
+    /// It only carries my token.
     Suspect,
     /// It would be a candidate, but must not be acted on.
     Shielded(Shield),
     Candidate {
         evidence: BTreeSet<Evidence>,
         /// It is a conflict, but must not be acted on.
-        shield: Option<Shield>,
+        objection: Option<Objection>,
     },
 }
 
+/// The reason that a conflict refuses a start, whatever the policy wants.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Objection {
+    Shield(Shield),
+    Doubt(Doubt),
+}
+
 pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
+    let me = &snapshot.me;
     let has_lock = has_lock(snapshot, process);
     if !has_lock && snapshot.history.released.contains(&process.id) {
         return Classification::Unrelated;
     }
-    let mut evidence: BTreeSet<Evidence> = has_lock.then_some(Evidence::Lock).into_iter().collect();
-    let mut out_of_reach = BTreeSet::new();
-    let mut in_doubt = BTreeMap::new();
-    for (entry, found, user, container) in pattern_matches(policy, process, &snapshot.me.user) {
-        match (found, shield::limit(process, &snapshot.me, user, container)) {
-            (Truth::False | Truth::Unknown, _) => {}
-            (Truth::True, None) => {
-                evidence.insert(entry);
-            }
-            (Truth::True, Some(limit @ (Shield::UnknownUser | Shield::UnknownContainer))) => {
-                in_doubt.insert(entry, limit);
-            }
-            (Truth::True, Some(limit)) => {
-                out_of_reach.insert(limit);
-            }
-        }
+    let mut found = Found::by_patterns(policy, me, process);
+    if has_lock {
+        found.evidence.insert(Evidence::Lock, None);
     }
-    let token = token_evidence(policy, process);
+    let token = token_evidence(policy, me.cwd.as_deref(), process);
     if token == Some(TokenEvidence::Proof) {
-        evidence.insert(Evidence::Token);
+        // Other users and containers are not mine to end for a token alone.
+        let limit = shield::limit(process, me, &UserLimit::Same, ContainerLimit::Same);
+        found.evidence.insert(Evidence::Token, limit);
     }
-    let is_proven = has_lock || token == Some(TokenEvidence::Proof);
-    let is_matched = evidence.iter().any(|it| matches!(it, Evidence::Match(_) | Evidence::Command));
-    match shield::absolute(process) {
-        // A proven holder is a conflict, shielded or not; so is a process that cannot be ruled out.
-        Some(shield) if is_proven => Classification::Candidate { evidence, shield: Some(shield) },
-        Some(shield @ (Shield::UnknownBot | Shield::UnknownRelation))
-            if is_matched || !in_doubt.is_empty() =>
+    let against = against(me, process);
+    if !found.is_empty() {
+        return found.weigh(process, &against);
+    }
+    match (token, near_miss::of(me, process), &against) {
+        (_, _, Against::AnotherBot(_)) | (None, None, _) => Classification::Unrelated,
+        (Some(_), _, Against::Nothing | Against::Doubt(_)) => Classification::Suspect,
+        (None, Some(reason), Against::Nothing | Against::Doubt(_)) => {
+            Classification::NearMiss(reason)
+        }
+    }
+}
+
+/// The evidence for one process.
+#[derive(Default)]
+struct Found {
+    /// Each with the limit that it is beyond, if that only refuses the start.
+    evidence: BTreeMap<Evidence, Option<Shield>>,
+    /// Patterns that it matches, whose limit it may be beyond.
+    in_doubt: BTreeMap<Evidence, Option<Shield>>,
+    /// The limits of patterns that it matches and is beyond.
+    out_of_reach: BTreeSet<Shield>,
+}
+
+impl Found {
+    fn by_patterns(policy: &Policy, me: &Caller, process: &Process) -> Found {
+        let mut found = Found::default();
+        for PatternMatch { evidence, holds, user, container } in
+            pattern_matches(policy, process, me)
         {
-            evidence.extend(in_doubt.into_keys());
-            Classification::Candidate { evidence, shield: Some(shield) }
+            match (holds, shield::limit(process, me, user, container)) {
+                (Truth::False | Truth::Unknown, _) => {}
+                (Truth::True, None) => drop(found.evidence.insert(evidence, None)),
+                (Truth::True, Some(limit @ (Shield::UnknownUser | Shield::UnknownContainer))) => {
+                    found.in_doubt.insert(evidence, Some(limit));
+                }
+                (Truth::True, Some(limit @ Shield::OtherUser(_)))
+                    if evidence == Evidence::Command =>
+                {
+                    // A third user can neither block a start nor be ended: a near miss.
+                    if me.shares_script_with(process) {
+                        found.evidence.insert(evidence, Some(limit));
+                    }
+                }
+                (Truth::True, Some(limit)) => drop(found.out_of_reach.insert(limit)),
+            }
         }
-        Some(shield) if is_matched || !in_doubt.is_empty() || !out_of_reach.is_empty() => {
-            Classification::Shielded(shield)
+        found
+    }
+
+    fn is_empty(&self) -> bool {
+        self.evidence.is_empty() && self.in_doubt.is_empty() && self.out_of_reach.is_empty()
+    }
+
+    /// Applies the table of evidence: the strongest evidence for, against what speaks against.
+    fn weigh(mut self, process: &Process, against: &Against) -> Classification {
+        let is_proven = self.evidence.contains_key(&Evidence::Lock)
+            || self.evidence.contains_key(&Evidence::Token);
+        if self.evidence.is_empty() {
+            self.evidence = self.in_doubt;
         }
-        None if has_lock || is_matched => Classification::Candidate { evidence, shield: None },
-        // Nothing but the token: other users and containers are not ours to end.
-        None if is_proven => {
-            let shield =
-                shield::limit(process, &snapshot.me, &UserLimit::Same, ContainerLimit::Same);
-            Classification::Candidate { evidence, shield }
+        let Found { evidence, mut out_of_reach, .. } = self;
+        let candidate = |objection| Classification::Candidate {
+            evidence: evidence.keys().copied().collect(),
+            objection,
+        };
+        let another_bot = match against {
+            Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
+            Against::Nothing | Against::Doubt(_) => None,
+        };
+        match shield::relation(process).or(another_bot) {
+            // A proven holder is a conflict, shielded or not; so is a process that cannot be ruled
+            // out.
+            Some(shield)
+                if is_proven || shield == Shield::UnknownRelation && !evidence.is_empty() =>
+            {
+                return candidate(Some(Objection::Shield(shield)));
+            }
+            Some(shield) => return Classification::Shielded(shield),
+            None => {}
         }
-        None if !in_doubt.is_empty() => {
-            let shield = in_doubt.values().next().cloned();
-            Classification::Candidate { evidence: in_doubt.into_keys().collect(), shield }
+        if evidence.is_empty() {
+            let limit = out_of_reach.pop_first();
+            return limit.map_or(Classification::Unrelated, Classification::Shielded);
         }
-        None if !out_of_reach.is_empty() => {
-            out_of_reach.pop_first().map_or(Classification::Unrelated, Classification::Shielded)
-        }
-        None | Some(_) if token.is_some() && process.relation != Fact::Known(Relation::Myself) => {
-            Classification::Suspect
-        }
-        None | Some(_) => Classification::Unrelated,
+        // One kind of evidence that reaches it is enough.
+        let limits: Option<Vec<&Shield>> = evidence.values().map(Option::as_ref).collect();
+        let limit = limits.and_then(|limits| limits.into_iter().next().cloned());
+        let doubt = || match against {
+            Against::Doubt(doubt) => Some(Objection::Doubt(doubt.clone())),
+            Against::Nothing | Against::AnotherBot(_) => None,
+        };
+        candidate(limit.map(Objection::Shield).or_else(doubt))
     }
 }
 
-/// The evidence in my bot token on a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenEvidence {
-    /// The process polls my bot.
-    Proof,
-    /// Nothing: it may only have inherited the token.
-    Hint,
-}
-
-pub(super) fn token_evidence(policy: &Policy, process: &Process) -> Option<TokenEvidence> {
-    let Fact::Known(CarriedToken::Mine(place)) = process.token else { return None };
-    if policy.same_token == SameToken::Off || process.role == Role::Monopoll {
-        return None;
-    }
-    let is_related = process.is_relative() || process.relation == Fact::Known(Relation::Myself);
-    let is_meant_for_it = match place {
-        TokenPlace::CommandLine => true,
-        TokenPlace::Environment => process.same_program == Fact::Known(true),
-    };
-    Some(if is_meant_for_it && !is_related && policy.same_token != SameToken::Warn {
-        TokenEvidence::Proof
-    } else {
-        TokenEvidence::Hint
-    })
-}
-
-/// Each pattern with whether it matches `process`, and the users and containers that it is limited
-/// to.
-pub(super) fn pattern_matches<'a>(
-    policy: &'a Policy,
-    process: &Process,
-    me: &User,
-) -> Vec<(Evidence, Truth, &'a UserLimit, ContainerLimit)> {
-    if process.role == Role::Monopoll {
-        return Vec::new();
-    }
-    if policy.matches.is_empty() {
-        return vec![(
-            Evidence::Command,
-            process.likeness.holds(|likeness| likeness.is_same()),
-            &UserLimit::Same,
-            ContainerLimit::Same,
-        )];
-    }
-    let each = |(index, entry): (usize, &'a MatchEntry)| {
-        (Evidence::Match(index), entry.pattern.matches(process, me), &entry.user, entry.container)
-    };
-    policy.matches.iter().enumerate().map(each).collect()
-}
-
-/// Returns whether `process` has the lock: by its descriptors, by the kernel's list of locks or by
-/// its record.
+/// Returns whether `process` has the lock: by its descriptors, by the kernel's list of locks, by
+/// its record, or as part of the tree of a living guard of this instance.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
     process.holds_lock == Fact::Known(true)
         || snapshot.locks.iter().any(|lock| is_held_by(lock, process))
         || is_guard(snapshot, process)
+        || process
+            .guard
+            .known()
+            .and_then(Option::as_ref)
+            .is_some_and(|guard| guard.guards == GuardedInstance::Mine)
+            && is_my_users(&snapshot.me, process)
+}
+
+/// Anyone can carry a marker, and each user has locks of its own.
+fn is_my_users(me: &Caller, process: &Process) -> bool {
+    process.user.known().is_some_and(|user| user.id == me.user.id)
 }
 
 pub(super) fn is_held_by(lock: &LockView, process: &Process) -> bool {

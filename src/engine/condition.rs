@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::Truth;
 use crate::engine::pattern::{
     CmdlinePattern, ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
@@ -21,6 +22,8 @@ pub enum Condition<'a> {
     User(&'a UserLimit),
     Container(ContainerLimit),
     HoldsLock(bool),
+    /// This is the strongest evidence that found it.
+    FoundBy(EvidenceKind),
     /// It carries my bot token.
     SameToken(bool),
     /// It has a connection to the Bot API.
@@ -48,6 +51,7 @@ impl Condition<'_> {
             Condition::User(_) => "user",
             Condition::Container(_) => "container",
             Condition::HoldsLock(_) => "holds_lock",
+            Condition::FoundBy(_) => "found_by",
             Condition::SameToken(_) => "same_token",
             Condition::Connected(_) => "connected",
             Condition::Orphaned(_) => "orphaned",
@@ -68,6 +72,7 @@ impl Condition<'_> {
             Condition::User(user) => user.admits(process, me),
             Condition::Container(container) => container.admits(process),
             Condition::HoldsLock(wanted) => process.holds_lock.holds(|it| *it == wanted),
+            Condition::FoundBy(kind) => (process.found_by == Some(kind)).into(),
             Condition::SameToken(true) => process.same_token(),
             Condition::SameToken(false) => !process.same_token(),
             Condition::Connected(wanted) => process.connected.holds(|it| *it == wanted),
@@ -114,6 +119,7 @@ impl Conditions {
             self.user.as_ref().map(Condition::User),
             self.container.map(Condition::Container),
             self.holds_lock.map(Condition::HoldsLock),
+            self.found_by.map(Condition::FoundBy),
             self.same_token.map(Condition::SameToken),
             self.connected.map(Condition::Connected),
             self.orphaned.map(Condition::Orphaned),

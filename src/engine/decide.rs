@@ -1,12 +1,16 @@
 //! Decides; total and pure.
 
-use crate::engine::action::Action;
+use crate::engine::action::{Action, SameToken};
 use crate::engine::candidates::{self, ConflictTree};
+use crate::engine::evidence::Evidence;
+use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Stop, StopMeans, WaitLimit};
+use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::{Policy, Purpose};
+use crate::engine::process::Process;
 use crate::engine::reason::{RefusalCause, RefusalReason};
-use crate::engine::rules::{RuleOutcome, RuleScope, subject};
+use crate::engine::rules::{self, RuleOutcome, subject};
 use crate::engine::safety;
 use crate::engine::snapshot::Snapshot;
 
@@ -25,6 +29,7 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
         conflicts,
         shielded: classified.shielded,
         suspects: classified.suspects,
+        near_misses: classified.near_misses,
     };
     if let Some(refusal) = refusal {
         plan.refuse(refusal);
@@ -53,23 +58,12 @@ fn refusal(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Opti
 }
 
 fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict {
-    let (wanted, decided_by, cause) = wanted(policy, snapshot, &found);
-    let waited_out = wanted == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited);
-    let (action, decided_by, refusal) =
-        match if waited_out { policy.after_wait.into() } else { wanted } {
-            Action::Refuse if waited_out => {
-                (Action::Refuse, decided_by, Some(RefusalCause::WaitedTooLong))
-            }
-            Action::Refuse => (Action::Refuse, decided_by, Some(cause)),
-            action @ (Action::Graceful | Action::Force | Action::Wait | Action::Ignore) => {
-                match safety::objection(snapshot, &found, action) {
-                    Some(cause) => (Action::Refuse, DecidedBy::Caution, Some(cause)),
-                    None => (action, decided_by, None),
-                }
-            }
-        };
+    let (ladder, action, decided_by, refusal) = match decision(policy, snapshot, &found) {
+        Ok(wanted) => (ladder(policy, &found, &wanted), wanted.action, wanted.decided_by, None),
+        Err((cause, decided_by)) => (Ladder::Nothing, Action::Refuse, decided_by, Some(cause)),
+    };
     Conflict {
-        ladder: ladder(policy, means(&found), action),
+        ladder,
         action,
         decided_by,
         refusal,
@@ -80,41 +74,105 @@ fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict
     }
 }
 
-/// Returns the policy's word on one conflict, caution aside, with the cause if that is a refusal.
+/// Returns the action on one conflict, or the cause of its refusal: the table of evidence first,
+/// then the user's rules, the built-in rule and the default; caution at the end.
+fn decision(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    found: &ConflictTree,
+) -> Result<Wanted, (RefusalCause, DecidedBy)> {
+    if let Some(cause) = safety::refusal(snapshot, found) {
+        return Err((cause, DecidedBy::Caution));
+    }
+    let mut wanted = wanted(policy, snapshot, found)?;
+    if wanted.action == Action::Refuse {
+        return Err((RefusalCause::PolicyRefuses, wanted.decided_by));
+    }
+    if wanted.action == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited) {
+        wanted.action = policy.after_wait.into();
+        if wanted.action == Action::Refuse {
+            return Err((RefusalCause::WaitedTooLong, wanted.decided_by));
+        }
+    }
+    if let Some(manager) = wanted.unexpected_manager(found)
+        && wanted.action.ends_processes()
+    {
+        return Err((RefusalCause::Supervised(manager.clone()), DecidedBy::Supervised));
+    }
+    match safety::objection(snapshot, found, wanted.action) {
+        Some(cause) => Err((cause, DecidedBy::Caution)),
+        None => Ok(wanted),
+    }
+}
+
+/// What the policy wants with a conflict, caution aside.
+struct Wanted {
+    action: Action,
+    decided_by: DecidedBy,
+    manager: ManagerAwareness,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ManagerAwareness {
+    /// The rule that decided names a manager, and so knows of it.
+    Named,
+    Unaware,
+}
+
+impl Wanted {
+    /// Returns the manager that would start an unguarded conflict again, unless the rule knows of
+    /// it. One that cannot be asked may.
+    fn unexpected_manager<'a>(&self, found: &'a ConflictTree) -> Option<&'a ManagedBy> {
+        let restarts = |process: &&Process| process.restarts != Fact::Known(false);
+        match self.manager {
+            ManagerAwareness::Named => None,
+            ManagerAwareness::Unaware => {
+                let mut unguarded =
+                    found.root.iter().chain(&found.tree).filter(|_| found.guard.is_none());
+                unguarded.find(restarts).and_then(Process::manager)
+            }
+        }
+    }
+}
+
 fn wanted(
     policy: &Policy,
     snapshot: &Snapshot,
     found: &ConflictTree,
-) -> (Action, DecidedBy, RefusalCause) {
-    let scope = RuleScope::of(policy, &found.evidence);
+) -> Result<Wanted, (RefusalCause, DecidedBy)> {
     let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
-    for (rule, outcome) in scope.outcomes(policy, &subject, &snapshot.me.user) {
-        let by_rule = || DecidedBy::Rule(rule.name.clone());
-        match (outcome, policy.purpose) {
-            (RuleOutcome::Decides, Purpose::Start) => {
-                return (rule.action, by_rule(), RefusalCause::PolicyRefuses);
-            }
+    for (rule, outcome) in rules::outcomes(policy, &subject, &snapshot.me.user) {
+        let decided_by = DecidedBy::Rule(rule.name.clone());
+        match (outcome, policy.purpose, rule.action) {
             // Of a start, the rule may say `wait`.
-            (RuleOutcome::Decides, Purpose::Stop) => {
-                return (rule.action, by_rule(), RefusalCause::RuleForbidsEnding);
+            (RuleOutcome::Decides, Purpose::Stop, Action::Refuse) => {
+                return Err((RefusalCause::RuleForbidsEnding, decided_by));
             }
-            (RuleOutcome::Undecidable, Purpose::Start | Purpose::Stop) => {
-                return (Action::Refuse, by_rule(), RefusalCause::UndecidableRule);
+            (RuleOutcome::Decides, Purpose::Start | Purpose::Stop, action) => {
+                let manager = match &rule.when.managed_by {
+                    Some(_) => ManagerAwareness::Named,
+                    None => ManagerAwareness::Unaware,
+                };
+                return Ok(Wanted { action, decided_by, manager });
+            }
+            (RuleOutcome::Undecidable, Purpose::Start | Purpose::Stop, _) => {
+                return Err((RefusalCause::UndecidableRule, decided_by));
             }
             (
-                RuleOutcome::DoesNotHold
-                | RuleOutcome::TooUncertain
-                | RuleOutcome::NotAboutTokens
-                | RuleOutcome::NotAsked,
+                RuleOutcome::DoesNotHold | RuleOutcome::TooUncertain | RuleOutcome::NotAsked,
                 Purpose::Start | Purpose::Stop,
+                _,
             ) => {}
         }
     }
-    let (action, decided_by) = match scope {
-        RuleScope::AboutTokens => (Action::Refuse, DecidedBy::SameToken),
-        RuleScope::Every => (policy.on_conflict.into(), DecidedBy::OnConflict),
+    let only_token = found.evidence.iter().all(|it| *it == Evidence::Token);
+    let (action, decided_by) = match (only_token, policy.same_token) {
+        (true, SameToken::Refuse) => (Action::Refuse, DecidedBy::SameToken),
+        (true, SameToken::Act | SameToken::Warn | SameToken::Off) | (false, _) => {
+            (policy.on_conflict.into(), DecidedBy::OnConflict)
+        }
     };
-    (action, decided_by, RefusalCause::PolicyRefuses)
+    Ok(Wanted { action, decided_by, manager: ManagerAwareness::Unaware })
 }
 
 /// Returns the means to end a conflict; there are none if its holder is unknown.
@@ -127,18 +185,21 @@ fn means(found: &ConflictTree) -> Option<StopMeans> {
     }
 }
 
-fn ladder(policy: &Policy, means: Option<StopMeans>, action: Action) -> Ladder {
+fn ladder(policy: &Policy, found: &ConflictTree, wanted: &Wanted) -> Ladder {
     let stop = |action: Action| {
         let options = policy.stop_options(action.stop_mode()?);
-        means.map(|means| Stop { means, options })
+        means(found).map(|means| Stop { means, options })
     };
-    match action {
+    match wanted.action {
         Action::Refuse | Action::Ignore => Ladder::Nothing,
-        Action::Graceful | Action::Force => stop(action).map_or(Ladder::Nothing, Ladder::Stop),
+        Action::Graceful | Action::Force => {
+            stop(wanted.action).map_or(Ladder::Nothing, Ladder::Stop)
+        }
         Action::Wait => {
             let limit = policy.timeouts.wait;
             let then = match limit {
                 WaitLimit::Forever => None,
+                WaitLimit::For(_) if wanted.unexpected_manager(found).is_some() => None,
                 WaitLimit::For(_) => stop(policy.after_wait.into()),
             };
             Ladder::Wait { limit, then }

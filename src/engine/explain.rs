@@ -9,16 +9,18 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::against::{Against, against};
 use crate::engine::classify;
-pub use crate::engine::classify::{Classification, TokenEvidence};
+pub use crate::engine::classify::{Classification, Objection};
 use crate::engine::command_match::{CommandMatch, CommandPart};
 use crate::engine::condition::Condition;
+use crate::engine::evidence::{self, Evidence, PatternMatch, TokenEvidence};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
-use crate::engine::plan::{Conflict, Evidence, Plan};
+use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::{Policy, Rule};
 use crate::engine::process::Process;
-use crate::engine::rules::{RuleOutcome, RuleScope, subject};
+use crate::engine::rules::{self, RuleOutcome, subject};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{LockView, Snapshot};
 
@@ -26,12 +28,14 @@ use crate::engine::snapshot::{LockView, Snapshot};
 #[derive(Debug, Clone)]
 pub struct Explanation<'a> {
     pub process: &'a Process,
-    /// The pattern of each entry; none for a monopoll, which no pattern finds.
+    /// The pattern of each entry and COMMAND; none for a process that no pattern finds.
     pub entries: Vec<EntryVerdict<'a>>,
     /// The evidence in its bot token; none if that does not count.
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
-    pub shields: [ShieldVerdict; 4],
+    /// What speaks against its being my bot.
+    pub against: Against,
+    pub shields: [ShieldVerdict; 3],
     /// Each rule in turn, asked as if it were a conflict where it is none.
     pub rules: Vec<RuleVerdict<'a>>,
     /// The subject of the rules: the root of its tree, with what that tree proves of it.
@@ -47,7 +51,7 @@ pub struct Explanation<'a> {
 /// The verdict of one match entry.
 #[derive(Debug, Clone)]
 pub struct EntryVerdict<'a> {
-    /// [`Evidence::Match`], or [`Evidence::Command`] where no entry is written.
+    /// [`Evidence::Match`] or [`Evidence::Command`].
     pub entry: Evidence,
     /// The verdict of its pattern alone.
     pub pattern: Truth,
@@ -88,8 +92,6 @@ pub struct LockVerdict<'a> {
 pub enum ShieldKind {
     /// The relation to monopoll, to the PID namespace, to the kernel.
     Relation,
-    /// Another bot's process.
-    OtherBot,
     /// Another user's process.
     OtherUser,
     /// A process in another container.
@@ -139,22 +141,35 @@ pub fn explain<'a>(
 ) -> Option<Explanation<'a>> {
     let process = snapshot.processes.iter().find(|process| process.id.pid == pid)?;
     let conflict = innermost(plan, pid);
-    let entries = entries(policy, snapshot, process, command);
-    let (scope, subject) = match conflict {
-        Some(Conflict { root, tree, evidence, .. }) => {
-            (RuleScope::of(policy, evidence), subject(root.as_ref(), tree, evidence))
-        }
-        None => (RuleScope::Every, subject(Some(process), &[], [])),
+    // A guard of another lock is found by what it runs.
+    let is_other_guard = conflict.is_some_and(|conflict| {
+        let guard = conflict.guard.as_ref();
+        conflict.pid() == Some(pid) && guard.is_some_and(|guard| guard.other_lock.is_some())
+    });
+    let entries = entry_verdicts(policy, snapshot, process, command);
+    let subject = match conflict {
+        Some(Conflict { root, tree, evidence, .. }) => subject(root.as_ref(), tree, evidence),
+        None => subject(Some(process), &[], []),
     };
     Some(Explanation {
         process,
-        token: classify::token_evidence(policy, process),
-        lock: lock(snapshot, process),
+        token: evidence::token_evidence(policy, snapshot.me.cwd.as_deref(), process),
+        lock: if is_other_guard {
+            LockVerdict { holds: Truth::True, ..lock(snapshot, process) }
+        } else {
+            lock(snapshot, process)
+        },
+        against: against(&snapshot.me, process),
         shields: shields(snapshot, process, &entries),
         entries,
-        rules: rules(policy, snapshot, scope, &subject),
+        rules: rule_verdicts(policy, snapshot, &subject),
         subject,
-        classification: classify::classify(policy, snapshot, process),
+        classification: if is_other_guard {
+            let evidence = [Evidence::Lock].into();
+            Classification::Candidate { evidence, objection: None }
+        } else {
+            classify::classify(policy, snapshot, process)
+        },
         conflict,
         plan,
         policy,
@@ -170,7 +185,7 @@ fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
         .min_by_key(|conflict| (conflict.pid() != Some(pid), conflict.tree.len()))
 }
 
-fn entries<'a>(
+fn entry_verdicts<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
     process: &'a Process,
@@ -180,7 +195,8 @@ fn entries<'a>(
     let verdict = |condition: Condition<'a>| {
         (Criterion::Condition(condition), condition.holds(process, &me.user))
     };
-    let each = |(entry, pattern, user, container)| {
+    let each = |found: PatternMatch<'a>| {
+        let PatternMatch { evidence: entry, holds: pattern, user, container } = found;
         let limit = shield::limit(process, me, user, container);
         let written = match entry {
             Evidence::Match(index) => policy.matches.get(index),
@@ -202,7 +218,7 @@ fn entries<'a>(
             .collect();
         EntryVerdict { entry, pattern, criteria, limit }
     };
-    classify::pattern_matches(policy, process, &me.user).into_iter().map(each).collect()
+    evidence::pattern_matches(policy, process, me).into_iter().map(each).collect()
 }
 
 fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {
@@ -225,28 +241,29 @@ fn shields(
     snapshot: &Snapshot,
     process: &Process,
     entries: &[EntryVerdict<'_>],
-) -> [ShieldVerdict; 4] {
+) -> [ShieldVerdict; 3] {
     let by_lock = classify::has_lock(snapshot, process).then_some(Evidence::Lock);
     let by_entry = || {
         entries.iter().find(|it| it.pattern == Truth::True && it.limit.is_none()).map(|it| it.entry)
     };
-    let always = |kind, shield| ShieldVerdict { kind, shield, lifted_by: None };
     let limit = |kind, shield: Option<Shield>| {
         let lifted_by = shield.as_ref().and_then(|_| by_lock.or_else(by_entry));
         ShieldVerdict { kind, shield, lifted_by }
     };
     [
-        always(ShieldKind::Relation, shield::relation(process)),
-        always(ShieldKind::OtherBot, shield::other_bot(process)),
+        ShieldVerdict {
+            kind: ShieldKind::Relation,
+            shield: shield::relation(process),
+            lifted_by: None,
+        },
         limit(ShieldKind::OtherUser, shield::other_user(process, &snapshot.me, &UserLimit::Same)),
         limit(ShieldKind::OtherContainer, shield::other_container(process, ContainerLimit::Same)),
     ]
 }
 
-fn rules<'a>(
+fn rule_verdicts<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
-    scope: RuleScope,
     subject: &Process,
 ) -> Vec<RuleVerdict<'a>> {
     let me = &snapshot.me.user;
@@ -255,5 +272,5 @@ fn rules<'a>(
         let conditions = rule.when.each().map(verdict).collect();
         RuleVerdict { index, rule, conditions, outcome }
     };
-    scope.outcomes(policy, subject, me).enumerate().map(each).collect()
+    rules::outcomes(policy, subject, me).enumerate().map(each).collect()
 }

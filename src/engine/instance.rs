@@ -78,6 +78,42 @@ pub enum BadInstance {
     Dots,
 }
 
+/// How an instance got its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameSource {
+    /// The configuration, a variable or a flag names it.
+    Given,
+    /// The number of the bot token.
+    Token,
+    /// A guess: COMMAND and a hash.
+    Command,
+}
+
+impl NameSource {
+    /// Returns how a guard that runs `command` got this name, by its form. A name that somebody
+    /// gave may look like one of the others.
+    pub fn by_form(instance: &str) -> NameSource {
+        let is_of = |text: &str, allowed: fn(&u8) -> bool| {
+            !text.is_empty() && text.bytes().all(|byte| allowed(&byte))
+        };
+        if instance.strip_prefix("bot").is_some_and(|id| is_of(id, u8::is_ascii_digit)) {
+            return NameSource::Token;
+        }
+        let is_hash = |hash: &str| {
+            HASH_LENGTHS.contains(&hash.len())
+                && is_of(hash, u8::is_ascii_hexdigit)
+                && hash == hash.to_ascii_lowercase()
+        };
+        match instance.rsplit_once('-') {
+            Some((base, hash)) if !base.is_empty() && is_hash(hash) => NameSource::Command,
+            Some(_) | None => NameSource::Given,
+        }
+    }
+}
+
+/// The length of the hash in a guessed name, now and in earlier versions.
+const HASH_LENGTHS: [usize; 2] = [12, 8];
+
 /// The public half of a bot token: the number before its colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

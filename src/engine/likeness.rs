@@ -20,7 +20,7 @@ impl CommandLikeness {
 }
 
 /// The one respect in which a process differs from COMMAND, or cannot be compared with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NearMiss {
     /// The same file, or one with the same content, in another folder.
     OtherFolder,

@@ -5,18 +5,22 @@
 //! [`plan::Plan`].
 
 pub mod action;
+pub mod against;
 mod candidates;
 pub mod choosing_variables;
 mod classify;
 pub mod command_match;
 pub mod condition;
 pub mod decide;
+pub mod evidence;
+pub mod evidence_kind;
 pub mod explain;
 pub mod fact;
 pub mod instance;
 pub mod ladder;
 pub mod likeness;
 pub mod managed_by;
+pub mod near_miss;
 pub mod pattern;
 pub mod plan;
 pub mod policy;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::action::Action;
+use crate::engine::against::Against;
+use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, Stop};
+use crate::engine::near_miss::NearMissReason;
 use crate::engine::process::Process;
 use crate::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
@@ -21,6 +24,8 @@ pub struct Plan {
     pub shielded: Vec<Shielded>,
     /// Processes that only look related: they have this bot's token.
     pub suspects: Vec<Process>,
+    /// Processes that are almost the same command.
+    pub near_misses: Vec<NearMiss>,
 }
 
 impl Plan {
@@ -74,12 +79,6 @@ impl Plan {
         Some(waits.saturating_add(ends))
     }
 
-    /// Returns the suspects that a person should know of. The ancestors and descendants of monopoll
-    /// share its environment, and need no warning.
-    pub fn unexpected_suspects(&self) -> impl Iterator<Item = &Process> {
-        self.suspects.iter().filter(|suspect| !suspect.is_relative())
-    }
-
     pub fn waits(&self) -> impl Iterator<Item = &Conflict> {
         self.conflicts.iter().filter(|conflict| match conflict.ladder {
             Ladder::Wait { .. } => true,
@@ -125,6 +124,12 @@ impl Conflict {
         self.evidence.contains(&Evidence::Lock)
     }
 
+    /// Returns the strongest evidence.
+    pub fn found_by(&self) -> Evidence {
+        // Without any, it would be no conflict; the lock is what is never ignored.
+        self.evidence.iter().min().copied().unwrap_or(Evidence::Lock)
+    }
+
     pub fn pid(&self) -> Option<u32> {
         self.root.as_ref().map(|root| root.id.pid)
     }
@@ -134,25 +139,14 @@ impl Conflict {
     }
 }
 
-/// Evidence that a process is a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Evidence {
-    /// It has the lock.
-    Lock,
-    /// It carries my bot token.
-    Token,
-    /// It meets the match entry with this index.
-    Match(usize),
-    /// It is the same command in the same place.
-    Command,
-}
-
 /// The source of a decision about a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DecidedBy {
     Rule(String),
     OnConflict,
     SameToken,
+    /// The built-in rule about what a supervisor restarts.
+    Supervised,
     /// monopoll's own caution, which no key lifts.
     Caution,
 }
@@ -161,9 +155,21 @@ impl DecidedBy {
     pub fn rule(&self) -> Option<&str> {
         match self {
             DecidedBy::Rule(name) => Some(name),
-            DecidedBy::OnConflict | DecidedBy::SameToken | DecidedBy::Caution => None,
+            DecidedBy::OnConflict
+            | DecidedBy::SameToken
+            | DecidedBy::Supervised
+            | DecidedBy::Caution => None,
         }
     }
+}
+
+/// A process that is almost the same command.
+#[derive(Debug, Clone)]
+pub struct NearMiss {
+    pub process: Process,
+    pub reason: NearMissReason,
+    /// What speaks against its being my bot.
+    pub against: Against,
 }
 
 /// A process that would be a candidate but must not be acted on.

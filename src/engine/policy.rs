@@ -6,6 +6,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::action::{Action, AfterWait, OnConflict, SameToken};
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions, WaitLimit};
 use crate::engine::pattern::{ContainerLimit, Pattern, UserLimit};
 use crate::engine::process::RunState;
@@ -19,8 +20,7 @@ pub struct Policy {
     pub on_conflict: OnConflict,
     pub after_wait: AfterWait,
     pub same_token: SameToken,
-    /// The entries that find candidates; if there are none, the same command in the same place is
-    /// one.
+    /// The entries that find candidates, besides the same command in the same place.
     pub matches: Vec<MatchEntry>,
     /// The rules: the first that holds decides.
     pub rules: Vec<Rule>,
@@ -120,6 +120,7 @@ pub struct Conditions {
     pub user: Option<UserLimit>,
     pub container: Option<ContainerLimit>,
     pub holds_lock: Option<bool>,
+    pub found_by: Option<EvidenceKind>,
     pub same_token: Option<bool>,
     pub connected: Option<bool>,
     pub orphaned: Option<bool>,
@@ -131,7 +132,8 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    pub fn mention_token(&self) -> bool {
-        self.same_token.is_some()
+    /// Returns whether they depend on more of a conflict than its root.
+    pub fn depend_on_tree(&self) -> bool {
+        self.same_token.is_some() || self.connected.is_some()
     }
 }

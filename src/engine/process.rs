@@ -7,10 +7,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::instance::NameSource;
 use crate::engine::likeness::CommandLikeness;
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::token::CarriedToken;
+use crate::engine::token::{CarriedTokens, MyToken};
 
 /// The identity of a process: a pid is reused, a pid with its start time is not.
 #[derive(
@@ -50,16 +52,23 @@ pub struct Process {
     pub orphaned: Fact<bool>,
     /// It has a lock file of this instance open, and locked.
     pub holds_lock: Fact<bool>,
-    pub token: Fact<CarriedToken>,
+    pub tokens: CarriedTokens,
+    /// A variable that chooses among bots, and whose value differs from mine.
+    pub other_variable: Fact<Option<&'static str>>,
+    /// The living guard that started it, by the marker in its environment.
+    pub guard: Fact<Option<OtherGuard>>,
     /// It has an open connection to the Bot API, or is opening one. Only looked for where it
     /// matters, and a picture of one moment.
     pub connected: Fact<bool>,
+    /// Its manager would start it again after its end.
+    pub restarts: Fact<bool>,
     /// It runs COMMAND's script or, where that has none, its executable.
     pub same_program: Fact<bool>,
-    /// Its likeness to the command that would be started.
     pub likeness: Fact<CommandLikeness>,
     pub relation: Fact<Relation>,
     pub role: Role,
+    /// As the subject of rules: the strongest evidence of its conflict.
+    pub found_by: Option<EvidenceKind>,
 }
 
 impl Process {
@@ -67,18 +76,40 @@ impl Process {
         self.managed_by.known()?.as_ref()
     }
 
-    /// Returns whether it is an ancestor or a descendant of the caller.
-    pub fn is_relative(&self) -> bool {
-        matches!(self.relation, Fact::Known(Relation::Ancestor | Relation::Descendant))
+    /// Returns whether it is the caller, or an ancestor or a descendant of it.
+    pub fn is_related(&self) -> bool {
+        match self.relation {
+            Fact::Known(Relation::Myself | Relation::Ancestor | Relation::Descendant) => true,
+            Fact::Known(Relation::None | Relation::Init | Relation::Kernel) | Fact::Unknown => {
+                false
+            }
+        }
+    }
+
+    /// Returns the guard above it that may be asked to end it: of my instance, or of a guessed name
+    /// that runs my command. Such a name differs where the same script is spelled differently, and
+    /// between versions.
+    pub fn guard_to_ask(&self) -> Option<&OtherGuard> {
+        let is_to_ask = |guard: &&OtherGuard| match guard.guards {
+            GuardedInstance::Mine => true,
+            GuardedInstance::Another => {
+                guard.name_source == NameSource::Command && self.is_same_command() == Truth::True
+            }
+        };
+        self.guard.known()?.as_ref().filter(is_to_ask)
     }
 
     /// Returns whether it carries my bot's token.
     pub fn same_token(&self) -> Truth {
-        match &self.token {
-            Fact::Known(CarriedToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,
-            Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => Truth::False,
-            Fact::Known(CarriedToken::Mine(_)) => Truth::True,
+        match self.tokens.mine {
+            Fact::Known(MyToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,
+            Fact::Known(MyToken::NotSeen) => Truth::False,
+            Fact::Known(MyToken::Seen(_)) => Truth::True,
         }
+    }
+
+    pub fn is_same_command(&self) -> Truth {
+        self.likeness.holds(|likeness| *likeness == CommandLikeness::Same)
     }
 }
 
@@ -146,6 +177,28 @@ pub enum Role {
     /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
     /// token.
     Monopoll,
+    /// It serves people or supervises programs, such as a terminal multiplexer, an editor or
+    /// supervisord: its command line may name the bot, but the bot is below it.
+    ServesOthers,
+}
+
+/// A guard that holds another lock than the caller's, or the caller's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherGuard {
+    pub instance: String,
+    /// By the form of the name.
+    pub name_source: NameSource,
+    pub process: ProcessId,
+    pub guards: GuardedInstance,
+}
+
+/// The instance of a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardedInstance {
+    /// Mine: it has one of my locks, or the name of my bot.
+    Mine,
+    /// Another one, which may have my name, and other locks.
+    Another,
 }
 
 /// A process that may have started another one, and may start it again.

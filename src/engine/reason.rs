@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::against::Doubt;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::Launcher;
 use crate::engine::shield::Shield;
@@ -61,6 +62,10 @@ pub enum RefusalCause {
     HolderIgnored,
     /// It, or a process below it, must not be touched.
     Shielded { shield: Shield, permission: Permission },
+    /// It may be another bot's.
+    InDoubt(Doubt),
+    /// This manager would start it again.
+    Supervised(ManagedBy),
     /// Its guard has a newer ticket.
     NewerStart,
     /// The holder of the lock cannot be identified, and so not be ended.
@@ -111,6 +116,7 @@ impl RefusalCause {
             RefusalCause::NewerStart => Refusal::Superseded,
             RefusalCause::NotPermitted { .. }
             | RefusalCause::OnlyForceEnds
+            | RefusalCause::InDoubt(Doubt::UnreadableEnvironment)
             | RefusalCause::Shielded { permission: Permission::Missing, .. } => Refusal::Permission,
             RefusalCause::PolicyRefuses
             | RefusalCause::RuleForbidsEnding
@@ -118,6 +124,14 @@ impl RefusalCause {
             | RefusalCause::WaitedTooLong
             | RefusalCause::HolderIgnored
             | RefusalCause::Shielded { permission: Permission::Granted, .. }
+            | RefusalCause::InDoubt(
+                Doubt::AlsoAnotherToken(_)
+                | Doubt::NoTokenOfMine(_)
+                | Doubt::BelowGuard(_)
+                | Doubt::Variable(_)
+                | Doubt::SeveralBots,
+            )
+            | RefusalCause::Supervised(_)
             | RefusalCause::HolderUnidentified
             | RefusalCause::ParentUnknown { .. }
             | RefusalCause::ParentsInCircle { .. }

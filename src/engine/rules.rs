@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::action::{Action, SameToken};
+use crate::engine::action::Action;
+use crate::engine::evidence::Evidence;
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::plan::Evidence;
 use crate::engine::policy::{Policy, Rule};
 use crate::engine::process::{Process, User};
 
@@ -22,8 +23,6 @@ pub enum RuleOutcome {
     /// A condition is unknown, and a rule that would not kill is not skipped for one that
     /// might: the start is refused.
     Undecidable,
-    /// It does not name the token, and nothing but the token relates the process.
-    NotAboutTokens,
     /// A rule before it has decided.
     NotAsked,
 }
@@ -32,59 +31,31 @@ impl RuleOutcome {
     pub fn is_final(self) -> bool {
         match self {
             RuleOutcome::Decides | RuleOutcome::Undecidable => true,
-            RuleOutcome::DoesNotHold
-            | RuleOutcome::TooUncertain
-            | RuleOutcome::NotAboutTokens
-            | RuleOutcome::NotAsked => false,
+            RuleOutcome::DoesNotHold | RuleOutcome::TooUncertain | RuleOutcome::NotAsked => false,
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RuleScope {
-    Every,
-    /// Those that name the token, because nothing else relates the process.
-    AboutTokens,
+/// Asks each rule in turn about a conflict.
+pub(super) fn outcomes<'p>(
+    policy: &'p Policy,
+    subject: &Process,
+    me: &User,
+) -> impl Iterator<Item = (&'p Rule, RuleOutcome)> {
+    policy.rules.iter().scan(false, move |decided, rule| {
+        let outcome = if *decided { RuleOutcome::NotAsked } else { ask(rule, subject, me) };
+        *decided = *decided || outcome.is_final();
+        Some((rule, outcome))
+    })
 }
 
-impl RuleScope {
-    pub(super) fn of<'a>(
-        policy: &Policy,
-        evidence: impl IntoIterator<Item = &'a Evidence>,
-    ) -> RuleScope {
-        let only_token = evidence.into_iter().all(|it| *it == Evidence::Token);
-        if only_token && policy.same_token != SameToken::Act {
-            RuleScope::AboutTokens
-        } else {
-            RuleScope::Every
-        }
-    }
-
-    pub(super) fn outcomes<'p>(
-        self,
-        policy: &'p Policy,
-        subject: &Process,
-        me: &User,
-    ) -> impl Iterator<Item = (&'p Rule, RuleOutcome)> {
-        policy.rules.iter().scan(false, move |decided, rule| {
-            let outcome =
-                if *decided { RuleOutcome::NotAsked } else { self.ask(rule, subject, me) };
-            *decided = *decided || outcome.is_final();
-            Some((rule, outcome))
-        })
-    }
-
-    fn ask(self, rule: &Rule, subject: &Process, me: &User) -> RuleOutcome {
-        if self == RuleScope::AboutTokens && !rule.when.mention_token() {
-            return RuleOutcome::NotAboutTokens;
-        }
-        match (rule.when.hold(subject, me), rule.action) {
-            (Truth::True, _) => RuleOutcome::Decides,
-            (Truth::False, _) => RuleOutcome::DoesNotHold,
-            (Truth::Unknown, Action::Graceful | Action::Force) => RuleOutcome::TooUncertain,
-            (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
-                RuleOutcome::Undecidable
-            }
+fn ask(rule: &Rule, subject: &Process, me: &User) -> RuleOutcome {
+    match (rule.when.hold(subject, me), rule.action) {
+        (Truth::True, _) => RuleOutcome::Decides,
+        (Truth::False, _) => RuleOutcome::DoesNotHold,
+        (Truth::Unknown, Action::Graceful | Action::Force) => RuleOutcome::TooUncertain,
+        (Truth::Unknown, Action::Refuse | Action::Wait | Action::Ignore) => {
+            RuleOutcome::Undecidable
         }
     }
 }
@@ -107,17 +78,18 @@ pub(super) fn subject<'a>(
     tree: &[Process],
     evidence: impl IntoIterator<Item = &'a Evidence>,
 ) -> Process {
-    let mut subject = root.cloned().unwrap_or_else(Process::default);
-    if evidence.into_iter().any(|it| *it == Evidence::Lock) {
-        subject.holds_lock = Fact::Known(true);
+    let mut process = root.cloned().unwrap_or_else(Process::default);
+    process.found_by = evidence.into_iter().min().map(|strongest| strongest.kind());
+    if process.found_by == Some(EvidenceKind::Lock) {
+        process.holds_lock = Fact::Known(true);
     } else if tree.iter().any(|member| member.holds_lock == Fact::Unknown) {
-        subject.holds_lock = Fact::Unknown;
+        process.holds_lock = Fact::Unknown;
     }
-    if subject.same_token() != Truth::True
+    if process.same_token() != Truth::True
         && let Some(carrier) = tree.iter().find(|member| member.same_token() == Truth::True)
     {
-        subject.token = carrier.token;
+        process.tokens = carrier.tokens;
     }
-    subject.connected = connected(&subject, tree);
-    subject
+    process.connected = connected(&process, tree);
+    process
 }

@@ -2,15 +2,37 @@
 
 use crate::engine::action::Action;
 use crate::engine::candidates::ConflictTree;
+use crate::engine::classify::Objection;
 use crate::engine::fact::Fact;
 use crate::engine::process::{Launcher, Process, Role};
 use crate::engine::reason::{Permission, RefusalCause, Restarter};
 use crate::engine::shield::{self, Shield};
-use crate::engine::snapshot::{SignalSupport, Snapshot};
+use crate::engine::snapshot::{Caller, GuardView, SignalSupport, Snapshot};
 use crate::engine::start_history::History;
 
 /// The number of times that a conflict which comes back is ended before the start is refused.
 const MAX_ROUNDS: u32 = 2;
+
+/// Returns the refusal of the table of evidence, which no rule lifts.
+pub(super) fn refusal(snapshot: &Snapshot, found: &ConflictTree) -> Option<RefusalCause> {
+    Some(match found.objection.clone()? {
+        Objection::Doubt(doubt) => RefusalCause::InDoubt(doubt),
+        Objection::Shield(shield) => {
+            let permission = permission(&shield, blocked(snapshot, found));
+            RefusalCause::Shielded { shield, permission }
+        }
+    })
+}
+
+/// Returns the first process of an unguarded conflict that may not be signaled.
+fn blocked<'a>(snapshot: &Snapshot, found: &'a ConflictTree) -> Option<&'a Process> {
+    found
+        .root
+        .iter()
+        .chain(&found.tree)
+        .filter(|_| found.guard.is_none())
+        .find(|process| !shield::may_signal(process, &snapshot.me))
+}
 
 /// Returns the objection to `action` on this conflict, independent of the policy.
 pub(super) fn objection(
@@ -21,20 +43,8 @@ pub(super) fn objection(
     if action == Action::Ignore && found.holds_lock() {
         return Some(RefusalCause::HolderIgnored);
     }
-    let blocked = found
-        .root
-        .iter()
-        .chain(&found.tree)
-        .filter(|_| found.guard.is_none())
-        .find(|process| !shield::may_signal(process, &snapshot.me));
-    if let Some(shield) = &found.shield {
-        return Some(RefusalCause::Shielded {
-            shield: shield.clone(),
-            permission: permission(shield, blocked),
-        });
-    }
     // Waiting for a conflict and ignoring it need no permission.
-    if action.ends_processes() { against_ending(snapshot, found, blocked, action) } else { None }
+    if action.ends_processes() { against_ending(snapshot, found, action) } else { None }
 }
 
 /// A shield is a matter of permission if it is about a user and `blocked` may not be signaled.
@@ -49,8 +59,7 @@ fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
             | Shield::Init
             | Shield::Kernel
             | Shield::UnknownRelation
-            | Shield::OtherBot(_)
-            | Shield::UnknownBot
+            | Shield::AnotherBot(_)
             | Shield::OtherContainer(_)
             | Shield::UnknownContainer,
             Some(_) | None,
@@ -61,11 +70,9 @@ fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
 fn against_ending(
     snapshot: &Snapshot,
     found: &ConflictTree,
-    blocked: Option<&Process>,
     action: Action,
 ) -> Option<RefusalCause> {
-    let theirs = found.guard.as_ref().and_then(|guard| guard.ticket);
-    if theirs.zip(snapshot.me.ticket).is_some_and(|(theirs, mine)| theirs > mine) {
+    if found.guard.as_ref().is_some_and(|guard| is_newer(guard, &snapshot.me)) {
         return Some(RefusalCause::NewerStart);
     }
     match (&found.root, &found.guard) {
@@ -90,7 +97,7 @@ fn against_ending(
     if let Some(inner) = found.tree.iter().find(|member| member.role == Role::Monopoll) {
         return Some(RefusalCause::MonopollInTree { pid: inner.id.pid });
     }
-    if let Some(blocked) = blocked {
+    if let Some(blocked) = blocked(snapshot, found) {
         let owner = blocked.user.known().map(|user| user.name.clone());
         return Some(RefusalCause::NotPermitted { pid: blocked.id.pid, owner });
     }
@@ -99,6 +106,17 @@ fn against_ending(
     }
     (snapshot.history.ended_unguarded >= MAX_ROUNDS)
         .then(|| RefusalCause::ComesBack { restarted_by: restarter(found, &snapshot.history) })
+}
+
+/// Returns whether a guard is newer than this start: by ticket, and by its start where it draws
+/// from another counter.
+fn is_newer(guard: &GuardView, me: &Caller) -> bool {
+    match (&guard.other_lock, guard.process, me.ticket) {
+        (None, _, Some(mine)) => guard.ticket.is_some_and(|theirs| theirs > mine),
+        (Some(_), Some(process), Some(_)) => (process.start, process.pid) > (me.start, me.pid),
+        // A dry run and a stop are newer than any; what cannot be compared counts as older.
+        (Some(_), None, _) | (_, _, None) => false,
+    }
 }
 
 fn restarter(found: &ConflictTree, history: &History) -> Restarter {

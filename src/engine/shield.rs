@@ -1,11 +1,10 @@
 //! Shields: reasons never to act on a process.
 
+use crate::engine::against::AnotherBot;
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::instance::BotId;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::{Process, Relation};
 use crate::engine::snapshot::Caller;
-use crate::engine::token::CarriedToken;
 
 /// A reason never to act on a process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,9 +19,7 @@ pub enum Shield {
     Kernel,
     /// Its relation to monopoll cannot be read.
     UnknownRelation,
-    OtherBot(BotId),
-    /// It may carry another bot's token: its environment cannot be read.
-    UnknownBot,
+    AnotherBot(AnotherBot),
     OtherUser(String),
     /// Its user cannot be read.
     UnknownUser,
@@ -35,24 +32,19 @@ impl Shield {
     /// Returns whether it is known to hold; a fact that cannot be read shields too.
     pub fn holds(&self) -> Truth {
         match self {
-            Shield::UnknownRelation
-            | Shield::UnknownBot
-            | Shield::UnknownUser
-            | Shield::UnknownContainer => Truth::Unknown,
+            Shield::UnknownRelation | Shield::UnknownUser | Shield::UnknownContainer => {
+                Truth::Unknown
+            }
             Shield::Myself
             | Shield::Ancestor
             | Shield::Descendant
             | Shield::Init
             | Shield::Kernel
-            | Shield::OtherBot(_)
+            | Shield::AnotherBot(_)
             | Shield::OtherUser(_)
             | Shield::OtherContainer(_) => Truth::True,
         }
     }
-}
-
-pub fn absolute(process: &Process) -> Option<Shield> {
-    relation(process).or_else(|| other_bot(process))
 }
 
 /// Returns the shield of its relation to monopoll, to its PID namespace or to the kernel.
@@ -65,16 +57,6 @@ pub fn relation(process: &Process) -> Option<Shield> {
         Fact::Known(Relation::Init) => Some(Shield::Init),
         Fact::Known(Relation::Kernel) => Some(Shield::Kernel),
         Fact::Known(Relation::None) => None,
-    }
-}
-
-pub fn other_bot(process: &Process) -> Option<Shield> {
-    match process.token {
-        Fact::Known(CarriedToken::Other(bot)) => Some(Shield::OtherBot(bot)),
-        Fact::Unknown => Some(Shield::UnknownBot),
-        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Mine(_)) => {
-            None
-        }
     }
 }
 

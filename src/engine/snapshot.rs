@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::instance::NameSource;
 use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::start_history::{History, Ticket};
 
@@ -14,6 +15,8 @@ pub struct Snapshot {
     pub locks: Vec<LockView>,
     /// The living guards and starts that have a record next to the lock.
     pub guards: Vec<GuardView>,
+    /// The living guards of other locks that started one of the processes.
+    pub other_guards: Vec<GuardView>,
     /// Every process that may be a candidate, with all its descendants; in any order.
     pub processes: Vec<Process>,
     pub waited: Duration,
@@ -43,7 +46,30 @@ pub struct Caller {
     pub signal_support: SignalSupport,
     /// Its ticket; `None` in a dry run, which draws none and would be the newest.
     pub ticket: Option<Ticket>,
+    /// Its start time, as in [`ProcessId::start`].
+    pub start: u64,
+    pub instance: String,
+    pub name_source: NameSource,
+    /// The number of bots whose tokens it has.
+    pub bots: usize,
+    pub cwd: Option<PathBuf>,
+    /// COMMAND, as a record has it.
+    pub command: Option<String>,
+    /// The id of the user that owns COMMAND's script or program.
+    pub script_owner: Option<String>,
 }
+
+impl Caller {
+    /// Returns whether another user's process that runs my command may well be my bot: root starts
+    /// what users own.
+    pub(super) fn shares_script_with(&self, process: &Process) -> bool {
+        process.user.known().is_some_and(|user| {
+            user.id == ROOT || self.user.id == ROOT && self.script_owner.as_ref() == Some(&user.id)
+        })
+    }
+}
+
+const ROOT: &str = "0";
 
 /// The signals that a system lets one program send to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +107,6 @@ pub struct GuardView {
     pub host: String,
     /// The time since which it has the instance, in seconds since 1970, to be shown.
     pub since: u64,
+    /// Its first lock, if that is not the caller's.
+    pub other_lock: Option<PathBuf>,
 }

@@ -1,11 +1,19 @@
 //! The bot token, and the token that a process carries.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::engine::fact::Fact;
 use crate::engine::instance::BotId;
 use crate::text::MASK;
 
-/// My own bot token.
+/// The length of the secret half.
+pub(super) const SECRET_LENGTH: usize = 35;
+
+/// The digits of a bot's number.
+const NUMBER_LENGTHS: std::ops::RangeInclusive<usize> = 5..=16;
+
+/// A bot token: 5–16 digits, a colon, and 35 letters, digits, `_` or `-`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     id: BotId,
@@ -20,13 +28,9 @@ impl Token {
     pub fn parse(text: &str) -> Option<Token> {
         let text = text.trim();
         let (id, secret) = text.split_once(':')?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         let id = parse_bot_id(id.as_bytes())?;
-        (!secret.is_empty() && secret.bytes().all(plain)).then(|| Token {
-            id,
-            text: text.to_owned(),
-            prefix: format!("{id}:"),
-        })
+        let is_secret = secret.len() == SECRET_LENGTH && secret.bytes().all(is_secret_byte);
+        is_secret.then(|| Token { id, text: text.to_owned(), prefix: format!("{id}:") })
     }
 
     /// All of it, for a request to the Bot API and nothing else.
@@ -62,23 +66,45 @@ impl fmt::Debug for Token {
 
 /// The number before a token's colon.
 pub(super) fn parse_bot_id(digits: &[u8]) -> Option<BotId> {
-    let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;
+    let is_number = NUMBER_LENGTHS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
     text.parse().ok().map(BotId)
 }
 
-/// The bot token that a process carries, on its command line or in its environment. The token
-/// itself is never kept.
+pub(super) fn is_secret_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// The bot tokens that this start has: in its environment and in `env_file`, under any name.
+#[derive(Debug, Clone, Default)]
+pub struct OwnTokens {
+    /// My bot's: that of the first variable of `token_env`.
+    pub mine: Option<Token>,
+    /// The numbers of all bots.
+    pub bots: BTreeSet<BotId>,
+}
+
+/// The bot tokens that a process carries, on its command line or in its environment. A token that
+/// was read from a file cannot be seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CarriedTokens {
+    /// The place of my bot's token.
+    pub mine: Fact<MyToken>,
+    /// A bot that this start has no token of.
+    pub other: Fact<Option<BotId>>,
+    /// The number of different bots, as far as can be seen.
+    pub count: usize,
+}
+
+/// Where my bot's token was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CarriedToken {
-    /// My bot is not known, or the user asked not to look.
+pub enum MyToken {
+    /// My bot is not known.
     NotLookedFor,
-    /// None that can be seen; a token that was read from a file cannot.
-    None,
-    /// My bot's.
-    Mine(TokenPlace),
-    /// Only another bot's.
-    Other(BotId),
+    /// It carries none that can be seen.
+    NotSeen,
+    /// It carries mine.
+    Seen(TokenPlace),
 }
 
 /// The place where a token was seen.
@@ -98,18 +124,14 @@ mod tests {
 
     #[test]
     fn a_token_is_a_number_a_colon_and_a_secret() {
-        assert_eq!(Token::parse("123456:abc-_").map(|it| it.id()), Some(BotId(123_456)));
-        for no_token in [
-            "",
-            ":abc",
-            "123456:",
-            "abc:def",
-            "+12:abc",
-            "12 3:abc",
-            "123:a b",
-            "99999999999999999999999:abc",
-        ] {
-            assert_eq!(Token::parse(no_token), None, "{no_token}");
+        let secret = "abcdefghijklmnopqrstuvwxyz-_1234567";
+        let token = |number: &str| Token::parse(&format!(" {number}:{secret} "));
+        assert_eq!(token("12345").map(|it| it.id()), Some(BotId(12_345)));
+        for no_number in ["", "abc", "+12345", "12 345", "1234", "12345678901234567"] {
+            assert_eq!(token(no_number), None, "{no_number}");
+        }
+        for no_secret in ["", "abc", "a b", &secret[1..], &format!("{secret}x")] {
+            assert_eq!(Token::parse(&format!("123456:{no_secret}")), None, "{no_secret}");
         }
     }
 

@@ -14,7 +14,7 @@ use acquire_locks::{RecordState, require_in_place};
 use start_mutex::{FinalVerdicts, MutexOutcome};
 
 use crate::engine::decide::decide;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::policy::Policy;
 use crate::engine::process::Process;
 use crate::engine::reason::Verdict;
@@ -76,7 +76,7 @@ impl Attempt<'_> {
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut scan_count = 0;
-        let mut suspects: Option<Vec<Process>> = None;
+        let mut listed: Option<(Vec<Process>, Vec<NearMiss>)> = None;
         loop {
             // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
             // the plan refuses or waits.
@@ -88,8 +88,9 @@ impl Attempt<'_> {
                 }
             }
             let scanned_at = self.host.now();
-            // Only the first scan finds suspects; later plans repeat them.
-            let scope = if suspects.is_some() { ScanScope::Conflicts } else { ScanScope::All };
+            // The first scan finds what is only listed, which is reported once the start goes
+            // through.
+            let scope = if listed.is_some() { ScanScope::Conflicts } else { ScanScope::All };
             let snapshot = self.scan(&locks, scope)?;
             if let LockHandles::Held(held) = &locks
                 && self.belong_to_a_guard(held, &snapshot)
@@ -101,7 +102,10 @@ impl Attempt<'_> {
             let mut plan = decide(self.policy, &snapshot);
             let took = self.host.now().saturating_sub(began);
             self.observer.on_event(&StartEvent::Scanned { snapshot: &snapshot, plan: &plan, took });
-            plan.suspects.clone_from(suspects.get_or_insert_with(|| plan.suspects.clone()));
+            let (suspects, near_misses) =
+                listed.get_or_insert_with(|| (plan.suspects.clone(), plan.near_misses.clone()));
+            plan.suspects.clone_from(suspects);
+            plan.near_misses.clone_from(near_misses);
             if self.ask_telegram(&mut plan, scanned_at)? == Freshness::Outdated {
                 continue;
             }

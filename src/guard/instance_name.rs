@@ -4,13 +4,17 @@
     reason = "a bot's token is in its environment, or in a file that it reads itself"
 )]
 
+use std::collections::BTreeSet;
 use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile};
 use crate::engine::choosing_variables::CHOOSING_VARIABLES;
 use crate::engine::instance::{BotId, Instance};
-use crate::engine::token::Token;
+use crate::engine::token::{OwnTokens, Token};
+use crate::engine::token_search::bots_in;
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
 use crate::scan::invocation::Target;
@@ -19,22 +23,27 @@ use crate::text::printable;
 /// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
 #[must_use]
 pub fn token(config: &Config) -> Option<Token> {
-    let TokenLookup { token, note, misfits } = search(config);
+    own_tokens(config).mine
+}
+
+/// Returns the tokens of this start, and logs what is wrong with them.
+pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
+    let TokenLookup { tokens, note, misfits } = search(config);
     if let Some(note) = note {
         tracing::info!("{note}");
     }
     for misfit in misfits {
         tracing::warn!(
-            "{misfit} is set, but is not a bot token (a number, a colon and a secret); it is \
-             ignored"
+            "{misfit} is set, but is not a bot token (5–16 digits, a colon and 35 letters, digits, \
+             `_` or `-`); it is ignored"
         );
     }
-    token
+    tokens
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct TokenLookup {
-    pub(crate) token: Option<Token>,
+    pub(crate) tokens: OwnTokens,
     /// A note about `env_file`, to be logged.
     pub(crate) note: Option<String>,
     /// Without a token: the variables that have another value, to be shown.
@@ -44,25 +53,40 @@ pub(crate) struct TokenLookup {
 /// Searches for the token without logging anything.
 pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
+    let mut mine = None;
     for name in config.token_variables() {
         let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
-        match value.to_str().and_then(Token::parse) {
-            Some(token) => return TokenLookup { token: Some(token), ..TokenLookup::default() },
-            None if config.expects_a_token_in(name) => {
-                misfits.push(format!("${}", printable(name)));
-            }
-            None => {}
+        mine = value.to_str().and_then(Token::parse);
+        if mine.is_some() {
+            break;
+        }
+        if config.expects_a_token_in(name) {
+            misfits.push(format!("${}", printable(name)));
         }
     }
-    match EnvFile::read(config) {
-        EnvFile { token: Some(token), note, .. } => {
-            TokenLookup { token: Some(token), note, misfits: Vec::new() }
-        }
-        EnvFile { token: None, note, invalid } => {
-            misfits.extend(invalid);
-            TokenLookup { token: None, note, misfits }
-        }
+    let file = EnvFile::read(config);
+    let note = file.note.filter(|_| mine.is_none());
+    let mine = mine.or(file.token);
+    misfits.extend(file.invalid);
+    if mine.is_some() {
+        misfits.clear();
     }
+    let mut bots = file.bots;
+    for (_, value) in env::vars_os() {
+        bots.extend(bots_in(value.as_encoded_bytes()));
+    }
+    TokenLookup { tokens: OwnTokens { mine, bots }, note, misfits }
+}
+
+/// Returns my values of the variables that choose among bots.
+pub(crate) fn choosing_variables() -> Vec<Option<Vec<u8>>> {
+    let value = |name: &&str| env::var_os(name).map(OsString::into_encoded_bytes);
+    CHOOSING_VARIABLES.iter().map(value).collect()
+}
+
+/// The folder of a start without a COMMAND.
+pub(crate) fn working_folder() -> Option<PathBuf> {
+    env::current_dir().ok()
 }
 
 /// Returns the variables, as they are shown, that have a token and are not in `token_env`.
@@ -84,12 +108,12 @@ pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
 /// it.
 pub(crate) fn instance(
     config: &Config,
-    token: Option<&Token>,
+    tokens: &OwnTokens,
     command: Option<&Command>,
 ) -> Option<Instance> {
-    let bot = token.map(Token::id);
+    let by_token = || tokens.mine.as_ref().map(|token| Instance::of_bot(token.id()));
     let configured = config.settings.instance.as_deref().cloned();
-    configured.or_else(|| bot.map(Instance::of_bot)).or_else(|| guessed(command?, bot.as_slice()))
+    configured.or_else(by_token).or_else(|| guessed(command?, &tokens.bots))
 }
 
 /// The error where nothing names the instance; `first` is the caller's own way to name it.
@@ -112,7 +136,7 @@ pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str)
 /// written, its arguments, the folder, the tokens and the choosing variables. Links are not
 /// followed, so that a `current` that moves leads to the same name. `None` where what it runs
 /// cannot be known.
-fn guessed(command: &Command, bots: &[BotId]) -> Option<Instance> {
+fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
     let target = match &command.runs.target {
         Target::Input => return None,
         Target::Code(_, code) => code.as_os_str(),

@@ -137,7 +137,7 @@ fn prepare_and_acquire(
     // After signals are blocked, so that the request's thread does not receive any.
     let preflight = match purpose {
         Purpose::Start => {
-            Preflight::begin(&request.config.settings.telegram, request.token.as_ref())
+            Preflight::begin(&request.config.settings.telegram, request.tokens.mine.as_ref())
         }
         Purpose::Stop => None,
     };

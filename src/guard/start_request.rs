@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use crate::config::settings::CheckTable;
 use crate::config::{Config, Placeholders};
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, NameSource};
 use crate::engine::policy::Purpose;
 use crate::engine::process::User;
 use crate::engine::start_history::Ticket;
-use crate::engine::token::Token;
+use crate::engine::token::OwnTokens;
 use crate::error::Error;
+use crate::guard::instance_name;
 use crate::guard::not_started::NotStarted;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
@@ -21,10 +22,6 @@ use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record, RecordStage};
 use crate::sys::machine::poll::Poller;
 use crate::sys::{clock, host};
-use crate::text::command_line;
-
-/// The longest command line in a record, in characters: a record must fit a small file.
-const MAX_COMMAND: usize = 4000;
 
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +43,7 @@ pub struct StartRequest {
     pub instance: Instance,
     /// COMMAND, or the program that has the library in it.
     pub command: Option<Command>,
-    pub token: Option<Token>,
+    pub tokens: OwnTokens,
     pub user: User,
     pub locks: Vec<PathBuf>,
     pub programs: OwnPrograms,
@@ -65,20 +62,27 @@ impl StartRequest {
         config: Config,
         instance: Instance,
         command: Option<Command>,
-        token: Option<Token>,
+        tokens: OwnTokens,
         programs: OwnPrograms,
         cause: fn(&NotStarted) -> (GiveUpCause, String),
     ) -> StartRequest {
         let user = host::current_user();
         let locks = lock_files(&config, instance.as_str(), &user);
-        StartRequest { config, instance, command, token, user, locks, programs, cause }
+        StartRequest { config, instance, command, tokens, user, locks, programs, cause }
     }
 
     pub fn scan_request(&self) -> ScanRequest {
         ScanRequest {
             policy: self.config.policy.clone(),
-            token: self.token.clone(),
-            token_env: self.config.token_variables().map(str::to_owned).collect(),
+            tokens: self.tokens.clone(),
+            instance: self.instance.to_string(),
+            name_source: self.name_source(),
+            locks: self.locks.clone(),
+            cwd: match &self.command {
+                Some(command) => Some(command.cwd.clone()),
+                None => instance_name::working_folder(),
+            },
+            variables: instance_name::choosing_variables(),
             command: self.command.clone(),
             wrapper: self.programs.wrapper.clone(),
             library: self.programs.library.clone(),
@@ -88,9 +92,20 @@ impl StartRequest {
         }
     }
 
+    pub(crate) fn name_source(&self) -> NameSource {
+        let by_token = self.tokens.mine.as_ref().map(|token| Instance::of_bot(token.id()));
+        if self.config.settings.instance.is_some() {
+            NameSource::Given
+        } else if by_token.as_ref() == Some(&self.instance) {
+            NameSource::Token
+        } else {
+            NameSource::by_form(self.instance.as_str())
+        }
+    }
+
     /// Returns whether a bot is recognized by nothing but its command.
     pub(crate) fn knows_only_the_command(&self) -> bool {
-        self.token.is_none() && self.config.policy.matches.is_empty()
+        self.tokens.mine.is_none() && self.config.policy.matches.is_empty()
     }
 
     /// Requires the script that the command names, unless `[check]` may create it.
@@ -130,7 +145,7 @@ impl StartRequest {
             locks: files.iter().filter_map(LockFile::known_id).collect(),
             host: host::host_name(),
             user: self.user.name.clone(),
-            command: command_line(&command.text()).chars().take(MAX_COMMAND).collect(),
+            command: command.recorded(),
             since: clock::WallClock::seconds(),
             profile: self.config.profile.clone(),
             child: None,

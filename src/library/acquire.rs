@@ -29,8 +29,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     for note in &config.notes {
         info!("{note}");
     }
-    let token = instance_name::token(config);
-    let named = instance_name::instance(config, token.as_ref(), None);
+    let tokens = instance_name::own_tokens(config);
+    let named = instance_name::instance(config, &tokens, None);
     if let Some((instance, guard, lock)) = guard_of_this_program(named.as_ref()) {
         info!(
             "{instance}: held by the `monopoll run` that started this program (pid {})",
@@ -47,7 +47,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         library: Some(command.program.clone()),
     };
     let (config, command, cause) = (config.clone(), Some(command), start_errors::cause);
-    let request = StartRequest::new(config, instance, command, token, programs, cause);
+    let request = StartRequest::new(config, instance, command, tokens, programs, cause);
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;

@@ -8,7 +8,7 @@ use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
 use crate::guard::lock_keeper::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::report::{reasons, trace};
+use crate::report::{not_touched, reasons, trace};
 use crate::terminate::execute::TerminateEvent;
 use crate::text::printable;
 
@@ -47,9 +47,8 @@ impl Observer for EventObserver<'_> {
                 info!(pid, "{instance}: the conflict has ended");
             }
             StartEvent::Clear(plan) => {
-                for suspect in plan.unexpected_suspects() {
-                    let (pid, reason) = (suspect.id.pid, reasons::SUSPECT);
-                    warn!(pid, "{instance}: pid {pid} has {reason}; not touched");
+                for line in not_touched::lines(plan) {
+                    warn!("{instance}: {line}");
                 }
             }
         }

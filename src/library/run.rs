@@ -30,14 +30,14 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)
     })?;
     let command = Command::find(command, cwd)?;
-    let token = instance_name::token(config);
-    let instance = instance_name::instance(config, token.as_ref(), Some(&command))
+    let tokens = instance_name::own_tokens(config);
+    let instance = instance_name::instance(config, &tokens, Some(&command))
         .ok_or_else(|| instance_name::not_named(config, Some(&command), ""))?;
     let request = StartRequest::new(
         config.clone(),
         instance,
         Some(command.clone()),
-        token,
+        tokens,
         OwnPrograms::of_the_tool(),
         start_errors::cause,
     );

@@ -8,7 +8,7 @@ use crate::engine::explain::Criterion;
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::Process;
-use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::engine::token::{CarriedTokens, MyToken, TokenPlace};
 use crate::report::format::short_duration;
 use crate::text::{command_line, mask_secrets};
 
@@ -62,6 +62,7 @@ pub(super) fn wanted(criterion: &Criterion<'_>) -> String {
             | Condition::Connected(is)
             | Condition::Orphaned(is)
             | Condition::Local(is) => is.to_string(),
+            Condition::FoundBy(kind) => kind.to_string(),
             Condition::State(state) => state.to_string(),
             Condition::OlderThan(age) | Condition::YoungerThan(age) => exact(*age),
             Condition::ManagedBy(by) => mask_secrets(by.as_str()),
@@ -105,7 +106,10 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
         Condition::HoldsLock(_) => {
             yes(process.holds_lock, "holds the lock", "does not hold the lock")
         }
-        Condition::SameToken(_) => token(&process.token),
+        Condition::FoundBy(_) => {
+            Some(process.found_by.map_or_else(|| "nothing".to_owned(), |kind| kind.to_string()))
+        }
+        Condition::SameToken(_) => token(&process.tokens),
         Condition::Connected(_) => connected(process.connected),
         Condition::Orphaned(_) => yes(process.orphaned, "orphaned", "not orphaned"),
         Condition::State(_) => process.state.known().map(ToString::to_string),
@@ -123,23 +127,23 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
     }
 }
 
-pub(super) fn token(token: &Fact<CarriedToken>) -> Option<String> {
-    let text = match token.known()? {
-        CarriedToken::NotLookedFor => "not compared: this start knows no bot token",
-        CarriedToken::None => {
+/// The tokens in words; `None` if they cannot be read.
+pub(super) fn token(tokens: &CarriedTokens) -> Option<String> {
+    let mine = match tokens.mine.known()? {
+        MyToken::NotLookedFor => "not compared: this start knows no bot token",
+        MyToken::NotSeen => {
             "carries no visible token; a token that the bot reads from a file is not visible"
         }
-        CarriedToken::Mine(TokenPlace::CommandLine) => {
-            "carries this bot's token on its command line"
-        }
-        CarriedToken::Mine(TokenPlace::Environment) => {
-            "carries this bot's token in its environment"
-        }
-        CarriedToken::Other(bot) => {
-            return Some(format!("carries another bot's token (bot {bot})"));
-        }
+        MyToken::Seen(TokenPlace::CommandLine) => "carries this bot's token on its command line",
+        MyToken::Seen(TokenPlace::Environment) => "carries this bot's token in its environment",
     };
-    Some(text.to_owned())
+    Some(match (tokens.mine, tokens.other) {
+        (Fact::Known(MyToken::Seen(_)), Fact::Known(Some(bot))) => {
+            format!("{mine}, and that of bot {bot}")
+        }
+        (_, Fact::Known(Some(bot))) => format!("carries the token of bot {bot}"),
+        (_, Fact::Known(None) | Fact::Unknown) => mine.to_owned(),
+    })
 }
 
 pub(super) fn connected(connected: Fact<bool>) -> Option<String> {

@@ -1,10 +1,11 @@
 //! One conflict for a person: its processes, its evidence, the decision and the steps.
 
 use crate::engine::action::Action;
+use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Step, WaitLimit};
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::signal::SignalToSend;
@@ -187,6 +188,7 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
         DecidedBy::SameToken => {
             format!("by `same_token` {}", format::written_at(context, "same_token"))
         }
+        DecidedBy::Supervised => "by the built-in rule `supervised`".to_owned(),
         DecidedBy::Caution => "by a built-in safety rule".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::engine::action::Action;
 use crate::engine::condition::Condition;
+use crate::engine::evidence::{Evidence, TokenEvidence};
 use crate::engine::explain::{
     Classification, Criterion, EntryVerdict, Explanation, RuleVerdict, ShieldKind, ShieldVerdict,
-    TokenEvidence,
 };
 use crate::engine::fact::Truth;
-use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::process::Process;
 use crate::engine::rules::RuleOutcome;
 use crate::report::plan_json::PlanDocument;
@@ -55,6 +55,8 @@ pub struct ProcessDocument {
     /// token.
     pub connected: Option<bool>,
     pub lock: LockVerdictDocument,
+    /// What speaks against its being this bot, and what would settle it; null if nothing does.
+    pub against: Option<String>,
     /// Each kind of shield.
     pub shields: Vec<ShieldDocument>,
     /// The process that the rules are asked about: the root of its tree, or itself.
@@ -67,15 +69,17 @@ pub struct ProcessDocument {
 
 /// The standing of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum StandingWord {
     Candidate,
     /// It is in the tree of a candidate.
     Member,
     /// It would be a candidate, but must not be acted on.
     Shielded,
-    /// It only looks related.
+    /// It only carries the token.
     Suspect,
+    /// It is almost the same command.
+    NearMiss,
     Unrelated,
 }
 
@@ -175,6 +179,8 @@ pub enum DeciderWord {
     OnConflict,
     /// The key `same_token`.
     SameToken,
+    /// The built-in rule about what a supervisor restarts.
+    Supervised,
     /// monopoll's own caution, which no key lifts.
     Caution,
 }
@@ -216,13 +222,14 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
         token: TokenDocument {
             same: it.process.same_token().known(),
             proof: it.token == Some(TokenEvidence::Proof),
-            fact: condition_facts::token(&it.process.token),
+            fact: condition_facts::token(&it.process.tokens),
         },
         connected: it.process.connected.known().copied(),
         lock: LockVerdictDocument {
             holds: it.lock.holds.known(),
             paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),
         },
+        against: reasons::against(&it.against).as_deref().map(mask_secrets),
         shields: it.shields.iter().map(shield_document).collect(),
         rules_about: it.conflict.and_then(Conflict::pid).unwrap_or(pid),
         rules: it.rules.iter().map(|rule| rule_document(rule, &it.subject, context)).collect(),
@@ -234,11 +241,15 @@ fn standing_word(it: &Explanation<'_>) -> StandingWord {
     match (&it.classification, it.conflict) {
         (Classification::Candidate { .. }, _) => StandingWord::Candidate,
         (
-            Classification::Shielded(_) | Classification::Suspect | Classification::Unrelated,
+            Classification::Shielded(_)
+            | Classification::Suspect
+            | Classification::NearMiss(_)
+            | Classification::Unrelated,
             Some(_),
         ) => StandingWord::Member,
         (Classification::Shielded(_), None) => StandingWord::Shielded,
         (Classification::Suspect, None) => StandingWord::Suspect,
+        (Classification::NearMiss(_), None) => StandingWord::NearMiss,
         (Classification::Unrelated, None) => StandingWord::Unrelated,
     }
 }
@@ -309,6 +320,7 @@ fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
             DecidedBy::Rule(_) => DeciderWord::Rule,
             DecidedBy::OnConflict => DeciderWord::OnConflict,
             DecidedBy::SameToken => DeciderWord::SameToken,
+            DecidedBy::Supervised => DeciderWord::Supervised,
             DecidedBy::Caution => DeciderWord::Caution,
         },
         rule: conflict.decided_by.rule().map(mask_secrets),

@@ -1,13 +1,15 @@
 //! What a start would do with a process and why, in one sentence.
 
 use crate::engine::action::{Action, SameToken};
+use crate::engine::against::Against;
+use crate::engine::evidence::Evidence;
 use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation};
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::plan::{Conflict, DecidedBy, Evidence};
+use crate::engine::plan::{Conflict, DecidedBy};
 use crate::engine::process::Role;
 use crate::engine::reason::Verdict;
-use crate::engine::shield;
-use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::engine::shield::{self, Shield};
+use crate::engine::token::{MyToken, TokenPlace};
 use crate::report::{condition_facts, reasons};
 use crate::text::join_and;
 
@@ -26,6 +28,9 @@ pub(super) fn predicate(it: &Explanation<'_>) -> String {
         }
         (None, Classification::Suspect) => {
             format!("is a suspect and is not touched: {}", suspicion(it))
+        }
+        (None, Classification::NearMiss(reason)) => {
+            format!("is a near miss and is not touched: {}", reasons::near_miss(reason))
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
@@ -79,6 +84,7 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
         Classification::Shielded(_)
         | Classification::Candidate { .. }
         | Classification::Suspect
+        | Classification::NearMiss(_)
         | Classification::Unrelated => sentence,
     }
 }
@@ -104,7 +110,7 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
             .find(|rule| rule.outcome.is_final())
             .map_or(action, |rule| rule.rule.action),
         DecidedBy::OnConflict => it.policy.on_conflict.into(),
-        DecidedBy::SameToken | DecidedBy::Caution => action,
+        DecidedBy::SameToken | DecidedBy::Supervised | DecidedBy::Caution => action,
     };
     if decided == action {
         format!("{source} says {action}")
@@ -118,8 +124,8 @@ fn evidence_text<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String
 }
 
 fn suspicion(it: &Explanation<'_>) -> String {
-    let carries = match it.process.token {
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => {
+    let carries = match it.process.tokens.mine {
+        Fact::Known(MyToken::Seen(TokenPlace::CommandLine)) => {
             "it carries this bot's token on its command line"
         }
         Fact::Known(_) | Fact::Unknown => "it carries this bot's token in its environment",
@@ -147,16 +153,16 @@ fn unrelated(it: &Explanation<'_>) -> String {
         Truth::False => not.push("does not hold the lock".to_owned()),
         Truth::Unknown => unclear.push("holds the lock".to_owned()),
     }
-    match it.process.token {
-        Fact::Known(CarriedToken::None | CarriedToken::Other(_)) => {
+    match it.process.tokens.mine {
+        Fact::Known(MyToken::NotSeen) => {
             not.push("does not carry this bot's token".to_owned());
         }
-        Fact::Known(CarriedToken::Mine(_)) if it.policy.same_token == SameToken::Off => {
+        Fact::Known(MyToken::Seen(_)) if it.policy.same_token == SameToken::Off => {
             not.push(
                 "carries this bot's token, which does not count (`same_token` says off)".to_owned(),
             );
         }
-        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::Mine(_)) => {}
+        Fact::Known(MyToken::NotLookedFor | MyToken::Seen(_)) => {}
         Fact::Unknown => unclear.push("carries this bot's token".to_owned()),
     }
     let not = (!not.is_empty()).then(|| format!("it {}", join_and(&not)));
@@ -166,10 +172,13 @@ fn unrelated(it: &Explanation<'_>) -> String {
             unclear.join(" or ")
         )
     });
-    let shield = [shield::relation(it.process), shield::other_bot(it.process)]
-        .into_iter()
-        .flatten()
-        .find(|shield| shield.holds() == Truth::True)
+    let another_bot = match &it.against {
+        Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
+        Against::Nothing | Against::Doubt(_) => None,
+    };
+    let shield = shield::relation(it.process)
+        .or(another_bot)
+        .filter(|shield| shield.holds() == Truth::True)
         .map(|shield| reasons::shield(&shield))
         .map(|shield| format!("even as a candidate it would not be touched: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
@@ -186,14 +195,18 @@ fn pattern_parts(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     let (not, unclear): (Vec<_>, Vec<_>) =
         it.entries.iter().partition(|entry| entry.holds() == Truth::False);
     let name = |entry: &&EntryVerdict<'_>| evidence_text([&entry.entry]);
-    let unclear = unclear.iter().map(name).collect();
-    let not = match not.as_slice() {
-        [] => Vec::new(),
-        [one] => vec![difference(one)],
-        [..] if not.len() == it.entries.len() => vec!["meets no match entry".to_owned()],
-        [..] => vec![format!("does not meet {}", join_and(not.iter().map(|it| entry_name(it))))],
+    let unclear: Vec<String> = unclear.iter().map(name).collect();
+    let (entries, command): (Vec<_>, Vec<_>) =
+        not.into_iter().partition(|entry| matches!(entry.entry, Evidence::Match(_)));
+    let entries = match entries.as_slice() {
+        [] => None,
+        [one] => Some(difference(one)),
+        [..] if entries.len() == it.policy.matches.len() => Some("meets no match entry".to_owned()),
+        [..] => {
+            Some(format!("does not meet {}", join_and(entries.iter().map(|it| entry_name(it)))))
+        }
     };
-    (not, unclear)
+    (command.into_iter().map(difference).chain(entries).collect(), unclear)
 }
 
 fn entry_name(entry: &EntryVerdict<'_>) -> String {

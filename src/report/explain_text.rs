@@ -3,7 +3,9 @@
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
 use crate::engine::process::Process;
-use crate::report::{Context, condition_facts, conflict_text, explain_sentence, format, verdicts};
+use crate::report::{
+    Context, condition_facts, conflict_text, explain_sentence, format, reasons, verdicts,
+};
 use crate::text::{Paint, Style, printable, sanitize};
 
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
@@ -65,6 +67,7 @@ impl LabelledLines {
             "network",
             [self.row(verdicts::is_connected(it.process), &verdicts::network(it.process))],
         );
+        self.add("against", [self.against(it)]);
         self.add("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
         self.add(
             "shields",
@@ -94,6 +97,13 @@ impl LabelledLines {
             Truth::Unknown => (Style::Warning, "unknown"),
         };
         format!("{}{text}", self.paint.style(tone, &format!("{word:<8}")))
+    }
+
+    fn against(&self, it: &Explanation<'_>) -> String {
+        match reasons::against(&it.against) {
+            Some(why) => self.row(Truth::True, &sanitize(&why)),
+            None => self.row(Truth::False, "nothing speaks against its being this bot"),
+        }
     }
 
     fn entries(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {

@@ -46,10 +46,16 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
         }
         (DecidedBy::SameToken, _) => SAME_TOKEN,
         // The reason names the command that stops what comes back; a newer start needs no hint.
-        (DecidedBy::Caution, RefusalCause::ComesBack { .. } | RefusalCause::NewerStart) => {
+        (
+            DecidedBy::Supervised | DecidedBy::Caution,
+            RefusalCause::ComesBack { .. }
+            | RefusalCause::NewerStart
+            | RefusalCause::Supervised(_)
+            | RefusalCause::InDoubt(_),
+        ) => {
             return None;
         }
-        (DecidedBy::Caution, _) => {
+        (DecidedBy::Supervised | DecidedBy::Caution, _) => {
             return outside_configuration(conflict, plan, Purpose::Start).into_iter().next();
         }
     };
@@ -117,7 +123,11 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
             }
         },
         DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
-        DecidedBy::Caution => outside_configuration(conflict, plan, context.purpose),
+        DecidedBy::Supervised | DecidedBy::Caution => match conflict.refusal {
+            // The reason says what would settle it.
+            Some(RefusalCause::InDoubt(_) | RefusalCause::Supervised(_)) => Vec::new(),
+            Some(_) | None => outside_configuration(conflict, plan, context.purpose),
+        },
     };
     if let Ladder::Wait { limit, .. } = conflict.ladder {
         lines.push(format!(

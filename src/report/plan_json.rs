@@ -5,14 +5,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::action::Action;
+use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Step, WaitLimit};
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::{Conflict, NearMiss, Plan};
 use crate::engine::process::{Process, RunState};
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
 use crate::report::format::{self, rfc3339};
-use crate::report::{Context, reasons, verdicts};
+use crate::report::{Context, not_touched, reasons, verdicts};
 use crate::sys::clock::millis;
 use crate::text::{is_nonprinting, mask_secrets};
 
@@ -37,8 +38,10 @@ pub struct PlanDocument {
     pub conflicts: Vec<ConflictDocument>,
     /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<OtherDocument>,
-    /// Processes that only look related.
+    /// Processes that only carry the token.
     pub suspects: Vec<OtherDocument>,
+    /// Processes that are almost the same command.
+    pub near_misses: Vec<NearMissDocument>,
 }
 
 /// The plan in a word.
@@ -109,6 +112,8 @@ pub struct ConflictDocument {
     pub same_token: Option<bool>,
     /// It has an open connection to the Bot API.
     pub connected: Option<bool>,
+    /// The strongest evidence.
+    pub found_by: EvidenceKind,
     /// Its parent did not start it, and nothing manages it.
     pub orphaned: Option<bool>,
     /// The service manager that would start it again.
@@ -162,6 +167,19 @@ pub struct OtherDocument {
     pub reason: String,
 }
 
+/// A process that is almost the same command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NearMissDocument {
+    pub pid: u32,
+    /// Secrets masked; null if it cannot be read.
+    pub command: Option<String>,
+    pub reason: String,
+    /// The fields of the `match` entry that would find it, as TOML; null where something speaks
+    /// against it.
+    #[serde(rename = "match")]
+    pub entry: Option<String>,
+}
+
 pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     PlanDocument {
         version: 1,
@@ -183,6 +201,7 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
             .map(|it| other(&it.process, &reasons::shield(&it.shield)))
             .collect(),
         suspects: plan.suspects.iter().map(|it| other(it, reasons::SUSPECT)).collect(),
+        near_misses: plan.near_misses.iter().map(near_miss).collect(),
     }
 }
 
@@ -254,6 +273,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
         holds_lock: conflict.holds_lock(),
         same_token: root.same_token().known(),
         connected: root.connected.known().copied(),
+        found_by: conflict.found_by().kind(),
         orphaned: root.orphaned.known().copied(),
         managed_by: root.manager().map(|manager| mask_secrets(&manager.to_string())),
         container: root.container.known().and_then(Option::as_deref).map(mask_secrets),
@@ -284,6 +304,15 @@ fn other(process: &Process, reason: &str) -> OtherDocument {
         pid: process.id.pid,
         command: format::full_command(process),
         reason: mask_secrets(reason),
+    }
+}
+
+fn near_miss(it: &NearMiss) -> NearMissDocument {
+    NearMissDocument {
+        pid: it.process.id.pid,
+        command: format::full_command(&it.process),
+        reason: mask_secrets(&reasons::near_miss(&it.reason)),
+        entry: not_touched::match_entry(it),
     }
 }
 

@@ -3,12 +3,12 @@
 
 use crate::engine::action::Action;
 use crate::engine::ladder::{Ladder, WaitLimit};
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::{Conflict, NearMiss, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::reason::{Refusal, Verdict};
 use crate::report::format::{self, short_duration};
-use crate::report::{Context, conflict_text, hints, reasons};
+use crate::report::{Context, conflict_text, hints, not_touched, reasons};
 use crate::text::{Paint, Style, sanitize};
 
 pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
@@ -21,7 +21,9 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         plan.shielded.iter().map(|it| untouched(&it.process, &reasons::shield(&it.shield), paint));
     lines.extend(section("Shielded (never touched):", shielded));
     let suspects = plan.suspects.iter().map(|it| untouched(it, reasons::SUSPECT, paint));
-    lines.extend(section("Suspects (only look related, not touched):", suspects));
+    lines.extend(section("Suspects (only carry the token, not touched):", suspects));
+    let near_misses = plan.near_misses.iter().map(|it| near_miss(it, paint));
+    lines.extend(section("Near misses (almost the same command, not touched):", near_misses));
     let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
     lines.extend(section("If this is not what you want:", hints));
     lines.join("\n") + "\n"
@@ -43,6 +45,16 @@ fn untouched(process: &Process, why: &str, paint: Paint) -> String {
         format::short_command(process),
         sanitize(why)
     )
+}
+
+/// The near miss, with what makes it a candidate or shows more.
+fn near_miss(it: &NearMiss, paint: Paint) -> String {
+    let next = match not_touched::match_entry(it) {
+        Some(entry) => format!("to find it: [[match]] with {entry}"),
+        None => format!("`monopoll explain {}` says more", it.process.id.pid),
+    };
+    let reason = reasons::near_miss(&it.reason);
+    format!("{}\n     {next}", untouched(&it.process, &reason, paint))
 }
 
 fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {

@@ -1,6 +1,10 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
-use crate::engine::plan::{Conflict, DecidedBy, Evidence, Plan};
+use crate::engine::against::{Against, AnotherBot, Doubt};
+use crate::engine::evidence::Evidence;
+use crate::engine::likeness::NearMiss;
+use crate::engine::near_miss::NearMissReason;
+use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::process::Launcher;
 use crate::engine::reason::{RefusalCause, RefusalReason, Restarter};
 use crate::engine::shield::Shield;
@@ -91,6 +95,12 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         RefusalCause::Shielded { shield: reason, permission: _ } => {
             format!("{who} must not be signaled: {}", shield(reason))
         }
+        RefusalCause::InDoubt(why) => format!("{who} may be another bot's: {}", doubt(why)),
+        RefusalCause::Supervised(manager) => format!(
+            "{who} {}, and {manager} would start it again; stop it for good with `{}`",
+            claim(conflict),
+            manager.stop_command()
+        ),
         RefusalCause::NewerStart => format!("superseded: {who} is a newer start"),
         RefusalCause::HolderUnidentified => {
             "the lock is held, but its holder cannot be identified".to_owned()
@@ -165,6 +175,7 @@ pub(super) fn decider(decided_by: &DecidedBy) -> String {
         DecidedBy::Rule(name) => format!("rule `{name}`"),
         DecidedBy::OnConflict => "`on_conflict`".to_owned(),
         DecidedBy::SameToken => "`same_token`".to_owned(),
+        DecidedBy::Supervised => "the built-in rule `supervised`".to_owned(),
         DecidedBy::Caution => "a built-in safety rule".to_owned(),
     }
 }
@@ -187,6 +198,69 @@ fn restarted(by: &Restarter) -> String {
     }
 }
 
+/// What speaks against a process being this bot, and what would settle it; `None` if nothing does.
+pub(super) fn against(against: &Against) -> Option<String> {
+    match against {
+        Against::Nothing => None,
+        Against::Doubt(why) => Some(doubt(why)),
+        Against::AnotherBot(another) => Some(another_bot(another)),
+    }
+}
+
+fn another_bot(another: &AnotherBot) -> String {
+    match another {
+        AnotherBot::Token(bot) => format!("another bot's process (bot {bot})"),
+        AnotherBot::Guard(instance) => format!("a process of another instance ({instance})"),
+    }
+}
+
+/// The doubt, and the least harmful ways to settle it.
+fn doubt(doubt: &Doubt) -> String {
+    let by_hand = "or end it yourself once: what runs under monopoll is known from then on";
+    match doubt {
+        Doubt::AlsoAnotherToken(bot) => format!(
+            "it carries the token of bot {bot} as well as this bot's; give each bot a name with \
+             `instance`, {by_hand}"
+        ),
+        Doubt::NoTokenOfMine(bot) => format!(
+            "it carries the token of bot {bot}, and this start knows no token; if that is this \
+             bot's, add the variable that holds the token to `token_env`, {by_hand}"
+        ),
+        Doubt::BelowGuard(instance) => format!(
+            "it belongs to the instance {instance}, and this start has no name; if it is the same \
+             bot, use `--instance {instance}`, else give this one a name with `instance`"
+        ),
+        Doubt::Variable(name) => format!(
+            "${name} has another value there; if both are the same bot, start it with the same \
+             value, else give each bot a name with `instance`, {by_hand}"
+        ),
+        Doubt::SeveralBots => format!(
+            "both have the tokens of several bots, and run different scripts; give each bot a name \
+             with `instance`, {by_hand}"
+        ),
+        Doubt::UnreadableEnvironment => format!(
+            "its environment cannot be read; run monopoll as the user that owns the process, \
+             {by_hand}"
+        ),
+    }
+}
+
+/// The reason that a process is listed, after "it".
+pub fn near_miss(reason: &NearMissReason) -> String {
+    match reason {
+        NearMissReason::Command(NearMiss::OtherFolder) => "the same script in another folder",
+        NearMissReason::Command(NearMiss::OtherArguments) => {
+            "the same script in this folder, with other arguments"
+        }
+        NearMissReason::Command(NearMiss::RewrittenTitle) => {
+            "in this folder with the same interpreter, under a title that cannot be compared"
+        }
+        NearMissReason::OtherUser(user) => return format!("the same command, run by user {user}"),
+        NearMissReason::Connected => "in this folder, and connected to the Bot API",
+    }
+    .to_owned()
+}
+
 /// The reason that a process is never acted on.
 pub fn shield(shield: &Shield) -> String {
     match shield {
@@ -198,10 +272,7 @@ pub fn shield(shield: &Shield) -> String {
         Shield::UnknownRelation => {
             "its ancestors cannot be read, so it may have started monopoll".to_owned()
         }
-        Shield::OtherBot(bot) => format!("another bot's process (bot {bot})"),
-        Shield::UnknownBot => {
-            "its environment cannot be read, so it may be another bot's".to_owned()
-        }
+        Shield::AnotherBot(another) => another_bot(another),
         Shield::OtherUser(user) => format!("another user ({user})"),
         Shield::UnknownUser => "its user cannot be read".to_owned(),
         Shield::OtherContainer(id) => format!("another container ({id})"),

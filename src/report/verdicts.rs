@@ -1,12 +1,11 @@
 //! Each verdict of an explanation, in one line.
 
 use crate::engine::action::SameToken;
+use crate::engine::evidence::{Evidence, TokenEvidence};
 use crate::engine::explain::{
     Criterion, EntryVerdict, Explanation, LockVerdict, RuleVerdict, ShieldKind, ShieldVerdict,
-    TokenEvidence,
 };
 use crate::engine::fact::Truth;
-use crate::engine::plan::Evidence;
 use crate::engine::process::{Process, Role};
 use crate::engine::rules::RuleOutcome;
 use crate::report::{Context, condition_facts, conflict_text, format, reasons};
@@ -60,7 +59,7 @@ pub(super) fn evidence_key(evidence: Evidence) -> String {
 }
 
 pub(super) fn token(it: &Explanation<'_>) -> String {
-    let Some(carries) = condition_facts::token(&it.process.token) else {
+    let Some(carries) = condition_facts::token(&it.process.tokens) else {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token, it.process.same_token(), it.policy.same_token) {
@@ -120,7 +119,6 @@ pub(super) fn shield(verdict: &ShieldVerdict) -> String {
             ShieldKind::Relation => {
                 "monopoll itself, its ancestors and descendants, PID 1, a kernel thread"
             }
-            ShieldKind::OtherBot => "another bot's process",
             ShieldKind::OtherUser => "another user",
             ShieldKind::OtherContainer => "another container",
         }
@@ -149,7 +147,6 @@ pub(super) fn rule(
         (RuleOutcome::DoesNotHold, _) => "",
         (RuleOutcome::TooUncertain, _) => ", but an unknown fact never ends a process",
         (RuleOutcome::Undecidable, _) => ", and is not skipped on an unknown fact: refuse",
-        (RuleOutcome::NotAboutTokens, _) => ", and does not apply: only the token was found",
         (RuleOutcome::NotAsked, _) => ", and does not apply: an earlier rule decides",
     };
     format!("{} says {}{so}", rule.trim_end(), verdict.rule.action)

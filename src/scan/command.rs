@@ -14,6 +14,9 @@ use crate::text::{command_line, printable};
 #[cfg(unix)]
 const MAX_INTERPRETER_LINE: u64 = 256;
 
+/// The longest command line in a record, in characters: a record must fit a small file.
+const LONGEST_RECORDED: usize = 4000;
+
 #[derive(Debug, Clone)]
 pub struct Command {
     pub args: Vec<OsString>,
@@ -104,6 +107,16 @@ impl Command {
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
+    /// Returns the id of the user that owns the script or the program.
+    pub(crate) fn owner(&self) -> Option<String> {
+        file_owner(self.file.as_deref().unwrap_or(&self.program))
+    }
+
+    /// The command line as a record has it, secrets masked.
+    pub(crate) fn recorded(&self) -> String {
+        command_line(&self.text()).chars().take(LONGEST_RECORDED).collect()
+    }
+
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
@@ -125,6 +138,18 @@ fn logical(cwd: &Path) -> PathBuf {
         .filter(is_plain)
         .filter(|path| is_same_file(path, cwd))
         .unwrap_or_else(|| cwd.to_owned())
+}
+
+#[cfg(unix)]
+fn file_owner(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|metadata| metadata.uid().to_string())
+}
+
+/// Only an administrator sees other users' processes there, and root does not exist.
+#[cfg(not(unix))]
+fn file_owner(_path: &Path) -> Option<String> {
+    None
 }
 
 fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {

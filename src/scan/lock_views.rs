@@ -105,5 +105,6 @@ pub(super) fn guard_view(record: &Record, process: Option<ProcessId>) -> GuardVi
         user: record.user.clone(),
         host: record.host.clone(),
         since: record.since,
+        other_lock: None,
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod process_tree;
 pub mod request;
 mod same_command;
 pub mod script;
+mod serves_others;
 mod shell_words;
 pub mod supervisors;
 

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::evidence::{TokenEvidence, token_evidence};
+use crate::engine::instance::NameSource;
 use crate::engine::policy::Policy;
-use crate::engine::process::{Process, User};
+use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot};
 use crate::engine::start_history::{History, Ticket};
-use crate::engine::token::Token;
+use crate::engine::token::OwnTokens;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::sys::host;
@@ -15,9 +17,16 @@ use crate::sys::host;
 /// Shared with the threads that read.
 pub struct ScanRequest {
     pub policy: Policy,
-    pub token: Option<Token>,
-    pub token_env: Vec<String>,
+    pub tokens: OwnTokens,
     pub command: Option<Command>,
+    pub instance: String,
+    pub name_source: NameSource,
+    /// My lock files, as configured.
+    pub locks: Vec<PathBuf>,
+    /// My folder: that of COMMAND, or of a start without one.
+    pub cwd: Option<PathBuf>,
+    /// My values of [`CHOOSING_VARIABLES`], in their order.
+    pub variables: Vec<Option<Vec<u8>>>,
     /// This executable, if it is the command-line tool: other starts run it too and are known by
     /// their ticket.
     pub wrapper: Option<PathBuf>,
@@ -27,6 +36,13 @@ pub struct ScanRequest {
     pub bot_api: BotApiPeers,
     /// A pid to describe in any case.
     pub asked: Option<u32>,
+}
+
+impl ScanRequest {
+    /// Returns whether a process that was found by the token in its environment polls with it.
+    pub(crate) fn polls(&self, process: &Process) -> bool {
+        token_evidence(&self.policy, self.cwd.as_deref(), process) == Some(TokenEvidence::Proof)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +75,15 @@ impl StartState {
     pub(super) fn snapshot(
         &self,
         request: &ScanRequest,
-        pid: u32,
+        me: ProcessId,
         locks: Vec<LockView>,
         guards: Vec<GuardView>,
+        other_guards: Vec<GuardView>,
         processes: Vec<Process>,
     ) -> Snapshot {
         let me = Caller {
-            pid,
+            pid: me.pid,
+            start: me.start,
             user: request.user.clone(),
             privileged: host::is_privileged(),
             signal_support: if cfg!(windows) {
@@ -74,8 +92,14 @@ impl StartState {
                 SignalSupport::Signals
             },
             ticket: self.ticket,
+            instance: request.instance.clone(),
+            name_source: request.name_source,
+            bots: request.tokens.bots.len(),
+            cwd: request.cwd.clone(),
+            command: request.command.as_ref().map(Command::recorded),
+            script_owner: request.command.as_ref().and_then(Command::owner),
         };
         let history = self.history.clone();
-        Snapshot { me, locks, guards, processes, waited: self.waited, history }
+        Snapshot { me, locks, guards, other_guards, processes, waited: self.waited, history }
     }
 }

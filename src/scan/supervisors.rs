@@ -71,6 +71,11 @@ pub fn supervisor(
     }
 }
 
+/// Returns whether a command line is a supervisor's.
+pub(super) fn supervises(args: &[String]) -> bool {
+    supervisor(args, || None, SupervisorEnv::default).is_some()
+}
+
 fn supervisord_program(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,

@@ -5,7 +5,7 @@
 //! kill (S22).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -71,6 +71,12 @@ impl StateFile {
 impl StateDir {
     pub fn new(folder: Arc<LockFolder>, lock_name: &str) -> StateDir {
         StateDir { folder, lock_name: lock_name.to_owned() }
+    }
+
+    /// The files next to another lock, whose folder exists and is safe to use.
+    pub(crate) fn of_lock(lock: &Path) -> Option<StateDir> {
+        let folder = LockFolder::open_existing(lock.parent()?).ok()??;
+        Some(StateDir::new(Arc::new(folder), lock.file_name()?.to_str()?))
     }
 
     pub(crate) fn folder(&self) -> &LockFolder {

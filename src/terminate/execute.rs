@@ -129,6 +129,31 @@ pub fn execute(
 /// The time from the end of a guard's last process to the removal of its record.
 const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
+/// The lock of a guard that was asked.
+#[derive(Clone, Copy)]
+enum GuardLock {
+    /// Mine: its record and the lock show when the guard has left.
+    Mine,
+    /// Another one: only the ends of its processes show that.
+    Other,
+}
+
+impl GuardLock {
+    fn has_signed_off(self, machine: &mut dyn ProcessControl) -> bool {
+        match self {
+            GuardLock::Mine => machine.has_signed_off(),
+            GuardLock::Other => false,
+        }
+    }
+
+    fn has_left(self, machine: &mut dyn ProcessControl) -> bool {
+        match self {
+            GuardLock::Mine => machine.has_left(),
+            GuardLock::Other => false,
+        }
+    }
+}
+
 struct Target {
     root: Option<ProcessId>,
     /// The living members that were seen last.
@@ -140,7 +165,7 @@ struct Target {
 
 enum Means {
     /// Its guard ends the tree itself.
-    Guard,
+    Guard(GuardLock),
     Signals(SignalSequence),
 }
 
@@ -172,14 +197,14 @@ impl Target {
     ) -> Result<Option<Duration>, NotEnded> {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
-            // Processes that the guard did not start may stay.
-            Means::Guard => machine.has_signed_off(),
+            // Processes that the guard leaves alone, as it did not start them, may stay then.
+            Means::Guard(lock) => lock.has_signed_off(machine),
         };
         match &self.means {
-            Means::Guard if has_signed_off && machine.has_left() => return Ok(None),
-            // The guard knows its tree best: its record, its lock or its own end show the tree's
+            Means::Guard(lock) if has_signed_off && lock.has_left(machine) => return Ok(None),
+            // The guard knows its tree best, and tells its end by its record, its lock, or its own
             // end.
-            Means::Guard if !has_signed_off => {
+            Means::Guard(_) if !has_signed_off => {
                 let living = machine.living(&self.known);
                 // An ended process may have left children, which a killed guard does not end:
                 // unless it signs off in time, search for its descendants.
@@ -192,19 +217,19 @@ impl Target {
                     return Ok(Some(at));
                 }
             }
-            Means::Guard | Means::Signals(_) => {}
+            Means::Guard(_) | Means::Signals(_) => {}
         }
         self.search_at = None;
         let members = machine.members(&self.known);
         self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
             Means::Signals(progress) => progress,
-            Means::Guard => {
+            Means::Guard(lock) => {
                 let has_tree =
                     !has_signed_off && members.iter().any(|member| Some(member.id) != self.root);
                 let has_ended = !has_tree
                     && (members.is_empty() && self.root.is_some()
-                        || !has_signed_off && machine.has_left());
+                        || !has_signed_off && lock.has_left(machine));
                 return Ok((!has_ended).then_some(Duration::MAX));
             }
         };
@@ -245,7 +270,10 @@ fn ask(
     match (machine.ask(guard, stop.options)?, stop.means) {
         (AskOutcome::Acknowledged, _) => {
             on_event(TerminateEvent::Acknowledged(pid));
-            Ok(Means::Guard)
+            Ok(Means::Guard(match guard.other_lock {
+                Some(_) => GuardLock::Other,
+                None => GuardLock::Mine,
+            }))
         }
         (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {

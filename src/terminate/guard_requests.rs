@@ -46,7 +46,14 @@ impl GuardRequests {
         has_ended: impl Fn() -> bool,
         sleep: impl Fn(Duration) -> Result<(), Interrupted>,
     ) -> Result<AskOutcome, Interrupted> {
-        let (Some(state_dir), Some(ticket)) = (&self.state_dir, guard.ticket) else {
+        let other = match guard.other_lock.as_deref().map(StateDir::of_lock) {
+            Some(None) => return Ok(AskOutcome::NoAnswer),
+            Some(Some(state_dir)) => Some(state_dir),
+            None => None,
+        };
+        let (Some(state_dir), Some(ticket)) =
+            (other.as_ref().or(self.state_dir.as_deref()), guard.ticket)
+        else {
             return Ok(AskOutcome::NoAnswer);
         };
         self.count.set(self.count.get() + 1);

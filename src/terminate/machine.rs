@@ -122,6 +122,9 @@ impl ProcessControl for Machine<'_> {
     }
 
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted> {
+        if let Some(folder) = guard.other_lock.as_deref().and_then(Path::parent) {
+            self.state_watch.watch_changes(&[folder]);
+        }
         let has_ended = || guard.process.is_some_and(|id| self.scanner.pinned.has_ended(id));
         let sleep = |until| self.sleep_on_state(&guard.process, until);
         self.requests.ask(self.host_process().process, guard, options, has_ended, sleep)

@@ -83,7 +83,7 @@ fn the_example_file_has_every_key_that_has_a_default() {
 fn the_commented_examples_in_the_example_file_are_valid() {
     let config = load(&uncommented());
     assert_eq!(config.settings.matches.len(), 1);
-    assert_eq!(config.settings.rules.len(), 3);
+    assert_eq!(config.settings.rules.len(), 4);
     assert_eq!(config.settings.instance.unwrap().as_str(), "my-bot");
 }
 

@@ -636,14 +636,14 @@ fn conditions() -> Vec<Case> {
         ),
         (
             Conditions { same_token: Some(true), ..none() },
-            Process { token: Known(MINE), ..bot() },
+            Process { tokens: MINE, ..bot() },
             bot(),
             None,
         ),
         (
             Conditions { same_token: Some(false), ..none() },
             bot(),
-            Process { token: Known(MINE), ..bot() },
+            Process { tokens: MINE, ..bot() },
             None,
         ),
         (
@@ -727,7 +727,7 @@ fn the_root_is_judged_by_the_facts_of_its_whole_tree() {
         (on_lock(), below(holder(6)), Verdict::Wait),
         (on_lock(), below(process(6)), Verdict::Act),
         (on_lock(), below(Process { holds_lock: Unknown, ..process(6) }), POLICY_REFUSAL),
-        (on_token(), below(Process { token: Known(INHERITED), ..process(6) }), Verdict::Wait),
+        (on_token(), below(Process { tokens: INHERITED, ..process(6) }), Verdict::Wait),
         (on_token(), below(process(6)), Verdict::Act),
     ] {
         let shown = format!("{when:?}");
@@ -761,7 +761,7 @@ fn the_reason_names_the_evidence_of_the_conflict() {
             "`python3 main.py` (pid 5) is already running, and `on_conflict` says refuse",
         ),
         (
-            plan(&refuse, vec![Process { token: Known(MINE), ..process(5) }]),
+            plan(&refuse, vec![Process { tokens: MINE, ..process(5) }]),
             "`python3 main.py` (pid 5) carries the same bot token and is found only by it, so \
              `same_token` (refuse) applies instead of `on_conflict`",
         ),

@@ -8,20 +8,24 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::Action;
+use monopoll::internals::engine::against::{Against, against};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::instance::NameSource;
 use monopoll::internals::engine::ladder::Ladder;
+use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::plan::{Conflict, Plan};
-use monopoll::internals::engine::process::{Process, Relation};
+use monopoll::internals::engine::process::{GuardedInstance, OtherGuard, Process, Relation};
 use monopoll::internals::engine::reason::Verdict;
 use monopoll::internals::engine::shield;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
-use monopoll::internals::engine::token::CarriedToken;
 
 /// Forgets one fact.
 type Hide = fn(&mut Process);
 
-/// Each fact of a process, by name.
+/// Each fact of a process, by name. Not `connected`: where the program is mine, the table counts an
+/// unknown connection like one, and `same_token = "act"` then ends the process. Nor `managed_by`:
+/// only a known supervisor is refused.
 const FACTS: [(&str, Hide); 18] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
@@ -32,20 +36,50 @@ const FACTS: [(&str, Hide); 18] = [
     ("container", |it| it.container = Unknown),
     ("state", |it| it.state = Unknown),
     ("age", |it| it.age = Unknown),
-    ("managed_by", |it| it.managed_by = Unknown),
     ("launchers", |it| it.launchers = Unknown),
     ("orphaned", |it| it.orphaned = Unknown),
     ("holds_lock", |it| it.holds_lock = Unknown),
-    ("token", |it| it.token = Unknown),
-    ("connected", |it| it.connected = Unknown),
+    ("tokens", |it| it.tokens = UNREADABLE),
+    ("other_variable", |it| it.other_variable = Unknown),
+    ("guard", |it| it.guard = Unknown),
     ("same_program", |it| it.same_program = Unknown),
     ("likeness", |it| it.likeness = Unknown),
     ("relation", |it| it.relation = Unknown),
 ];
 
+/// Adds evidence for a process being my bot.
+const FOR: [(&str, Hide); 4] = [
+    ("likeness", |it| it.likeness = Known(CommandLikeness::Same)),
+    ("tokens", |it| it.tokens.mine = MINE.mine),
+    ("holds_lock", |it| it.holds_lock = Known(true)),
+    ("connected", |it| it.connected = Known(true)),
+];
+
+/// Adds evidence against it, where there was none.
+const AGAINST: [(&str, Hide); 3] = [
+    ("tokens", |it| {
+        if it.tokens.other == Known(None) {
+            it.tokens.other = ANOTHER_BOTS.other;
+        }
+    }),
+    ("other_variable", |it| {
+        if it.other_variable == Known(None) {
+            it.other_variable = Known(Some("BOT_PROFILE"));
+        }
+    }),
+    ("guard", |it| {
+        if it.guard == Known(None) {
+            let (instance, process) = ("admin".to_owned(), it.id);
+            let guards = GuardedInstance::Another;
+            let guard = OtherGuard { instance, name_source: NameSource::Given, process, guards };
+            it.guard = Known(Some(guard));
+        }
+    }),
+];
+
 /// Those that make a process a candidate; the others only say what is done about one.
 const FINDING: [&str; 8] =
-    ["name", "args", "exe", "cwd", "holds_lock", "token", "same_program", "likeness"];
+    ["name", "args", "exe", "cwd", "holds_lock", "tokens", "same_program", "likeness"];
 
 fn planned_ends(plan: &Plan) -> impl Iterator<Item = &Conflict> {
     plan.conflicts.iter().filter(|conflict| conflict.action.ends_processes())
@@ -126,7 +160,7 @@ proptest! {
         for conflict in planned_ends(&plan) {
             for process in conflict.processes() {
                 prop_assert_eq!(process.relation, Known(Relation::None));
-                prop_assert!(!matches!(process.token, Unknown | Known(CarriedToken::Other(_))));
+                prop_assert!(!matches!(against(&snapshot.me, process), Against::AnotherBot(_)));
                 prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
             }
         }
@@ -137,8 +171,13 @@ proptest! {
         let plan = decide(&policy, &snapshot);
         let Some(mine) = snapshot.me.ticket else { return Ok(()) };
         for conflict in planned_ends(&plan) {
-            let theirs = conflict.guard.as_ref().and_then(|guard| guard.ticket);
-            prop_assert!(theirs.is_none_or(|theirs| theirs <= mine));
+            let Some(guard) = &conflict.guard else { continue };
+            match (&guard.other_lock, guard.process) {
+                (None, _) => prop_assert!(guard.ticket.is_none_or(|theirs| theirs <= mine)),
+                (Some(_), theirs) => {
+                    prop_assert!(theirs.is_some_and(|theirs| theirs.start <= snapshot.me.start));
+                }
+            }
         }
     }
 
@@ -172,6 +211,37 @@ proptest! {
                     prop_assert!(freed, "pid {pid} is ended once {name} of {hidden} is hidden: \
                         {after:#?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn more_evidence_for_never_removes_a_conflict(policy in policies(), snapshot in snapshots()) {
+        let before = pids_of(decide(&policy, &snapshot).conflicts.iter());
+        for index in 0..snapshot.processes.len() {
+            for (name, add) in FOR {
+                let mut more = snapshot.clone();
+                add(&mut more.processes[index]);
+                let pid = more.processes[index].id.pid;
+                let after = pids_of(decide(&policy, &more).conflicts.iter());
+                prop_assert!(!before.contains(&pid) || after.contains(&pid), "{name} of {pid}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_evidence_against_never_adds_a_kill(policy in policies(), snapshot in snapshots()) {
+        let before = decide(&policy, &snapshot);
+        let killed = pids_of(planned_ends(&before));
+        for index in 0..snapshot.processes.len() {
+            for (name, add) in AGAINST {
+                let mut more = snapshot.clone();
+                add(&mut more.processes[index]);
+                let pid = more.processes[index].id.pid;
+                let after = decide(&policy, &more);
+                let killed_now = pids_of(planned_ends(&after));
+                let is_new = killed_now.contains(&pid) && !killed.contains(&pid);
+                prop_assert!(!is_new, "{name} of {pid}");
             }
         }
     }

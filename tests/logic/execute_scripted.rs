@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::fixture::{NOT_COMPARED, caller};
 use monopoll::internals::engine::action::{AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact;
@@ -17,11 +18,8 @@ use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, R
 use monopoll::internals::engine::reason::Verdict;
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{GiveUpReason, JobState, Member};
-use monopoll::internals::engine::snapshot::{
-    Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
-};
+use monopoll::internals::engine::snapshot::{Caller, GuardView, LockState, LockView, Snapshot};
 use monopoll::internals::engine::start_history::{History, Ticket};
-use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::sys::wake::Interrupted;
 use monopoll::internals::terminate::execute::{
     ExecuteError, NotEnded, TerminateEvent, TerminateLimits, execute,
@@ -211,7 +209,10 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         launchers: Fact::Known(Vec::new()),
         orphaned: Fact::Known(false),
         holds_lock: Fact::Known(false),
-        token: Fact::Known(CarriedToken::NotLookedFor),
+        tokens: NOT_COMPARED,
+        other_variable: Fact::Known(None),
+        guard: Fact::Known(None),
+        restarts: Fact::Known(false),
         same_program: Fact::Known(true),
         likeness: Fact::Known(CommandLikeness::Different),
         relation: Fact::Known(Relation::None),
@@ -250,15 +251,10 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
     let held = guard.as_ref().and_then(|guard| guard.process).map(|id| id.pid);
     let state = held.map_or(LockState::Free, |pid| LockState::Held(vec![pid]));
     Snapshot {
-        me: Caller {
-            pid: 999,
-            user: me(),
-            privileged: false,
-            signal_support: SignalSupport::Signals,
-            ticket: Some(Ticket(9)),
-        },
+        me: Caller { pid: 999, user: me(), ticket: Some(Ticket(9)), ..caller() },
         locks: vec![LockView { path: "/run/monopoll/bot.lock".into(), state }],
         guards: guard.into_iter().collect(),
+        other_guards: Vec::new(),
         processes,
         waited: Duration::ZERO,
         history: History::default(),
@@ -273,6 +269,7 @@ fn guard_with(pid: u32) -> GuardView {
         user: "bot".into(),
         host: "here".into(),
         since: 0,
+        other_lock: None,
     }
 }
 

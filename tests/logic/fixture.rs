@@ -7,6 +7,7 @@ use std::time::Duration;
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{self, Known};
+use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
 use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::pattern::{
@@ -24,12 +25,26 @@ use monopoll::internals::engine::snapshot::{
     Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };
 use monopoll::internals::engine::start_history::{History, Ticket};
-use monopoll::internals::engine::token::{CarriedToken, TokenPlace};
+use monopoll::internals::engine::token::{CarriedTokens, MyToken, TokenPlace};
 use monopoll::internals::report::reasons;
 
 pub(crate) const MY_PID: u32 = 900;
-pub(crate) const MINE: CarriedToken = CarriedToken::Mine(TokenPlace::CommandLine);
-pub(crate) const INHERITED: CarriedToken = CarriedToken::Mine(TokenPlace::Environment);
+pub(crate) const MINE: CarriedTokens = mine(MyToken::Seen(TokenPlace::CommandLine), 1);
+pub(crate) const INHERITED: CarriedTokens = mine(MyToken::Seen(TokenPlace::Environment), 1);
+pub(crate) const NO_TOKEN: CarriedTokens = mine(MyToken::NotSeen, 0);
+/// My bot is not known.
+pub(crate) const NOT_COMPARED: CarriedTokens = mine(MyToken::NotLookedFor, 0);
+pub(crate) const ANOTHER_BOTS: CarriedTokens =
+    CarriedTokens { other: Known(Some(BotId(9))), ..mine(MyToken::NotSeen, 1) };
+/// Mine, and that of a bot that I do not have.
+pub(crate) const TWO_BOTS: CarriedTokens = CarriedTokens { other: ANOTHER_BOTS.other, ..MINE };
+/// The environment cannot be read.
+pub(crate) const UNREADABLE: CarriedTokens =
+    CarriedTokens { mine: Fact::Unknown, other: Fact::Unknown, count: 0 };
+
+const fn mine(mine: MyToken, count: usize) -> CarriedTokens {
+    CarriedTokens { mine: Known(mine), other: Known(None), count }
+}
 
 /// The defaults of the configuration, with this `on_conflict`.
 pub(crate) fn policy(on_conflict: OnConflict) -> Policy {
@@ -70,8 +85,12 @@ pub(crate) fn process(pid: u32) -> Process {
         launchers: Known(Vec::new()),
         orphaned: Known(false),
         holds_lock: Known(false),
-        token: Known(CarriedToken::None),
-        connected: Known(false),
+        tokens: NO_TOKEN,
+        other_variable: Known(None),
+        guard: Known(None),
+        connected: Fact::Unknown,
+        restarts: Known(false),
+        found_by: None,
         same_program: Known(false),
         likeness: Known(CommandLikeness::Different),
         relation: Known(Relation::None),
@@ -113,6 +132,7 @@ pub(crate) fn guard(pid: Option<u32>, ticket: Option<u64>) -> GuardView {
         user: "bot".to_owned(),
         host: "web-1".to_owned(),
         since: 1_767_225_600,
+        other_lock: None,
     }
 }
 
@@ -122,18 +142,31 @@ pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
         processes.iter().filter(|it| it.holds_lock == Known(true)).map(|it| it.id.pid).collect();
     let state = if holders.is_empty() { LockState::Free } else { LockState::Held(holders) };
     Snapshot {
-        me: Caller {
-            pid: MY_PID,
-            user: user("bot"),
-            privileged: false,
-            signal_support: SignalSupport::Signals,
-            ticket: Some(Ticket(50)),
-        },
+        me: caller(),
         locks: vec![lock(state)],
         guards: Vec::new(),
+        other_guards: Vec::new(),
         processes,
         waited: Duration::ZERO,
         history: History::default(),
+    }
+}
+
+/// A start of `python3 main.py` whose instance is named by the one token that it has.
+pub(crate) fn caller() -> Caller {
+    Caller {
+        pid: MY_PID,
+        user: user("bot"),
+        privileged: false,
+        signal_support: SignalSupport::Signals,
+        ticket: Some(Ticket(50)),
+        start: u64::from(MY_PID) * 100,
+        instance: "voice-insight".to_owned(),
+        name_source: NameSource::Given,
+        bots: 1,
+        cwd: Some(PathBuf::from("/srv/bot")),
+        command: Some("python3 main.py".to_owned()),
+        script_owner: Some("id-bot".to_owned()),
     }
 }
 

@@ -9,10 +9,9 @@ use serde_json::Value;
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
 use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
 use monopoll::internals::engine::decide::decide;
+use monopoll::internals::engine::evidence_kind::EvidenceKind;
 use monopoll::internals::engine::explain::{Explanation, explain};
 use monopoll::internals::engine::fact::Fact::Known;
-use monopoll::internals::engine::instance::BotId;
-use monopoll::internals::engine::likeness::CommandLikeness;
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::pattern::{
     ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
@@ -21,7 +20,6 @@ use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose};
 use monopoll::internals::engine::process::{Process, Relation, Role, RunState};
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
-use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::report::explain_json::ExplainDocument;
 use monopoll::internals::report::plan_json::to_text;
 use monopoll::internals::report::{Context, explain_json, explain_text};
@@ -110,6 +108,7 @@ fn rules() -> Policy {
         user: Some(UserLimit::Named("deploy".to_owned())),
         container: Some(ContainerLimit::Any),
         holds_lock: Some(false),
+        found_by: Some(EvidenceKind::Token),
         same_token: Some(true),
         connected: Some(true),
         orphaned: None,
@@ -183,7 +182,7 @@ fn cases() -> Vec<Case> {
     let secret = format!("--token=123456:{SECRET}");
     let carrier = Process {
         args: Known(vec!["node".to_owned(), secret]),
-        token: Known(MINE),
+        tokens: MINE,
         name: Known("node".to_owned()),
         ..process(5)
     };
@@ -193,7 +192,7 @@ fn cases() -> Vec<Case> {
         managed_by: Known(Some(ManagedBy::Systemd("bot.service".to_owned()))),
         ..same_command(5)
     };
-    let inherited = Process { token: Known(INHERITED), ..process(5) };
+    let inherited = Process { tokens: INHERITED, ..process(5) };
     let holder_below = vec![
         guard_process(10),
         child_of(10, Process { user: Known(user("deploy")), ..process(11) }),
@@ -218,7 +217,7 @@ fn cases() -> Vec<Case> {
         case(
             "shielded",
             graceful(),
-            vec![Process { likeness: Known(CommandLikeness::Same), ..foreign.clone() }],
+            vec![Process { container: foreign.container.clone(), ..same_command(5) }],
             5,
         ),
         case(
@@ -230,7 +229,7 @@ fn cases() -> Vec<Case> {
         case(
             "another_bot",
             graceful(),
-            vec![Process { token: Known(CarriedToken::Other(BotId(654_321))), ..same_command(5) }],
+            vec![Process { tokens: ANOTHER_BOTS, ..same_command(5) }],
             5,
         ),
         case("token", rules(), vec![carrier.clone()], 5),

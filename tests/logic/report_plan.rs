@@ -16,7 +16,6 @@ use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpos
 use monopoll::internals::engine::process::{Launcher, Process, Relation, RunState};
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 use monopoll::internals::engine::start_history::{History, Ticket};
-use monopoll::internals::engine::token::CarriedToken;
 use monopoll::internals::report::Context;
 use monopoll::internals::report::hints::hint;
 use monopoll::internals::report::plan_json::{PlanDocument, document, to_text};
@@ -164,10 +163,7 @@ fn wait_and_kill() -> Plan {
 fn shielded() -> Plan {
     let foreign = Process { user: Known(user("deploy")), ..same_command(61) };
     let boxed = Process { container: Known(Some("3f2a91c0b7de".to_owned())), ..same_command(62) };
-    let other_bot = Process {
-        token: Known(CarriedToken::Other(monopoll::internals::engine::instance::BotId(654_321))),
-        ..same_command(63)
-    };
+    let other_bot = Process { tokens: ANOTHER_BOTS, ..same_command(63) };
     let shell = Process {
         relation: Known(Relation::Ancestor),
         args: args(&["bash", "-c", "monopoll run -- python3 main.py"]),
@@ -180,7 +176,7 @@ fn suspects() -> Plan {
     let editor = Process {
         name: Known("code".to_owned()),
         args: args(&["/usr/share/code/code", "."]),
-        token: Known(INHERITED),
+        tokens: INHERITED,
         ..process(70)
     };
     let nameless = Process { args: unknown(), name: unknown(), ..editor.clone() };
@@ -191,7 +187,7 @@ fn same_token() -> Plan {
     let other = Process {
         name: Known("node".to_owned()),
         args: args(&["node", "poll.js", &format!("123456:{SECRET}")]),
-        token: Known(MINE),
+        tokens: MINE,
         ..process(80)
     };
     plan(&policy(OnConflict::Graceful), vec![other])
@@ -496,14 +492,14 @@ fn waiting_forever_has_no_number_in_json() {
 
 #[test]
 fn a_token_that_was_not_searched_for_is_null() {
-    let of = |token| {
-        let bot = Process { token, ..same_command(5) };
+    let of = |tokens| {
+        let bot = Process { tokens, ..same_command(5) };
         json(&plan(&policy(OnConflict::Refuse), vec![bot]))["conflicts"][0]["same_token"].clone()
     };
-    assert_eq!(of(Known(CarriedToken::NotLookedFor)), Value::Null);
-    assert_eq!(of(unknown()), Value::Null);
-    assert_eq!(of(Known(CarriedToken::None)), Value::Bool(false));
-    assert_eq!(of(Known(MINE)), Value::Bool(true));
+    assert_eq!(of(NOT_COMPARED), Value::Null);
+    assert_eq!(of(UNREADABLE), Value::Null);
+    assert_eq!(of(NO_TOKEN), Value::Bool(false));
+    assert_eq!(of(MINE), Value::Bool(true));
 }
 
 #[test]
@@ -568,7 +564,7 @@ fn only_deciding_keys_are_offered_for_change() {
     assert!(printed(&dry).contains("ticket unreadable"));
     let off = Policy { same_token: SameToken::Off, ..policy(OnConflict::Refuse) };
     assert!(
-        !printed(&decide(&off, &snapshot(vec![Process { token: Known(MINE), ..process(5) }])))
+        !printed(&decide(&off, &snapshot(vec![Process { tokens: MINE, ..process(5) }])))
             .contains("same_token")
     );
 }

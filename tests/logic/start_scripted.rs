@@ -20,6 +20,7 @@ use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{JobState, Member};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::engine::token::OwnTokens;
 use monopoll::internals::guard::lock_set::OpenedLocks;
 use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
 use monopoll::internals::guard::start::{AcquiredLocks, acquire_locks};
@@ -345,7 +346,7 @@ impl Scene {
             config: config.unwrap(),
             instance: "x".parse().unwrap(),
             command: Some(command),
-            token: None,
+            tokens: OwnTokens::default(),
             user: fixture::user("bot"),
             locks: vec![lock],
             programs: OwnPrograms::default(),

@@ -90,9 +90,9 @@ fn a_newer_start_asks_and_the_program_finishes_first() {
         .filter(|event| event.pid == old)
         .map(|event| event.what)
         .collect();
-    assert_eq!(order.len(), 6, "{order:?}");
-    assert!(order[2].starts_with("lost: a newer start (pid "), "{order:?}");
-    assert_eq!(order[3..], ["stops", "gave it back", "end"]);
+    assert_eq!(order.len(), 7, "{order:?}");
+    assert!(order[3].starts_with("lost: a newer start (pid "), "{order:?}");
+    assert_eq!(order[4..], ["stops", "gave it back", "end"]);
     stage.assert_no_overlap();
 }
 

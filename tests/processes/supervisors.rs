@@ -1,4 +1,5 @@
-//! A bot that comes back: who restarts it is named, and so is the command that ends it for good.
+//! A bot that is already running: its restarter is named, with the command that stops the bot for
+//! good.
 //! With the supervisors themselves: `.ci/run` installs supervisord and PM2 below `target/peers`.
 
 use monopoll_test_bots::programs::testbot;
@@ -29,17 +30,13 @@ fn path_with(program: &Path) -> String {
     format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap())
 }
 
-/// A start that is refused after two rounds, and the command that it names.
+/// A start that is refused before anything is signaled, and the command that it names.
 #[track_caller]
 fn refused(stage: &Stage, by: &str) -> String {
     let before = stage.pids_of("got SIGTERM").len();
-    let ended = stage.run(&[]).on_conflict("graceful").end().exits(75).says("comes back").says(by);
-    assert_eq!(
-        stage.pids_of("got SIGTERM").len() - before,
-        2,
-        "two rounds\n{}",
-        stage.transcript()
-    );
+    let ended =
+        stage.run(&[]).on_conflict("graceful").end().exits(75).says("is already running").says(by);
+    assert_eq!(stage.pids_of("got SIGTERM").len(), before, "{}", stage.transcript());
     command_in(&ended)
 }
 
@@ -50,7 +47,7 @@ fn command_in(ended: &Ended) -> String {
     before.rsplit_once('`').unwrap().1.to_owned()
 }
 
-/// After what was named is done, a start goes through, and nobody comes back beside it.
+/// After what was named is done, a start goes through, and nobody is already running beside it.
 #[track_caller]
 fn goes_through(stage: &Stage) {
     let start = stage.run(&[]).on_conflict("graceful").start();
@@ -96,7 +93,7 @@ fn supervisord_is_named_with_the_command_that_stops_the_bot_for_good() {
     stage.ready(1);
     let plan = stage.plan(&[]).flag("--json").end();
     assert!(plan.out.contains("\"supervisord:bots:voice\""), "{plan:?}");
-    let command = refused(&stage, "supervisord:bots:voice restarts it");
+    let command = refused(&stage, "supervisord:bots:voice would start it again");
     assert_eq!(
         command,
         format!("supervisorctl -s unix://{}/s.sock stop bots:voice", stage.folder().display())
@@ -117,7 +114,7 @@ fn supervisord_is_named_also_where_it_restarts_after_a_delay() {
     );
     let _supervisord = supervisord(&stage, &program, &lines);
     stage.ready(1);
-    let command = refused(&stage, "supervisord:voice:voice restarts it");
+    let command = refused(&stage, "supervisord:voice:voice would start it again");
     stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
     goes_through(&stage);
 }
@@ -132,7 +129,7 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
         stage.program(&program, &["start", &bot, "--name", "voice bot", "--interpreter", "none"]);
     start.env("PM2_HOME", &home).end().exits(0);
     stage.ready(1);
-    let command = refused(&stage, "pm2:voice bot restarts it");
+    let command = refused(&stage, "pm2:voice bot would start it again");
     assert_eq!(command, format!("PM2_HOME='{}' pm2 stop 'voice bot'", home.display()));
     stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
     goes_through(&stage);
@@ -194,7 +191,7 @@ fn a_bot_without_a_supervisor_names_none() {
     stage.ready(1);
     let second = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
-    assert!(!second.stderr().contains("comes back"));
+    assert!(!second.stderr().contains("is already running"));
 }
 
 #[test]

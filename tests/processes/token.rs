@@ -5,8 +5,9 @@ use monopoll_test_bots::stage::{SECRET, Stage, Start, files_containing, token};
 use std::fs;
 use std::path::PathBuf;
 
+/// Behind a proxy nothing shows who polls, so a program of mine with my token counts as a poller.
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
-    start.env("BOT_TOKEN", token)
+    start.env("BOT_TOKEN", token).env("HTTPS_PROXY", "http://127.0.0.1:9")
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn the_same_token_is_not_searched_for_where_the_configuration_says_so() {
     let second = with(stage.run(&[]), &mine).on_conflict("force").set("same_token='off'").start();
     stage.ready(2);
     assert!(first.is_alive());
-    assert!(!second.stderr().contains("warning"), "{}", second.stderr());
+    assert!(!second.stderr().contains("token"), "{}", second.stderr());
 }
 
 #[test]
@@ -102,15 +103,9 @@ fn an_ancestor_with_the_token_is_no_warning() {
             && !ended.err.contains("only this exact command"),
         "{ended:?}"
     );
-    let related = "only look related";
-    assert!(!below(stage.plan(&[])).exits(0).out.contains(related));
-    assert!(below(stage.plan(&[]).flag("-v")).exits(0).out.contains(related));
-    assert!(
-        below(stage.plan(&[]).flag("--json"))
-            .exits(0)
-            .out
-            .contains("\"the same token in its environment\"")
-    );
+    assert!(!below(stage.plan(&[])).exits(0).out.contains("Suspects"));
+    let json = below(stage.plan(&[]).flag("--json")).exits(0);
+    assert!(json.out.contains("\"suspects\": []"), "{json:?}");
 }
 
 #[test]
@@ -118,8 +113,8 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
     let stage = Stage::new();
     let warning = |what: &str| {
         format!(
-            "monopoll: warning: {what} is set, but is not a bot token (a number, a colon and a \
-                secret); it is ignored\n"
+            "monopoll: warning: {what} is set, but is not a bot token (5–16 digits, a colon and 35 \
+                letters, digits, `_` or `-`); it is ignored\n"
         )
     };
     let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");

@@ -98,7 +98,10 @@ fn another_users_bot_that_may_not_be_signaled_refuses_with_77() {
     let stage = stage();
     let roots = stage.program("./testbot", &[&mark(&stage)]).start();
     stage.ready(1);
-    as_nobody(&stage, ", user = 'any'").end().exits(77).says("not permitted to signal pid ");
+    as_nobody(&stage, ", user = 'any'")
+        .end()
+        .exits(77)
+        .says("its environment cannot be read; run monopoll as the user");
     assert!(roots.is_alive());
     assert_eq!(stage.events().len(), 1);
 }

@@ -137,9 +137,9 @@ fn decided_by_guard(
     let (snapshot, handle) =
         host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
     let plan = decide(request.policy, &snapshot);
-    // Only a full scan finds a token that is in the guard's tree alone.
-    let asks_for_a_token = request.policy.rules.iter().any(|rule| rule.when.mention_token());
-    let is_complete = !asks_for_a_token
+    // A token or a connection may be the guard's tree's alone, which only a full scan finds.
+    let asks_for_tree = request.policy.rules.iter().any(|rule| rule.when.depend_on_tree());
+    let is_complete = !asks_for_tree
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
     let is_final = match plan.verdict() {
         Verdict::Refuse(Refusal::Superseded) => true,

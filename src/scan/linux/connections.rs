@@ -8,7 +8,8 @@ use std::path::Path;
 use tracing::debug;
 
 use crate::engine::fact::Fact;
-use crate::engine::token::CarriedToken;
+use crate::engine::likeness::CommandLikeness;
+use crate::engine::token::{CarriedTokens, MyToken};
 use crate::scan::bot_api_peers::{BotApiPeers, name_a_proxy, proxies};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_net_tcp::tcp_connections_by_file;
@@ -18,14 +19,14 @@ use crate::sys::peer_pattern::PeerPattern;
 /// A process with more open files is not looked through.
 const MAX_DESCRIPTORS: usize = 1 << 16;
 
-/// Returns whether the connections of a process matter: only to tell a poller from what merely has
-/// the token of its bot.
-pub(super) fn needs_connection(token: &Fact<CarriedToken>) -> bool {
-    match token {
-        Fact::Known(CarriedToken::Mine(_)) => true,
-        Fact::Known(CarriedToken::None | CarriedToken::NotLookedFor | CarriedToken::Other(_))
-        | Fact::Unknown => false,
-    }
+/// Returns whether the connections of a process matter: to tell a poller from what merely has the
+/// token of its bot, or is almost the same command.
+pub(super) fn needs_connection(tokens: &CarriedTokens, likeness: Fact<CommandLikeness>) -> bool {
+    let is_near = match likeness {
+        Fact::Known(CommandLikeness::Near(_)) => true,
+        Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown => false,
+    };
+    is_near || matches!(tokens.mine, Fact::Known(MyToken::Seen(_)))
 }
 
 /// The connections to the Bot API at the time of the first question; nothing is opened before.
@@ -307,18 +308,23 @@ mod tests {
     }
 
     #[test]
-    fn only_a_process_with_my_token_needs_its_connections_read() {
-        use crate::engine::instance::BotId;
+    fn only_a_process_with_my_token_and_a_near_miss_need_their_connections_read() {
+        use crate::engine::likeness::NearMiss;
         use crate::engine::token::TokenPlace;
-        for (token, expected) in [
-            (Fact::Known(CarriedToken::Mine(TokenPlace::Environment)), true),
-            (Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)), true),
-            (Fact::Known(CarriedToken::Other(BotId(1))), false),
-            (Fact::Known(CarriedToken::None), false),
-            (Fact::Known(CarriedToken::NotLookedFor), false),
-            (Fact::Unknown, false),
+        let tokens = |mine| CarriedTokens { mine, ..CarriedTokens::default() };
+        let (other, near) = (
+            Fact::Known(CommandLikeness::Different),
+            Fact::Known(CommandLikeness::Near(NearMiss::OtherFolder)),
+        );
+        for (mine, likeness, expected) in [
+            (Fact::Known(MyToken::Seen(TokenPlace::Environment)), other, true),
+            (Fact::Known(MyToken::Seen(TokenPlace::CommandLine)), other, true),
+            (Fact::Known(MyToken::NotSeen), near, true),
+            (Fact::Known(MyToken::NotSeen), other, false),
+            (Fact::Known(MyToken::NotLookedFor), other, false),
+            (Fact::Unknown, Fact::Unknown, false),
         ] {
-            assert_eq!(needs_connection(&token), expected, "{token:?}");
+            assert_eq!(needs_connection(&tokens(mine), likeness), expected, "{mine:?}");
         }
     }
 

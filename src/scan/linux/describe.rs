@@ -1,25 +1,35 @@
 //! Describes one process: pinned first, so that all facts are about the same one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
+use crate::engine::instance::NameSource;
 use crate::engine::likeness::CommandLikeness;
-use crate::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
-use crate::engine::token::CarriedToken;
-use crate::engine::token_search::carried_token;
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::{
+    GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
+};
+use crate::engine::snapshot::GuardView;
+use crate::engine::token_search::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
+use crate::scan::env_marker::EnvMarker;
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::connections::{Connections, needs_connection};
+use crate::scan::linux::find_by_marker;
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::RunningCommand;
+use crate::scan::serves_others::serves_others;
+use crate::sys::file_id::FileId;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::poll::Poller;
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::linux::proc_stat::{ProcStat, strings};
+use crate::sys::linux::proc_stat::{ProcStat, age, strings};
 use crate::sys::{clock, host};
 
 /// The wait for the end of a process that has no facts left.
@@ -31,6 +41,8 @@ pub(super) struct Describer<'a> {
     me: u32,
     own_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
+    /// The living guards above the processes that were described, by their markers.
+    pub(super) guards: BTreeMap<ProcessId, GuardView>,
     ancestors: Ancestors<'a>,
     connections: Connections<'a>,
 }
@@ -47,7 +59,8 @@ impl<'a> Describer<'a> {
         let own_cgroup = cgroup(proc, me, &mut Vec::new());
         let ancestors = Ancestors::new(proc, stats, me);
         let connections = Connections::new(proc, &request.bot_api, me);
-        Describer { proc, request, me, own_cgroup, users, ancestors, connections }
+        let guards = BTreeMap::new();
+        Describer { proc, request, me, own_cgroup, users, guards, ancestors, connections }
     }
 
     pub(super) fn describe(
@@ -70,7 +83,7 @@ impl<'a> Describer<'a> {
     /// more. One whose first thread alone has ended looks alike, and stays.
     fn is_exiting(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
         let has_no_facts =
-            process.args.known().is_none_or(Vec::is_empty) || process.token == Fact::Unknown;
+            process.args.known().is_none_or(Vec::is_empty) || process.tokens.other == Fact::Unknown;
         has_no_facts
             && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(ProcStat::is_exiting)
     }
@@ -90,28 +103,30 @@ impl<'a> Describer<'a> {
             .ok()
             .map(|()| without_padding(strings(&buffers.args)))
             .into();
-        let environ_is_known = self.proc.read(pid, "environ", &mut buffers.environ).is_ok();
-        let token = match (&self.request.token, &args) {
-            (None, _) => Fact::Known(CarriedToken::NotLookedFor),
-            (Some(token), Fact::Known(_)) if environ_is_known => Fact::Known(carried_token(
-                token,
-                &buffers.args,
-                &buffers.environ,
-                &self.request.token_env,
-            )),
-            (Some(_), _) => Fact::Unknown,
+        let environ = self.proc.read(pid, "environ", &mut buffers.environ);
+        let status = self.proc.status(pid, &mut buffers.status).unwrap_or_default();
+        let user = status.real_user.map(|uid| self.user(uid));
+        let owner = match &user {
+            Some(user) if user.id == self.request.user.id => TokenOwner::Me,
+            Some(_) | None => TokenOwner::AnotherUser,
         };
-        let connected = if needs_connection(&token) {
-            let environ = environ_is_known.then_some(buffers.environ.as_slice());
-            self.connections.is_connected(pid, environ)
-        } else {
-            Fact::Unknown
+        let tokens = carried_tokens(
+            &self.request.tokens,
+            args.known().map(|_| buffers.args.as_slice()),
+            environ.as_ref().ok().map(|()| buffers.environ.as_slice()),
+            owner,
+        );
+        let environ = environ.is_ok().then_some(buffers.environ.as_slice());
+        let other_variable = match environ {
+            Some(environ) => Fact::Known(first_difference(&self.request.variables, environ)),
+            None => Fact::Unknown,
         };
-        let status = self.proc.status(pid, &mut buffers.environ).unwrap_or_default();
-        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
-        let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let managed_by =
-            self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
+        let marker = environ.map(|environ| self.guard_above(pid, environ));
+        let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
+        if let Some(marker) = marker.flatten() {
+            let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
+            self.guards.entry(marker.guard).or_insert_with(view);
+        }
         let command = self.request.command.as_ref();
         let (same_program, likeness) = match command {
             None => (Fact::Known(false), Fact::Known(CommandLikeness::Different)),
@@ -126,6 +141,30 @@ impl<'a> Describer<'a> {
                 running(self.proc, pid, &buffers.args, cwd.as_deref(), compare)
             }
         };
+        let environ = environ.is_some().then_some(buffers.environ.as_slice());
+        let connected = if needs_connection(&tokens, likeness) {
+            self.connections.is_connected(pid, environ)
+        } else {
+            Fact::Unknown
+        };
+        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
+        let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
+        let managed_by =
+            self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
+        let restarts = match &managed_by {
+            Fact::Known(None) => Fact::Known(false),
+            Fact::Known(Some(ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_)))
+            | Fact::Unknown => Fact::Unknown,
+            Fact::Known(Some(_)) => Fact::Known(true),
+        };
+        let known_args = args.known().map_or(&[][..], Vec::as_slice);
+        let role = if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {
+            Role::Monopoll
+        } else if serves_others(exe.as_deref(), known_args, pid) {
+            Role::ServesOthers
+        } else {
+            Role::Program
+        };
         Process {
             id,
             parent: Fact::Known(stat.parent),
@@ -133,7 +172,7 @@ impl<'a> Describer<'a> {
             same_program,
             likeness,
             args,
-            user: status.real_user.map(|uid| self.user(uid)).into(),
+            user: user.into(),
             container: self.container(status.pid_namespaces, cgroup.as_deref()),
             state: run_state(stat.state),
             age: Fact::Known(age(stat.start)),
@@ -141,20 +180,41 @@ impl<'a> Describer<'a> {
             managed_by,
             launchers: self.ancestors.launchers(of),
             holds_lock,
-            token,
+            tokens,
+            other_variable,
+            guard: guard.into(),
             connected,
+            restarts,
+            found_by: None,
             relation: Fact::Known(if stat.is_kernel_thread() {
                 Relation::Kernel
             } else {
                 self.ancestors.relation(of)
             }),
-            role: if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {
-                Role::Monopoll
-            } else {
-                Role::Program
-            },
+            role,
             exe: exe.into(),
             cwd: cwd.into(),
+        }
+    }
+
+    /// Returns the living guard above a process that its marker names.
+    fn guard_above(&self, pid: u32, environ: &[u8]) -> Option<EnvMarker> {
+        let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?;
+        find_by_marker::living_guard(self.proc, pid, environ, wrapper)
+    }
+
+    fn other_guard(&self, marker: &EnvMarker) -> OtherGuard {
+        let name_source = NameSource::by_form(&marker.instance);
+        // The number of a bot is the same everywhere; any other name may be given twice.
+        let has_my_lock =
+            || self.request.locks.iter().any(|lock| is_same_entry(lock, &marker.lock));
+        let is_mine = marker.instance == self.request.instance
+            && (name_source == NameSource::Token || has_my_lock());
+        OtherGuard {
+            instance: marker.instance.clone(),
+            name_source,
+            process: marker.guard,
+            guards: if is_mine { GuardedInstance::Mine } else { GuardedInstance::Another },
         }
     }
 
@@ -188,6 +248,12 @@ fn without_padding(mut args: Vec<String>) -> Vec<String> {
     args
 }
 
+/// Returns whether two paths name the same entry of a folder, which need not exist any more.
+fn is_same_entry(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| path.parent().and_then(FileId::at);
+    one.file_name() == other.file_name() && (one == other || folder(one) == folder(other))
+}
+
 fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
     proc.read(pid, "cgroup", buffer).ok()?;
     Some(String::from_utf8_lossy(buffer).into_owned())
@@ -202,11 +268,4 @@ fn run_state(letter: u8) -> Fact<RunState> {
         b'D' => Fact::Known(RunState::Uninterruptible),
         _ => Fact::Unknown,
     }
-}
-
-/// Returns the time since a process started, by its start time in ticks since boot.
-pub(super) fn age(start: u64) -> Duration {
-    let ticks = rustix::param::clock_ticks_per_second().max(1);
-    let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
-    clock::since_boot().saturating_sub(started)
 }

@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use crate::engine::process::ProcessId;
 use crate::engine::snapshot::GuardView;
 use crate::scan::env_marker::{EnvMarker, HELD};
-use crate::scan::linux::describe::age;
 use crate::scan::linux::lock_holders;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::linux::proc_stat::strings;
+use crate::sys::linux::proc_stat::{age, strings};
 use crate::sys::{clock, host};
 use crate::text::command_line;
 
@@ -47,8 +46,27 @@ impl MarkerSearch {
             && is_guard(proc, marker.guard, &self.wrapper)
             && is_below(proc, pid, marker.guard.pid)
             && has_held(proc, marker.guard.pid, &self.lock);
-        is_confirmed.then(|| guard_view(proc, &marker, pid))
+        is_confirmed.then(|| {
+            let mut args = Vec::new();
+            let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
+            let args = if is_read { args.as_slice() } else { &[] };
+            GuardView { other_lock: None, ..guard_view(proc, &marker, args) }
+        })
     }
+}
+
+/// Returns the marker of a process whose guard lives and is above it. The marker alone proves
+/// nothing: any process can carry any.
+pub(super) fn living_guard(
+    proc: &ProcFs,
+    pid: u32,
+    environ: &[u8],
+    wrapper: &OsStr,
+) -> Option<EnvMarker> {
+    let marker = marker(environ)?;
+    let is_confirmed =
+        is_guard(proc, marker.guard, wrapper) && is_below(proc, pid, marker.guard.pid);
+    is_confirmed.then_some(marker)
 }
 
 /// Returns the guard that this process's own marker names, if it is above this process, lives, and
@@ -121,18 +139,18 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, own)| theirs(folder) == Some(own))
 }
 
+/// The guard of a process with these arguments, by its marker.
 #[expect(clippy::disallowed_types, reason = "a start time to be printed")]
-fn guard_view(proc: &ProcFs, marker: &EnvMarker, carrier: u32) -> GuardView {
-    let mut args = Vec::new();
-    let command = proc.read(carrier, "cmdline", &mut args).map(|()| command_line(&strings(&args)));
+pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
     GuardView {
         process: Some(marker.guard),
         ticket: Some(marker.ticket),
-        command: command.unwrap_or_default(),
+        command: command_line(&strings(args)),
         user: proc
             .owner(marker.guard.pid)
             .map_or_else(|_| "unknown".to_owned(), |uid| host::user(uid).name),
         host: host::host_name(),
         since: clock::WallClock::seconds().saturating_sub(age(marker.guard.start).as_secs()),
+        other_lock: Some(marker.lock.clone()),
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct ScanResult {
     pub(super) processes: Vec<Process>,
     pub(super) handles: Vec<ProcessHandle>,
     pub(super) parents: Option<ParentMap>,
+    /// The guards of other locks above one of the processes.
+    pub(super) other_guards: Vec<GuardView>,
 }
 
 pub(super) struct RunningScan {
@@ -117,6 +119,7 @@ impl FoundProcesses {
         proc.require_complete().and(result)
     }
 
+    /// Describes all; a suspect that turns out to poll is a candidate, whose tree matters too.
     fn describe_all(
         &self,
         proc: &Arc<ProcFs>,
@@ -126,8 +129,36 @@ impl FoundProcesses {
         progress: &ReadProgress,
         hung: &BTreeSet<u32>,
     ) -> io::Result<ScanResult> {
+        let mut candidates = self.candidates.clone();
+        loop {
+            let result =
+                self.describe_with(&candidates, proc, request, holders, me, progress, hung)?;
+            let polls = |process: &&Process| {
+                let pid = process.id.pid;
+                self.suspects.contains(&pid) && !candidates.contains(&pid) && request.polls(process)
+            };
+            let polling: BTreeSet<u32> =
+                result.processes.iter().filter(polls).map(|process| process.id.pid).collect();
+            if polling.is_empty() {
+                return Ok(result);
+            }
+            candidates.extend(polling);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of one scan")]
+    fn describe_with(
+        &self,
+        candidates: &BTreeSet<u32>,
+        proc: &Arc<ProcFs>,
+        request: &ScanRequest,
+        holders: &BTreeSet<u32>,
+        me: u32,
+        progress: &ReadProgress,
+        hung: &BTreeSet<u32>,
+    ) -> io::Result<ScanResult> {
         // All parents matter only where there is a tree to gather.
-        let parents = if self.candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
+        let parents = if candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
         let few: Stats;
         let stats = if let Some(parents) = &parents {
             &parents.stats
@@ -142,21 +173,41 @@ impl FoundProcesses {
             &few
         };
         let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
-        let mut all = with_descendants(self.candidates.clone(), pairs, me);
+        let mut all = with_descendants(candidates.clone(), pairs, me);
         all.extend(&self.suspects);
         all.extend(request.asked);
         let mut describer = Describer::new(proc, request, stats, me);
         let mut buffers = ReadBuffers::default();
         let mut result = ScanResult::default();
-        for pid in all.into_iter().filter(|pid| !self.hanging.contains(pid) && !hung.contains(pid))
-        {
+        let mut open = all.clone();
+        while let Some(pid) = open.pop_first() {
+            if self.hanging.contains(&pid) || hung.contains(&pid) {
+                continue;
+            }
             progress.at(pid);
             let holds_lock = Fact::Known(holders.contains(&pid));
-            if let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) {
-                result.processes.push(process);
-                result.handles.push(handle);
+            let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) else {
+                continue;
+            };
+            if let Some(guard) = process.guard_to_ask()
+                && parents.is_some()
+                && !all.contains(&guard.process.pid)
+            {
+                let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+                let tree = with_descendants(BTreeSet::from([guard.process.pid]), pairs, me);
+                open.extend(tree.difference(&all));
+                all.extend(tree);
             }
+            result.processes.push(process);
+            result.handles.push(handle);
         }
+        let is_mine = |id: &ProcessId| holders.contains(&id.pid);
+        result.other_guards = describer
+            .guards
+            .into_iter()
+            .filter(|(id, _)| !is_mine(id) && all.contains(&id.pid))
+            .map(|(_, view)| view)
+            .collect();
         Ok(ScanResult { parents, ..result })
     }
 }

@@ -20,6 +20,7 @@ use crate::sys::linux::proc_fs::ProcFs;
 pub(super) struct ReadBuffers {
     pub(super) args: Vec<u8>,
     pub(super) environ: Vec<u8>,
+    pub(super) status: Vec<u8>,
     search: Option<CommandSearch>,
     environ_of: Option<u32>,
     /// The last process had no executable. Kernel threads come in rows.
@@ -94,7 +95,7 @@ impl ScanRequest {
         if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
             return Relevance::None;
         }
-        let token = self.token.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
+        let token = self.tokens.mine.as_ref().filter(|_| self.policy.same_token != SameToken::Off);
         if token.is_some_and(|token| may_be_in(token, &buffers.args)) {
             return Relevance::Candidate;
         }

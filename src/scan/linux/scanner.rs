@@ -79,7 +79,9 @@ impl Scanner {
         let result = found.describe(&proc, &self.request, &pids, me)?;
         self.tree.parents = result.parents;
         result.handles.into_iter().for_each(|handle| self.pinned.insert(handle));
-        Ok(start.snapshot(&self.request, me, views, guards, result.processes))
+        let me = self.host_process.process;
+        let others = result.other_guards;
+        Ok(start.snapshot(&self.request, me, views, guards, others, result.processes))
     }
 
     /// A refusal that follows from it would follow from a whole snapshot too.
@@ -98,7 +100,7 @@ impl Scanner {
             describe_holder(&self.tree.proc, &self.request, process.pid, self.tree.me)?;
         // One that is just ending has lost its facts, which must have no consequences.
         let is_whole = described.args.known().is_some_and(|args| !args.is_empty())
-            && described.token.known().is_some()
+            && described.tokens.other.known().is_some()
             && described.user.known().is_some()
             && described.container.known().is_some()
             && described.exe.known().is_some();
@@ -109,7 +111,8 @@ impl Scanner {
         let views = vec![view];
         let guard = self.guard(record, &views).filter(|_| handle.id == process)?;
         let guards = vec![guard];
-        let snapshot = start.snapshot(&self.request, self.tree.me, views, guards, vec![described]);
+        let (me, others) = (self.host_process.process, Vec::new());
+        let snapshot = start.snapshot(&self.request, me, views, guards, others, vec![described]);
         Some((snapshot, handle))
     }
 

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use sysinfo::ProcessStatus;
 
+use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
-use crate::engine::token::{CarriedToken, TokenPlace};
-use crate::engine::token_search::carried_token;
+use crate::engine::token::CarriedTokens;
+use crate::engine::token_search::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::RunningCommand;
+use crate::scan::serves_others::serves_others;
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::file_id::is_same_file;
 use crate::sys::portable::process_table::ProcessTable;
@@ -42,13 +44,29 @@ impl<'a> Describer<'a> {
         let of = Descendant { pid, parent, session: None };
         // launchd and the service manager of Windows do not show what they manage.
         let managed_by = self.supervisor(of).map_or(Fact::Unknown, |by| Fact::Known(Some(by)));
+        let environ_bytes: Vec<u8> = seen
+            .environ()
+            .iter()
+            .flat_map(|entry| entry.as_encoded_bytes().iter().chain(&[0]))
+            .copied()
+            .collect();
+        let restarts = match &managed_by {
+            Fact::Known(by) => Fact::Known(by.is_some()),
+            // What launchd and the like manage is not shown; no name means no refusal either.
+            Fact::Unknown => Fact::Unknown,
+        };
+        let user = system::user_of(seen, &self.request.user);
+        let owner = match &user {
+            Some(user) if user.id == self.request.user.id => TokenOwner::Me,
+            Some(_) | None => TokenOwner::AnotherUser,
+        };
         Some(Process {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
             same_program: self.compare(exe, args, cwd, Command::is_same_program),
             likeness: self.compare(exe, args, cwd, Command::likeness),
-            user: system::user_of(seen, &self.request.user).into(),
+            user: user.into(),
             container: container(),
             state: run_state(seen.status()),
             age: Fact::Known(Duration::from_secs(seen.run_time())),
@@ -56,11 +74,19 @@ impl<'a> Describer<'a> {
             managed_by,
             launchers: self.launchers(of),
             holds_lock,
-            token: self.token(args, seen.environ()),
-            // No system but Linux shows the sockets of other processes without help.
-            connected: Fact::Unknown,
+            tokens: self.tokens(args, &environ_bytes, owner),
             relation: Fact::Known(self.relation(of)),
-            role: self.role(exe),
+            role: self.role(pid, exe, args),
+            other_variable: if environ_bytes.is_empty() {
+                Fact::Unknown
+            } else {
+                Fact::Known(first_difference(&self.request.variables, &environ_bytes))
+            },
+            // A marker's guard cannot be confirmed without the kernel's start times.
+            guard: Fact::Known(None),
+            connected: Fact::Unknown,
+            restarts,
+            found_by: None,
             args: args.map(text).into(),
             exe: exe.map(PathBuf::from).into(),
             cwd: cwd.map(PathBuf::from).into(),
@@ -91,31 +117,31 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// An empty environment is one that may not be read: the arguments alone can prove a token, but
-    /// not its absence.
-    fn token(&self, args: Option<&[OsString]>, environ: &[OsString]) -> Fact<CarriedToken> {
-        let Some(token) = &self.request.token else {
-            return Fact::Known(CarriedToken::NotLookedFor);
-        };
-        let Some(args) = args else { return Fact::Unknown };
-        let environ_bytes: Vec<u8> = environ
-            .iter()
-            .flat_map(|entry| entry.as_encoded_bytes().iter().chain(&[0]))
-            .copied()
-            .collect();
-        let args = text(args).join("\0");
-        let carried =
-            carried_token(token, args.as_bytes(), &environ_bytes, &self.request.token_env);
-        let is_proven = matches!(carried, CarriedToken::Mine(TokenPlace::CommandLine));
-        if is_proven || !environ.is_empty() { Fact::Known(carried) } else { Fact::Unknown }
+    /// An empty environment is one that may not be read.
+    fn tokens(
+        &self,
+        args: Option<&[OsString]>,
+        environ: &[u8],
+        owner: TokenOwner,
+    ) -> CarriedTokens {
+        let args = args.map(|args| text(args).join("\0"));
+        let (args, environ) =
+            (args.as_ref().map(String::as_bytes), (!environ.is_empty()).then_some(environ));
+        carried_tokens(&self.request.tokens, args, environ, owner)
     }
 
-    fn role(&self, exe: Option<&Path>) -> Role {
+    fn role(&self, pid: u32, exe: Option<&Path>, args: Option<&[OsString]>) -> Role {
         let own = self.request.wrapper.as_deref().and_then(Path::file_name);
         let is_wrapper = own.is_some() && exe.and_then(Path::file_name) == own;
         let library = exe.zip(self.request.library.as_deref());
         let is_library = || library.is_some_and(|(exe, own)| is_same_file(exe, own));
-        if is_wrapper || is_library() { Role::Monopoll } else { Role::Program }
+        if is_wrapper || is_library() {
+            Role::Monopoll
+        } else if serves_others(exe, &args.map(text).unwrap_or_default(), pid) {
+            Role::ServesOthers
+        } else {
+            Role::Program
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use tracing::trace;
 use crate::engine::action::SameToken;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::CommandLikeness;
+use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::Process;
-use crate::engine::token::{CarriedToken, TokenPlace};
+use crate::engine::token::MyToken;
 use crate::scan::portable::describe::Describer;
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
@@ -60,29 +61,24 @@ pub(super) fn find_processes(
 
 /// A fact that cannot be read makes nothing relevant.
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
-    let matches = if request.policy.matches.is_empty() {
-        process.likeness == Fact::Known(CommandLikeness::Same)
-    } else {
-        let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
-        patterns.any(|pattern| pattern.matches(process, &request.user) == Truth::True)
-    };
-    if matches {
+    let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
+    if process.is_same_command() == Truth::True
+        || patterns.any(|pattern| pattern.matches(process, &request.user) == Truth::True)
+    {
         return Relevance::Candidate;
     }
-    let by_token = match process.token {
-        _ if request.policy.same_token == SameToken::Off => Relevance::None,
-        Fact::Known(CarriedToken::Mine(TokenPlace::CommandLine)) => Relevance::Candidate,
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment))
-            if process.same_program == Fact::Known(true) =>
-        {
+    let is_near = matches!(process.likeness, Fact::Known(CommandLikeness::Near(_)));
+    match process.tokens.mine {
+        Fact::Known(MyToken::Seen(_)) if request.policy.same_token != SameToken::Off => {
             Relevance::Candidate
         }
-        Fact::Known(CarriedToken::Mine(TokenPlace::Environment)) => Relevance::Suspect,
-        Fact::Known(CarriedToken::NotLookedFor | CarriedToken::None | CarriedToken::Other(_))
-        | Fact::Unknown => Relevance::None,
-    };
-    match (by_token, process.likeness) {
-        (Relevance::None, Fact::Known(CommandLikeness::Near(_))) => Relevance::Suspect,
-        (Relevance::None | Relevance::Suspect | Relevance::Candidate, _) => by_token,
+        Fact::Known(MyToken::Seen(_) | MyToken::NotLookedFor | MyToken::NotSeen)
+        | Fact::Unknown => {
+            if is_near {
+                Relevance::Suspect
+            } else {
+                Relevance::None
+            }
+        }
     }
 }

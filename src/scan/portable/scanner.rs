@@ -67,7 +67,8 @@ impl Scanner {
         let me = self.tree.me.pid;
         let processes = find_processes(&table, &self.request, &pids, scope, me, &mut self.pinned);
         let guards = record.and_then(|record| guard(&record, &pids)).into_iter().collect();
-        Ok(start.snapshot(&self.request, me, views, guards, processes))
+        let me = self.host_process.process;
+        Ok(start.snapshot(&self.request, me, views, guards, Vec::new(), processes))
     }
 
     /// It would cost as much as a whole snapshot here.

@@ -1,5 +1,9 @@
 //! Parses `/proc/PID/stat`, `/proc/PID/status` and lists of strings.
 
+use std::time::Duration;
+
+use crate::sys::clock;
+
 /// The fields of `/proc/PID/stat` that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcStat {
@@ -87,6 +91,13 @@ pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// Returns the time since a process started, by its start time in ticks since boot.
+pub(crate) fn age(start: u64) -> Duration {
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let started = Duration::from_millis(start.saturating_mul(1000) / ticks);
+    clock::since_boot().saturating_sub(started)
 }
 
 #[cfg(test)]

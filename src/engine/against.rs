@@ -1,0 +1,112 @@
+//! What speaks against a process being my bot.
+
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::instance::{BotId, NameSource};
+use crate::engine::process::{GuardedInstance, OtherGuard, Process};
+use crate::engine::snapshot::Caller;
+use crate::engine::token::MyToken;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Against {
+    Nothing,
+    Doubt(Doubt),
+    AnotherBot(AnotherBot),
+}
+
+/// Proof that a process is another bot's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AnotherBot {
+    /// It carries the token of a bot that I do not have, and none of mine.
+    Token(BotId),
+    /// It is below a living guard of this instance, and both instances have a name.
+    Guard(String),
+}
+
+/// A reason to doubt that a process is my bot, each with what would settle it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Doubt {
+    /// It carries this bot's token as well as mine.
+    AlsoAnotherToken(BotId),
+    /// It carries this bot's token, and I have none.
+    NoTokenOfMine(BotId),
+    /// It is below a guard of this instance, and my own name is only a guess, or the same with
+    /// another lock.
+    BelowGuard(String),
+    /// This variable, which chooses among bots, has another value.
+    Variable(&'static str),
+    /// Both have the tokens of several bots, and run different scripts.
+    SeveralBots,
+    UnreadableEnvironment,
+}
+
+impl Doubt {
+    /// Returns whether it also holds for a process that is only below a candidate, and that no
+    /// evidence found: a child may run anything, with any environment.
+    pub(super) fn holds_for_members(&self) -> bool {
+        match self {
+            Doubt::AlsoAnotherToken(_) | Doubt::NoTokenOfMine(_) | Doubt::UnreadableEnvironment => {
+                true
+            }
+            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::SeveralBots => false,
+        }
+    }
+}
+
+/// Weighs what is known of one process.
+pub fn against(me: &Caller, process: &Process) -> Against {
+    let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
+    if let Fact::Known(Some(bot)) = process.tokens.other {
+        return match (has_my_token, me.bots) {
+            (true, _) => Against::Doubt(Doubt::AlsoAnotherToken(bot)),
+            (false, 0) => Against::Doubt(Doubt::NoTokenOfMine(bot)),
+            (false, _) => Against::AnotherBot(AnotherBot::Token(bot)),
+        };
+    }
+    if let Fact::Known(Some(guard)) = &process.guard
+        && let Some(against) = below_guard(me, process, guard)
+    {
+        return against;
+    }
+    if process.tokens.other == Fact::Unknown || process.guard == Fact::Unknown {
+        return Against::Doubt(Doubt::UnreadableEnvironment);
+    }
+    match process.other_variable {
+        Fact::Known(None) => {}
+        // The bot was chosen already.
+        Fact::Known(Some(_)) | Fact::Unknown if has_my_token => {}
+        Fact::Known(Some(variable)) => return Against::Doubt(Doubt::Variable(variable)),
+        Fact::Unknown => return Against::Doubt(Doubt::UnreadableEnvironment),
+    }
+    if me.bots >= 2 && has_several_bots(me, process) && process.same_program != Fact::Known(true) {
+        return Against::Doubt(Doubt::SeveralBots);
+    }
+    Against::Nothing
+}
+
+/// A guard with a guessed name that runs my very command is the same bot's, and no objection.
+fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Against> {
+    let is_same_command = process.is_same_command() == Truth::True;
+    let doubt = || Against::Doubt(Doubt::BelowGuard(guard.instance.clone()));
+    match (guard.guards, me.name_source, guard.name_source) {
+        (GuardedInstance::Mine, ..) => None,
+        (GuardedInstance::Another, _, NameSource::Command) if is_same_command => None,
+        (
+            GuardedInstance::Another,
+            NameSource::Given | NameSource::Token,
+            NameSource::Given | NameSource::Token,
+        ) if guard.instance != me.instance => {
+            Some(Against::AnotherBot(AnotherBot::Guard(guard.instance.clone())))
+        }
+        (GuardedInstance::Another, NameSource::Given | NameSource::Token, NameSource::Command) => {
+            None
+        }
+        (GuardedInstance::Another, _, NameSource::Given | NameSource::Token)
+        | (GuardedInstance::Another, NameSource::Command, NameSource::Command) => Some(doubt()),
+    }
+}
+
+/// Returns whether a process has several bots' tokens: its own, or those of the `env_file` of my
+/// folder, which it shares.
+fn has_several_bots(me: &Caller, process: &Process) -> bool {
+    process.tokens.count >= 2 || process.cwd.known().is_some_and(|cwd| Some(cwd) == me.cwd.as_ref())
+}

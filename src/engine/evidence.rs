@@ -1,0 +1,131 @@
+//! What speaks for a process being my bot.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::engine::action::SameToken;
+use crate::engine::evidence_kind::EvidenceKind;
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::policy::{MatchEntry, Policy};
+use crate::engine::process::{Process, Role};
+use crate::engine::snapshot::Caller;
+use crate::engine::token::{MyToken, TokenPlace};
+
+/// Evidence that a process is a candidate, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Evidence {
+    /// It has the lock.
+    Lock,
+    /// It meets the match entry with this index.
+    Match(usize),
+    /// It is the same command in the same place.
+    Command,
+    /// It carries my bot token.
+    Token,
+}
+
+impl Evidence {
+    pub fn kind(self) -> EvidenceKind {
+        match self {
+            Evidence::Lock => EvidenceKind::Lock,
+            Evidence::Match(_) => EvidenceKind::Match,
+            Evidence::Command => EvidenceKind::Command,
+            Evidence::Token => EvidenceKind::Token,
+        }
+    }
+}
+
+/// One pattern with whether it matches a process, and the users and containers that it is limited
+/// to.
+pub(super) struct PatternMatch<'a> {
+    pub(super) evidence: Evidence,
+    pub(super) holds: Truth,
+    pub(super) user: &'a UserLimit,
+    pub(super) container: ContainerLimit,
+}
+
+/// Compares a process with each match entry, and with COMMAND. A monopoll is known by its ticket,
+/// and what serves people by its children: no pattern is compared with either.
+pub(super) fn pattern_matches<'a>(
+    policy: &'a Policy,
+    process: &Process,
+    me: &Caller,
+) -> Vec<PatternMatch<'a>> {
+    match process.role {
+        Role::Monopoll | Role::ServesOthers => return Vec::new(),
+        Role::Program => {}
+    }
+    let entry = |(index, entry): (usize, &'a MatchEntry)| PatternMatch {
+        evidence: Evidence::Match(index),
+        holds: entry.pattern.matches(process, &me.user),
+        user: &entry.user,
+        container: entry.container,
+    };
+    let command = PatternMatch {
+        evidence: Evidence::Command,
+        holds: process.is_same_command(),
+        user: &UserLimit::Same,
+        container: ContainerLimit::Same,
+    };
+    policy.matches.iter().enumerate().map(entry).chain([command]).collect()
+}
+
+/// The evidence in my bot token on a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenEvidence {
+    /// The process polls my bot.
+    Proof,
+    /// Nothing: it may only have inherited the token.
+    Hint,
+}
+
+/// An orphan with my token that is younger than this has just lost its launcher, and may not be
+/// connected yet.
+const JUST_ORPHANED: Duration = Duration::from_mins(1);
+
+/// Returns the evidence in the token of a process; `None` where it has none of mine, or that does
+/// not count.
+pub(crate) fn token_evidence(
+    policy: &Policy,
+    my_folder: Option<&Path>,
+    process: &Process,
+) -> Option<TokenEvidence> {
+    let Fact::Known(MyToken::Seen(place)) = process.tokens.mine else { return None };
+    let is_counted = match process.role {
+        Role::Program => policy.same_token != SameToken::Off,
+        Role::Monopoll | Role::ServesOthers => false,
+    };
+    if !is_counted || process.is_related() {
+        return None;
+    }
+    let proves = match place {
+        TokenPlace::CommandLine => true,
+        TokenPlace::Environment => inherited_token_proves(my_folder, process),
+    };
+    Some(if proves && policy.same_token != SameToken::Warn {
+        TokenEvidence::Proof
+    } else {
+        TokenEvidence::Hint
+    })
+}
+
+/// Returns whether a process that may only have inherited the token polls with it.
+fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
+    let is_orphan_in_my_folder = || {
+        process.orphaned == Fact::Known(true)
+            && process.cwd.known().is_some_and(|cwd| Some(cwd.as_path()) == my_folder)
+    };
+    let is_here = process.container == Fact::Known(None);
+    match process.connected {
+        Fact::Known(true) => true,
+        Fact::Unknown => {
+            is_here && (process.same_program == Fact::Known(true) || is_orphan_in_my_folder())
+        }
+        Fact::Known(false) => {
+            is_here
+                && is_orphan_in_my_folder()
+                && process.age.known().is_some_and(|age| *age < JUST_ORPHANED)
+        }
+    }
+}

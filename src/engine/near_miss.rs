@@ -1,0 +1,43 @@
+//! Near misses: processes that are almost the same command. They are listed, never acted on.
+
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::likeness::{CommandLikeness, NearMiss};
+use crate::engine::pattern::{ContainerLimit, UserLimit};
+use crate::engine::process::{Process, Relation, Role};
+use crate::engine::shield::{self, Shield};
+use crate::engine::snapshot::Caller;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NearMissReason {
+    Command(NearMiss),
+    /// It is the same command, run by this user.
+    OtherUser(String),
+    /// It runs in my folder, and is connected to the Bot API.
+    Connected,
+}
+
+/// Returns what makes a process, which nothing else found, a near miss.
+pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
+    let is_program = process.role == Role::Program
+        && process.relation == Fact::Known(Relation::None)
+        && shield::other_container(process, ContainerLimit::Same).is_none();
+    if !is_program {
+        return None;
+    }
+    let other_user = shield::other_user(process, me, &UserLimit::Same);
+    match (&process.likeness, other_user) {
+        (Fact::Known(CommandLikeness::Same), Some(Shield::OtherUser(user))) => {
+            Some(NearMissReason::OtherUser(user))
+        }
+        (_, Some(_)) => None,
+        (Fact::Known(CommandLikeness::Near(near)), None) => Some(NearMissReason::Command(*near)),
+        (Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown, None) => {
+            let is_in_my_folder = match &me.cwd {
+                Some(own) => process.cwd.holds(|cwd| cwd == own),
+                None => Truth::Unknown,
+            };
+            (process.connected == Fact::Known(true) && is_in_my_folder == Truth::True)
+                .then_some(NearMissReason::Connected)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The processes that are only listed: suspects, and near misses with the entry that would find
+//! one.
+
+use crate::engine::against::Against;
+use crate::engine::near_miss::NearMissReason;
+use crate::engine::plan::{NearMiss, Plan};
+use crate::engine::process::Process;
+use crate::report::reasons::SUSPECT;
+use crate::report::{conflict_text, format, reasons};
+use crate::text::{MASK, printable, sanitize};
+
+/// Returns the fields of the `match` entry that finds this process and nothing else like it, as
+/// TOML: anchored, in its very folder. `None` where something speaks against it, or where another
+/// key than `match` decides.
+pub fn match_entry(it: &NearMiss) -> Option<String> {
+    match (&it.against, &it.reason) {
+        (Against::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
+        (Against::Nothing, NearMissReason::OtherUser(_))
+        | (Against::Doubt(_) | Against::AnotherBot(_), _) => return None,
+    }
+    let (args, cwd) = (it.process.args.known()?, it.process.cwd.known()?.to_str()?);
+    let cmdline = format!("^{}$", regex::escape(&args.join(" ")));
+    let folder = globset::escape(cwd);
+    // A secret is not printed, and what a literal string cannot hold is not worth an entry.
+    let is_plain = |text: &str| !text.contains(['\'', '\n']) && !text.contains(MASK);
+    let is_shown = sanitize(&args.join(" ")) == args.join(" ");
+    (is_shown && is_plain(&cmdline) && is_plain(&folder))
+        .then(|| format!("cmdline = '{cmdline}', cwd = '{folder}'"))
+}
+
+/// The most near misses that a start names.
+const MAX_NAMED: usize = 3;
+
+/// What a start says about the processes that it does not touch: one line about all suspects, and
+/// one about each of the first near misses.
+pub fn lines(plan: &Plan) -> Vec<String> {
+    let near_miss = |it: &NearMiss| {
+        let pid = it.process.id.pid;
+        let command = format::short_command(&it.process);
+        let reason = sanitize(&reasons::near_miss(&it.reason));
+        format!(
+            "`{command}` (pid {pid}) is not touched: it is {reason}; `monopoll explain {pid}` says \
+             more"
+        )
+    };
+    let named = plan.near_misses.iter().take(MAX_NAMED).map(near_miss);
+    let more = plan.near_misses.len().saturating_sub(MAX_NAMED);
+    let rest = (more > 0).then(|| format!("{more} more near misses; `monopoll plan` lists them"));
+    suspects(&plan.suspects).into_iter().chain(named).chain(rest).collect()
+}
+
+fn suspects(suspects: &[Process]) -> Option<String> {
+    match suspects {
+        [] => None,
+        [one] => {
+            let name = one.name.known().map_or("?", String::as_str);
+            let name = format::shorten(&printable(name));
+            Some(format!("`{name}` (pid {}) has {SUSPECT}; not touched", one.id.pid))
+        }
+        many => Some(format!(
+            "{} processes have {SUSPECT}; not touched ({})",
+            many.len(),
+            conflict_text::pids(many)
+        )),
+    }
+}
