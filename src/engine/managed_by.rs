@@ -69,6 +69,10 @@ pub struct ServiceFolder {
 }
 
 impl ManagedBy {
+    pub fn is_systemd(&self) -> bool {
+        matches!(self, ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_))
+    }
+
     pub fn stop_command(&self) -> String {
         match self {
             ManagedBy::Systemd(unit) => format!("systemctl stop {}", operand(unit)),

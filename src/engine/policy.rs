@@ -56,6 +56,14 @@ impl Policy {
         }
     }
 
+    /// Returns whether it may end a conflict.
+    pub fn may_end(&self) -> bool {
+        let after_wait = || Action::from(self.after_wait).ends_processes();
+        let ends =
+            |action: Action| action.ends_processes() || action == Action::Wait && after_wait();
+        ends(self.on_conflict.into()) || self.rules.iter().any(|rule| ends(rule.action))
+    }
+
     /// Returns the policy of a stop: every conflict is ended by `mode`, unless a rule forbids it.
     /// The limits of a start hold for a stop too, so `same_token = "refuse"` still refuses; only
     /// takeovers are not counted, since a person asks for it (S14).

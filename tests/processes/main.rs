@@ -34,6 +34,7 @@ mod simultaneous_starts;
 mod status;
 mod stop;
 mod supervisors;
+mod systemd;
 mod takeover_limits;
 mod terminal_line;
 mod termination;

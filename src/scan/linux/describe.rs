@@ -8,7 +8,6 @@ use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
 use crate::engine::likeness::CommandLikeness;
-use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
 };
@@ -153,9 +152,10 @@ impl<'a> Describer<'a> {
             self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
         let restarts = match &managed_by {
             Fact::Known(None) => Fact::Known(false),
-            Fact::Known(Some(ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_)))
-            | Fact::Unknown => Fact::Unknown,
+            // Each unit says; it is asked about only where it matters.
+            Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
             Fact::Known(Some(_)) => Fact::Known(true),
+            Fact::Unknown => Fact::Unknown,
         };
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {

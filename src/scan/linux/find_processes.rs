@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tracing::trace;
 
 use crate::engine::fact::Fact;
+use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId};
 use crate::engine::snapshot::GuardView;
 use crate::scan::linux::describe::Describer;
@@ -18,6 +19,7 @@ use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
 use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
 use crate::scan::linux::prefilter::ReadBuffers;
+use crate::scan::linux::systemd_units::SystemdUnits;
 use crate::scan::process_tree::with_descendants;
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::linux::pidfd::ProcessHandle;
@@ -131,7 +133,7 @@ impl FoundProcesses {
     ) -> io::Result<ScanResult> {
         let mut candidates = self.candidates.clone();
         loop {
-            let result =
+            let mut result =
                 self.describe_with(&candidates, proc, request, holders, me, progress, hung)?;
             let polls = |process: &&Process| {
                 let pid = process.id.pid;
@@ -140,6 +142,9 @@ impl FoundProcesses {
             let polling: BTreeSet<u32> =
                 result.processes.iter().filter(polls).map(|process| process.id.pid).collect();
             if polling.is_empty() {
+                if request.policy.may_end() {
+                    ask_systemd(&mut result, candidates, proc, request, me);
+                }
                 return Ok(result);
             }
             candidates.extend(polling);
@@ -209,6 +214,26 @@ impl FoundProcesses {
             .map(|(_, view)| view)
             .collect();
         Ok(ScanResult { parents, ..result })
+    }
+}
+
+/// Asks systemd about the services among the candidates and their trees.
+fn ask_systemd(
+    result: &mut ScanResult,
+    candidates: BTreeSet<u32>,
+    proc: &ProcFs,
+    request: &ScanRequest,
+    me: u32,
+) {
+    let Some(parents) = &result.parents else { return };
+    if !result.processes.iter().any(|it| it.manager().is_some_and(ManagedBy::is_systemd)) {
+        return;
+    }
+    let pairs = parents.stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+    let tree = with_descendants(candidates, pairs, me);
+    let mut units = SystemdUnits::new(proc, &request.user.id);
+    for process in result.processes.iter_mut().filter(|process| tree.contains(&process.id.pid)) {
+        process.restarts = units.restarts(process);
     }
 }
 

@@ -14,6 +14,7 @@ mod pid_feed;
 mod prefilter;
 mod recorded_guard;
 mod scanner;
+mod systemd_units;
 pub(crate) mod tree_reader;
 
 pub use detect::{detect_capabilities, is_in_other_pid_namespace, private_folder};
