@@ -34,7 +34,7 @@ settings_table! {
         on_conflict: OnConflict = OnConflict::Refuse,
         /// Action when `timeouts.wait` runs out.
         after_wait: AfterWait = AfterWait::Refuse,
-        /// Action for a process that shares only the bot token with this instance.
+        /// Action for a process that only the bot token points at and no rule covers.
         same_token: SameToken = SameToken::Refuse,
         /// Environment variables that may contain the bot token. The first one with a token counts;
         /// any other value is ignored.
@@ -42,8 +42,8 @@ settings_table! {
         /// Optional file of `NAME=value` lines. monopoll reads only the bot id of the token from
         /// it, and exports nothing.
         env_file: PathBuf = PathBuf::from(".env"),
-        /// Entries that select candidates: a process that meets every field of one entry is a
-        /// candidate. Default: the same command in the same working directory.
+        /// Entries that select more candidates than the same command in the same working
+        /// directory: a process that meets every field of one entry is a candidate too.
         matches as "match": Vec<MatchTable> where has_a_pattern = Vec::new(),
         /// Rules for single conflicts. The first rule whose conditions all hold decides; if there
         /// is none, `on_conflict` decides.

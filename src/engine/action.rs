@@ -50,13 +50,13 @@ pub enum AfterWait {
     Force,
 }
 
-/// Action for a process that shares only the bot token with the instance.
+/// Action for a process that only the bot token points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SameToken {
     /// Do not start.
     Refuse,
-    /// Apply the rules and `on_conflict`.
+    /// Apply `on_conflict`.
     Act,
     /// Start, and print a warning.
     Warn,
