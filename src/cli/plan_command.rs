@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::{Common, dry_run, prepare};
 use crate::engine::plan::Plan;
-use crate::engine::reason::{Refusal, Verdict};
+use crate::engine::reason::Verdict;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start_request::StartRequest;
 use crate::report::{plan_json, plan_text, reasons};
@@ -40,10 +40,7 @@ pub(super) fn run(
         remark(common, report, target)?;
     }
     let (status, why) = match plan.verdict() {
-        Verdict::Refuse(Refusal::Permission) => (ExitStatus::Permission, "would refuse to start"),
-        Verdict::Refuse(Refusal::Policy | Refusal::Storm | Refusal::Superseded) => {
-            (ExitStatus::Refused, "would refuse to start")
-        }
+        Verdict::Refuse(refusal) => (refusal.exit_status_without_start(), "would refuse to start"),
         Verdict::Act | Verdict::Wait if target == PlanOutput::DetailedExitCode => {
             (ExitStatus::WouldAct, "would start after ending or waiting for conflicts")
         }

@@ -25,7 +25,7 @@ pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitSta
     match plan.verdict() {
         Verdict::Refuse(refusal) => {
             let why = plan_command::verdict(common, &start, "would not be stopped", &plan);
-            Err(Error::new(status(refusal), why))
+            Err(Error::new(refusal.exit_status_without_start(), why))
         }
         Verdict::Clear => {
             output::print_blind_spot(common, &start, PlanOutput::Plan).map(|()| ExitStatus::Done)
@@ -204,12 +204,8 @@ fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
 }
 
 fn refused(start: &StartRequest, refusal: Refusal, why: &str) -> Error {
-    Error::new(status(refusal), format!("{}: not stopped: {why}", start.instance))
-}
-
-fn status(refusal: Refusal) -> ExitStatus {
-    match refusal {
-        Refusal::Permission => ExitStatus::Permission,
-        Refusal::Policy | Refusal::Storm | Refusal::Superseded => ExitStatus::Refused,
-    }
+    Error::new(
+        refusal.exit_status_without_start(),
+        format!("{}: not stopped: {why}", start.instance),
+    )
 }

@@ -70,7 +70,7 @@ impl Layers {
             let location =
                 first.map_or_else(|| Location::flag("--set", ""), |node| node.location.clone());
             let fault = Fault::new("the value does not fit");
-            Problems(vec![Problem::with(location, error.path.join("."), fault)])
+            Problems::sorted(vec![Problem::with(location, error.path.join("."), fault)])
         })?;
         Ok(Settings { app: app.into_iter().collect(), ..settings })
     }

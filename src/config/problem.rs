@@ -151,10 +151,19 @@ impl Fault {
 
 /// Everything that is wrong with a configuration, sorted by location; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Sorts them by location: files by line, then variables, then flags.
+    /// Each of them; not part of the public API.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn list(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// Sorts them by location: files by line, then variables, then flags; not part of the public
+    /// API.
+    #[doc(hidden)]
     #[must_use]
     pub fn sorted(mut problems: Vec<Problem>) -> Problems {
         problems.sort_by_key(|problem| problem.location.rank());

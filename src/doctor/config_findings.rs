@@ -12,7 +12,7 @@ pub fn config_findings(outcome: &Result<Config, Problems>) -> Vec<Finding> {
             .chain(config.notes.iter().map(|note| note_finding(note)))
             .collect(),
         Err(problems) => {
-            problems.0.iter().map(problem_finding).chain([defaults_finding()]).collect()
+            problems.list().iter().map(problem_finding).chain([defaults_finding()]).collect()
         }
     }
 }

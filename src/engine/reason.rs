@@ -101,6 +101,16 @@ pub enum Restarter {
 }
 
 impl Refusal {
+    /// Returns the exit status of a command that starts nothing, such as `plan`: only a start gives
+    /// way.
+    pub fn exit_status_without_start(self) -> ExitStatus {
+        match self {
+            Refusal::Superseded => ExitStatus::Refused,
+            Refusal::Permission | Refusal::Policy | Refusal::Storm => self.exit_status(),
+        }
+    }
+
+    /// Returns the exit status of a start.
     pub fn exit_status(self) -> ExitStatus {
         match self {
             Refusal::Superseded => ExitStatus::Done,

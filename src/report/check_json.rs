@@ -39,7 +39,7 @@ pub struct ProblemDocument {
 }
 
 pub fn document(problems: Option<&Problems>) -> CheckDocument {
-    CheckDocument(problems.map_or(&[][..], |problems| &problems.0).iter().map(problem).collect())
+    CheckDocument(problems.map_or(&[][..], Problems::list).iter().map(problem).collect())
 }
 
 fn problem(problem: &Problem) -> ProblemDocument {

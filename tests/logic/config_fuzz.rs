@@ -31,7 +31,7 @@ fn answers_about(sources: &Sources, text: &str) {
     };
     assert!(start.elapsed().as_secs() < MAX_SECONDS, "{:?} for {sources:?}", start.elapsed());
     if let Err(problems) = outcome {
-        assert!(!problems.0.is_empty());
+        assert!(!problems.list().is_empty());
         let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
         for printed in [&printed, &coloured] {
             is_fit_to_be_printed(printed);
@@ -62,7 +62,7 @@ fn each_place_lies_in(text: &str, problems: &Problems) {
         .split('\n')
         .map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count())
         .collect();
-    for problem in &problems.0 {
+    for problem in problems.list() {
         let Some(Position { line, column, end_column }) = problem.location.position() else {
             continue;
         };

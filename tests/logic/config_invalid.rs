@@ -96,7 +96,7 @@ fn each_problem_as_json_has_its_location_and_is_valid_against_the_schema() {
         let errors: Vec<String> =
             validator.iter_errors(&printed).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}\n{printed:#}", sample.display());
-        let problems = outcome.unwrap_err().0;
+        let problems = outcome.unwrap_err().list().to_vec();
         assert_eq!(printed.as_array().unwrap().len(), problems.len());
         let text = String::from_utf8_lossy(&fs::read(&sample).unwrap()).into_owned();
         for (problem, printed) in problems.iter().zip(printed.as_array().unwrap()) {
@@ -138,7 +138,7 @@ fn color_changes_no_text() {
 fn the_last_line_is_the_summary() {
     for sample in samples("invalid") {
         let problems = Config::load(&sources(&sample)).unwrap_err();
-        let expected = match problems.0.len() {
+        let expected = match problems.list().len() {
             1 => "monopoll: the configuration is wrong".to_owned(),
             n => format!("monopoll: the configuration is wrong in {n} places"),
         };

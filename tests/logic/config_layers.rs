@@ -326,7 +326,7 @@ fn a_configuration_file_given_by_name_must_exist() {
     let missing = Start::new().config("x.toml").problems().to_string();
     assert!(missing.starts_with("--config: `x.toml` does not exist"), "{missing}");
     let missing = Start::new().env("MONOPOLL_CONFIG", "x.toml").profile("ci").problems();
-    assert_eq!(missing.0.len(), 1, "that the profile is missing too is no news: {missing}");
+    assert_eq!(missing.list().len(), 1, "that the profile is missing too is no news: {missing}");
     assert!(missing.to_string().starts_with("$MONOPOLL_CONFIG: "), "{missing}");
     let folder = Start::new().file("x/y", "").config("x").problems().to_string();
     assert!(folder.contains("is a folder"), "{folder}");
@@ -555,7 +555,7 @@ fn an_entry_with_a_command_line_alone_is_reported() {
 fn a_path_below_a_home_is_refused_with_the_home_of_the_user_database() {
     let file = "[[match]]\ncwd = '~root/t8'\n[[rules]]\nwhen.exe = '~/t8/bot'\naction = 'wait'\n";
     let start = Start::new().file("monopoll.toml", file).env("HOME", "/nowhere");
-    let problems = start.problems().0;
+    let problems = start.problems().list().to_vec();
     let root = if cfg!(target_os = "macos") { "/var/root" } else { "/root" };
     assert_eq!(problems[0].message, "`~root/t8` begins with `~`, which only a shell expands");
     assert_eq!(problems[0].help, Some(format!("write \"{root}/t8\"")));
