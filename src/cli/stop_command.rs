@@ -111,7 +111,7 @@ impl<'a> StopPrinter<'a> {
         self.plan.get_or_insert_with(|| plan.clone());
         let managers =
             plan.conflicts_to_end().filter_map(|conflict| conflict.root.as_ref()?.manager());
-        self.managers.extend(managers.map(|by| (by.to_string(), by.stop_command())));
+        self.managers.extend(managers.map(|by| (by.to_string(), by.remedy())));
     }
 
     fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {
@@ -135,9 +135,9 @@ impl<'a> StopPrinter<'a> {
         for pid in &self.ignored {
             print(&format!("{instance}: a rule ignores pid {pid}; not stopped"))?;
         }
-        for (manager, command) in &self.managers {
-            let (manager, command) = (printable(manager), printable(command));
-            print(&format!("{instance}: {manager} may restart it; `{command}` stops it for good"))?;
+        for (manager, remedy) in &self.managers {
+            let (manager, remedy) = (printable(manager), printable(remedy));
+            print(&format!("{instance}: {manager} may restart it; {remedy}"))?;
         }
         print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
         Ok(())

@@ -108,7 +108,9 @@ fn starter(starter: &StartedBy) -> Finding {
                 ManagedBy::Container(_)
                 | ManagedBy::Pm2(_)
                 | ManagedBy::Runit(_)
-                | ManagedBy::S6(_) => "restarts only on failure",
+                | ManagedBy::S6(_)
+                | ManagedBy::OpenRc(_)
+                | ManagedBy::Watcher(_) => "restarts only on failure",
             };
             let by = by.to_string();
             Finding::ok(

@@ -123,7 +123,12 @@ impl Wanted {
     /// Returns the manager that would start an unguarded conflict again, unless the rule knows of
     /// it. One that cannot be asked may.
     fn unexpected_manager<'a>(&self, found: &'a ConflictTree) -> Option<&'a ManagedBy> {
-        let restarts = |process: &&Process| process.restarts != Fact::Known(false);
+        // A watcher in the tree ends with it.
+        let ids = || found.root.iter().chain(&found.tree).map(|process| process.id.pid);
+        let outlives = |by: &ManagedBy| by.watcher().is_none_or(|pid| ids().all(|id| id != pid));
+        let restarts = |process: &&Process| {
+            process.restarts != Fact::Known(false) && process.manager().is_none_or(outlives)
+        };
         match self.manager {
             ManagerAwareness::Named => None,
             ManagerAwareness::Unaware => {

@@ -18,6 +18,16 @@ pub enum ManagedBy {
     Runit(ServiceFolder),
     /// s6's `s6-supervise`.
     S6(ServiceFolder),
+    /// OpenRC's `supervise-daemon`, by its service.
+    OpenRc(String),
+    Watcher(Watcher),
+}
+
+/// A program that starts another one again when a file changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Watcher {
+    pub name: &'static str,
+    pub pid: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -73,8 +83,24 @@ impl ManagedBy {
         matches!(self, ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_))
     }
 
-    pub fn stop_command(&self) -> String {
+    /// Returns the process that restarts, where that is one of the user's own.
+    pub fn watcher(&self) -> Option<u32> {
         match self {
+            ManagedBy::Watcher(watcher) => Some(watcher.pid),
+            ManagedBy::Systemd(_)
+            | ManagedBy::SystemdUser(_)
+            | ManagedBy::Container(_)
+            | ManagedBy::Supervisord(_)
+            | ManagedBy::Pm2(_)
+            | ManagedBy::Runit(_)
+            | ManagedBy::S6(_)
+            | ManagedBy::OpenRc(_) => None,
+        }
+    }
+
+    /// Returns what to do so that it does not start a program again.
+    pub fn remedy(&self) -> String {
+        let command = match self {
             ManagedBy::Systemd(unit) => format!("systemctl stop {}", operand(unit)),
             ManagedBy::SystemdUser(unit) => format!("systemctl --user stop {}", operand(unit)),
             ManagedBy::Container(container) => container.stop_command(),
@@ -84,7 +110,13 @@ impl ManagedBy {
             ManagedBy::Pm2(None) => "pm2 stop NAME".to_owned(),
             ManagedBy::Runit(service) => format!("sv down {}", service.operand()),
             ManagedBy::S6(service) => format!("s6-svc -d {}", service.operand()),
-        }
+            ManagedBy::OpenRc(service) => format!("rc-service {} stop", operand(service)),
+            // A terminal's, most often: it has no command, and is ended there.
+            ManagedBy::Watcher(Watcher { name, pid }) => {
+                return format!("end {name} itself (pid {pid}), where it was started");
+            }
+        };
+        format!("stop it for good with `{command}`")
     }
 }
 
@@ -102,6 +134,8 @@ impl fmt::Display for ManagedBy {
             ManagedBy::Pm2(None) => f.write_str("pm2"),
             ManagedBy::Runit(service) => write!(f, "runit:{}", service.name),
             ManagedBy::S6(service) => write!(f, "s6:{}", service.name),
+            ManagedBy::OpenRc(service) => write!(f, "openrc:{service}"),
+            ManagedBy::Watcher(watcher) => f.write_str(watcher.name),
         }
     }
 }
@@ -236,10 +270,18 @@ mod tests {
             (ManagedBy::Runit(service(None)), "runit:bot", "sv down bot"),
             (ManagedBy::Runit(service(Some("/etc/sv/bot"))), "runit:bot", "sv down /etc/sv/bot"),
             (ManagedBy::S6(service(Some("/run/bot"))), "s6:bot", "s6-svc -d /run/bot"),
+            (ManagedBy::OpenRc("bot".to_owned()), "openrc:bot", "rc-service bot stop"),
         ] {
             assert_eq!(managed_by.to_string(), name);
-            assert_eq!(managed_by.stop_command(), command);
+            assert_eq!(managed_by.remedy(), format!("stop it for good with `{command}`"));
         }
+    }
+
+    #[test]
+    fn a_watcher_is_ended_itself() {
+        let nodemon = ManagedBy::Watcher(Watcher { name: "nodemon", pid: 7 });
+        assert_eq!(nodemon.to_string(), "nodemon");
+        assert_eq!(nodemon.remedy(), "end nodemon itself (pid 7), where it was started");
     }
 
     #[test]
@@ -257,16 +299,18 @@ mod tests {
             (app("a\nb", Some("3"), None), r"pm2 stop $'a\nb'"),
             (app("a b", None, Some("/h o")), "PM2_HOME='/h o' pm2 stop 'a b'"),
         ] {
-            assert_eq!(managed_by.stop_command(), command);
+            assert_eq!(managed_by.remedy(), format!("stop it for good with `{command}`"));
         }
     }
 
     #[test]
     fn a_name_that_pm2_takes_for_something_else_is_a_number() {
         for name in ["all", "7", "/bot/", "-f"] {
-            assert_eq!(app(name, Some("3"), None).stop_command(), "pm2 stop 3");
+            assert_eq!(app(name, Some("3"), None).remedy(), "stop it for good with `pm2 stop 3`");
         }
-        assert_eq!(app("all", None, None).stop_command(), "pm2 stop all");
-        assert_eq!(app("bot7", Some("3"), None).stop_command(), "pm2 stop bot7");
+        for (name, id) in [("all", None), ("bot7", Some("3"))] {
+            let remedy = format!("stop it for good with `pm2 stop {name}`");
+            assert_eq!(app(name, id, None).remedy(), remedy);
+        }
     }
 }

@@ -52,11 +52,7 @@ pub(super) fn lines(
 }
 
 pub(super) fn managed_by(manager: &ManagedBy) -> String {
-    format!(
-        "by {}; stop it for good with `{}`",
-        sanitize(&manager.to_string()),
-        sanitize(&manager.stop_command())
-    )
+    format!("by {}; {}", sanitize(&manager.to_string()), sanitize(&manager.remedy()))
 }
 
 /// The process that may restart an unguarded conflict.

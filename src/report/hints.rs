@@ -173,7 +173,7 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
     let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {
         (Some(manager), ..) => {
-            vec![format!("stop it for good with `{}`", sanitize(&manager.stop_command()))]
+            vec![sanitize(&manager.remedy())]
         }
         // The reason says what to stop instead.
         (None, Some(_), _) if matches!(conflict.refusal, Some(RefusalCause::ComesBack { .. })) => {

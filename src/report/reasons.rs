@@ -97,9 +97,9 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         }
         RefusalCause::InDoubt(why) => format!("{who} may be another bot's: {}", doubt(why)),
         RefusalCause::Supervised(manager) => format!(
-            "{who} {}, and {manager} would start it again; stop it for good with `{}`",
+            "{who} {}, and {manager} would start it again; {}",
             claim(conflict),
-            manager.stop_command()
+            manager.remedy()
         ),
         RefusalCause::NewerStart => format!("superseded: {who} is a newer start"),
         RefusalCause::HolderUnidentified => {
@@ -183,7 +183,7 @@ pub(super) fn decider(decided_by: &DecidedBy) -> String {
 fn restarted(by: &Restarter) -> String {
     match by {
         Restarter::Manager(manager) => {
-            format!("{manager} restarts it; stop it for good with `{}`", manager.stop_command())
+            format!("{manager} restarts it; {}", manager.remedy())
         }
         Restarter::Launcher(Launcher { id, command }) => format!(
             "`{command}` (pid {}) restarts it; stop that first, in the terminal or the service \

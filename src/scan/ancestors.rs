@@ -52,7 +52,9 @@ pub(super) trait Ancestry {
                     .find_map(|pid| self.supervisor_env(pid))
                     .unwrap_or_default()
             };
-            let found = supervisors::supervisor(&self.args(above), || self.cwd(above), env);
+            let args = self.args(above);
+            let found = supervisors::supervisor(&args, || self.cwd(above), env)
+                .or_else(|| supervisors::watcher(&args, above));
             if found.is_some() {
                 return found;
             }

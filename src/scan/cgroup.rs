@@ -255,7 +255,8 @@ mod tests {
             0::/machine.slice/machine-web.scope/payload/init.scope  machinectl poweroff web";
         for (theirs, command) in rows(table) {
             let by = manager(&theirs, "0::/user.slice/user-0.slice/session-1.scope");
-            let stop = by.map(|by| by.stop_command().replace(KUBERNETES, "KUBERNETES"));
+            let remedy = by.map(|by| by.remedy().replace(KUBERNETES, "KUBERNETES"));
+            let stop = remedy.and_then(|remedy| remedy.split('`').nth(1).map(str::to_owned));
             assert_eq!(stop.as_deref(), command, "{theirs}");
         }
     }

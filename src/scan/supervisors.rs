@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::engine::managed_by::{
-    ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram,
+    ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram, Watcher,
 };
 
 /// The variables that supervisors set for a program; `HOME` is PM2's default place.
@@ -67,6 +67,7 @@ pub fn supervisor(
     match base_name(program) {
         "runsv" => Some(ManagedBy::Runit(service_folder(args, cwd))),
         "s6-supervise" => Some(ManagedBy::S6(service_folder(args, cwd))),
+        "supervise-daemon" => Some(ManagedBy::OpenRc(args.get(1)?.clone())),
         _ => None,
     }
 }
@@ -74,6 +75,18 @@ pub fn supervisor(
 /// Returns whether a command line is a supervisor's.
 pub(super) fn supervises(args: &[String]) -> bool {
     supervisor(args, || None, SupervisorEnv::default).is_some()
+}
+
+/// Returns the watcher that a command line belongs to. It is no supervisor: a person starts it in
+/// the place of the bot, and it may be COMMAND.
+pub(super) fn watcher(args: &[String], pid: u32) -> Option<ManagedBy> {
+    let name = |at: usize| args.get(at).map(|arg| base_name(arg));
+    let name = match (name(0)?, name(1)) {
+        ("watchexec", _) => "watchexec",
+        ("node" | "nodejs" | "bun", Some("nodemon" | "nodemon.js")) => "nodemon",
+        (_, _) => return None,
+    };
+    Some(ManagedBy::Watcher(Watcher { name, pid }))
 }
 
 fn supervisord_program(
@@ -191,7 +204,9 @@ mod tests {
     fn found(args: &str, environ: &str) -> Option<(String, String)> {
         let cwd = || Some(PathBuf::from("/etc/sv/bot"));
         let by = supervisor(&words(args), cwd, || env(environ))?;
-        Some((by.to_string(), by.stop_command()))
+        let remedy = by.remedy();
+        let command = remedy.split('`').nth(1).unwrap_or(&remedy).to_owned();
+        Some((by.to_string(), command))
     }
 
     // The paths are those of systems that have such supervisors.
@@ -241,6 +256,11 @@ mod tests {
             ("runsv|bot", "", "runit:bot sv down /etc/sv/bot"),
             ("/usr/bin/runsv|other", "", "runit:other sv down other"),
             ("s6-supervise|/etc/sv/bot/", "", "s6:bot s6-svc -d /etc/sv/bot"),
+            (
+                "/sbin/supervise-daemon|bot|--start|--pidfile|/run/bot.pid|/srv/bot/bot",
+                "",
+                "openrc:bot rc-service bot stop",
+            ),
         ] {
             let found = found(args, environ).map(|(name, command)| format!("{name} {command}"));
             assert_eq!(found.as_deref(), Some(expected), "{args} {environ}");
@@ -258,6 +278,22 @@ mod tests {
         ] {
             let environ = "SUPERVISOR_PROCESS_NAME=voice|name=voice|pm_id=0";
             assert_eq!(found(args, environ), None, "{args}");
+        }
+    }
+
+    #[test]
+    fn a_watcher_is_known_by_its_program() {
+        let found = |args| watcher(&words(args), 7).map(|by| by.to_string());
+        for args in [
+            "node|/srv/bot/node_modules/.bin/nodemon|main.js",
+            "/usr/bin/node|/usr/lib/node_modules/nodemon/bin/nodemon.js|-x|python3 main.py",
+        ] {
+            assert_eq!(found(args).as_deref(), Some("nodemon"), "{args}");
+            assert!(!supervises(&words(args)), "{args}");
+        }
+        assert_eq!(found("watchexec|-r|bot").as_deref(), Some("watchexec"));
+        for args in ["node|main.js|nodemon", "nodemon", "python3|nodemon", "vi|watchexec", ""] {
+            assert_eq!(found(args), None, "{args}");
         }
     }
 

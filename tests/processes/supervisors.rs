@@ -209,3 +209,23 @@ fn environment_variables_of_an_absent_supervisor_are_ignored() {
     assert!(plan.out.contains("\"managed_by\": null"), "{plan:?}");
     assert_eq!(state(bot.pid()), Some('S'));
 }
+
+#[test]
+fn nodemon_is_named_as_what_to_end_and_as_the_command_it_is_ended() {
+    let Some(program) = peer("npm/node_modules/.bin/nodemon") else { return };
+    let stage = Stage::new();
+    let bot = testbot().display().to_string();
+    let args = ["--quiet", "--signal", "SIGTERM", "--watch", "locks", "--exec", &bot];
+    let nodemon = stage.program(&program, &args).start();
+    stage.ready(1);
+    let ended = stage.run(&[]).on_conflict("graceful").end().exits(75);
+    let ended = ended.says("nodemon would start it again; end nodemon itself (pid");
+    assert!(ended.err.contains(&format!("(pid {})", nodemon.pid())), "{ended:?}");
+    assert!(nodemon.is_alive() && stage.pids_of("got SIGTERM").is_empty());
+    let second = stage.run_command(&program, &args).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(!nodemon.is_alive());
+    second.signal(nix::sys::signal::Signal::SIGTERM);
+    second.end();
+    stage.assert_no_overlap();
+}

@@ -70,7 +70,9 @@ impl<'a> SystemdUnits<'a> {
             | ManagedBy::Supervisord(_)
             | ManagedBy::Pm2(_)
             | ManagedBy::Runit(_)
-            | ManagedBy::S6(_) => return process.restarts,
+            | ManagedBy::S6(_)
+            | ManagedBy::OpenRc(_)
+            | ManagedBy::Watcher(_) => return process.restarts,
         };
         // A guard is asked, and what it guards ends with it.
         if process.role == Role::Monopoll || matches!(process.guard, Fact::Known(Some(_))) {

@@ -7,7 +7,6 @@ use tracing::trace;
 use crate::engine::action::SameToken;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::CommandLikeness;
-use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::Process;
 use crate::engine::token::MyToken;
 use crate::scan::portable::describe::Describer;
