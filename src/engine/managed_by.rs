@@ -18,7 +18,7 @@ pub enum ManagedBy {
     Runit(ServiceFolder),
     /// s6's `s6-supervise`.
     S6(ServiceFolder),
-    /// OpenRC's `supervise-daemon`, by its service.
+    /// `supervise-daemon` of `OpenRC`, by its service.
     OpenRc(String),
     Watcher(Watcher),
 }

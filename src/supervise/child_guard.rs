@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::engine::ladder::StopOptions;
+use crate::engine::ladder::{StopMode, StopOptions};
 use crate::engine::signal::Signal;
 use crate::engine::signal_sequence::{AfterStep, GiveUpReason, PIN_AGAIN, SignalSequence};
 use crate::error::ExitStatus;
 use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
 use crate::state::record::RecordStage;
 use crate::supervise::child::{Child, possible_options};
+use crate::supervise::left_behind::LeftBehind;
 use crate::sys::clock;
 use crate::sys::machine::memory;
 use crate::sys::machine::pidfd::ProcessHandle;
@@ -38,11 +40,14 @@ pub(super) struct ChildEnd {
     pub(super) lost: bool,
     /// The number of processes that could not be ended; they keep the lock.
     pub(super) left: usize,
+    /// The processes that COMMAND left behind when it ended by itself.
+    pub(super) left_behind: Option<LeftBehind>,
 }
 
 pub(super) struct ChildGuard<'a> {
     poller: &'a Poller,
     pub(super) keeper: LockKeeper,
+    request: &'a StartRequest,
     /// Used to end the tree, unless a request has its own.
     stop_options: StopOptions,
     child: Child,
@@ -55,6 +60,7 @@ pub(super) struct ChildGuard<'a> {
     progress: Option<SignalSequence>,
     superseded_by: Option<Asker>,
     lost: bool,
+    left_behind: Option<LeftBehind>,
     /// The first time that each stop signal was forwarded.
     forwarded: HashMap<Signal, Duration>,
     check_at: Option<Duration>,
@@ -66,7 +72,7 @@ impl<'a> ChildGuard<'a> {
     pub(super) fn new(
         poller: &'a Poller,
         keeper: LockKeeper,
-        stop_options: StopOptions,
+        request: &'a StartRequest,
         child: Child,
         tree: GuardTree,
         on_event: &'a mut dyn FnMut(GuardEvent),
@@ -74,7 +80,8 @@ impl<'a> ChildGuard<'a> {
         ChildGuard {
             poller,
             keeper,
-            stop_options,
+            request,
+            stop_options: request.config.policy.stop_options(StopMode::Graceful),
             child,
             tree,
             on_event,
@@ -83,6 +90,7 @@ impl<'a> ChildGuard<'a> {
             progress: None,
             superseded_by: None,
             lost: false,
+            left_behind: None,
             forwarded: HashMap::new(),
             check_at: None,
             may_have_changed: true,
@@ -197,6 +205,10 @@ impl<'a> ChildGuard<'a> {
         };
         if self.progress.is_none() && !members.is_empty() {
             (self.on_event)(GuardEvent::Leftovers(members.len()));
+            // After a signal to stop, some are just slower than COMMAND.
+            if self.forwarded.is_empty() {
+                self.left_behind = Some(LeftBehind::new(self.request, self.status, &members));
+            }
             self.begin_ending(self.stop_options);
         }
         let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
@@ -239,6 +251,7 @@ impl<'a> ChildGuard<'a> {
             superseded_by: self.superseded_by,
             lost: self.lost,
             left,
+            left_behind: self.left_behind,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod child;
 mod child_guard;
+mod left_behind;
 mod run_child;
 
 pub(crate) use child_guard::GuardEvent;

@@ -2,7 +2,6 @@
 
 use tracing::{debug, warn};
 
-use crate::engine::ladder::StopMode;
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start::Acquired;
@@ -37,8 +36,7 @@ pub(crate) fn run_child(
     acquired.announce(process_id(child.pid()));
     let Acquired { keeper, poller, leftovers, .. } = acquired;
     let _kept = leftovers.into_lock_watch();
-    let options = request.config.policy.stop_options(StopMode::Graceful);
-    let mut guard = ChildGuard::new(&poller, keeper, options, child, tree, on_event);
+    let mut guard = ChildGuard::new(&poller, keeper, request, child, tree, on_event);
     let end = guard.run();
     if end.left == 0 {
         guard.keeper.remove_record();
@@ -64,7 +62,9 @@ pub(crate) fn run_child(
         Some(Asker { pid, purpose: Purpose::Stop }) => {
             gave_way(format!("`monopoll stop` (pid {pid}) ended it"))
         }
-        None => Ok(end.status),
+        // Some that are still there have just been warned of.
+        None if end.left > 0 => Ok(end.status),
+        None => Ok(end.left_behind.map_or(end.status, |it| it.report(end.status))),
     }
 }
 

@@ -15,6 +15,7 @@ mod explain;
 mod fd_limits;
 mod interruption;
 mod json;
+mod left_behind;
 mod leftovers;
 mod library;
 mod locks;

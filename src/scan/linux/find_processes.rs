@@ -298,6 +298,18 @@ impl FirstPass {
     }
 }
 
+/// Describes these processes and their descendants.
+pub(crate) fn describe_processes(
+    request: ScanRequest,
+    pids: BTreeSet<u32>,
+) -> io::Result<Vec<Process>> {
+    let (proc, me) = (Arc::new(ProcFs::open()?), std::process::id());
+    let found = FoundProcesses { candidates: pids, ..FoundProcesses::default() };
+    let result = found.describe(&proc, &Arc::new(request), &BTreeSet::new(), me);
+    proc.readers.end_threads();
+    Ok(result?.processes)
+}
+
 pub(super) fn describe_holder(
     proc: &Arc<ProcFs>,
     request: &Arc<ScanRequest>,

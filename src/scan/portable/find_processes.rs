@@ -1,6 +1,7 @@
 //! Finds the processes that matter: all are described, as sysinfo has read everything anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use tracing::trace;
 
@@ -13,7 +14,17 @@ use crate::scan::portable::describe::Describer;
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::portable::pidfd::ProcessHandle;
-use crate::sys::portable::process_table::ProcessTable;
+use crate::sys::portable::process_table::{ProcessTable, TableFields};
+
+/// Describes these processes.
+pub(crate) fn describe_processes(
+    request: ScanRequest,
+    pids: BTreeSet<u32>,
+) -> io::Result<Vec<Process>> {
+    let table = ProcessTable::all(TableFields::Everything)?;
+    let describer = Describer::new(&table, &request, std::process::id());
+    Ok(pids.into_iter().filter_map(|pid| describer.describe(pid, Fact::Unknown)).collect())
+}
 
 /// Describes the processes that are relevant and `holders` with all their descendants, and the
 /// process that `request` asks for alone.

@@ -13,6 +13,7 @@ pub(crate) mod tree_reader;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use find_processes::describe_processes;
 pub(crate) use scanner::Scanner;
 
 use crate::engine::process::ProcessId;

@@ -1,0 +1,67 @@
+//! What COMMAND left behind when it ended by itself (S18): a bot that went into the background, or
+//! other processes.
+
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::process::Process;
+use crate::engine::signal_sequence::Member;
+use crate::error::ExitStatus;
+use crate::guard::start_request::StartRequest;
+use crate::scan::machine::describe_processes;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LeftBehind {
+    count: usize,
+    kind: LeftKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeftKind {
+    /// COMMAND ended as if it were done, and its bot went on.
+    Bot,
+    Others,
+}
+
+impl LeftBehind {
+    /// Looks at what a COMMAND with this status left behind.
+    pub(super) fn new(
+        request: &StartRequest,
+        status: Option<ExitStatus>,
+        members: &[Member],
+    ) -> LeftBehind {
+        let is_done = status == Some(ExitStatus::Child(0));
+        let pids: BTreeSet<u32> = members.iter().map(|member| member.id.pid).collect();
+        // What cannot be described is not known to be the bot.
+        let has_bot = || {
+            describe_processes(request.scan_request(), pids)
+                .is_ok_and(|processes| processes.iter().any(is_bot))
+        };
+        let kind = if is_done && has_bot() { LeftKind::Bot } else { LeftKind::Others };
+        LeftBehind { count: members.len(), kind }
+    }
+
+    /// Warns of it, and returns the exit status of the guard: a supervisor is to try again where
+    /// the bot left the foreground.
+    pub(super) fn report(self, of_command: ExitStatus) -> ExitStatus {
+        let count = self.count;
+        let processes = if count == 1 { "process" } else { "processes" };
+        warn!(
+            count,
+            "COMMAND ended and left {count} {processes} behind (now ended); a bot must stay in the \
+             foreground"
+        );
+        match self.kind {
+            LeftKind::Bot => ExitStatus::Refused,
+            LeftKind::Others => of_command,
+        }
+    }
+}
+
+fn is_bot(process: &Process) -> bool {
+    process.same_program == Fact::Known(true)
+        || process.same_token() == Truth::True
+        || process.connected == Fact::Known(true)
+}

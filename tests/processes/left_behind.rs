@@ -1,0 +1,66 @@
+//! A bot must stay in the foreground (S18): what COMMAND leaves behind is ended and said, and where
+//! that is the bot, a supervisor is to try again.
+
+use monopoll_test_bots::stage::{Stage, is_alive, token};
+
+const WARNING: &str = "left 1 process behind (now ended); a bot must stay in the foreground";
+
+const WAITS: &str = "import time\nopen(\"up\", \"w\").close()\ntime.sleep(60)\n";
+
+fn write(stage: &Stage, name: &str, text: &str) {
+    std::fs::write(stage.folder().join(name), text).unwrap();
+}
+
+fn until_up() -> &'static str {
+    "while [ ! -e up ]; do sleep 0.02; done\n"
+}
+
+#[test]
+fn a_bot_that_a_script_puts_into_the_background_means_75() {
+    let stage = Stage::new();
+    write(&stage, "main.py", WAITS);
+    let script = format!("nohup python3 main.py >/dev/null 2>&1 &\necho $! > pid\n{}", until_up());
+    write(&stage, "start.sh", &script);
+    stage.run_command("sh", &["start.sh"]).env("BOT_TOKEN", token()).end().exits(75).says(WARNING);
+    let pid = std::fs::read_to_string(stage.folder().join("pid")).unwrap();
+    assert!(!is_alive(pid.trim().parse().unwrap()));
+    assert!(stage.lock_is_free());
+}
+
+#[test]
+fn a_bot_that_forks_twice_means_75() {
+    let stage = Stage::new();
+    let fork = "import os, time\n\
+                if os.fork(): os._exit(0)\n\
+                os.setsid()\n\
+                if os.fork(): os._exit(0)\n\
+                time.sleep(60)\n";
+    write(&stage, "main.py", fork);
+    stage.run_command("python3", &["main.py"]).end().exits(75).says("a bot must stay in the");
+}
+
+#[test]
+fn a_bot_that_restarts_itself_by_spawning_means_75() {
+    let stage = Stage::new();
+    let restart = "import os, subprocess, sys, time\n\
+                   if \"again\" in sys.argv: time.sleep(60)\n\
+                   subprocess.Popen([sys.executable, *sys.argv, \"again\"])\n";
+    write(&stage, "main.py", restart);
+    stage.run_command("python3", &["main.py"]).end().exits(75).says(WARNING);
+}
+
+#[test]
+fn another_process_that_is_left_behind_is_only_warned_of() {
+    let stage = Stage::new();
+    write(&stage, "start.sh", "sleep 60 &\n");
+    stage.run_command("sh", &["start.sh"]).end().exits(0).says(WARNING);
+}
+
+#[test]
+fn a_bot_that_failed_keeps_its_exit_status() {
+    let stage = Stage::new();
+    let script = format!("python3 main.py &\n{}exit 3\n", until_up());
+    write(&stage, "main.py", WAITS);
+    write(&stage, "start.sh", &script);
+    stage.run_command("sh", &["start.sh"]).env("BOT_TOKEN", token()).end().exits(3).says(WARNING);
+}
