@@ -80,7 +80,7 @@ fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let is_near = matches!(process.likeness, Fact::Known(CommandLikeness::Near(_)));
     match process.tokens.mine {
         Fact::Known(MyToken::Seen(_)) if request.policy.same_token != SameToken::Off => {
-            Relevance::Candidate
+            if request.polls(process) { Relevance::Candidate } else { Relevance::Suspect }
         }
         Fact::Known(MyToken::Seen(_) | MyToken::NotLookedFor | MyToken::NotSeen)
         | Fact::Unknown => {
