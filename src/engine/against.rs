@@ -2,7 +2,7 @@
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, NameSource};
-use crate::engine::process::{GuardedInstance, OtherGuard, Process};
+use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role};
 use crate::engine::snapshot::Caller;
 use crate::engine::token::MyToken;
 
@@ -77,7 +77,12 @@ pub fn against(me: &Caller, process: &Process) -> Against {
         Fact::Known(Some(variable)) => return Against::Doubt(Doubt::Variable(variable)),
         Fact::Unknown => return Against::Doubt(Doubt::UnreadableEnvironment),
     }
-    if me.bots >= 2 && has_several_bots(me, process) && process.same_program != Fact::Known(true) {
+    // What a guard runs is below it, and in its record.
+    if process.role != Role::Monopoll
+        && me.bots >= 2
+        && has_several_bots(me, process)
+        && process.same_program != Fact::Known(true)
+    {
         return Against::Doubt(Doubt::SeveralBots);
     }
     Against::Nothing

@@ -39,7 +39,10 @@ impl ConflictTree {
     }
 }
 
-type Candidates = BTreeMap<u32, (BTreeSet<Evidence>, Option<Objection>)>;
+/// The evidence for a candidate, and the reason not to act on it.
+type Findings = (BTreeSet<Evidence>, Option<Objection>);
+
+type Candidates = BTreeMap<u32, Findings>;
 
 pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     let table: BTreeMap<u32, &Process> =
@@ -62,11 +65,11 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
             }
         }
     }
-    for guard in other_guards(&table, &candidates) {
+    for (guard, doubt) in other_guards(&table, &candidates) {
         let against = table.get(&guard).and_then(|process| against_member(snapshot, process));
         let (evidence, objection) = candidates.entry(guard).or_default();
         evidence.insert(Evidence::Lock);
-        *objection = objection.take().or(against);
+        *objection = objection.take().or(doubt).or(against);
     }
     classified.conflicts = conflict_trees(policy, snapshot, &table, &candidates);
     classified.conflicts.extend(unseen_holders(snapshot, &table));
@@ -91,18 +94,27 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
     classified
 }
 
-/// Returns the guards of other locks above a candidate, which are asked like one of this lock.
-fn other_guards(table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> BTreeSet<u32> {
-    let guard_of = |(pid, (evidence, _)): (&u32, &(BTreeSet<Evidence>, Option<Objection>))| {
+/// Returns the guards of other locks above a candidate, which are asked like one of this lock, each
+/// with the objection to that candidate: it holds for the guard that would end it as well.
+fn other_guards(
+    table: &BTreeMap<u32, &Process>,
+    candidates: &Candidates,
+) -> BTreeMap<u32, Option<Objection>> {
+    let guard_of = |(pid, (evidence, objection)): (&u32, &Findings)| {
         let guard = table.get(pid)?.guard_to_ask()?;
         let is_found = match guard.guards {
             GuardedInstance::Mine => true,
             GuardedInstance::Another => evidence.contains(&Evidence::Command),
         };
         let is_seen = || table.get(&guard.process.pid).is_some_and(|seen| seen.id == guard.process);
-        (is_found && is_seen()).then_some(guard.process.pid)
+        (is_found && is_seen()).then(|| (guard.process.pid, objection.clone()))
     };
-    candidates.iter().filter_map(guard_of).collect()
+    let mut guards: BTreeMap<u32, Option<Objection>> = BTreeMap::new();
+    for (guard, objection) in candidates.iter().filter_map(guard_of) {
+        let known = guards.entry(guard).or_default();
+        *known = known.take().or(objection);
+    }
+    guards
 }
 
 /// One conflict for each topmost candidate, with everything below it. A guard always stands for
@@ -148,14 +160,12 @@ fn conflict_trees(
         for member in &tree {
             let own = candidates.get(&member.id.pid);
             evidence.extend(own.into_iter().flat_map(|(evidence, _)| evidence));
-            let limit = || {
-                if proven.contains(&member.id.pid) {
-                    None
-                } else {
-                    limit_of_all(&limits, snapshot, member)
-                }
-            };
+            let is_proven = proven.contains(&member.id.pid);
+            let limit = || if is_proven { None } else { limit_of_all(&limits, snapshot, member) };
+            // What speaks against a member that was found by itself speaks against the whole tree.
+            let its_own = own.filter(|_| !is_proven).and_then(|(_, objection)| objection.clone());
             objection = objection
+                .or(its_own)
                 .or_else(|| against_member(snapshot, member))
                 .or_else(|| limit().map(Objection::Shield));
         }
