@@ -1,9 +1,11 @@
 //! Hints about a plan that is not wanted: for `plan` every key that would change it, with its
 //! place; for a refused start one hint, in the line of the refusal.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::engine::action::Action;
+use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
@@ -105,9 +107,33 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
             set_key(context, "same_token")
         ));
     }
-    let mut seen = std::collections::BTreeSet::new();
+    lines.extend(too_broad(plan));
+    let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     lines
+}
+
+/// The entries that found different programs: a bot is one.
+fn too_broad(plan: &Plan) -> Vec<String> {
+    let mut programs: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for conflict in &plan.conflicts {
+        let name = conflict.root.as_ref().and_then(|root| root.name.known());
+        for evidence in &conflict.evidence {
+            if let (Evidence::Match(index), Some(name)) = (evidence, name) {
+                programs.entry(*index).or_default().insert(name);
+            }
+        }
+    }
+    programs.retain(|_, names| names.len() > 1);
+    let line = |(index, names): (usize, BTreeSet<&str>)| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{}`", sanitize(name))).collect();
+        format!(
+            "match[{index}] finds different programs ({}); add what identifies the bot, such as \
+             `name` or `cwd`",
+            names.join(", ")
+        )
+    };
+    programs.into_iter().map(line).collect()
 }
 
 fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
