@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::action::SameToken;
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::likeness::{CommandLikeness, NearMiss};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::policy::{MatchEntry, Policy};
 use crate::engine::process::{Process, Role};
@@ -117,11 +118,12 @@ fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
             && process.cwd.known().is_some_and(|cwd| Some(cwd.as_path()) == my_folder)
     };
     let is_here = process.container == Fact::Known(None);
+    // A title hides the script, in my folder and with my interpreter.
+    let is_my_program = process.same_program == Fact::Known(true)
+        || process.likeness == Fact::Known(CommandLikeness::Near(NearMiss::RewrittenTitle));
     match process.connected {
         Fact::Known(true) => true,
-        Fact::Unknown => {
-            is_here && (process.same_program == Fact::Known(true) || is_orphan_in_my_folder())
-        }
+        Fact::Unknown => is_here && (is_my_program || is_orphan_in_my_folder()),
         Fact::Known(false) => {
             is_here
                 && is_orphan_in_my_folder()

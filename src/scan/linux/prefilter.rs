@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::action::SameToken;
-use crate::engine::likeness::CommandLikeness;
+use crate::engine::likeness::{CommandLikeness, NearMiss};
 use crate::engine::pattern::Pattern;
 use crate::engine::token_search::may_be_in;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
@@ -126,11 +126,14 @@ impl ScanRequest {
         if !buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
             return similar;
         }
-        let runs_command = hint.is_some()
-            && self.command.as_ref().is_some_and(|command| {
-                let cwd = folder(proc, pid);
-                running(proc, pid, &buffers.args, cwd.as_deref(), |it| command.is_same_program(it))
-            });
+        let runs_command = likeness == CommandLikeness::Near(NearMiss::RewrittenTitle)
+            || hint.is_some()
+                && self.command.as_ref().is_some_and(|command| {
+                    let cwd = folder(proc, pid);
+                    running(proc, pid, &buffers.args, cwd.as_deref(), |it| {
+                        command.is_same_program(it)
+                    })
+                });
         match scope {
             _ if runs_command => Relevance::Candidate,
             ScanScope::All => Relevance::Suspect,
