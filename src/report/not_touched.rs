@@ -58,7 +58,7 @@ fn suspects(suspects: &[Process]) -> Option<String> {
             Some(format!("`{name}` (pid {}) has {SUSPECT}; not touched", one.id.pid))
         }
         many => Some(format!(
-            "{} processes have {SUSPECT}; not touched ({})",
+            "{} processes have the same token in their environment; not touched ({})",
             many.len(),
             conflict_text::pids(many)
         )),

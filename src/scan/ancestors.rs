@@ -99,9 +99,16 @@ pub(super) trait Ancestry {
         if self.has_foreign_session(of) {
             return Fact::Known(true);
         }
-        let by_adopter =
-            Some(of.parent) == INIT || supervisors::adopts_orphans(&self.args(of.parent));
-        if by_adopter && !has_sessions { Fact::Unknown } else { Fact::Known(by_adopter) }
+        let adopts_only = supervisors::adopts_orphans(&self.args(of.parent));
+        let by_adopter = Some(of.parent) == INIT || adopts_only;
+        // The first program of a container may be one like a shell, which starts others itself, in
+        // its own session.
+        let may_have_started_it = !adopts_only && of.session == self.session(of.parent);
+        if by_adopter && (!has_sessions || may_have_started_it) {
+            Fact::Unknown
+        } else {
+            Fact::Known(by_adopter)
+        }
     }
 
     /// Returns whether a process has neither a session of its own nor its parent's: it keeps its
