@@ -62,7 +62,11 @@ impl Command {
     }
 
     fn likeness_of(&self, it: &Invocation, process: &RunningCommand<'_>) -> CommandLikeness {
-        let is_here = process.cwd.is_some_and(|cwd| self.is_folder(cwd));
+        // Another user's folder cannot be read, but a path from the root is the same everywhere.
+        let is_here = match process.cwd {
+            Some(cwd) => self.is_folder(cwd),
+            None => matches!(&it.target, Target::Script(path, _) if path.is_absolute()),
+        };
         let has_same_args = it.args == self.runs.args;
         if !is_here && !has_same_args {
             return CommandLikeness::Different;
@@ -180,7 +184,12 @@ impl Command {
 
     /// The same path as it is written, or the same file.
     fn is_my_file(&self, path: &Path, process: &RunningCommand<'_>) -> bool {
-        let (Some(mine), Some(cwd)) = (&self.file, process.cwd) else { return false };
+        let Some(mine) = &self.file else { return false };
+        let cwd = match process.cwd {
+            Some(cwd) => cwd,
+            None if path.is_absolute() => Path::new("/"),
+            None => return false,
+        };
         !path.as_os_str().is_empty()
             && (absolute(path, cwd) == *mine || is_same_file(&cwd.join(path), mine))
     }

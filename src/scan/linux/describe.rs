@@ -22,7 +22,6 @@ use crate::scan::linux::find_by_marker;
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running};
 use crate::scan::request::ScanRequest;
-use crate::scan::same_command::RunningCommand;
 use crate::scan::serves_others::serves_others;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
@@ -87,6 +86,28 @@ impl<'a> Describer<'a> {
             && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(ProcStat::is_exiting)
     }
 
+    /// Compares a process with COMMAND: first what it runs, then all of it.
+    fn compare(
+        &self,
+        pid: u32,
+        args: Option<&[u8]>,
+        cwd: Option<&Path>,
+    ) -> (Fact<bool>, Fact<CommandLikeness>) {
+        let Some(command) = &self.request.command else {
+            return (Fact::Known(false), Fact::Known(CommandLikeness::Different));
+        };
+        let Some(args) = args else { return (Fact::Unknown, Fact::Unknown) };
+        let (same_program, likeness) = running(self.proc, pid, args, cwd, |process| {
+            (command.is_same_program(process), command.likeness(process))
+        });
+        // Without its folder, only a path from the root can be compared.
+        if cwd.is_some() || likeness.is_same() {
+            (Fact::Known(same_program), Fact::Known(likeness))
+        } else {
+            (Fact::Unknown, Fact::Unknown)
+        }
+    }
+
     fn facts(
         &mut self,
         id: ProcessId,
@@ -126,20 +147,8 @@ impl<'a> Describer<'a> {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
         }
-        let command = self.request.command.as_ref();
-        let (same_program, likeness) = match command {
-            None => (Fact::Known(false), Fact::Known(CommandLikeness::Different)),
-            Some(_) if args.known().is_none() || cwd.is_none() => (Fact::Unknown, Fact::Unknown),
-            Some(command) => {
-                let compare = |process: &RunningCommand<'_>| {
-                    (
-                        Fact::Known(command.is_same_program(process)),
-                        Fact::Known(command.likeness(process)),
-                    )
-                };
-                running(self.proc, pid, &buffers.args, cwd.as_deref(), compare)
-            }
-        };
+        let readable = args.known().map(|_| buffers.args.as_slice());
+        let (same_program, likeness) = self.compare(pid, readable, cwd.as_deref());
         let environ = environ.is_some().then_some(buffers.environ.as_slice());
         let connected = if needs_connection(&tokens, likeness) {
             self.connections.is_connected(pid, environ)
