@@ -138,6 +138,7 @@ fn a_guard_writes_its_files_as_the_version_before_did() {
     let since = serde_json::from_str::<Value>(&record).unwrap()["since"].as_u64().unwrap();
     let command = testbot().display().to_string();
     let mut guard = Guard {
+        instance: "test",
         process: Process::of(start.pid()),
         child: Process::of(bot),
         ticket: 1,
@@ -201,6 +202,7 @@ fn a_guard_answers_a_start_of_the_version_before() {
         let line = format!("{}\n", history.lines().last().unwrap());
         let event: Value = serde_json::from_str(&line).unwrap();
         let guard = Guard {
+            instance: "test",
             process,
             child: Process { pid: bot, start: 0 },
             ticket: 1,

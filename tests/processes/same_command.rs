@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::supervisors::peer;
 
 /// A bot in Python that says when it is there.
-const PYTHON: &str = "#!/usr/bin/env python3\nimport os, time\n\
+pub(crate) const PYTHON: &str = "#!/usr/bin/env python3\nimport os, time\n\
                       open(f'ready-{os.getpid()}', 'w').close()\ntime.sleep(600)\n";
 
 /// The same for node, bun and deno.
@@ -20,7 +20,7 @@ const JAVASCRIPT: &str = "const fs = require('fs');\n\
                           fs.writeFileSync(`ready-${process.pid}`, '');\n\
                           setTimeout(() => {}, 600000);\n";
 
-fn write(stage: &Stage, name: &str, text: &str) {
+pub(crate) fn write(stage: &Stage, name: &str, text: &str) {
     let path = stage.folder().join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
@@ -36,7 +36,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn program<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
+pub(crate) fn program<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
     let words = words(line);
     let args: Vec<&str> = words[1..].iter().map(String::as_str).collect();
     stage.program(&words[0], &args)
@@ -44,7 +44,7 @@ fn program<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
 
 /// Starts a bot and waits until it runs; returns its pid too.
 #[track_caller]
-fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Running<'a>, u32) {
+pub(crate) fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Running<'a>, u32) {
     let running = start.start();
     let pid = stage.wait_until("the bot", || {
         fs::read_dir(folder).unwrap().flatten().find_map(|entry| {
@@ -57,7 +57,7 @@ fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Running<'a>, u
 }
 
 #[track_caller]
-fn end(stage: &Stage, running: Running<'_>, pid: u32) {
+pub(crate) fn end(stage: &Stage, running: Running<'_>, pid: u32) {
     drop(running);
     if monopoll_test_bots::stage::is_alive(pid) {
         monopoll_test_bots::stage::send(pid, nix::sys::signal::Signal::SIGKILL);
@@ -77,7 +77,7 @@ fn plan<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Star
 }
 
 /// The processes of all conflicts.
-fn found(plan: &Value) -> Vec<u64> {
+pub(crate) fn found(plan: &Value) -> Vec<u64> {
     let conflicts = plan["conflicts"].as_array().unwrap().iter();
     let pids = |it: &Value| {
         let tree = it["tree"].as_array().cloned().unwrap_or_default();

@@ -2,9 +2,12 @@
 //! without permission.
 
 use monopoll_test_bots::programs::testbot;
-use monopoll_test_bots::stage::{Stage, Start};
+use monopoll_test_bots::stage::{Stage, Start, is_alive, token};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use crate::same_command::{bot, write};
 
 /// A user id that nobody has.
 const NOBODY: u32 = 54321;
@@ -104,4 +107,86 @@ fn another_users_bot_that_may_not_be_signaled_refuses_with_77() {
         .says("its environment cannot be read; run monopoll as the user");
     assert!(roots.is_alive());
     assert_eq!(stage.events().len(), 1);
+}
+
+/// A stage with a folder in which several users start a script that somebody owns.
+fn shared_stage() -> Stage {
+    let stage = Stage::new();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    mode(stage.folder(), 0o755);
+    let app = app(&stage);
+    fs::create_dir(&app).unwrap();
+    mode(&app, 0o777);
+    write(&stage, "app/bot.sh", "#!/bin/sh\n: > ready-$$\nsleep 600\n");
+    chown(app.join("bot.sh"), Some(NOBODY), Some(NOBODY)).unwrap();
+    write(&stage, "app/.env", &format!("BOT_TOKEN={}\n", token()));
+    stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
+    stage
+}
+
+fn app(stage: &Stage) -> PathBuf {
+    stage.folder().join("app")
+}
+
+/// A user id that nobody has either.
+const THIRD: u32 = 54322;
+
+/// `monopoll ARGS -- sh …/bot.sh` as this user, with a lock of its own and without a name.
+fn guard<'a>(stage: &'a Stage, user: u32, args: &[&str]) -> Start<'a> {
+    let locks = stage.folder().join(format!("locks-{user}"));
+    let _ = fs::create_dir(&locks);
+    fs::set_permissions(&locks, PermissionsExt::from_mode(0o700)).unwrap();
+    chown(&locks, Some(user), Some(user)).unwrap();
+    let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", locks.display());
+    let script = app(stage).join("bot.sh").display().to_string();
+    let start = as_user(stage, user, "../monopoll");
+    let start = args.iter().fold(start, |start, argument| start.argument(argument));
+    ["--set", &lock, "--on-conflict", "graceful", "--", "sh", &script]
+        .into_iter()
+        .fold(start, Start::argument)
+}
+
+fn as_user<'a>(stage: &'a Stage, user: u32, program: &str) -> Start<'a> {
+    let id = user.to_string();
+    stage
+        .program("setpriv", &["--reuid", &id, "--regid", &id, "--clear-groups", program])
+        .current_dir(app(stage))
+}
+
+#[test]
+fn root_and_the_owner_of_the_script_see_each_others_guards() {
+    if !monopoll_test_bots::stage::is_root() {
+        return;
+    }
+    for (first, second, name) in [(NOBODY, 0, NOBODY.to_string()), (0, NOBODY, "root".to_owned())] {
+        let stage = shared_stage();
+        let (running, pid) = bot(&stage, guard(&stage, first, &["run"]), &app(&stage));
+        let refused = guard(&stage, second, &["run"]).end();
+        assert!(matches!(refused.code, Some(75 | 77)), "{refused:?}");
+        // Only root sees which guard is above another user's bot.
+        let named = if second == 0 { running.pid() } else { pid };
+        let shows = |what: &str| refused.err.contains(what);
+        assert!(shows(&name) && shows(&format!("(pid {named})")), "{refused:?}");
+        assert!(running.is_alive() && is_alive(pid));
+    }
+}
+
+#[test]
+fn a_third_user_is_named_and_blocks_no_start() {
+    if !monopoll_test_bots::stage::is_root() {
+        return;
+    }
+    let stage = shared_stage();
+    let script = app(&stage).join("bot.sh").display().to_string();
+    let third = as_user(&stage, THIRD, "sh").argument(&script);
+    let (third, pid) = bot(&stage, third, &app(&stage));
+    for user in [0, NOBODY] {
+        let (run, _) = bot(&stage, guard(&stage, user, &["run"]), &app(&stage));
+        run.wait_for(&format!("(pid {pid}) is not touched: it is the same command, run by user"));
+        assert!(third.is_alive());
+        run.signal(nix::sys::signal::Signal::SIGTERM);
+        run.end();
+    }
 }

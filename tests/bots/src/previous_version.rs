@@ -30,6 +30,7 @@ impl Process {
 /// A guard that runs its child.
 #[derive(Debug, Clone)]
 pub struct Guard<'a> {
+    pub instance: &'a str,
     pub process: Process,
     pub child: Process,
     pub ticket: u64,
@@ -46,11 +47,12 @@ impl Guard<'_> {
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
         format!(
             concat!(
-                r#"{{"version":1,"instance":"test","state":"running","ticket":{},"boot":"{}","#,
+                r#"{{"version":1,"instance":"{}","state":"running","ticket":{},"boot":"{}","#,
                 r#""pid_namespace":{},"process":{},"locks":[{{"dev":{},"ino":{}}}],"host":"{}","#,
                 r#""user":"{}","command":"{}","since":{},"profile":null,"child":{},"#,
                 r#""monopoll":"0.1.0"}}"#
             ),
+            self.instance,
             self.ticket,
             boot(),
             pid_namespace(),
@@ -96,13 +98,13 @@ impl Guard<'_> {
 
     /// `$MONOPOLL_HELD` of everything below it.
     pub fn held(&self) -> String {
-        held(self.ticket, self.process, self.lock)
+        held(self.instance, self.ticket, self.process, self.lock)
     }
 }
 
 /// `$MONOPOLL_HELD`
-pub fn held(ticket: u64, guard: Process, lock: &Path) -> String {
-    format!("test:{ticket}:{}:{}:{}", guard.pid, guard.start, lock.display())
+pub fn held(instance: &str, ticket: u64, guard: Process, lock: &Path) -> String {
+    format!("{instance}:{ticket}:{}:{}:{}", guard.pid, guard.start, lock.display())
 }
 
 /// `x.lock.counter`

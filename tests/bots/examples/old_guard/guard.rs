@@ -1,6 +1,6 @@
 //! `old_guard LOCK COMMAND ARGS…`: does what a guard of the version before did, as far as another
 //! start can see: it holds the lock, keeps its files, ends its child when it is asked to, and exits
-//! with 0. What it was asked is a line `asked REQUEST` in `$TESTBOT_LOG`.
+//! with 0. `$OLD_GUARD_INSTANCE` may name it. What it was asked is a line `asked REQUEST` in `$TESTBOT_LOG`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,6 +28,7 @@ pub(super) fn main() {
     let lock = PathBuf::from(args.next().expect("a lock"));
     let program = args.next().expect("a command");
     let args: Vec<_> = args.collect();
+    let instance = env::var("OLD_GUARD_INSTANCE").unwrap_or_else(|_| "test".to_owned());
 
     fs::DirBuilder::new().recursive(true).mode(0o700).create(lock.parent().unwrap()).unwrap();
     let file = OpenOptions::new()
@@ -52,12 +53,13 @@ pub(super) fn main() {
     let process = Process::of(id());
     let mut child = Command::new(&program)
         .args(&args)
-        .env("MONOPOLL_HELD", previous_version::held(ticket, process, &lock))
+        .env("MONOPOLL_HELD", previous_version::held(&instance, ticket, process, &lock))
         .spawn()
         .unwrap();
     let command = [&[program], args.as_slice()].concat();
     let command = command.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
     let guard = Guard {
+        instance: &instance,
         process,
         child: Process::of(child.id()),
         ticket,

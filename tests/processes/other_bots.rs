@@ -1,0 +1,243 @@
+//! What looks like the bot and is none: other bots of the same script, and what serves people.
+
+use std::fs;
+use std::path::Path;
+
+use monopoll_test_bots::programs;
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, skip, token};
+use serde_json::Value;
+
+use crate::same_command::{PYTHON, bot, end, found, program, write};
+
+/// `monopoll ARGS -- LINE`, by `graceful`, with locks of this stage and no name.
+pub(crate) fn unnamed<'a>(stage: &'a Stage, args: &[&str], line: &str) -> Start<'a> {
+    let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display());
+    let start = stage.program(programs::monopoll(), args).set(&lock).on_conflict("graceful");
+    line.split(' ').fold(start.argument("--"), Start::argument)
+}
+
+/// The plan as JSON.
+#[track_caller]
+pub(crate) fn plan(start: Start<'_>) -> Value {
+    let ended = start.flag("--json").end();
+    serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"))
+}
+
+/// A start that a plan must show as refused: its reason.
+#[track_caller]
+pub(crate) fn refusal(plan: &Value) -> &str {
+    assert_eq!(plan["verdict"], "refuse", "{plan:#}");
+    plan["reason"].as_str().unwrap()
+}
+
+/// With my token, where nothing shows who polls.
+pub(crate) fn behind_a_proxy<'a>(start: Start<'a>, token: &str) -> Start<'a> {
+    start.env("BOT_TOKEN", token).env("HTTPS_PROXY", "http://127.0.0.1:9")
+}
+
+fn main_py() -> Stage {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    stage
+}
+
+#[track_caller]
+fn starts<'a>(stage: &'a Stage, start: Start<'a>) -> (Running<'a>, u32) {
+    bot(stage, start, stage.folder())
+}
+
+#[test]
+fn a_token_under_any_name_tells_two_bots_of_one_script_apart() {
+    let stage = main_py();
+    let (mine, other) = (token(), token());
+    let first = program(&stage, "python3 main.py").env("MY_SECRET", &other);
+    let (_first, pid) = starts(&stage, first);
+    let start = |args: &[&str], token: &str| {
+        unnamed(&stage, args, "python3 main.py").env("MY_SECRET", token)
+    };
+    let shown = start(&["plan"], &mine).end().exits(0);
+    assert!(shown.out.contains("another bot's process"), "{shown:?}");
+    let (_second, _) = starts(&stage, start(&["run"], &mine));
+    assert!(is_alive(pid));
+    assert_eq!(found(&plan(start(&["plan"], &other))), [u64::from(pid)]);
+}
+
+#[test]
+fn two_guarded_bots_of_one_script_with_tokens_of_their_own_both_live() {
+    let stage = main_py();
+    let (mine, other) = (token(), token());
+    let start = |args: &[&str], token: &str| {
+        unnamed(&stage, args, "python3 main.py").env("MY_SECRET", token)
+    };
+    let (first, pid) = starts(&stage, start(&["run"], &other));
+    let (_second, own) = starts(&stage, start(&["run"], &mine));
+    assert!(first.is_alive() && is_alive(pid));
+    assert!(found(&plan(start(&["plan"], &other))).contains(&u64::from(pid)));
+    let plan = plan(start(&["plan"], &mine));
+    assert!(found(&plan).contains(&u64::from(own)), "{plan:#}");
+    assert!(!found(&plan).contains(&u64::from(pid)), "{plan:#}");
+}
+
+#[test]
+fn two_given_names_of_one_script_are_two_bots() {
+    let stage = main_py();
+    let start = |args: &[&str], name: &str| {
+        unnamed(&stage, args, "python3 main.py").flag("--instance").flag(name)
+    };
+    let (first, pid) = starts(&stage, start(&["run"], "bot-a"));
+    let (_second, _) = starts(&stage, start(&["run"], "bot-b"));
+    assert!(first.is_alive() && is_alive(pid));
+    let (_third, _) = starts(&stage, start(&["run"], "bot-a"));
+    assert!(!is_alive(pid));
+    first.end().exits(0);
+}
+
+#[test]
+fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
+    let stage = main_py();
+    write(&stage, "profiles/b.env", &format!("BOT_TOKEN={}\n", token()));
+    let start = |args: &[&str], profile: &str| {
+        unnamed(&stage, args, "python3 main.py").env("BOT_PROFILE", profile)
+    };
+    let running = program(&stage, "python3 main.py").env("BOT_PROFILE", "a");
+    let (running, pid) = starts(&stage, running);
+    let env_file = format!("env_file='{}/profiles/b.env'", stage.folder().display());
+    let refused = start(&["run"], "b").set(&env_file).end().exits(75);
+    assert!(refused.err.contains("$BOT_PROFILE has another value there"), "{refused:?}");
+    assert!(is_alive(pid));
+    let same = plan(start(&["plan"], "a").set(&env_file));
+    assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()));
+    end(&stage, running, pid);
+
+    // Where the other one is guarded, too.
+    let (first, pid) = starts(&stage, start(&["run"], "a"));
+    let refused = start(&["run"], "b").end().exits(75);
+    assert!(refused.err.contains("$BOT_PROFILE has another value there"), "{refused:?}");
+    assert!(first.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
+    let stage = main_py();
+    write(&stage, "admin.py", &format!("{PYTHON}\n"));
+    let env = format!("BOT_TOKEN={}\nADMIN_BOT_TOKEN={}\n", token(), token());
+    write(&stage, ".env", &env);
+    let (first, pid) = starts(&stage, unnamed(&stage, &["run"], "python3 main.py"));
+    let other = plan(unnamed(&stage, &["plan"], "python3 admin.py"));
+    assert!(refusal(&other).contains("`instance`"), "{other:#}");
+    let refused = unnamed(&stage, &["run"], "python3 admin.py").end().exits(75);
+    assert!(refused.err.contains("give each bot a name with `instance`"), "{refused:?}");
+    assert!(first.is_alive() && is_alive(pid));
+    let same = plan(unnamed(&stage, &["plan"], "python3 main.py"));
+    assert_eq!(same["verdict"], "act", "{same:#}");
+}
+
+#[test]
+fn a_digest_is_no_token() {
+    let stage = main_py();
+    let line = format!("python3 main.py --image sha256:{}", "0123456789abcdef".repeat(4));
+    let (_bot, pid) = starts(&stage, program(&stage, &line));
+    let plan = plan(unnamed(&stage, &["plan"], &line).env("BOT_TOKEN", token()));
+    assert_eq!((found(&plan), &plan["verdict"]), (vec![u64::from(pid)], &"act".into()));
+}
+
+/// A tmux server of this stage's own, with one window for this command and one for a person.
+fn tmux<'a>(stage: &'a Stage, command: &str) -> Option<Start<'a>> {
+    let words = ["-S", "tmux", "-f", "/dev/null", "new-session", "-d", command];
+    let words = [&words[..], &[";", "new-window", "-d", "sleep 600"]].concat();
+    if !Path::new("/usr/bin/tmux").exists() {
+        skip("tmux is missing; `.ci/run` installs it");
+        return None;
+    }
+    Some(stage.program("tmux", &words).env("SHELL", "/bin/sh"))
+}
+
+fn tmux_server(stage: &Stage) -> u32 {
+    let asked = stage.program("tmux", &["-S", "tmux", "display-message", "-p", "#{pid}"]).end();
+    asked.exits(0).out.trim().parse().unwrap()
+}
+
+/// A `match` entry for everything in this stage's folder with `main.py` on its command line.
+fn entry(stage: &Stage) -> String {
+    format!("match = [{{ cmdline = 'main\\.py', cwd = '{}' }}]\n", stage.folder().display())
+}
+
+#[test]
+fn a_pattern_ends_the_bot_in_a_window_and_not_the_terminal_multiplexer() {
+    let stage = main_py();
+    write(&stage, "new.py", PYTHON);
+    let Some(tmux) = tmux(&stage, "python3 main.py") else { return };
+    let (client, pid) = starts(&stage, tmux);
+    client.end().exits(0);
+    let server = tmux_server(&stage);
+    let cmdline = fs::read_to_string(format!("/proc/{server}/cmdline")).unwrap();
+    assert!(cmdline.contains("python3 main.py"), "{cmdline}");
+    let (_new, _) =
+        starts(&stage, unnamed(&stage, &["run"], "python3 new.py").config(&entry(&stage)));
+    assert!(!is_alive(pid) && is_alive(server));
+    let windows = stage.program("tmux", &["-S", "tmux", "list-windows", "-F", "#{pane_pid}"]).end();
+    assert_eq!(windows.out.lines().count(), 1, "the person's window: {windows:?}");
+}
+
+#[test]
+fn a_terminal_multiplexer_that_has_my_token_is_not_mentioned() {
+    let stage = main_py();
+    let Some(tmux) = tmux(&stage, "sleep 600") else { return };
+    let mine = token();
+    // Its parent is PID 1, and its folder is mine.
+    behind_a_proxy(tmux, &mine).end().exits(0);
+    let server = u64::from(tmux_server(&stage));
+    let plan = plan(behind_a_proxy(unnamed(&stage, &["plan"], "python3 main.py"), &mine));
+    assert_eq!(plan["verdict"], "clear", "{plan:#}");
+    let suspects = plan["suspects"].as_array().unwrap();
+    assert!(suspects.iter().all(|it| it["pid"] != server), "{plan:#}");
+}
+
+#[test]
+fn a_pattern_finds_the_bot_below_what_only_names_it() {
+    let stage = main_py();
+    write(&stage, "new.py", PYTHON);
+    for name in ["screen", "sshd", "vim"] {
+        let path = stage.folder().join(name);
+        stage.program("cp", &["/bin/sh", path.to_str().unwrap()]).end().exits(0);
+    }
+    write(&stage, "supervisord", "import subprocess\nsubprocess.run(['python3', 'main.py'])\n");
+    let below = "python3 main.py; :";
+    for words in [
+        &["./screen", "-c", below, "main.py"][..],
+        &["./sshd", "-c", below],
+        &["./vim", "-c", below, "main.py"],
+        &["python3", "supervisord", "-c", "main.py.conf"],
+    ] {
+        let (server, pid) = starts(&stage, stage.program(words[0], &words[1..]));
+        let plan = plan(unnamed(&stage, &["plan"], "python3 new.py").config(&entry(&stage)));
+        assert_eq!(found(&plan), [u64::from(pid)], "{words:?}: {plan:#}");
+        end(&stage, server, pid);
+    }
+}
+
+#[test]
+fn a_pattern_of_the_command_line_alone_is_warned_about() {
+    let stage = main_py();
+    // No other process of this machine has that name.
+    let name = format!("{}.py", stage.folder().file_name().unwrap().display());
+    write(&stage, &name, PYTHON);
+    let config = format!("match = [{{ cmdline = '{}' }}]\n", regex_escape(&name));
+    let _pager = stage.program("tail", &["-f", &name]).start();
+    let _agent = stage.program("sh", &["-c", "sleep 600; :", &name]).start();
+    let (_bot, pid) = starts(&stage, program(&stage, &format!("python3 {name}")));
+    let shown = unnamed(&stage, &["plan"], "python3 main.py").config(&config).end().exits(0);
+    let seen = plan(unnamed(&stage, &["plan"], "python3 main.py").config(&config));
+    assert!(found(&seen).contains(&u64::from(pid)), "{seen:#}");
+    assert!(!seen.to_string().contains("tail -f"), "{seen:#}");
+    assert!(shown.out.contains("match[0] finds different programs"), "{shown:?}");
+    let check = stage.program(programs::monopoll(), &["config", "check"]).config(&config).end();
+    assert!(
+        [&check.out, &check.err].iter().any(|text| text.contains("match[0] has only `cmdline`")),
+        "{check:?}"
+    );
+}
+
+fn regex_escape(name: &str) -> String {
+    name.replace('.', "\\.")
+}

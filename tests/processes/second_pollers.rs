@@ -1,0 +1,178 @@
+//! Second pollers that are easily missed: bots that lost their launcher, hid their command line, or
+//! belong to another user or version.
+
+use std::fs;
+
+use monopoll_test_bots::programs::example;
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
+use nix::sys::signal::Signal;
+
+use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
+use crate::same_command::{PYTHON, bot, found, program, write};
+
+/// Kills a launcher, and waits until the bot below it is an orphan.
+#[track_caller]
+fn orphan(stage: &Stage, launcher: &Running<'_>, bot: u32) {
+    launcher.signal(Signal::SIGKILL);
+    let launcher = launcher.pid();
+    stage.wait_until("an orphan", || {
+        let stat = fs::read_to_string(format!("/proc/{bot}/stat")).unwrap();
+        let parent = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().to_owned();
+        (parent != launcher.to_string()).then_some(())
+    });
+}
+
+#[test]
+fn a_bot_whose_launcher_was_killed_is_found_by_its_token() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "start.sh", "#!/bin/sh\npython3 main.py\nexit\n");
+    let mine = token();
+    let launcher = program(&stage, "./start.sh").env("BOT_TOKEN", &mine);
+    let (launcher, pid) = bot(&stage, launcher, stage.folder());
+    orphan(&stage, &launcher, pid);
+    let start = |args: &[&str]| unnamed(&stage, args, "./start.sh").env("BOT_TOKEN", &mine);
+    let refused = start(&["run"]).end().exits(75);
+    assert!(
+        refused.err.contains(&format!("(pid {pid}) carries the same bot token"))
+            && !refused.err.contains("\"act\""),
+        "{refused:?}"
+    );
+    assert!(is_alive(pid));
+    let acting = plan(start(&["plan"]).set("same_token='act'"));
+    assert_eq!((found(&acting), &acting["verdict"]), (vec![u64::from(pid)], &"act".into()));
+    let (_own, _) = bot(&stage, start(&["run"]).set("same_token='act'"), stage.folder());
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn an_orphan_with_my_token_in_another_folder_or_below_its_launcher_is_only_a_suspect() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "worker.py", &format!("{PYTHON}\n"));
+    write(&stage, "other/worker.py", &format!("{PYTHON}\n"));
+    let mine = token();
+    let below_shell = |folder: &str| {
+        let start = stage.program("sh", &["-c", "python3 worker.py; exit"]);
+        let folder = stage.folder().join(folder);
+        bot(&stage, start.env("BOT_TOKEN", &mine).current_dir(&folder), &folder)
+    };
+    let (_launcher, _) = below_shell("");
+    let (launcher, elsewhere) = below_shell("other");
+    orphan(&stage, &launcher, elsewhere);
+    let plan = plan(unnamed(&stage, &["plan"], "python3 main.py").env("BOT_TOKEN", &mine));
+    assert_eq!(plan["verdict"], "clear", "{plan:#}");
+    assert!(plan["suspects"].as_array().unwrap().iter().any(|it| it["pid"] == elsewhere));
+}
+
+#[test]
+fn a_process_that_the_bot_spawned_is_found_when_the_bot_was_killed() {
+    let stage = Stage::new();
+    let text = "import multiprocessing, os, time\n\
+                def poll():\n    open(f'ready-{os.getpid()}', 'w').close()\n    time.sleep(600)\n\
+                if __name__ == '__main__':\n\
+                \x20   multiprocessing.set_start_method('spawn')\n\
+                \x20   multiprocessing.Process(target=poll).start()\n    time.sleep(600)\n";
+    write(&stage, "main.py", text);
+    let mine = token();
+    let first = program(&stage, "python3 main.py").env("BOT_TOKEN", &mine);
+    let (first, pid) = bot(&stage, first, stage.folder());
+    orphan(&stage, &first, pid);
+    let plan = plan(unnamed(&stage, &["plan"], "python3 main.py").env("BOT_TOKEN", &mine));
+    assert!(refusal(&plan).contains("carries the same bot token"), "{plan:#}");
+    assert!(found(&plan).contains(&u64::from(pid)), "{plan:#}");
+}
+
+#[test]
+fn a_match_entry_that_finds_nothing_switches_nothing_off() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let (_bot, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    for name in ["python", "python3?(\\.\\d+)?"] {
+        let config =
+            format!("match = [{{ name = '{name}', cwd = '{}' }}]\n", stage.folder().display());
+        let plan = plan(unnamed(&stage, &["plan"], "python3 main.py").config(&config));
+        assert_eq!(found(&plan), [u64::from(pid)], "{name}: {plan:#}");
+    }
+}
+
+#[test]
+fn a_poller_with_the_token_in_its_url_is_found_and_an_upload_is_not() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let mine = token();
+    for (method, is_found) in [("sendDocument", false), ("getUpdates?timeout=50", true)] {
+        let url = format!("https://api.telegram.org/bot{mine}/{method}");
+        let request = stage.program("sh", &["-c", "sleep 600; :", "curl", &url]).start();
+        let start = unnamed(&stage, &["plan"], "python3 main.py").env("BOT_TOKEN", &mine);
+        let plan = plan(start);
+        assert_eq!(found(&plan).contains(&u64::from(request.pid())), is_found, "{plan:#}");
+        assert_eq!(plan["verdict"] == "refuse", is_found, "{plan:#}");
+    }
+}
+
+/// A python3 that runs this line under another title.
+fn titled<'a>(stage: &'a Stage, script: &str) -> Start<'a> {
+    let asked =
+        stage.program("python3", &["-c", "import os; print(os.readlink('/proc/self/exe'))"]);
+    let python = asked.end().exits(0).out.trim().to_owned();
+    let home = stage.program("python3", &["-c", "import sys; print(sys.prefix)"]).end().exits(0);
+    stage
+        .program(python, &[])
+        .arg0("bot: polling")
+        .stdin_text(script)
+        .env("PYTHONHOME", home.out.trim())
+}
+
+#[test]
+fn a_rewritten_title_is_a_near_miss_and_with_my_token_a_conflict() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let mine = token();
+    let (running, pid) = bot(&stage, titled(&stage, PYTHON), stage.folder());
+    let seen = plan(unnamed(&stage, &["plan"], "python3 main.py"));
+    assert_eq!(found(&seen), [] as [u64; 0], "{seen:#}");
+    let near = seen["near_misses"].as_array().unwrap().iter().find(|it| it["pid"] == pid);
+    let reason = near.unwrap_or_else(|| panic!("{seen:#}"))["reason"].as_str().unwrap();
+    assert!(reason.contains("under a title that cannot be compared"), "{reason}");
+    drop(running);
+
+    let (_running, pid) =
+        bot(&stage, behind_a_proxy(titled(&stage, PYTHON), &mine), stage.folder());
+    let seen = plan(behind_a_proxy(unnamed(&stage, &["plan"], "python3 main.py"), &mine));
+    assert_eq!(found(&seen), [u64::from(pid)], "{seen:#}");
+}
+
+/// A guard of the version before with this name and a lock of its own.
+#[track_caller]
+fn old_guard<'a>(stage: &'a Stage, name: &str) -> (Running<'a>, u32) {
+    // A guard is known by the name of its program.
+    let guard = stage.folder().join("monopoll");
+    let old = example("old_guard").display().to_string();
+    stage.program("cp", &[&old, guard.to_str().unwrap()]).end().exits(0);
+    let lock = stage.folder().join("old").join(format!("{name}.lock"));
+    let words = [lock.to_str().unwrap(), "python3", "main.py"];
+    bot(stage, stage.program(guard, &words).env("OLD_GUARD_INSTANCE", name), stage.folder())
+}
+
+#[test]
+fn a_guard_of_the_version_before_with_a_guessed_name_is_asked_in_its_own_folder() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let (guard, pid) = old_guard(&stage, "main.py-1a2b3c4d");
+    let (_new, _) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
+    guard.end().exits(0);
+    assert!(!is_alive(pid));
+    let asked = |it: &monopoll_test_bots::stage::Event| it.what.starts_with("asked ");
+    assert!(stage.events().iter().any(asked), "{}", stage.transcript());
+}
+
+#[test]
+fn a_guard_with_another_name_puts_the_same_command_in_doubt() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let (guard, pid) = old_guard(&stage, "voice");
+    let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
+    assert!(refused.err.contains("use `--instance voice`"), "{refused:?}");
+    assert!(guard.is_alive() && is_alive(pid));
+}
