@@ -62,20 +62,26 @@ pub fn against(me: &Caller, process: &Process) -> Against {
             (false, _) => Against::AnotherBot(AnotherBot::Token(bot)),
         };
     }
-    if let Fact::Known(Some(guard)) = &process.guard
-        && let Some(against) = below_guard(me, process, guard)
-    {
-        return against;
+    let above = process.guard.known().and_then(Option::as_ref);
+    let below_guard = above.and_then(|guard| below_guard(me, process, guard));
+    if let Some(another @ Against::AnotherBot(_)) = below_guard {
+        return another;
     }
-    if process.tokens.other == Fact::Unknown || process.guard == Fact::Unknown {
+    // The bot was chosen already where it has my token.
+    let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
+    if process.tokens.other == Fact::Unknown
+        || process.guard == Fact::Unknown
+        || is_variable_unknown
+    {
         return Against::Doubt(Doubt::UnreadableEnvironment);
     }
-    match process.other_variable {
-        Fact::Known(None) => {}
-        // The bot was chosen already.
-        Fact::Known(Some(_)) | Fact::Unknown if has_my_token => {}
-        Fact::Known(Some(variable)) => return Against::Doubt(Doubt::Variable(variable)),
-        Fact::Unknown => return Against::Doubt(Doubt::UnreadableEnvironment),
+    if let Some(doubt) = below_guard {
+        return doubt;
+    }
+    if let Fact::Known(Some(variable)) = process.other_variable
+        && !has_my_token
+    {
+        return Against::Doubt(Doubt::Variable(variable));
     }
     // What a guard runs is below it, and in its record.
     if process.role != Role::Monopoll
@@ -90,11 +96,17 @@ pub fn against(me: &Caller, process: &Process) -> Against {
 
 /// A guard with a guessed name that runs my very command is the same bot's, and no objection.
 fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Against> {
-    let is_same_command = process.is_same_command() == Truth::True;
+    let is_same_command = process.is_same_command();
     let doubt = || Against::Doubt(Doubt::BelowGuard(guard.instance.clone()));
     match (guard.guards, me.name_source, guard.name_source) {
         (GuardedInstance::Mine, ..) => None,
-        (GuardedInstance::Another, _, NameSource::Command) if is_same_command => None,
+        (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::True => {
+            None
+        }
+        // It might be asked to end, and not signaled.
+        (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::Unknown => {
+            Some(doubt())
+        }
         (
             GuardedInstance::Another,
             NameSource::Given | NameSource::Token,
@@ -110,8 +122,9 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Aga
     }
 }
 
-/// Returns whether a process has several bots' tokens: its own, or those of the `env_file` of my
-/// folder, which it shares.
+/// Returns whether a process may have several bots' tokens: its own, or those of the `env_file` of
+/// my folder, which it shares.
 fn has_several_bots(me: &Caller, process: &Process) -> bool {
-    process.tokens.count >= 2 || process.cwd.known().is_some_and(|cwd| Some(cwd) == me.cwd.as_ref())
+    let is_in_my_folder = process.cwd.holds(|cwd| Some(cwd) == me.cwd.as_ref());
+    process.tokens.count >= 2 || is_in_my_folder != Truth::False
 }
