@@ -25,7 +25,7 @@ pub struct ScanRequest {
     pub locks: Vec<PathBuf>,
     /// My folder: that of COMMAND, or of a start without one.
     pub cwd: Option<PathBuf>,
-    /// My values of [`CHOOSING_VARIABLES`], in their order.
+    /// My values of the variables that choose among bots, in their order.
     pub variables: Vec<Option<Vec<u8>>>,
     /// This executable, if it is the command-line tool: other starts run it too and are known by
     /// their ticket.
