@@ -35,8 +35,9 @@ fn answers_about(sources: &Sources, text: &str) {
         let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
         for printed in [&printed, &coloured] {
             is_fit_to_be_printed(printed);
-            // A token that was torn apart is none.
-            if !mask_secrets(&text.replace("\\u003a", ":")).contains(&SECRET[..12]) {
+            // A token that was torn apart is none, nor is one with a backslash for its colon.
+            let unescaped = text.replace(r"\\", " ").replace(r"\u003a", ":");
+            if !mask_secrets(&unescaped).contains(&SECRET[..12]) {
                 assert!(!printed.contains(&SECRET[..12]), "{printed} of {text:?}");
             }
         }
