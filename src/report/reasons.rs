@@ -228,8 +228,8 @@ fn doubt(doubt: &Doubt) -> String {
         ),
         Doubt::BelowGuard(instance) => format!(
             "it belongs to the guard of an instance {instance} with another lock; if it is the same \
-             bot, use the same instance and `lock.paths`, else give this one a name of its own \
-             with `instance`"
+             bot, use `--instance {instance}` with the same `lock.paths`, else give this one a name \
+             of its own with `instance`"
         ),
         Doubt::Variable(name) => format!(
             "${name} has another value there; if both are the same bot, start it with the same \

@@ -31,7 +31,8 @@ fn a_bot_that_a_script_puts_into_the_background_means_75() {
 fn a_bot_that_forks_twice_means_75() {
     let stage = Stage::new();
     let fork = "import os, time\n\
-                if os.fork(): os._exit(0)\n\
+                child = os.fork()\n\
+                if child: os.waitpid(child, 0); os._exit(0)\n\
                 os.setsid()\n\
                 if os.fork(): os._exit(0)\n\
                 time.sleep(60)\n";
