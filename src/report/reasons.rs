@@ -227,9 +227,9 @@ fn doubt(doubt: &Doubt) -> String {
              bot's, add the variable that holds the token to `token_env`, {by_hand}"
         ),
         Doubt::BelowGuard(instance) => format!(
-            "it belongs to the guard of an instance {instance} with another lock; if it is the same \
-             bot, use `--instance {instance}` with the same `lock.paths`, else give this one a name \
-             of its own with `instance`"
+            "it belongs to the guard of an instance {instance} with another lock; if it is the \
+             same bot, use `--instance {instance}` with the same `lock.paths`, else give this \
+             one a name of its own with `instance`"
         ),
         Doubt::Variable(name) => format!(
             "${name} has another value there; if both are the same bot, start it with the same \

@@ -1,6 +1,7 @@
 //! `old_guard LOCK COMMAND ARGS…`: does what a guard of the version before did, as far as another
 //! start can see: it holds the lock, keeps its files, ends its child when it is asked to, and exits
-//! with 0. `$OLD_GUARD_INSTANCE` may name it. What it was asked is a line `asked REQUEST` in `$TESTBOT_LOG`.
+//! with 0. `$OLD_GUARD_INSTANCE` may name it. What it was asked is a line `asked REQUEST` in
+//! `$TESTBOT_LOG`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
