@@ -6,9 +6,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::scan::interpreters::{Interpreter, Language, Operand};
+use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::launcher_files::{self, Entry};
 use crate::scan::launchers::{self, Launched};
+use crate::scan::operand::Operand;
 use crate::scan::shell_words::simple_words;
 
 /// Launchers that start launchers, and scripts of a package that run each other.

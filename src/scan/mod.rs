@@ -15,6 +15,7 @@ mod launchers;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
+mod operand;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub(crate) mod process_tree;
