@@ -7,9 +7,9 @@ use crate::cli::output::{paint, print, print_json, say};
 use crate::cli::{Common, prepare};
 use crate::config::Config;
 use crate::doctor::{
-    self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
+    self, DoctorUser, Finding, FolderCheck, Grade, RunningState, ScanReach, TokenSearch,
 };
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, NameSource};
 use crate::engine::pattern::UserLimit;
 use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
@@ -89,7 +89,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         command.as_ref().and_then(|command| command.as_ref().ok()),
     );
     let by = match (&config.settings.instance, token) {
-        (Some(_), _) => NameSource::Configuration,
+        (Some(_), _) => NameSource::Given,
         (None, Some(_)) => NameSource::Token,
         (None, None) => NameSource::Command,
     };

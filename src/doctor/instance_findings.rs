@@ -1,7 +1,7 @@
 //! The command, the name of the instance, and the process that already runs it.
 
 use crate::doctor::Finding;
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, NameSource};
 use crate::error::Error;
 use crate::text::printable;
 
@@ -12,19 +12,11 @@ pub fn command_finding(found: Option<&Result<String, Error>>) -> Option<Finding>
     })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameSource {
-    Configuration,
-    Token,
-    /// The command, its arguments and its folder.
-    Command,
-}
-
 pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Finding {
     match name {
         Ok((instance, source)) => {
             let source = match source {
-                NameSource::Configuration => "from the configuration",
+                NameSource::Given => "from the configuration",
                 NameSource::Token => "from the token",
                 NameSource::Command => "from the command, its arguments and this folder",
             };

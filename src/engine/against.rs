@@ -1,4 +1,4 @@
-//! What speaks against a process being my bot.
+//! The evidence against a process being my bot.
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, NameSource};
@@ -52,7 +52,7 @@ impl Doubt {
     }
 }
 
-/// Weighs what is known of one process.
+/// Weighs the facts of one process.
 pub fn against(me: &Caller, process: &Process) -> Against {
     let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
     if let Fact::Known(Some(bot)) = process.tokens.other {
@@ -125,6 +125,5 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Aga
 /// Returns whether a process may have several bots' tokens: its own, or those of the `env_file` of
 /// my folder, which it shares.
 fn has_several_bots(me: &Caller, process: &Process) -> bool {
-    let is_in_my_folder = process.cwd.holds(|cwd| Some(cwd) == me.cwd.as_ref());
-    process.tokens.count >= 2 || is_in_my_folder != Truth::False
+    process.tokens.count >= 2 || process.is_in(me.cwd.as_deref()) != Truth::False
 }

@@ -183,13 +183,12 @@ fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a Guard
 /// Returns the objection to ending a tree for one of its members, which no evidence need have
 /// found.
 fn against_member(snapshot: &Snapshot, member: &Process) -> Option<Objection> {
-    if let Some(shield) = shield::relation(member) {
-        return Some(Objection::Shield(shield));
-    }
-    match against(&snapshot.me, member) {
-        Against::AnotherBot(another) => Some(Objection::Shield(Shield::AnotherBot(another))),
-        Against::Doubt(doubt) => doubt.holds_for_members().then_some(Objection::Doubt(doubt)),
-        Against::Nothing => None,
+    let against = against(&snapshot.me, member);
+    let shield = shield::relation(member).or_else(|| shield::another_bot(&against));
+    match (shield, against) {
+        (Some(shield), _) => Some(Objection::Shield(shield)),
+        (None, Against::Doubt(doubt)) if doubt.holds_for_members() => Some(Objection::Doubt(doubt)),
+        (None, Against::Nothing | Against::Doubt(_) | Against::AnotherBot(_)) => None,
     }
 }
 

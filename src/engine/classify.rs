@@ -119,11 +119,7 @@ impl Found {
             evidence: evidence.keys().copied().collect(),
             objection,
         };
-        let another_bot = match against {
-            Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
-            Against::Nothing | Against::Doubt(_) => None,
-        };
-        match shield::relation(process).or(another_bot) {
+        match shield::relation(process).or_else(|| shield::another_bot(against)) {
             // A proven holder is a conflict, shielded or not; so is a process that cannot be ruled
             // out.
             Some(shield)

@@ -105,7 +105,7 @@ fn decision(
     }
 }
 
-/// What the policy wants with a conflict, caution aside.
+/// The action that the policy wants on a conflict, caution aside.
 struct Wanted {
     action: Action,
     decided_by: DecidedBy,

@@ -1,4 +1,4 @@
-//! What speaks for a process being my bot.
+//! The evidence for a process being my bot.
 
 use std::path::Path;
 use std::time::Duration;
@@ -113,10 +113,8 @@ pub(crate) fn token_evidence(
 
 /// Returns whether a process that may only have inherited the token polls with it.
 fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
-    let is_orphan_in_my_folder = || {
-        process.orphaned == Fact::Known(true)
-            && process.cwd.known().is_some_and(|cwd| Some(cwd.as_path()) == my_folder)
-    };
+    let is_orphan_in_my_folder =
+        || process.orphaned == Fact::Known(true) && process.is_in(my_folder) == Truth::True;
     let is_here = process.container == Fact::Known(None);
     // A title hides the script, in my folder and with my interpreter.
     let is_my_program = process.same_program == Fact::Known(true)

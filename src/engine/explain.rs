@@ -33,7 +33,7 @@ pub struct Explanation<'a> {
     /// The evidence in its bot token; none if that does not count.
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
-    /// What speaks against its being my bot.
+    /// The evidence against its being my bot.
     pub against: Against,
     pub shields: [ShieldVerdict; 3],
     /// Each rule in turn, asked as if it were a conflict where it is none.

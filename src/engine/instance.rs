@@ -78,7 +78,7 @@ pub enum BadInstance {
     Dots,
 }
 
-/// How an instance got its name.
+/// The source of an instance's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {
     /// The configuration, a variable or a flag names it.
@@ -90,8 +90,7 @@ pub enum NameSource {
 }
 
 impl NameSource {
-    /// Returns how a guard that runs `command` got this name, by its form. A name that somebody
-    /// gave may look like one of the others.
+    /// Returns the source of a name by its form. A given name may look like one of the others.
     pub fn by_form(instance: &str) -> NameSource {
         let is_of = |text: &str, allowed: fn(&u8) -> bool| {
             !text.is_empty() && text.bytes().all(|byte| allowed(&byte))

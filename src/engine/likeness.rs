@@ -1,4 +1,4 @@
-//! How like COMMAND a process is.
+//! The likeness of a process to COMMAND.
 
 /// The verdict of the scan on a process: is it what COMMAND would become?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

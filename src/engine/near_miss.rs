@@ -32,11 +32,8 @@ pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
         (_, Some(_)) => None,
         (Fact::Known(CommandLikeness::Near(near)), None) => Some(NearMissReason::Command(*near)),
         (Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown, None) => {
-            let is_in_my_folder = match &me.cwd {
-                Some(own) => process.cwd.holds(|cwd| cwd == own),
-                None => Truth::Unknown,
-            };
-            (process.connected == Fact::Known(true) && is_in_my_folder == Truth::True)
+            let is_in_my_folder = process.is_in(me.cwd.as_deref()) == Truth::True;
+            (process.connected == Fact::Known(true) && is_in_my_folder)
                 .then_some(NearMissReason::Connected)
         }
     }

@@ -168,7 +168,7 @@ impl DecidedBy {
 pub struct NearMiss {
     pub process: Process,
     pub reason: NearMissReason,
-    /// What speaks against its being my bot.
+    /// The evidence against its being my bot.
     pub against: Against,
 }
 

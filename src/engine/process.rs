@@ -1,7 +1,7 @@
 //! One process, each fact of it known or unknown.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -84,6 +84,11 @@ impl Process {
                 false
             }
         }
+    }
+
+    /// Returns whether its working directory is this folder; there may be none.
+    pub(super) fn is_in(&self, folder: Option<&Path>) -> Truth {
+        self.cwd.holds(|cwd| Some(cwd.as_path()) == folder)
     }
 
     /// Returns the guard above it that may be asked to end it: of my instance, or of a guessed name

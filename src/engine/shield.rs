@@ -1,6 +1,6 @@
 //! Shields: reasons never to act on a process.
 
-use crate::engine::against::AnotherBot;
+use crate::engine::against::{Against, AnotherBot};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::{Process, Relation};
@@ -57,6 +57,14 @@ pub fn relation(process: &Process) -> Option<Shield> {
         Fact::Known(Relation::Init) => Some(Shield::Init),
         Fact::Known(Relation::Kernel) => Some(Shield::Kernel),
         Fact::Known(Relation::None) => None,
+    }
+}
+
+/// Returns the shield of proof that it is another bot's.
+pub fn another_bot(against: &Against) -> Option<Shield> {
+    match against {
+        Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
+        Against::Nothing | Against::Doubt(_) => None,
     }
 }
 

@@ -157,11 +157,8 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
         hash.add(bot.to_string().as_bytes());
     }
     hash.add(&[0]);
-    for name in CHOOSING_VARIABLES {
-        match env::var_os(name) {
-            Some(value) => hash.add(value.as_encoded_bytes()),
-            None => hash.add(&[0]),
-        }
+    for value in choosing_variables() {
+        hash.add(value.as_deref().unwrap_or(&[0]));
     }
     let allowed =
         |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };

@@ -1,14 +1,13 @@
 //! What a start would do with a process and why, in one sentence.
 
 use crate::engine::action::{Action, SameToken};
-use crate::engine::against::Against;
 use crate::engine::evidence::Evidence;
 use crate::engine::explain::{Classification, Criterion, EntryVerdict, Explanation};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::plan::{Conflict, DecidedBy};
 use crate::engine::process::Role;
 use crate::engine::reason::Verdict;
-use crate::engine::shield::{self, Shield};
+use crate::engine::shield;
 use crate::engine::token::{MyToken, TokenPlace};
 use crate::report::{condition_facts, reasons};
 use crate::text::join_and;
@@ -172,12 +171,8 @@ fn unrelated(it: &Explanation<'_>) -> String {
             unclear.join(" or ")
         )
     });
-    let another_bot = match &it.against {
-        Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
-        Against::Nothing | Against::Doubt(_) => None,
-    };
     let shield = shield::relation(it.process)
-        .or(another_bot)
+        .or_else(|| shield::another_bot(&it.against))
         .filter(|shield| shield.holds() == Truth::True)
         .map(|shield| reasons::shield(&shield))
         .map(|shield| format!("even as a candidate it would not be touched: {shield}"));

@@ -31,8 +31,8 @@ pub fn match_entry(it: &NearMiss) -> Option<String> {
 /// The most near misses that a start names.
 const MAX_NAMED: usize = 3;
 
-/// What a start says about the processes that it does not touch: one line about all suspects, and
-/// one about each of the first near misses.
+/// Describes the processes that a start does not touch: one line about all suspects, and one about
+/// each of the first near misses.
 pub fn lines(plan: &Plan) -> Vec<String> {
     let near_miss = |it: &NearMiss| {
         let pid = it.process.id.pid;

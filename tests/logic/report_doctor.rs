@@ -7,10 +7,10 @@ use serde_json::Value;
 use monopoll::internals::config::settings::Settings;
 use monopoll::internals::config::{Config, Sources};
 use monopoll::internals::doctor::{
-    self, DoctorUser, Finding, FolderCheck, Grade, NameSource, RunningState, ScanReach, TokenSearch,
+    self, DoctorUser, Finding, FolderCheck, Grade, RunningState, ScanReach, TokenSearch,
 };
 use monopoll::internals::engine::action::SameToken;
-use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::process::User;
 use monopoll::internals::error::{Error, ExitStatus};
