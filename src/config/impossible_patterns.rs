@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::engine::pattern::PathPattern;
 
-    /// Whether a check finds nothing wrong with `text`.
+    /// Returns whether a check finds nothing wrong with `text`.
     fn passes(check: fn(&Value) -> Option<Fault>, text: &str) -> bool {
         check(&Value::Text(text.to_owned())).is_none()
     }

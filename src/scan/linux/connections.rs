@@ -1,6 +1,7 @@
 //! Finds out which processes are connected to the Bot API: whose descriptors are among the sockets
 //! that lead there.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -36,6 +37,8 @@ pub(super) struct Connections<'a> {
     me: u32,
     /// By network namespace; `None` if its sockets cannot be read.
     sockets: BTreeMap<NetworkNamespace, Option<Sockets>>,
+    /// This process may use a proxy.
+    own_proxy: OnceCell<bool>,
 }
 
 /// Its device and its inode.
@@ -60,7 +63,7 @@ enum Source {
 
 impl<'a> Connections<'a> {
     pub(super) fn new(proc: &'a ProcFs, peers: &'a BotApiPeers, me: u32) -> Self {
-        Connections { proc, peers, me, sockets: BTreeMap::new() }
+        Connections { proc, peers, me, sockets: BTreeMap::new(), own_proxy: OnceCell::new() }
     }
 
     /// Returns whether a process is connected to the Bot API. It is known not to be only if all of
@@ -68,9 +71,17 @@ impl<'a> Connections<'a> {
     pub(super) fn is_connected(&mut self, pid: u32, environ: Option<&[u8]>) -> Fact<bool> {
         match self.destinations(pid) {
             Some(found) if found.bot_api => Fact::Known(true),
-            Some(found) if !found.proxy && !uses_proxy_variables(environ) => Fact::Known(false),
+            Some(found) if !found.proxy && !self.may_use_proxy(environ) => Fact::Known(false),
             Some(_) | None => Fact::Unknown,
         }
+    }
+
+    /// Returns whether a process with this environment, or this one, may use a proxy. An
+    /// environment that cannot be read may name one.
+    fn may_use_proxy(&self, environ: Option<&[u8]>) -> bool {
+        let own = || name_a_proxy(own_variables().iter().map(Vec::as_slice));
+        environ.is_none_or(|environ| name_a_proxy(environ.split(|byte| *byte == 0)))
+            || *self.own_proxy.get_or_init(own)
     }
 
     fn destinations(&mut self, pid: u32) -> Option<Destinations> {
@@ -150,12 +161,6 @@ fn destinations(proc: &ProcFs, pid: u32, sockets: &Sockets) -> Option<Destinatio
 fn socket_inode(file: &Path) -> Option<u64> {
     let name = std::str::from_utf8(file.as_os_str().as_bytes()).ok()?;
     name.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
-/// An environment that cannot be read may name a proxy.
-fn uses_proxy_variables(environ: Option<&[u8]>) -> bool {
-    environ.is_none_or(|environ| name_a_proxy(environ.split(|byte| *byte == 0)))
-        || name_a_proxy(own_variables().iter().map(Vec::as_slice))
 }
 
 fn own_variables() -> Vec<Vec<u8>> {

@@ -130,13 +130,9 @@ impl<'a> Describer<'a> {
             Some(user) if user.id == self.request.user.id => TokenOwner::Me,
             Some(_) | None => TokenOwner::AnotherUser,
         };
-        let tokens = carried_tokens(
-            &self.request.tokens,
-            args.known().map(|_| buffers.args.as_slice()),
-            environ.as_ref().ok().map(|()| buffers.environ.as_slice()),
-            owner,
-        );
+        let readable = args.known().map(|_| buffers.args.as_slice());
         let environ = environ.is_ok().then_some(buffers.environ.as_slice());
+        let tokens = carried_tokens(&self.request.tokens, readable, environ, owner);
         let other_variable = match environ {
             Some(environ) => Fact::Known(first_difference(&self.request.variables, environ)),
             None => Fact::Unknown,
@@ -147,9 +143,7 @@ impl<'a> Describer<'a> {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
         }
-        let readable = args.known().map(|_| buffers.args.as_slice());
         let (same_program, likeness) = self.compare(pid, readable, cwd.as_deref());
-        let environ = environ.is_some().then_some(buffers.environ.as_slice());
         let connected = if needs_connection(&tokens, likeness) {
             self.connections.is_connected(pid, environ)
         } else {
@@ -160,10 +154,9 @@ impl<'a> Describer<'a> {
         let managed_by =
             self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
         let restarts = match &managed_by {
-            Fact::Known(None) => Fact::Known(false),
             // Each unit says; it is asked about only where it matters.
             Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
-            Fact::Known(Some(_)) => Fact::Known(true),
+            Fact::Known(by) => Fact::Known(by.is_some()),
             Fact::Unknown => Fact::Unknown,
         };
         let known_args = args.known().map_or(&[][..], Vec::as_slice);

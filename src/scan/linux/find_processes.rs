@@ -111,39 +111,50 @@ impl FoundProcesses {
         if self.candidates.is_empty() && self.suspects.is_empty() && request.asked.is_none() {
             return proc.require_complete().map(|()| ScanResult::default());
         }
-        let (its_proc, its_request) = (Arc::clone(proc), Arc::clone(request));
-        let holders = holders.clone();
-        let describe = move |progress: &ReadProgress, hung: &BTreeSet<u32>| {
-            self.describe_all(&its_proc, &its_request, &holders, me, progress, hung)
+        let pass = SecondPass {
+            found: self,
+            proc: Arc::clone(proc),
+            request: Arc::clone(request),
+            holders: holders.clone(),
+            me,
         };
+        let describe =
+            move |progress: &ReadProgress, hung: &BTreeSet<u32>| pass.describe_all(progress, hung);
         let task = ReadTask::start(&proc.readers, describe)?;
         let result = task.finish(&proc.readers, &mut BTreeSet::new())?;
         proc.require_complete().and(result)
     }
+}
 
+struct SecondPass {
+    found: FoundProcesses,
+    proc: Arc<ProcFs>,
+    request: Arc<ScanRequest>,
+    holders: BTreeSet<u32>,
+    me: u32,
+}
+
+impl SecondPass {
     /// Describes all; a suspect that turns out to poll is a candidate, whose tree matters too.
     fn describe_all(
         &self,
-        proc: &Arc<ProcFs>,
-        request: &ScanRequest,
-        holders: &BTreeSet<u32>,
-        me: u32,
         progress: &ReadProgress,
         hung: &BTreeSet<u32>,
     ) -> io::Result<ScanResult> {
-        let mut candidates = self.candidates.clone();
+        let mut candidates = self.found.candidates.clone();
         loop {
-            let mut result =
-                self.describe_with(&candidates, proc, request, holders, me, progress, hung)?;
+            let mut result = self.describe(&candidates, progress, hung)?;
             let polls = |process: &&Process| {
                 let pid = process.id.pid;
-                self.suspects.contains(&pid) && !candidates.contains(&pid) && request.polls(process)
+                self.found.suspects.contains(&pid)
+                    && !candidates.contains(&pid)
+                    && self.request.polls(process)
             };
             let polling: BTreeSet<u32> =
                 result.processes.iter().filter(polls).map(|process| process.id.pid).collect();
             if polling.is_empty() {
-                if request.policy.may_end() {
-                    ask_systemd(&mut result, candidates, proc, request, me);
+                if self.request.policy.may_end() {
+                    self.ask_systemd(&mut result, candidates);
                 }
                 return Ok(result);
             }
@@ -151,24 +162,21 @@ impl FoundProcesses {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of one scan")]
-    fn describe_with(
+    fn describe(
         &self,
         candidates: &BTreeSet<u32>,
-        proc: &Arc<ProcFs>,
-        request: &ScanRequest,
-        holders: &BTreeSet<u32>,
-        me: u32,
         progress: &ReadProgress,
         hung: &BTreeSet<u32>,
     ) -> io::Result<ScanResult> {
+        let SecondPass { found, proc, request, holders, me } = self;
+        let me = *me;
         // All parents matter only where there is a tree to gather.
         let parents = if candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
         let few: Stats;
         let stats = if let Some(parents) = &parents {
             &parents.stats
         } else {
-            few = self
+            few = found
                 .suspects
                 .iter()
                 .chain([&me])
@@ -179,14 +187,14 @@ impl FoundProcesses {
         };
         let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
         let mut all = with_descendants(candidates.clone(), pairs, me);
-        all.extend(&self.suspects);
+        all.extend(&found.suspects);
         all.extend(request.asked);
         let mut describer = Describer::new(proc, request, stats, me);
         let mut buffers = ReadBuffers::default();
         let mut result = ScanResult::default();
         let mut open = all.clone();
         while let Some(pid) = open.pop_first() {
-            if self.hanging.contains(&pid) || hung.contains(&pid) {
+            if found.hanging.contains(&pid) || hung.contains(&pid) {
                 continue;
             }
             progress.at(pid);
@@ -215,25 +223,20 @@ impl FoundProcesses {
             .collect();
         Ok(ScanResult { parents, ..result })
     }
-}
 
-/// Asks systemd about the services among the candidates and their trees.
-fn ask_systemd(
-    result: &mut ScanResult,
-    candidates: BTreeSet<u32>,
-    proc: &ProcFs,
-    request: &ScanRequest,
-    me: u32,
-) {
-    let Some(parents) = &result.parents else { return };
-    if !result.processes.iter().any(|it| it.manager().is_some_and(ManagedBy::is_systemd)) {
-        return;
-    }
-    let pairs = parents.stats.iter().map(|(pid, stat)| (*pid, stat.parent));
-    let tree = with_descendants(candidates, pairs, me);
-    let mut units = SystemdUnits::new(proc, &request.user.id);
-    for process in result.processes.iter_mut().filter(|process| tree.contains(&process.id.pid)) {
-        process.restarts = units.restarts(process);
+    /// Asks systemd about the services among the candidates and their trees.
+    fn ask_systemd(&self, result: &mut ScanResult, candidates: BTreeSet<u32>) {
+        let Some(parents) = &result.parents else { return };
+        if !result.processes.iter().any(|it| it.manager().is_some_and(ManagedBy::is_systemd)) {
+            return;
+        }
+        let pairs = parents.stats.iter().map(|(pid, stat)| (*pid, stat.parent));
+        let tree = with_descendants(candidates, pairs, self.me);
+        let mut units = SystemdUnits::new(&self.proc, &self.request.user.id);
+        let in_tree = |process: &&mut Process| tree.contains(&process.id.pid);
+        for process in result.processes.iter_mut().filter(in_tree) {
+            process.restarts = units.restarts(process);
+        }
     }
 }
 
