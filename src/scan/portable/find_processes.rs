@@ -17,6 +17,7 @@ use crate::sys::portable::pidfd::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Describes these processes.
+#[expect(clippy::needless_pass_by_value, reason = "on Linux, reading threads share it")]
 pub(crate) fn describe_processes(
     request: ScanRequest,
     pids: BTreeSet<u32>,
