@@ -226,7 +226,8 @@ fn copy(from: &str, name: &str) -> String {
 }
 
 /// The shell, for root in namespaces of its own: no other process of this machine is seen, no lock
-/// folder is shared, and nothing outlives the session.
+/// folder is shared, and nothing outlives the session. It is a session of its own as after a login,
+/// by which what PID 1 adopts is told from what it started.
 fn isolated(script: &Path, locks: &Path) -> Command {
     if !nix::unistd::geteuid().is_root() {
         let mut shell = Command::new("bash");
@@ -236,8 +237,8 @@ fn isolated(script: &Path, locks: &Path) -> Command {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c"]);
     unshare.arg(
-        "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && bash \"$0\"; exit \
-            $?",
+        "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && setsid \
+            --wait bash \"$0\"; exit $?",
     );
     // On a disk, as a reader's: a folder in memory would be warned about.
     unshare.arg(script).arg(locks);
