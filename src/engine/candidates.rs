@@ -65,11 +65,10 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
             }
         }
     }
-    for (guard, doubt) in other_guards(&table, &candidates) {
-        let against = table.get(&guard).and_then(|process| against_member(snapshot, process));
+    for (guard, found) in other_guards(snapshot, &table, &candidates) {
         let (evidence, objection) = candidates.entry(guard).or_default();
         evidence.insert(Evidence::Lock);
-        *objection = objection.take().or(doubt).or(against);
+        *objection = objection.take().or(found);
     }
     classified.conflicts = conflict_trees(policy, snapshot, &table, &candidates);
     classified.conflicts.extend(unseen_holders(snapshot, &table));
@@ -95,19 +94,31 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
 }
 
 /// Returns the guards of other locks above a candidate, which are asked like one of this lock, each
-/// with the objection to that candidate: it holds for the guard that would end it as well.
+/// with the objection to it.
 fn other_guards(
+    snapshot: &Snapshot,
     table: &BTreeMap<u32, &Process>,
     candidates: &Candidates,
 ) -> BTreeMap<u32, Option<Objection>> {
+    let is_found = |pid: u32| {
+        candidates.get(&pid).is_some_and(|(evidence, _)| evidence.contains(&Evidence::Lock))
+    };
     let guard_of = |(pid, (evidence, objection)): (&u32, &Findings)| {
         let guard = table.get(pid)?.guard_to_ask()?;
-        let is_found = match guard.guards {
-            GuardedInstance::Mine => true,
-            GuardedInstance::Another => evidence.contains(&Evidence::Command),
+        let process = table.get(&guard.process.pid).filter(|seen| seen.id == guard.process)?;
+        let own = || against_guard(snapshot, process, guard.guards);
+        let objection = match guard.guards {
+            GuardedInstance::Mine | GuardedInstance::Another if is_found(process.id.pid) => {
+                return None;
+            }
+            // Its command may have set variables for the bot below it.
+            GuardedInstance::Mine => own(),
+            GuardedInstance::Another if evidence.contains(&Evidence::Command) => {
+                objection.clone().or_else(own)
+            }
+            GuardedInstance::Another => return None,
         };
-        let is_seen = || table.get(&guard.process.pid).is_some_and(|seen| seen.id == guard.process);
-        (is_found && is_seen()).then(|| (guard.process.pid, objection.clone()))
+        Some((process.id.pid, objection))
     };
     let mut guards: BTreeMap<u32, Option<Objection>> = BTreeMap::new();
     for (guard, objection) in candidates.iter().filter_map(guard_of) {
@@ -115,6 +126,26 @@ fn other_guards(
         *known = known.take().or(objection);
     }
     guards
+}
+
+/// Returns the objection to asking the guard of another lock.
+fn against_guard(
+    snapshot: &Snapshot,
+    guard: &Process,
+    guards: GuardedInstance,
+) -> Option<Objection> {
+    let me = &snapshot.me;
+    let limit = || shield::limit(guard, me, &UserLimit::Same, ContainerLimit::Same);
+    match (shield::relation(guard), against(me, guard), guards) {
+        (Some(shield), ..) => Some(Objection::Shield(shield)),
+        (None, Against::AnotherBot(another), _) => {
+            Some(Objection::Shield(Shield::AnotherBot(another)))
+        }
+        // It is below itself.
+        (None, Against::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
+        (None, Against::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
+        (None, Against::Nothing, _) => limit().map(Objection::Shield),
+    }
 }
 
 /// One conflict for each topmost candidate, with everything below it. A guard always stands for

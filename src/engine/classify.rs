@@ -45,7 +45,9 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     }
     let mut found = Found::by_patterns(policy, me, process);
     if has_lock {
-        found.evidence.insert(Evidence::Lock, None);
+        let unknown_user = (!is_seen_with_lock(snapshot, process) && process.user == Fact::Unknown)
+            .then_some(Shield::UnknownUser);
+        found.evidence.insert(Evidence::Lock, unknown_user);
     }
     let token = token_evidence(policy, me.cwd.as_deref(), process);
     if token == Some(TokenEvidence::Proof) {
@@ -145,23 +147,26 @@ impl Found {
     }
 }
 
-/// Returns whether `process` has the lock: by its descriptors, by the kernel's list of locks, by
-/// its record, or as part of the tree of a living guard of this instance.
+/// Returns whether `process` has the lock: it is seen with it, or is part of the tree of a living
+/// guard of this instance.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
+    let above = process.guard.known().and_then(Option::as_ref);
+    let is_below_mine = above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
+    is_seen_with_lock(snapshot, process)
+        || is_below_mine && !is_another_users(&snapshot.me, process)
+}
+
+/// Returns whether `process` has the lock by its descriptors, the kernel's list of locks or its
+/// record.
+fn is_seen_with_lock(snapshot: &Snapshot, process: &Process) -> bool {
     process.holds_lock == Fact::Known(true)
         || snapshot.locks.iter().any(|lock| is_held_by(lock, process))
         || is_guard(snapshot, process)
-        || process
-            .guard
-            .known()
-            .and_then(Option::as_ref)
-            .is_some_and(|guard| guard.guards == GuardedInstance::Mine)
-            && is_my_users(&snapshot.me, process)
 }
 
 /// Anyone can carry a marker, and each user has locks of its own.
-fn is_my_users(me: &Caller, process: &Process) -> bool {
-    process.user.known().is_some_and(|user| user.id == me.user.id)
+fn is_another_users(me: &Caller, process: &Process) -> bool {
+    process.user.known().is_some_and(|user| user.id != me.user.id)
 }
 
 pub(super) fn is_held_by(lock: &LockView, process: &Process) -> bool {

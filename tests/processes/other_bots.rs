@@ -117,6 +117,17 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
 }
 
 #[test]
+fn a_variable_that_the_command_sets_itself_is_no_doubt_about_its_guard() {
+    let stage = main_py();
+    write(&stage, "start.sh", "#!/bin/sh\nBOT_ENV=production python3 main.py\nexit\n");
+    let start = || unnamed(&stage, &["run"], "./start.sh");
+    let (first, pid) = starts(&stage, start());
+    let (_second, _) = starts(&stage, start());
+    assert!(!is_alive(pid));
+    first.end().exits(0);
+}
+
+#[test]
 fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
     let stage = main_py();
     write(&stage, "admin.py", &format!("{PYTHON}\n"));
