@@ -10,6 +10,12 @@ use nix::sys::signal::Signal;
 use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, found, program, write};
 
+/// A program in a session of its own, as after a login: what may have been started by PID 1 is no
+/// orphan, and the tests may have PID 1's session.
+fn in_its_session<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
+    program(stage, line).through(&["setsid"])
+}
+
 /// Kills a launcher, and waits until the bot below it is an orphan.
 #[track_caller]
 fn orphan(stage: &Stage, launcher: &Running<'_>, bot: u32) {
@@ -28,7 +34,7 @@ fn a_bot_whose_launcher_was_killed_is_found_by_its_token() {
     write(&stage, "main.py", PYTHON);
     write(&stage, "start.sh", "#!/bin/sh\npython3 main.py\nexit\n");
     let mine = token();
-    let launcher = program(&stage, "./start.sh").env("BOT_TOKEN", &mine);
+    let launcher = in_its_session(&stage, "./start.sh").env("BOT_TOKEN", &mine);
     let (launcher, pid) = bot(&stage, launcher, stage.folder());
     orphan(&stage, &launcher, pid);
     let start = |args: &[&str]| unnamed(&stage, args, "./start.sh").env("BOT_TOKEN", &mine);
@@ -75,7 +81,7 @@ fn a_process_that_the_bot_spawned_is_found_when_the_bot_was_killed() {
                 \x20   multiprocessing.Process(target=poll).start()\n    time.sleep(600)\n";
     write(&stage, "main.py", text);
     let mine = token();
-    let first = program(&stage, "python3 main.py").env("BOT_TOKEN", &mine);
+    let first = in_its_session(&stage, "python3 main.py").env("BOT_TOKEN", &mine);
     let (first, pid) = bot(&stage, first, stage.folder());
     orphan(&stage, &first, pid);
     let plan = plan(unnamed(&stage, &["plan"], "python3 main.py").env("BOT_TOKEN", &mine));
