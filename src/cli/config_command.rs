@@ -223,7 +223,7 @@ fn inline(value: &Value) -> String {
     }
 }
 
-/// The report of `config check`: one sentence or every problem; as JSON, an array of the problems.
+/// The report of `config check`: one sentence or every problem.
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match (outcome, format) {
         (Ok(config), Format::Text) => {

@@ -192,7 +192,7 @@ fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
         ),
         NotStarted::Superseded => Error::new(
             ExitStatus::Refused,
-            format!("{}: not stopped: another start is in progress", start.instance),
+            format!("{}: not stopped: a newer start took over", start.instance),
         ),
         NotStarted::Replaced => {
             let why = "not stopped: another program keeps replacing the lock file";

@@ -214,7 +214,8 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     }
     if others_write(&file) {
         return Some(format!(
-            "other users can write to {name} and so decide what is ended; run `chmod go-w {name}`"
+            "other users can write to {name} and so decide what is ended; as its owner, run \
+             `chmod go-w {name}`"
         ));
     }
     // In a folder that they can write to, others can replace the file, or the link to it.
@@ -233,8 +234,8 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     let folder = folders.into_iter().find(is_open)?;
     let folder = sanitize(&folder.to_string_lossy());
     Some(format!(
-        "other users can write to {folder}, replace {name} and so decide what is ended; run \
-         `chmod go-w {folder}`"
+        "other users can write to {folder}, replace {name} and so decide what is ended; as its \
+         owner, run `chmod go-w {folder}`"
     ))
 }
 

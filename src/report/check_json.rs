@@ -1,16 +1,20 @@
-//! The problems of a configuration, as a machine reads them: an array; see
-//! `schemas/check.schema.json`.
+//! The problems of a configuration, as a machine reads them; see `schemas/check.schema.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{Problem, Problems, SourceName};
 
-/// All problems, in the order of their places.
+/// The problems of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "monopoll config check")]
-#[serde(transparent)]
-pub struct CheckDocument(pub Vec<ProblemDocument>);
+#[schemars(title = "monopoll config check", deny_unknown_fields)]
+pub struct CheckDocument {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// In the order of their places.
+    pub problems: Vec<ProblemDocument>,
+}
 
 /// One problem of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -39,7 +43,8 @@ pub struct ProblemDocument {
 }
 
 pub fn document(problems: Option<&Problems>) -> CheckDocument {
-    CheckDocument(problems.map_or(&[][..], Problems::list).iter().map(problem).collect())
+    let problems = problems.map_or(&[][..], Problems::list).iter().map(problem).collect();
+    CheckDocument { version: 1, problems }
 }
 
 fn problem(problem: &Problem) -> ProblemDocument {

@@ -35,7 +35,7 @@ fn a_file_that_only_its_owner_can_write_is_not_reported() {
 #[test]
 fn a_world_writable_file_is_reported() {
     let line = "other users can write to ./config.toml and so decide what is ended; \
-                run `chmod go-w ./config.toml`";
+                as its owner, run `chmod go-w ./config.toml`";
     assert_eq!(notes(&project(0o666, 0o755)), [line]);
     assert_eq!(notes(&project(0o602, 0o755)), [line]);
 }
@@ -46,7 +46,7 @@ fn a_world_writable_folder_is_reported_unless_it_is_sticky() {
     let folder = fs::canonicalize(open.path()).unwrap();
     let line = format!(
         "other users can write to {0}, replace ./config.toml and so decide what is ended; \
-         run `chmod go-w {0}`",
+         as its owner, run `chmod go-w {0}`",
         folder.display()
     );
     assert_eq!(notes(&open), [line]);

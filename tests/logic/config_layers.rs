@@ -643,6 +643,7 @@ fn config_check_prints_every_problem_as_json_too() {
         .env("MONOPOLL_INSTANCE", "a/b");
     let json: serde_json::Value =
         serde_json::from_str(&check(&Config::load(&start.sources), Format::Json)).unwrap();
+    let json = &json["problems"];
     assert_eq!(json.as_array().unwrap().len(), 2);
     assert_eq!(
         (&json[0]["file"], &json[0]["line"], &json[0]["column"]),
@@ -651,7 +652,9 @@ fn config_check_prints_every_problem_as_json_too() {
     assert_eq!(json[0]["key"], "on_conflict");
     assert!(json[1]["file"].is_null() && json[1]["line"].is_null());
     assert_eq!(json[1]["place"], "$MONOPOLL_INSTANCE");
-    assert_eq!(check(&Config::load(&Start::new().sources), Format::Json), "[]\n");
+    let none: serde_json::Value =
+        serde_json::from_str(&check(&Config::load(&Start::new().sources), Format::Json)).unwrap();
+    assert_eq!(none, serde_json::json!({"version": 1, "problems": []}));
 }
 
 #[test]

@@ -141,10 +141,10 @@ fn a_configuration_that_others_can_write_to_is_a_warning_there_and_at_every_star
     let said = &findings(&ended, "configuration")[1];
     assert_eq!(
         (said.0.as_str(), said.2.as_deref()),
-        ("warning", Some("run `chmod go-w ./config.toml`"))
+        ("warning", Some("as its owner, run `chmod go-w ./config.toml`"))
     );
-    let line = "monopoll: other users can write to ./config.toml and so decide what is ended; run \
-        `chmod go-w ./config.toml`";
+    let line = "monopoll: other users can write to ./config.toml and so decide what is ended; as \
+        its owner, run `chmod go-w ./config.toml`";
     for ended in [stage.run(&["--exit", "0"]).end().exits(0), stage.plan(&[]).end().exits(0)] {
         assert_eq!(ended.err.lines().filter(|said| *said == line).count(), 1, "{ended:?}");
     }
