@@ -10,7 +10,7 @@ use crate::text::{Paint, Style, printable, sanitize};
 
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines { lines: Vec::new(), paint };
-    text.add_process(it, context, Some(format::instance(context, Paint::Plain)));
+    text.add_process(it, context);
     text.lines.join("\n") + "\n"
 }
 
@@ -41,17 +41,12 @@ struct LabelledLines {
 }
 
 impl LabelledLines {
-    fn add_process(
-        &mut self,
-        it: &Explanation<'_>,
-        context: &Context<'_>,
-        instance: Option<String>,
-    ) {
+    fn add_process(&mut self, it: &Explanation<'_>, context: &Context<'_>) {
         let pid = self.paint.style(Style::Bold, &format!("pid {}", it.process.id.pid));
         self.lines.push(format!("{pid} {}.", sanitize(&explain_sentence::predicate(it))));
         self.lines.push(String::new());
         self.lines.push(format!("{pid}  {}", format::short_command(it.process)));
-        self.add("instance", instance);
+        self.add("instance", [format::instance(context, Paint::Plain)]);
         self.add("process", [conflict_text::facts(it.process)]);
         self.add(
             "guard",
