@@ -98,9 +98,8 @@ impl Attempt<'_> {
                 locks = self.give_back_to_guard(locks)?;
                 continue;
             }
-            let began = self.host.now();
             let mut plan = decide(self.policy, &snapshot);
-            let took = self.host.now().saturating_sub(began);
+            let took = self.host.now().saturating_sub(scanned_at);
             self.observer.on_event(&StartEvent::Scanned { snapshot: &snapshot, plan: &plan, took });
             let (suspects, near_misses) =
                 listed.get_or_insert_with(|| (plan.suspects.clone(), plan.near_misses.clone()));

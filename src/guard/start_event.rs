@@ -10,6 +10,7 @@ pub enum StartEvent<'a> {
     Scanned {
         snapshot: &'a Snapshot,
         plan: &'a Plan,
+        /// The time of the scan and the decision.
         took: Duration,
     },
     /// It waits for another start of the instance to finish.
