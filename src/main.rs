@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use monopoll::internals::cli::{self, say};
+use monopoll::internals::cli::{self, print_to_stderr};
 use monopoll::internals::error::ExitStatus;
 
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             ExitStatus::Done
         }
         Err(error) => {
-            say(cli::usage_error(&error));
+            print_to_stderr(cli::usage_error(&error));
             ExitStatus::Usage
         }
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::output::{paint, print, say};
+use crate::cli::output::{paint, print, print_to_stderr};
 use crate::cli::{Common, ConfigCommand, prepare};
 use crate::config::find_file::{SHARED_NAME, preferred_to_shared};
 use crate::config::keys::{Key, ValueKind};
@@ -64,7 +64,10 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Result<ExitStatus
             let outcome = Config::load(&prepare::sources(common)?);
             // The JSON document lists problems alone, and has no place for a note.
             if let (Ok(config), Format::Json) = (&outcome, format) {
-                config.notes.iter().for_each(|note| say(format_args!("monopoll: {note}")));
+                config
+                    .notes
+                    .iter()
+                    .for_each(|note| print_to_stderr(format_args!("monopoll: {note}")));
             }
             if outcome.is_ok() || common.json {
                 print(&check(&outcome, format))?;

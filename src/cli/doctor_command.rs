@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::{paint, print, print_json, say};
+use crate::cli::output::{paint, print, print_json, print_to_stderr};
 use crate::cli::{Common, prepare};
 use crate::config::Config;
 use crate::doctor::{
@@ -79,7 +79,9 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         let settings = &config.settings.telegram;
         if !common.quiet {
             let (server, bot) = (&settings.api_url.authority, token.id());
-            say(format_args!("monopoll: asking {server} whether bot {bot} has a webhook"));
+            print_to_stderr(format_args!(
+                "monopoll: asking {server} whether bot {bot} has a webhook"
+            ));
         }
         doctor::telegram_finding(&telegram::ask_for_webhook(settings, token), settings)
     }));

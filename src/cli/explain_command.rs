@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::prepare::{self, UnnamedRequest};
-use crate::cli::{Common, dry_run, instances, print};
+use crate::cli::{Common, dry_run, instances, log, print};
 use crate::engine::command_match::{CommandMatch, RunKind};
 use crate::engine::decide::decide;
 use crate::engine::explain;
@@ -28,23 +28,23 @@ pub(super) fn run(
     command: Vec<OsString>,
 ) -> Result<ExitStatus, Error> {
     let asked = pid.map(number).transpose()?;
-    let start = request(common, command, asked)?;
-    prepare::warn_of_missing_script(&start);
+    let request = request(common, command, asked)?;
+    prepare::warn_of_missing_script(&request);
     let mut machine =
-        Machine::new(ScanRequest { asked, ..start.scan_request() }).map_err(scan::cannot_scan)?;
-    let place = LockSet::open_existing(&start.locks)?;
-    let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &start.locks)?;
-    let policy = &start.config.policy;
+        Machine::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;
+    let place = LockSet::open_existing(&request.locks)?;
+    let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &request.locks)?;
+    let policy = &request.config.policy;
     let plan = decide(policy, &snapshot);
-    let origin = |key: &str| output::origin(&start, key);
-    let context = output::context(&start, &origin);
-    let command_match = start.command.as_ref().map(command_match);
+    let origin = |key: &str| output::origin(&request, key);
+    let context = output::context(&request, &origin);
+    let command_match = request.command.as_ref().map(command_match);
     let explain =
         |pid: u32| explain::explain(policy, &snapshot, &plan, pid, command_match.as_ref());
     let paint = output::paint(&std::io::stdout());
     if let Some(pid) = asked {
         let explanation = explain(pid).ok_or_else(|| not_found(pid))?;
-        let guarded = instances::record_of_tree(&start.config, pid);
+        let guarded = instances::record_of_tree(&request.config, pid);
         let guarded = guarded.map(|record| {
             let (instance, guard) = (quote(&record.instance), record.holder.process.pid);
             format!("pid {pid} belongs to the guard of instance {instance} (pid {guard})")
@@ -65,7 +65,7 @@ pub(super) fn run(
             print(&explain_text::whole(&all, &context, paint))?;
         }
         if plan.verdict() == Verdict::Clear {
-            output::print_blind_spot(common, &start, PlanOutput::Plan)?;
+            output::print_blind_spot(common, &request, PlanOutput::Plan)?;
         }
         Ok(ExitStatus::Done)
     }
@@ -78,20 +78,20 @@ fn request(
     pid: Option<u32>,
 ) -> Result<StartRequest, Error> {
     let mut unnamed = UnnamedRequest::prepare(common, command)?;
-    let error = match unnamed.instance() {
-        Ok(instance) => return Ok(unnamed.start(instance)),
-        Err(error) => error,
-    };
-    match pid.map(|pid| instances::of_process(&unnamed.config, pid)).transpose()?.flatten() {
-        Some(found) => {
-            unnamed.tokens.mine = found.token;
-            Ok(unnamed.start(found.instance))
+    let instance = match unnamed.instance() {
+        Ok(instance) => instance,
+        Err(error) => {
+            let named = pid.map(|pid| instances::of_process(&unnamed.config, pid));
+            let Some(bot) = named.transpose()?.flatten() else {
+                let ended = pid.filter(|pid| machine::process_id(*pid).is_none());
+                return Err(ended.map_or(error, not_found));
+            };
+            unnamed.tokens.mine = bot.token;
+            bot.instance
         }
-        None => Err(match pid {
-            Some(pid) if machine::process_id(pid).is_none() => not_found(pid),
-            _ => error,
-        }),
-    }
+    };
+    log::name_instance(instance.as_str());
+    Ok(unnamed.into_request(instance))
 }
 
 fn number(pid: &str) -> Result<u32, Error> {

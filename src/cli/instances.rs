@@ -24,20 +24,20 @@ use crate::sys::host;
 use crate::terminate::machine::Machine;
 use crate::text::{printable, secret_spans};
 
-pub(super) struct Found {
+pub(super) struct BotIdentity {
     pub(super) instance: Instance,
     pub(super) token: Option<Token>,
 }
 
 /// Finds the instance that a process itself names: as its guard, as part of the tree of its guard,
 /// or by the token on its command line.
-pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Error> {
+pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<BotIdentity>, Error> {
     let Some(id) = machine::process_id(pid) else { return Ok(None) };
     // A lock file may serve several instances: the record says which one has it.
     if let Some(record) = record_of_guard(config, id).or_else(|| record_of_tree(config, pid))
         && let Ok(instance) = record.instance.parse()
     {
-        return Ok(Some(Found { instance, token: None }));
+        return Ok(Some(BotIdentity { instance, token: None }));
     }
     let request = ScanRequest { asked: Some(pid), ..scan_request(config) };
     let mut machine = Machine::new(request).map_err(scan::cannot_scan)?;
@@ -45,7 +45,8 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<Found>, Err
     let process = snapshot.processes.iter().find(|process| process.id == id);
     let args = process.and_then(|process| process.args.known());
     let token = args.and_then(|args| args.iter().find_map(|arg| token_in(arg)));
-    Ok(token.map(|token| Found { instance: Instance::of_bot(token.id()), token: Some(token) }))
+    Ok(token
+        .map(|token| BotIdentity { instance: Instance::of_bot(token.id()), token: Some(token) }))
 }
 
 /// The record that this guard keeps next to the lock of its instance.

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 use tracing_subscriber::filter::Targets;
 
-use crate::cli::{Common, say};
+use crate::cli::{Common, print_to_stderr};
 use crate::config::settings::{LogFormat, LogTable};
 use crate::guard::check_command::PASSED_ON;
 use crate::sys::clock;
@@ -69,8 +69,8 @@ impl Subscriber for LogSubscriber {
         let mut record = LogRecord::default();
         event.record(&mut record);
         match self.format {
-            LogFormat::Text => say(record.text(self.program, event.metadata())),
-            LogFormat::Json => say(record.json(event.metadata())),
+            LogFormat::Text => print_to_stderr(record.text(self.program, event.metadata())),
+            LogFormat::Json => print_to_stderr(record.json(event.metadata())),
         }
     }
 

@@ -11,9 +11,9 @@ mod output;
 mod plan_command;
 mod prepare;
 mod run_command;
+mod start_activity;
 mod start_messages;
 mod status_command;
-mod status_line;
 mod stop_command;
 mod terminal_line;
 
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 pub use help::usage_error;
 pub use log::log_as;
-pub use output::say;
+pub use output::print_to_stderr;
 use output::{PlanOutput, print};
 use status_command::{Detail, Listed};
 

@@ -28,7 +28,7 @@ pub(super) enum PlanOutput {
 
 /// Writes lines for a person to standard error, secrets masked. A standard error that is full or
 /// closed must not end a start halfway, nor a guard.
-pub fn say(text: impl std::fmt::Display) {
+pub fn print_to_stderr(text: impl std::fmt::Display) {
     terminal_line::write(&format!("{}\n", mask_secrets(&text.to_string())));
 }
 
@@ -75,12 +75,12 @@ pub(super) fn print_blind_spot(
     }
     let mut letters = sentence.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    below(&format!("{first}{}.", letters.as_str()), target)
+    print_line(&format!("{first}{}.", letters.as_str()), target)
 }
 
-pub(super) fn below(line: &str, target: PlanOutput) -> Result<(), Error> {
+pub(super) fn print_line(line: &str, target: PlanOutput) -> Result<(), Error> {
     match target {
-        PlanOutput::DryRun => say(line),
+        PlanOutput::DryRun => print_to_stderr(line),
         PlanOutput::Plan | PlanOutput::DetailedExitCode => drop(print(line)?),
     }
     Ok(())
@@ -88,11 +88,14 @@ pub(super) fn below(line: &str, target: PlanOutput) -> Result<(), Error> {
 
 /// The context of a report about this start.
 #[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
-pub(super) fn context<'a>(start: &StartRequest, origin: &'a dyn Fn(&str) -> String) -> Context<'a> {
+pub(super) fn context<'a>(
+    request: &StartRequest,
+    origin: &'a dyn Fn(&str) -> String,
+) -> Context<'a> {
     Context {
-        instance: start.instance.to_string(),
-        profile: start.config.profile.clone(),
-        purpose: start.config.policy.purpose,
+        instance: request.instance.to_string(),
+        profile: request.config.profile.clone(),
+        purpose: request.config.policy.purpose,
         host: host::host_name(),
         now_wall: clock::WallClock::now(),
         origin,
@@ -107,13 +110,13 @@ pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error>
 }
 
 /// The place where a key's value was written; a rule is named, as `rules.NAME`.
-pub(super) fn origin(start: &StartRequest, key: &str) -> String {
-    let rules = &start.config.policy.rules;
+pub(super) fn origin(request: &StartRequest, key: &str) -> String {
+    let rules = &request.config.policy.rules;
     let rule =
         key.strip_prefix("rules.").and_then(|name| rules.iter().position(|rule| rule.name == name));
     match rule {
-        Some(index) => start.config.origin(&format!("rules[{index}]")).to_string(),
-        None => start.config.origin(key).to_string(),
+        Some(index) => request.config.origin(&format!("rules[{index}]")).to_string(),
+        None => request.config.origin(key).to_string(),
     }
 }
 

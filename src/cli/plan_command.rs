@@ -17,27 +17,28 @@ pub(super) fn run(
     command: Vec<OsString>,
     target: PlanOutput,
 ) -> Result<ExitStatus, Error> {
-    let start = prepare::request(common, command)?;
-    start.require_script()?;
-    let preflight = Preflight::begin(&start.config.settings.telegram, start.tokens.mine.as_ref());
-    let mut plan = dry_run::plan_of(&start)?;
+    let request = prepare::request(common, command)?;
+    request.require_script()?;
+    let preflight =
+        Preflight::begin(&request.config.settings.telegram, request.tokens.mine.as_ref());
+    let mut plan = dry_run::plan_of(&request)?;
     let report = preflight.filter(|_| plan.refusal.is_none()).map(|preflight| preflight.report());
     if let Some(PreflightReport::Refusal(objection)) = &report {
         plan.refuse(objection.clone());
     }
-    show(common, &start, &plan, target)?;
+    show(common, &request, &plan, target)?;
     if plan.verdict() == Verdict::Clear {
-        output::print_blind_spot(common, &start, target)?;
+        output::print_blind_spot(common, &request, target)?;
     }
     let starts = plan.refusal.is_none();
-    if starts && !common.json && start.command.is_some() && start.knows_only_the_command() {
-        output::below(
+    if starts && !common.json && request.command.is_some() && request.knows_only_the_command() {
+        output::print_line(
             "\nNo bot token is known, so only this exact command is recognized.",
             target,
         )?;
     }
     if let Some(report) = report {
-        remark(common, report, target)?;
+        print_preflight(common, report, target)?;
     }
     let (status, why) = match plan.verdict() {
         Verdict::Refuse(refusal) => (refusal.exit_status_without_start(), "would refuse to start"),
@@ -46,12 +47,12 @@ pub(super) fn run(
         }
         Verdict::Act | Verdict::Wait | Verdict::Clear => return Ok(ExitStatus::Done),
     };
-    Err(Error::new(status, verdict(common, &start, why, &plan)))
+    Err(Error::new(status, verdict(common, &request, why, &plan)))
 }
 
 /// The last line of an error: with the reason where standard output is a document.
-pub(super) fn verdict(common: &Common, start: &StartRequest, what: &str, plan: &Plan) -> String {
-    let instance = &start.instance;
+pub(super) fn verdict(common: &Common, request: &StartRequest, what: &str, plan: &Plan) -> String {
+    let instance = &request.instance;
     if common.json {
         format!("{instance}: {what}: {}", reasons::plan_reason(plan))
     } else {
@@ -61,12 +62,12 @@ pub(super) fn verdict(common: &Common, start: &StartRequest, what: &str, plan: &
 
 pub(super) fn show(
     common: &Common,
-    start: &StartRequest,
+    request: &StartRequest,
     plan: &Plan,
     target: PlanOutput,
 ) -> Result<(), Error> {
-    let origin = |key: &str| output::origin(start, key);
-    let context = output::context(start, &origin);
+    let origin = |key: &str| output::origin(request, key);
+    let context = output::context(request, &origin);
     if common.json {
         return output::print_json(&plan_json::document(plan, &context)).map(drop);
     }
@@ -74,19 +75,23 @@ pub(super) fn show(
         PlanOutput::DryRun => output::paint(&std::io::stderr()),
         PlanOutput::Plan | PlanOutput::DetailedExitCode => output::paint(&std::io::stdout()),
     };
-    output::below(plan_text::text(plan, &context, paint).trim_end(), target)
+    output::print_line(plan_text::text(plan, &context, paint).trim_end(), target)
 }
 
 /// Prints Telegram's answer below the plan. A JSON document has no place for it: there it is an
 /// event.
-fn remark(common: &Common, report: PreflightReport, target: PlanOutput) -> Result<(), Error> {
+fn print_preflight(
+    common: &Common,
+    report: PreflightReport,
+    target: PlanOutput,
+) -> Result<(), Error> {
     match report {
         // The plan says it.
         PreflightReport::Refusal(_) => {}
         PreflightReport::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         PreflightReport::Warning(sentence) if common.json => tracing::warn!("{sentence}"),
         PreflightReport::Fine(sentence) | PreflightReport::Warning(sentence) => {
-            return output::below(&format!("\nTelegram: {sentence}."), target);
+            return output::print_line(&format!("\nTelegram: {sentence}."), target);
         }
     }
     Ok(())

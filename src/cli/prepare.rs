@@ -61,13 +61,7 @@ impl UnnamedRequest {
         instance(&self.config, &self.tokens, self.command.as_ref())
     }
 
-    /// The request, whose log records name the instance.
-    pub(super) fn start(self, instance: Instance) -> StartRequest {
-        log::name_instance(instance.as_str());
-        self.named(instance)
-    }
-
-    pub(super) fn named(self, instance: Instance) -> StartRequest {
+    pub(super) fn into_request(self, instance: Instance) -> StartRequest {
         let UnnamedRequest { config, command, tokens } = self;
         let cause = report::start_errors::cause;
         StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), cause)
@@ -77,7 +71,8 @@ impl UnnamedRequest {
 pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRequest, Error> {
     let unnamed = UnnamedRequest::prepare(common, command)?;
     let instance = unnamed.instance()?;
-    Ok(unnamed.start(instance))
+    log::name_instance(instance.as_str());
+    Ok(unnamed.into_request(instance))
 }
 
 /// Warns of a missing script, for commands that start nothing: there it is a sign of the wrong

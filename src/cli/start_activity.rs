@@ -10,7 +10,7 @@ use crate::text::{printable, short_command_line, truncate};
 
 /// The current activity of a start.
 #[derive(Debug, Default)]
-pub(super) enum LineState {
+pub(super) enum StartActivity {
     #[default]
     Idle,
     /// Waiting for another start.
@@ -55,16 +55,18 @@ const GUARD_OF: &str = "the guard of ";
 /// The least width of a command, whatever the room.
 const NARROWEST: usize = 12;
 
-impl LineState {
+impl StartActivity {
     pub(super) fn ends(&self, pid: u32) -> bool {
         match self {
-            LineState::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
-            LineState::Idle | LineState::Queued { .. } | LineState::Waiting { .. } => false,
+            StartActivity::Ending(others) => others.iter().any(|other| other.pid == Some(pid)),
+            StartActivity::Idle | StartActivity::Queued { .. } | StartActivity::Waiting { .. } => {
+                false
+            }
         }
     }
 
     pub(super) fn note(&mut self, pid: Option<u32>, action: LastAction, now: Duration) {
-        if let LineState::Ending(others) = self
+        if let StartActivity::Ending(others) = self
             && let Some(other) = others.iter_mut().find(|other| other.pid == pid)
         {
             other.last_action = Some((action, now));
@@ -73,8 +75,10 @@ impl LineState {
 
     pub(super) fn named(&self, pid: Option<u32>) -> String {
         let other = match self {
-            LineState::Ending(others) => others.iter().find(|other| other.pid == pid),
-            LineState::Idle | LineState::Queued { .. } | LineState::Waiting { .. } => None,
+            StartActivity::Ending(others) => others.iter().find(|other| other.pid == pid),
+            StartActivity::Idle | StartActivity::Queued { .. } | StartActivity::Waiting { .. } => {
+                None
+            }
         };
         match (other, pid) {
             (Some(other), _) => other.named(usize::MAX),
@@ -84,7 +88,7 @@ impl LineState {
     }
 
     pub(super) fn remove(&mut self, pid: Option<u32>) {
-        if let LineState::Ending(others) = self {
+        if let StartActivity::Ending(others) = self {
             others.retain(|other| other.pid != pid);
         }
     }
@@ -92,17 +96,17 @@ impl LineState {
     /// The activity at `now` in about `room` characters: the command is shortened first.
     pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
         let (doing, others, time) = match self {
-            LineState::Idle => return None,
-            LineState::Queued { since } => {
+            StartActivity::Idle => return None,
+            StartActivity::Queued { since } => {
                 return Some(format!(
                     "waiting for another start to finish: {} so far",
                     passed(*since, now)
                 ));
             }
-            LineState::Waiting { since, others } => {
+            StartActivity::Waiting { since, others } => {
                 ("waiting for", others, others.first()?.waited(*since, now))
             }
-            LineState::Ending(others) => ("ending", others, others.first()?.progress(now)),
+            StartActivity::Ending(others) => ("ending", others, others.first()?.progress(now)),
         };
         let more = match others.len() {
             0 | 1 => String::new(),
@@ -114,8 +118,10 @@ impl LineState {
 
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
-            LineState::Idle | LineState::Queued { .. } => None,
-            LineState::Waiting { others, .. } | LineState::Ending(others) => others.first()?.pid,
+            StartActivity::Idle | StartActivity::Queued { .. } => None,
+            StartActivity::Waiting { others, .. } | StartActivity::Ending(others) => {
+                others.first()?.pid
+            }
         }
     }
 }
@@ -245,23 +251,23 @@ mod tests {
             (Ladder::Wait { limit: WaitLimit::Forever, then: None }, "12s so far, without a limit"),
         ] {
             let others = vec![other(4711, "python3 main.py", ladder)];
-            let waiting = LineState::Waiting { since: 5 * SECOND, others };
+            let waiting = StartActivity::Waiting { since: 5 * SECOND, others };
             let text = waiting.sentence(17 * SECOND + SECOND / 2, WIDE);
             assert_eq!(text, Some(format!("waiting for `python3 main.py` (pid 4711): {expected}")));
         }
-        let queued = LineState::Queued { since: SECOND };
+        let queued = StartActivity::Queued { since: SECOND };
         assert_eq!(
             queued.sentence(11 * SECOND, WIDE).as_deref(),
             Some("waiting for another start to finish: 10s so far")
         );
-        assert_eq!(LineState::Idle.sentence(SECOND, WIDE), None);
+        assert_eq!(StartActivity::Idle.sentence(SECOND, WIDE), None);
     }
 
     #[test]
     fn an_end_names_the_last_action_its_age_and_the_next_step() {
         let one = |pid| other(pid, "python3 main.py", Ladder::Stop(STOP));
-        let mut ending = LineState::Ending(vec![one(4711), one(4712)]);
-        let text = |ending: &LineState, now: u32| {
+        let mut ending = StartActivity::Ending(vec![one(4711), one(4712)]);
+        let text = |ending: &StartActivity, now: u32| {
             ending.sentence(now * SECOND + SECOND / 10, WIDE).unwrap_or_default()
         };
         let both = "ending `python3 main.py` (pid 4711) and 1 more: ";
@@ -286,7 +292,7 @@ mod tests {
             "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",
             "a".repeat(35)
         );
-        let mut ending = LineState::Ending(vec![other(4711, &long, Ladder::Stop(STOP))]);
+        let mut ending = StartActivity::Ending(vec![other(4711, &long, Ladder::Stop(STOP))]);
         ending.note(Some(4711), LastAction::Sent(SignalToSend::Signal(Signal::SigTerm)), SECOND);
         let text = ending.sentence(SECOND, 77).unwrap_or_default();
         let expected = "`python3 … main.py …` (pid 4711): SIGTERM sent 0s ago, SIGKILL in 30s";

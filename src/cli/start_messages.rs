@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{Level, debug, info, warn};
 
-use crate::cli::status_line::{LastAction, LineState, OtherProcess};
+use crate::cli::start_activity::{LastAction, OtherProcess, StartActivity};
 use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
 use crate::engine::ladder::{Ladder, WaitLimit};
@@ -26,8 +26,8 @@ use crate::text::command_line;
 
 /// The interval at which the line on a terminal is redrawn, and the one at which an event says that
 /// a start still waits.
-const REDRAW: Duration = Duration::from_secs(1);
-const REMIND: Duration = Duration::from_secs(10);
+const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
+const REMINDER_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The characters that an event has room for: more than a terminal, and still one line.
 const ROOM: usize = 160;
@@ -42,7 +42,7 @@ macro_rules! step {
 #[derive(Debug)]
 pub(super) struct ProgressPrinter {
     line: Option<TerminalLine>,
-    state: LineState,
+    activity: StartActivity,
     waiting_since: Option<Duration>,
     /// The conflicts whose wait was already reported.
     announced: BTreeSet<Option<u32>>,
@@ -56,7 +56,7 @@ impl ProgressPrinter {
         };
         ProgressPrinter {
             line,
-            state: LineState::Idle,
+            activity: StartActivity::Idle,
             waiting_since: None,
             announced: BTreeSet::new(),
         }
@@ -66,8 +66,8 @@ impl ProgressPrinter {
 impl Observer for ProgressPrinter {
     fn interval(&self) -> Duration {
         match &self.line {
-            Some(_) => REDRAW,
-            None if tracing::enabled!(Level::INFO) => REMIND,
+            Some(_) => REDRAW_INTERVAL,
+            None if tracing::enabled!(Level::INFO) => REMINDER_INTERVAL,
             None => Duration::MAX,
         }
     }
@@ -78,7 +78,7 @@ impl Observer for ProgressPrinter {
             StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
             // The other start usually finishes in a moment: the first reminder says more.
             StartEvent::Queued => {
-                self.state = LineState::Queued { since: now };
+                self.activity = StartActivity::Queued { since: now };
                 debug!("waiting for another start to finish");
             }
             StartEvent::Waiting(plan) => {
@@ -95,7 +95,7 @@ impl Observer for ProgressPrinter {
                 }
                 let since = *self.waiting_since.get_or_insert(now);
                 let others = plan.waits().map(OtherProcess::new).collect();
-                self.state = LineState::Waiting { since, others };
+                self.activity = StartActivity::Waiting { since, others };
                 self.draw(now);
             }
             StartEvent::Acting(plan) => {
@@ -110,14 +110,14 @@ impl Observer for ProgressPrinter {
                         ending(conflict)
                     );
                 }
-                self.state =
-                    LineState::Ending(plan.conflicts_to_end().map(OtherProcess::new).collect());
+                self.activity =
+                    StartActivity::Ending(plan.conflicts_to_end().map(OtherProcess::new).collect());
                 self.draw(now);
             }
-            StartEvent::Still => self.still(now),
-            StartEvent::Did(event) => self.did(*event, now),
+            StartEvent::Reminder => self.remind(now),
+            StartEvent::Terminate(event) => self.on_terminate_event(*event, now),
             StartEvent::Clear(plan) => {
-                self.state = LineState::Idle;
+                self.activity = StartActivity::Idle;
                 self.draw(now);
                 for line in not_touched::lines(plan) {
                     warn!("{line}");
@@ -128,41 +128,41 @@ impl Observer for ProgressPrinter {
 }
 
 impl ProgressPrinter {
-    fn did(&mut self, event: TerminateEvent, now: Duration) {
+    fn on_terminate_event(&mut self, event: TerminateEvent, now: Duration) {
         match event {
             TerminateEvent::Asked(pid) => {
-                self.state.note(pid, LastAction::Asked, now);
-                step!(self.line, pid, "asked {} to end its bot", self.state.named(pid));
+                self.activity.note(pid, LastAction::Asked, now);
+                step!(self.line, pid, "asked {} to end its bot", self.activity.named(pid));
             }
             TerminateEvent::Acknowledged(pid) => {
-                self.state.note(pid, LastAction::Acknowledged, now);
-                debug!(pid, "{} acknowledged the request", self.state.named(pid));
+                self.activity.note(pid, LastAction::Acknowledged, now);
+                debug!(pid, "{} acknowledged the request", self.activity.named(pid));
             }
             TerminateEvent::Sent(id, sent) => self.sent(id, sent, now),
             TerminateEvent::Ended(pid) => {
-                info!(pid, "{} has ended", self.state.named(pid));
-                self.state.remove(pid);
+                info!(pid, "{} has ended", self.activity.named(pid));
+                self.activity.remove(pid);
             }
-            TerminateEvent::Still => self.still(now),
+            TerminateEvent::Reminder => self.remind(now),
         }
         self.draw(now);
     }
 
     fn sent(&mut self, id: ProcessId, sent: SignalToSend, now: Duration) {
         let (pid, signal) = (id.pid, sent.name());
-        if sent == SignalToSend::Continue || !self.state.ends(pid) {
+        if sent == SignalToSend::Continue || !self.activity.ends(pid) {
             debug!(pid, signal, "sent {signal} to pid {pid}");
             return;
         }
-        self.state.note(Some(pid), LastAction::Sent(sent), now);
-        step!(self.line, pid, signal, "sent {signal} to {}", self.state.named(Some(pid)));
+        self.activity.note(Some(pid), LastAction::Sent(sent), now);
+        step!(self.line, pid, signal, "sent {signal} to {}", self.activity.named(Some(pid)));
     }
 
-    fn still(&mut self, now: Duration) {
+    fn remind(&mut self, now: Duration) {
         if self.line.is_some() {
             self.draw(now);
-        } else if let Some(sentence) = self.state.sentence(now, ROOM) {
-            info!(pid = self.state.pid(), "still {sentence}");
+        } else if let Some(sentence) = self.activity.sentence(now, ROOM) {
+            info!(pid = self.activity.pid(), "still {sentence}");
         }
     }
 
@@ -170,7 +170,7 @@ impl ProgressPrinter {
         if self.line.is_none() {
             return;
         }
-        match self.state.sentence(now, terminal_line::width()) {
+        match self.activity.sentence(now, terminal_line::width()) {
             Some(sentence) => TerminalLine::draw(sentence),
             None => TerminalLine::clear(),
         }

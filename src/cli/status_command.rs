@@ -47,28 +47,28 @@ pub(super) fn run(
     }
     let unnamed = UnnamedRequest::prepare(common, command)?;
     match (listed, unnamed.instance()) {
-        (Listed::Recent, Ok(instance)) => one(common, &unnamed.named(instance), detail),
+        (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance), detail),
         (Listed::Recent, Err(_)) | (Listed::All, _) => all(common, &unnamed.config, detail, listed),
     }
 }
 
-fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
-    prepare::warn_of_missing_script(start);
-    let mut machine = Machine::new(start.scan_request()).map_err(scan::cannot_scan)?;
-    let (config, policy) = (&start.config, &start.config.policy);
-    let status = inspect(&mut machine, config, start.instance.as_str(), &start.locks, policy)?;
-    let origin = |key: &str| output::origin(start, key);
-    let context = output::context(start, &origin);
+fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
+    prepare::warn_of_missing_script(request);
+    let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
+    let (config, policy) = (&request.config, &request.config.policy);
+    let status = inspect(&mut machine, config, request.instance.as_str(), &request.locks, policy)?;
+    let origin = |key: &str| output::origin(request, key);
+    let context = output::context(request, &origin);
     if common.json {
         output::print_json(&status_json::one(&status, &context))?;
     } else {
         print(&report(&status, &context, output::paint(&std::io::stdout()), detail))?;
     }
-    if status.state == InstanceState::Stopped && output::blind_spot(start).is_some() {
+    if status.state == InstanceState::Stopped && output::blind_spot(request).is_some() {
         if !common.json {
             print("")?;
         }
-        output::print_blind_spot(common, start, PlanOutput::Plan)?;
+        output::print_blind_spot(common, request, PlanOutput::Plan)?;
     }
     let (status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
@@ -81,7 +81,7 @@ fn one(common: &Common, start: &StartRequest, detail: Detail) -> Result<ExitStat
             (ExitStatus::Unknown, format!("cannot tell whether it is running: {why}"))
         }
     };
-    Err(Error::new(status, format!("{}: {what}", start.instance)))
+    Err(Error::new(status, format!("{}: {what}", request.instance)))
 }
 
 /// The instances of a list.

@@ -20,15 +20,15 @@ use crate::report::{not_touched, reasons, trace};
 use crate::text::printable;
 
 pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
-    let (start, plan) = plan_stop(common, command)?;
-    plan_command::show(common, &start, &plan, PlanOutput::Plan)?;
+    let (request, plan) = plan_stop(common, command)?;
+    plan_command::show(common, &request, &plan, PlanOutput::Plan)?;
     match plan.verdict() {
         Verdict::Refuse(refusal) => {
-            let why = plan_command::verdict(common, &start, "would not be stopped", &plan);
+            let why = plan_command::verdict(common, &request, "would not be stopped", &plan);
             Err(Error::new(refusal.exit_status_without_start(), why))
         }
         Verdict::Clear => {
-            output::print_blind_spot(common, &start, PlanOutput::Plan).map(|()| ExitStatus::Done)
+            output::print_blind_spot(common, &request, PlanOutput::Plan).map(|()| ExitStatus::Done)
         }
         Verdict::Act | Verdict::Wait => Ok(ExitStatus::Done),
     }
@@ -36,38 +36,38 @@ pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitSta
 
 fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, Plan), Error> {
     let mode = mode(common)?;
-    let mut start = prepare::request(common, command)?;
-    prepare::warn_of_missing_script(&start);
-    start.config.policy = start.config.policy.to_stop(mode);
-    let plan = dry_run::plan_of(&start)?;
-    Ok((start, plan))
+    let mut request = prepare::request(common, command)?;
+    prepare::warn_of_missing_script(&request);
+    request.config.policy = request.config.policy.to_stop(mode);
+    let plan = dry_run::plan_of(&request)?;
+    Ok((request, plan))
 }
 
 pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
-    let (start, plan) = plan_stop(common, command)?;
+    let (request, plan) = plan_stop(common, command)?;
     // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
     // no files.
-    let lock_set = LockSet::open_existing(&start.locks)?;
+    let lock_set = LockSet::open_existing(&request.locks)?;
     let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
-    let mut stop = StopPrinter::new(common, &start);
+    let mut stop = StopPrinter::new(common, &request);
     match plan.verdict() {
         Verdict::Clear if !ever_started => {
             stop.note_clear(&plan);
             return stop.print_end(&plan);
         }
         Verdict::Refuse(refusal) if !ever_started => {
-            print_document(common, &start, &plan)?;
-            return Err(refused(&start, refusal, &reasons::plan_reason(&plan)));
+            print_document(common, &request, &plan)?;
+            return Err(refused(&request, refusal, &reasons::plan_reason(&plan)));
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {}
     }
     // As a start that is newer than every guard: a person ends what runs now, whatever its ticket.
-    match start::stop(&start, &mut stop) {
+    match start::stop(&request, &mut stop) {
         Ok(()) => stop.print_end(&plan),
         Err(not_started) => {
             let seen = stop.plan.as_ref().or(not_started.plan()).unwrap_or(&plan);
-            print_document(common, &start, seen)?;
-            Err(not_stopped(&start, not_started))
+            print_document(common, &request, seen)?;
+            Err(not_stopped(&request, not_started))
         }
     }
 }
@@ -154,7 +154,7 @@ impl Observer for StopPrinter<'_> {
             StartEvent::Scanned { snapshot, plan, took } => {
                 return trace::scanned(snapshot, plan, *took);
             }
-            StartEvent::Queued | StartEvent::Still | StartEvent::Did(_) => return,
+            StartEvent::Queued | StartEvent::Reminder | StartEvent::Terminate(_) => return,
             StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),
             StartEvent::Acting(plan) => {
                 self.note_acting(plan);
@@ -177,35 +177,35 @@ impl Observer for StopPrinter<'_> {
 }
 
 /// With `--json`, prints the plan that was carried out, or that could not be.
-fn print_document(common: &Common, start: &StartRequest, plan: &Plan) -> Result<(), Error> {
-    if common.json { plan_command::show(common, start, plan, PlanOutput::Plan) } else { Ok(()) }
+fn print_document(common: &Common, request: &StartRequest, plan: &Plan) -> Result<(), Error> {
+    if common.json { plan_command::show(common, request, plan, PlanOutput::Plan) } else { Ok(()) }
 }
 
-fn not_stopped(start: &StartRequest, stop: NotStarted) -> Error {
+fn not_stopped(request: &StartRequest, stop: NotStarted) -> Error {
     match stop {
         NotStarted::Refused(refusal) => {
-            refused(start, refusal.kind(), &reasons::start_refusal(&refusal))
+            refused(request, refusal.kind(), &reasons::start_refusal(&refusal))
         }
         NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signaled(signal),
-            format!("{}: interrupted before all processes had ended", start.instance),
+            format!("{}: interrupted before all processes had ended", request.instance),
         ),
         NotStarted::Superseded => Error::new(
             ExitStatus::Refused,
-            format!("{}: not stopped: a newer start took over", start.instance),
+            format!("{}: not stopped: a newer start took over", request.instance),
         ),
         NotStarted::Replaced => {
             let why = "not stopped: another program keeps replacing the lock file";
-            Error::new(ExitStatus::LockFile, format!("{}: {why}", start.instance))
+            Error::new(ExitStatus::LockFile, format!("{}: {why}", request.instance))
                 .with_hint("find the program that writes to its folder")
         }
         NotStarted::Failed(error) => error,
     }
 }
 
-fn refused(start: &StartRequest, refusal: Refusal, why: &str) -> Error {
+fn refused(request: &StartRequest, refusal: Refusal, why: &str) -> Error {
     Error::new(
         refusal.exit_status_without_start(),
-        format!("{}: not stopped: {why}", start.instance),
+        format!("{}: not stopped: {why}", request.instance),
     )
 }

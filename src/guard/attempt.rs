@@ -202,12 +202,12 @@ impl Attempt<'_> {
         let until = *self.progress.until.get_or_insert_with(|| deadline(plan, now));
         self.observer.on_event(&StartEvent::Acting(plan));
         let limits =
-            TerminateLimits { until: Some(until), still_interval: self.observer.interval() };
+            TerminateLimits { until: Some(until), reminder_interval: self.observer.interval() };
         let mut ended = EndedLog::begin(now);
         let observer = &mut *self.observer;
         let mut on_event = |event| {
             ended.note(event);
-            observer.on_event(&StartEvent::Did(event));
+            observer.on_event(&StartEvent::Terminate(event));
         };
         let outcome = execute::execute(self.host, plan, limits, &mut on_event);
         self.progress.ended.extend(ended.conflicts(plan));

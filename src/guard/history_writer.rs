@@ -94,7 +94,7 @@ impl EndedLog {
             TerminateEvent::Ended(root) => self.ended.push((root, clock::monotonic())),
             TerminateEvent::Asked(_)
             | TerminateEvent::Acknowledged(_)
-            | TerminateEvent::Still
+            | TerminateEvent::Reminder
             | TerminateEvent::Sent(_, SignalToSend::Signal(_) | SignalToSend::Continue) => {}
         }
     }

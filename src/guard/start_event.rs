@@ -18,15 +18,15 @@ pub enum StartEvent<'a> {
     /// Sent again where other conflicts have taken the place of the first.
     Waiting(&'a Plan),
     Acting(&'a Plan),
-    Did(TerminateEvent),
+    Terminate(TerminateEvent),
     /// The last step is still in progress.
-    Still,
+    Reminder,
     /// The last scan before the start found no conflict.
     Clear(&'a Plan),
 }
 
 pub trait Observer {
-    /// The interval of [`StartEvent::Still`]; [`Duration::MAX`] for never.
+    /// The interval of [`StartEvent::Reminder`]; [`Duration::MAX`] for never.
     fn interval(&self) -> Duration;
 
     fn on_event(&mut self, event: &StartEvent<'_>);

@@ -31,19 +31,19 @@ impl Observer for EventObserver<'_> {
             StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
                 info!("{instance}: {}", printable(&reasons::plan_reason(plan)));
             }
-            StartEvent::Still | StartEvent::Did(TerminateEvent::Still) => {
+            StartEvent::Reminder | StartEvent::Terminate(TerminateEvent::Reminder) => {
                 info!("{instance}: still waiting for it to end");
             }
-            StartEvent::Did(TerminateEvent::Asked(pid)) => {
+            StartEvent::Terminate(TerminateEvent::Asked(pid)) => {
                 debug!(pid, "{instance}: asked the guard to end its bot");
             }
-            StartEvent::Did(TerminateEvent::Acknowledged(pid)) => {
+            StartEvent::Terminate(TerminateEvent::Acknowledged(pid)) => {
                 debug!(pid, "{instance}: the guard acknowledged the request");
             }
-            StartEvent::Did(TerminateEvent::Sent(id, signal)) => {
+            StartEvent::Terminate(TerminateEvent::Sent(id, signal)) => {
                 info!(pid = id.pid, "{instance}: sent {} to pid {}", signal.name(), id.pid);
             }
-            StartEvent::Did(TerminateEvent::Ended(pid)) => {
+            StartEvent::Terminate(TerminateEvent::Ended(pid)) => {
                 info!(pid, "{instance}: the conflict has ended");
             }
             StartEvent::Clear(plan) => {

@@ -70,14 +70,14 @@ pub enum TerminateEvent {
     Acknowledged(Option<u32>),
     Sent(ProcessId, SignalToSend),
     Ended(Option<u32>),
-    Still,
+    Reminder,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminateLimits {
     /// The deadline of the whole start.
     pub until: Option<Duration>,
-    pub still_interval: Duration,
+    pub reminder_interval: Duration,
 }
 
 pub fn execute(
@@ -86,7 +86,7 @@ pub fn execute(
     limits: TerminateLimits,
     on_event: &mut dyn FnMut(TerminateEvent),
 ) -> Result<(), ExecuteError> {
-    let mut still = Ticker::begin(limits.still_interval, machine.now());
+    let mut reminder = Ticker::begin(limits.reminder_interval, machine.now());
     let mut targets = Vec::new();
     for (conflict, stop) in plan.stops() {
         targets.push(Target::begin(machine, conflict, stop, on_event)?);
@@ -118,11 +118,11 @@ pub fn execute(
         }
         if has_event {
             // Any event shows that the work is in progress.
-            still = still.restart(machine.now());
-        } else if still.is_due(machine.now()) {
-            on_event(TerminateEvent::Still);
+            reminder = reminder.restart(machine.now());
+        } else if reminder.is_due(machine.now()) {
+            on_event(TerminateEvent::Reminder);
         }
-        machine.sleep(&awaited, wake.min(still.next()))?;
+        machine.sleep(&awaited, wake.min(reminder.next()))?;
     }
 }
 

@@ -72,7 +72,7 @@ fn a_link_is_judged_by_its_target_and_by_its_folder() {
 #[test]
 fn a_group_writable_file_is_reported_unless_the_group_is_the_owners_own() {
     if !nix::unistd::geteuid().is_root() {
-        monopoll::internals::cli::say("passed over: it needs root");
+        monopoll::internals::cli::print_to_stderr("passed over: it needs root");
         return;
     }
     let project = project(0o664, 0o755);

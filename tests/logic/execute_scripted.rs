@@ -277,7 +277,7 @@ fn carry_out(script: &mut Script, plan: &Plan) -> (Result<(), ExecuteError>, Vec
     let mut events = Vec::new();
     let timing = TerminateLimits {
         until: plan.deadline().map(|time| script.now + time),
-        still_interval: Duration::MAX,
+        reminder_interval: Duration::MAX,
     };
     let outcome = execute(script, plan, timing, &mut |event| events.push(event));
     (outcome, events)
@@ -293,7 +293,7 @@ fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
         TerminateEvent::Sent(..)
         | TerminateEvent::Acknowledged(_)
         | TerminateEvent::Ended(_)
-        | TerminateEvent::Still => None,
+        | TerminateEvent::Reminder => None,
     };
     events.iter().filter_map(word).collect()
 }
@@ -437,7 +437,7 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         let mut script =
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
-        let timing = TerminateLimits { until: Some(60 * SECOND), still_interval: beat };
+        let timing = TerminateLimits { until: Some(60 * SECOND), reminder_interval: beat };
         assert_eq!(execute(&mut script, &plan, timing, &mut |event| events.push(event)), Ok(()));
         (events, script.woken)
     };
@@ -451,15 +451,15 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         events,
         [
             sent,
-            TerminateEvent::Still,
-            TerminateEvent::Still,
+            TerminateEvent::Reminder,
+            TerminateEvent::Reminder,
             killed,
             TerminateEvent::Ended(Some(10))
         ]
     );
     assert_eq!(woken, [10, 20, 30, 30].map(|seconds| seconds * SECOND));
     assert_eq!(
-        run_with(SECOND).0.iter().filter(|event| **event == TerminateEvent::Still).count(),
+        run_with(SECOND).0.iter().filter(|event| **event == TerminateEvent::Reminder).count(),
         29
     );
     assert_eq!(
@@ -535,7 +535,7 @@ proptest! {
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict(), Verdict::Act);
         let until = Some(Duration::from_secs(100_000));
-        let limits = TerminateLimits { until, still_interval: Duration::MAX };
+        let limits = TerminateLimits { until, reminder_interval: Duration::MAX };
         let outcome = execute(&mut script, &plan, limits, &mut |_| {});
         prop_assert_eq!(outcome, Ok(()));
         prop_assert_eq!(script.actors.len(), 1);

@@ -307,11 +307,11 @@ impl Observer for EventLog {
 
     fn on_event(&mut self, event: &StartEvent<'_>) {
         self.0.push(match event {
-            StartEvent::Scanned { .. } | StartEvent::Did(_) => return,
+            StartEvent::Scanned { .. } | StartEvent::Terminate(_) => return,
             StartEvent::Queued => "queued",
             StartEvent::Waiting(_) => "waiting",
             StartEvent::Acting(_) => "acting",
-            StartEvent::Still => "still",
+            StartEvent::Reminder => "still",
             StartEvent::Clear(_) => "clear",
         });
     }

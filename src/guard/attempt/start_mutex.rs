@@ -71,7 +71,7 @@ impl Attempt<'_> {
                 Ticker::begin(self.observer.interval(), now)
             });
             if ticker.is_due(now) {
-                self.observer.on_event(&StartEvent::Still);
+                self.observer.on_event(&StartEvent::Reminder);
             }
             let decision = decided_by_guard(self.host, self.lock_set, &request, &seen);
             let gives_up = decision.is_some();

@@ -137,7 +137,7 @@ impl Attempt<'_> {
         let until = Some(target.until);
         let mut decide_wait = |now| {
             if ticker.is_due(now) {
-                self.observer.on_event(&StartEvent::Still);
+                self.observer.on_event(&StartEvent::Reminder);
             }
             let mut is_moving = || {
                 let guard = self.lock_set.state_dir().record().map(|record| record.ticket);
@@ -179,7 +179,7 @@ impl Attempt<'_> {
                 return Ok(());
             }
             if ticker.is_due(now) {
-                self.observer.on_event(&StartEvent::Still);
+                self.observer.on_event(&StartEvent::Reminder);
             }
             let next_try =
                 if target.may_release_silently { now.saturating_add(RETRY) } else { Duration::MAX };
