@@ -20,6 +20,7 @@ mod imports;
 #[cfg(target_os = "linux")]
 mod kubernetes;
 mod layout;
+mod managed_by;
 #[cfg(target_os = "linux")]
 mod pictures;
 mod prose;
