@@ -26,7 +26,7 @@ use monopoll::internals::engine::policy::{Conditions, Policy};
 use monopoll::internals::engine::process::Process;
 use monopoll::internals::engine::snapshot::Snapshot;
 use monopoll::internals::engine::token::{OwnTokens, Token};
-use monopoll::internals::engine::token_search::{TokenOwner, carried_tokens};
+use monopoll::internals::engine::token_parser::{TokenOwner, carried_tokens};
 use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;

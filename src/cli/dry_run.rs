@@ -6,7 +6,6 @@ use crate::engine::decide::decide;
 use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::start_history::History;
 use crate::error::Error;
 use crate::guard::lock_set::{ExistingLock, LockSet};
 use crate::guard::start_request::StartRequest;
@@ -48,12 +47,11 @@ pub(super) fn snapshot(
         None => locks.iter().map(|path| LockProbe::Missing(path)).collect(),
     };
     let state_dir = lock_set.map(|lock_set| lock_set.state_dir().as_ref());
-    let tries = state_dir
-        .map(|state_dir| state_dir.takeover_attempts(machine.host_process()))
-        .unwrap_or_default();
-    let state = StartState {
-        history: History { attempts: tries, ..History::default() },
-        ..StartState::default()
-    };
-    machine.snapshot(&probes, state_dir, &state, ScanScope::All).map_err(scan::cannot_scan)
+    let state = StartState::default();
+    let scanned = machine.snapshot(&probes, state_dir, &state, ScanScope::All);
+    let mut snapshot = scanned.map_err(scan::cannot_scan)?;
+    if let Some(state_dir) = state_dir {
+        snapshot.history.attempts = state_dir.takeover_attempts(machine.host_process());
+    }
+    Ok(snapshot)
 }

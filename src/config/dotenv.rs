@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::config::{Config, Origin};
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
-use crate::engine::token_search::bots_in;
+use crate::engine::token_parser::bots_in;
 use crate::text::printable;
 
 /// A larger file is a log or a disk: only its beginning is read.

@@ -40,7 +40,7 @@ pub enum Objection {
 pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) -> Classification {
     let me = &snapshot.me;
     let has_lock = has_lock(snapshot, process);
-    if !has_lock && snapshot.history.released.contains(&process.id) {
+    if !has_lock && snapshot.rounds.released.contains(&process.id) {
         return Classification::Unrelated;
     }
     let mut found = Found::by_patterns(policy, me, process);

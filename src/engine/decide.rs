@@ -11,7 +11,7 @@ use crate::engine::policy::{Policy, Purpose};
 use crate::engine::process::Process;
 use crate::engine::reason::{RefusalCause, RefusalReason};
 use crate::engine::rules::{self, RuleOutcome, subject};
-use crate::engine::safety;
+use crate::engine::safety_rules;
 use crate::engine::snapshot::Snapshot;
 
 /// Decides what a start or a stop does about everything that was seen.
@@ -49,9 +49,9 @@ fn refusal(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Opti
         Some(RefusalReason::Conflict)
     } else if with(|action| action == Action::Wait) == 0
         && with(Action::ends_processes) > 0
-        && snapshot.history.is_stormy(snapshot.me.ticket, max_takeovers, window)
+        && snapshot.history.exceeds_takeover_limit(snapshot.me.ticket, max_takeovers, window)
     {
-        Some(RefusalReason::Storm { allowed: max_takeovers, window })
+        Some(RefusalReason::TooManyTakeovers { allowed: max_takeovers, window })
     } else {
         None
     }
@@ -75,14 +75,14 @@ fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict
 }
 
 /// Returns the action on one conflict, or the cause of its refusal: the table of evidence first,
-/// then the user's rules, the built-in rule and the default; caution at the end.
+/// then the user's rules, the built-in rule and the default; the safety rules at the end.
 fn decision(
     policy: &Policy,
     snapshot: &Snapshot,
     found: &ConflictTree,
 ) -> Result<Wanted, (RefusalCause, DecidedBy)> {
-    if let Some(cause) = safety::refusal(snapshot, found) {
-        return Err((cause, DecidedBy::Caution));
+    if let Some(cause) = safety_rules::table_refusal(snapshot, found) {
+        return Err((cause, DecidedBy::SafetyRule));
     }
     let mut wanted = wanted(policy, snapshot, found)?;
     if wanted.action == Action::Refuse {
@@ -99,13 +99,13 @@ fn decision(
     {
         return Err((RefusalCause::Supervised(manager.clone()), DecidedBy::Supervised));
     }
-    match safety::objection(snapshot, found, wanted.action) {
-        Some(cause) => Err((cause, DecidedBy::Caution)),
+    match safety_rules::safety_refusal(snapshot, found, wanted.action) {
+        Some(cause) => Err((cause, DecidedBy::SafetyRule)),
         None => Ok(wanted),
     }
 }
 
-/// The action that the policy wants on a conflict, caution aside.
+/// The action that the policy wants on a conflict, safety rules aside.
 struct Wanted {
     action: Action,
     decided_by: DecidedBy,

@@ -26,13 +26,15 @@ pub mod plan;
 pub mod policy;
 pub mod process;
 pub mod reason;
+pub mod respawn;
 pub mod rules;
-mod safety;
+mod safety_rules;
 pub mod shield;
 pub mod signal;
 pub mod signal_sequence;
 pub mod snapshot;
-pub mod start_history;
+pub mod takeover_history;
+pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;
-pub mod token_search;
+pub mod token_parser;

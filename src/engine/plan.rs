@@ -40,7 +40,7 @@ impl Plan {
 
     pub fn refusal_kind(&self) -> Option<Refusal> {
         self.refusal.as_ref().map(|reason| match reason {
-            RefusalReason::Storm { .. } => Refusal::Storm,
+            RefusalReason::TooManyTakeovers { .. } => Refusal::TooManyTakeovers,
             RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
                 Refusal::Policy
             }
@@ -147,8 +147,8 @@ pub enum DecidedBy {
     SameToken,
     /// The built-in rule about what a supervisor restarts.
     Supervised,
-    /// monopoll's own caution, which no key lifts.
-    Caution,
+    /// A safety rule, which no key lifts.
+    SafetyRule,
 }
 
 impl DecidedBy {
@@ -158,7 +158,7 @@ impl DecidedBy {
             DecidedBy::OnConflict
             | DecidedBy::SameToken
             | DecidedBy::Supervised
-            | DecidedBy::Caution => None,
+            | DecidedBy::SafetyRule => None,
         }
     }
 }

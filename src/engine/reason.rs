@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::against::Doubt;
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::process::Launcher;
+use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
 use crate::error::ExitStatus;
 
@@ -25,7 +25,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Refusal {
     /// There were too many takeovers: two supervisors would restart forever.
-    Storm,
+    TooManyTakeovers,
     /// A newer start has the instance: this one gives way, which is not a failure.
     Superseded,
     /// A conflict may not be signaled.
@@ -40,7 +40,7 @@ pub enum RefusalReason {
     /// There are more conflicts than `limits.max_targets` allows, without ignored ones.
     TooManyConflicts { conflicts: usize, allowed: usize },
     /// There were more takeovers than `limits.max_takeovers` allows.
-    Storm { allowed: usize, window: Duration },
+    TooManyTakeovers { allowed: usize, window: Duration },
     /// The reason of [`Plan::decisive_conflict`](crate::engine::plan::Plan::decisive_conflict).
     Conflict,
     /// A webhook is set, and `telegram.webhook` refuses that; its host gets the updates.
@@ -91,22 +91,13 @@ pub enum Permission {
     Missing,
 }
 
-/// The program that restarts a process that was ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Restarter {
-    Manager(ManagedBy),
-    /// A process above it that was there each time.
-    Launcher(Launcher),
-    Unknown,
-}
-
 impl Refusal {
     /// Returns the exit status of a command that starts nothing, such as `plan`: only a start gives
     /// way.
     pub fn exit_status_without_start(self) -> ExitStatus {
         match self {
             Refusal::Superseded => ExitStatus::Refused,
-            Refusal::Permission | Refusal::Policy | Refusal::Storm => self.exit_status(),
+            Refusal::Permission | Refusal::Policy | Refusal::TooManyTakeovers => self.exit_status(),
         }
     }
 
@@ -115,7 +106,7 @@ impl Refusal {
         match self {
             Refusal::Superseded => ExitStatus::Done,
             Refusal::Permission => ExitStatus::Permission,
-            Refusal::Policy | Refusal::Storm => ExitStatus::Refused,
+            Refusal::Policy | Refusal::TooManyTakeovers => ExitStatus::Refused,
         }
     }
 }

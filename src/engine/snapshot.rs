@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::engine::instance::NameSource;
 use crate::engine::process::{Process, ProcessId, User};
-use crate::engine::start_history::{History, Ticket};
+use crate::engine::respawn::EarlierRounds;
+use crate::engine::takeover_history::TakeoverHistory;
+use crate::engine::ticket::Ticket;
 
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.
 #[derive(Debug, Clone)]
@@ -20,7 +22,10 @@ pub struct Snapshot {
     /// Every process that may be a candidate, with all its descendants; in any order.
     pub processes: Vec<Process>,
     pub waited: Duration,
-    pub history: History,
+    /// The conflicts that this start has ended so far.
+    pub rounds: EarlierRounds,
+    /// The earlier takeovers of this instance.
+    pub history: TakeoverHistory,
 }
 
 impl Snapshot {

@@ -180,7 +180,7 @@ impl Attempt<'_> {
         StartState {
             ticket: self.record.map(|record| record.ticket),
             waited,
-            history: self.progress.history.clone(),
+            rounds: self.progress.rounds.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::state::history_event::{
     self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };

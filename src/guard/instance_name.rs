@@ -14,7 +14,7 @@ use crate::config::dotenv::{self, EnvFile};
 use crate::engine::choosing_variables::CHOOSING_VARIABLES;
 use crate::engine::instance::{BotId, Instance};
 use crate::engine::token::{OwnTokens, Token};
-use crate::engine::token_search::bots_in;
+use crate::engine::token_parser::bots_in;
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
 use crate::scan::invocation::Target;

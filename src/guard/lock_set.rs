@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::trace;
 
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::scan::lock_views::LockProbe;
 use crate::state::lock_file::{HeldLock, LockFile};

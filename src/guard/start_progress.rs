@@ -8,8 +8,8 @@ use crate::engine::ladder::WaitLimit;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Policy;
+use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::start_history::History;
 use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
@@ -36,7 +36,7 @@ pub(super) struct StartProgress {
     pub(super) ticker: Option<Ticker>,
     /// The deadline of the whole start, on the monotonic clock.
     pub(super) until: Option<Duration>,
-    pub(super) history: History,
+    pub(super) rounds: EarlierRounds,
     /// A holder has ended or is ending: its lock may be free in a moment.
     pub(super) may_release_soon: bool,
     /// The earliest time of the second scan.
@@ -55,12 +55,12 @@ impl StartProgress {
         self.may_release_soon = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
             plan.conflicts_to_end().partition(|conflict| conflict.guard.is_some());
-        self.history.ended_unguarded += u32::from(!unguarded.is_empty());
-        self.history
+        self.rounds.ended_unguarded += u32::from(!unguarded.is_empty());
+        self.rounds
             .released
             .extend(guarded.iter().filter_map(|it| it.root.as_ref()).map(|it| it.id));
         let launchers = unguarded.iter().filter_map(|it| it.root.as_ref()?.launchers.known());
-        self.history.launchers.extend(launchers.flatten().map(|launcher| launcher.id));
+        self.rounds.launchers.extend(launchers.flatten().map(|launcher| launcher.id));
         let pause = unguarded.iter().filter_map(|conflict| respawn(conflict, snapshot)).max();
         self.rescan_at = pause.map(|pause| now.saturating_add(pause));
     }

@@ -8,7 +8,7 @@ use crate::config::{Config, Placeholders};
 use crate::engine::instance::{Instance, NameSource};
 use crate::engine::policy::Purpose;
 use crate::engine::process::User;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::error::Error;
 use crate::guard::instance_name;

@@ -185,7 +185,7 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
             format!("by `same_token` {}", format::written_at(context, "same_token"))
         }
         DecidedBy::Supervised => "by the built-in rule `supervised`".to_owned(),
-        DecidedBy::Caution => "by a built-in safety rule".to_owned(),
+        DecidedBy::SafetyRule => "by a built-in safety rule".to_owned(),
     };
     format!("{}, {}", conflict.action, by.trim_end())
 }

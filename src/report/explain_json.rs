@@ -321,7 +321,7 @@ fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
             DecidedBy::OnConflict => DeciderWord::OnConflict,
             DecidedBy::SameToken => DeciderWord::SameToken,
             DecidedBy::Supervised => DeciderWord::Supervised,
-            DecidedBy::Caution => DeciderWord::Caution,
+            DecidedBy::SafetyRule => DeciderWord::Caution,
         },
         rule: conflict.decided_by.rule().map(mask_secrets),
         reason: reasons::conflict_refusal(conflict).as_deref().map(mask_secrets),

@@ -109,7 +109,7 @@ fn decision(it: &Explanation<'_>, conflict: &Conflict) -> String {
             .find(|rule| rule.outcome.is_final())
             .map_or(action, |rule| rule.rule.action),
         DecidedBy::OnConflict => it.policy.on_conflict.into(),
-        DecidedBy::SameToken | DecidedBy::Supervised | DecidedBy::Caution => action,
+        DecidedBy::SameToken | DecidedBy::Supervised | DecidedBy::SafetyRule => action,
     };
     if decided == action {
         format!("{source} says {action}")

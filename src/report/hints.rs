@@ -28,7 +28,7 @@ const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a
 /// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
 pub fn hint(plan: &Plan) -> Option<String> {
     match plan.refusal.as_ref()? {
-        RefusalReason::Storm { .. } | RefusalReason::Webhook { .. } => None,
+        RefusalReason::TooManyTakeovers { .. } | RefusalReason::Webhook { .. } => None,
         RefusalReason::TooManyConflicts { .. } => Some(MORE.to_owned()),
         RefusalReason::Conflict => {
             let hint = hint_for(plan.decisive_conflict()?, plan)?;
@@ -49,7 +49,7 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
         (DecidedBy::SameToken, _) => SAME_TOKEN,
         // The reason names the command that stops what comes back; a newer start needs no hint.
         (
-            DecidedBy::Supervised | DecidedBy::Caution,
+            DecidedBy::Supervised | DecidedBy::SafetyRule,
             RefusalCause::ComesBack { .. }
             | RefusalCause::NewerStart
             | RefusalCause::Supervised(_)
@@ -57,7 +57,7 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
         ) => {
             return None;
         }
-        (DecidedBy::Supervised | DecidedBy::Caution, _) => {
+        (DecidedBy::Supervised | DecidedBy::SafetyRule, _) => {
             return outside_configuration(conflict, plan, Purpose::Start).into_iter().next();
         }
     };
@@ -76,8 +76,8 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
         };
         lines.push(format!("{first}, or raise {}", set_key(context, "limits.max_targets")));
     }
-    let storm = matches!(plan.refusal, Some(RefusalReason::Storm { .. }));
-    if storm {
+    let too_many_takeovers = matches!(plan.refusal, Some(RefusalReason::TooManyTakeovers { .. }));
+    if too_many_takeovers {
         lines.push(format!(
             "to allow more takeovers, raise {}",
             set_key(context, "limits.max_takeovers")
@@ -87,7 +87,7 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
             set_key(context, "limits.takeover_window")
         ));
     }
-    for conflict in plan.conflicts.iter().filter(|_| !too_many && !storm) {
+    for conflict in plan.conflicts.iter().filter(|_| !too_many && !too_many_takeovers) {
         lines.extend(for_conflict(conflict, plan, context));
     }
     if plan.shielded.iter().any(|it| matches!(it.shield, Shield::OtherUser(_))) {
@@ -149,7 +149,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
             }
         },
         DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
-        DecidedBy::Supervised | DecidedBy::Caution => match conflict.refusal {
+        DecidedBy::Supervised | DecidedBy::SafetyRule => match conflict.refusal {
             // The reason says what would settle it.
             Some(RefusalCause::InDoubt(_) | RefusalCause::Supervised(_)) => Vec::new(),
             Some(_) | None => outside_configuration(conflict, plan, context.purpose),
@@ -194,7 +194,7 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
         Some(Refusal::Permission) => {
             return vec!["run monopoll as the user that owns the process, or as root".to_owned()];
         }
-        Some(Refusal::Policy | Refusal::Storm) | None => {}
+        Some(Refusal::Policy | Refusal::TooManyTakeovers) | None => {}
     }
     let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {

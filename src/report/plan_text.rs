@@ -84,9 +84,9 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
         Verdict::Refuse(kind @ Refusal::Superseded) => {
             (Style::Warning, "would give way", format!(": {}", refusal(plan, kind)))
         }
-        Verdict::Refuse(kind @ (Refusal::Storm | Refusal::Permission | Refusal::Policy)) => {
-            (Style::Error, "would not start", format!(": {}", refusal(plan, kind)))
-        }
+        Verdict::Refuse(
+            kind @ (Refusal::TooManyTakeovers | Refusal::Permission | Refusal::Policy),
+        ) => (Style::Error, "would not start", format!(": {}", refusal(plan, kind))),
     };
     format!("{instance} {}{rest}", paint.style(tone, would))
 }

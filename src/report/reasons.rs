@@ -6,7 +6,8 @@ use crate::engine::likeness::NearMiss;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::process::Launcher;
-use crate::engine::reason::{RefusalCause, RefusalReason, Restarter};
+use crate::engine::reason::{RefusalCause, RefusalReason};
+use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
 use crate::engine::signal_sequence::GiveUpReason;
 use crate::guard::not_started::StartRefusal;
@@ -46,10 +47,10 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
                 "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows{blame}"
             )
         }
-        RefusalReason::Storm { allowed: 0, .. } => {
+        RefusalReason::TooManyTakeovers { allowed: 0, .. } => {
             "`limits.max_takeovers` is 0, so no start takes over".to_owned()
         }
-        RefusalReason::Storm { allowed, window } => {
+        RefusalReason::TooManyTakeovers { allowed, window } => {
             let window = humantime::format_duration(*window);
             format!(
                 "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two \
@@ -176,7 +177,7 @@ pub(super) fn decider(decided_by: &DecidedBy) -> String {
         DecidedBy::OnConflict => "`on_conflict`".to_owned(),
         DecidedBy::SameToken => "`same_token`".to_owned(),
         DecidedBy::Supervised => "the built-in rule `supervised`".to_owned(),
-        DecidedBy::Caution => "a built-in safety rule".to_owned(),
+        DecidedBy::SafetyRule => "a built-in safety rule".to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
             let why = printable(&why);
             let what = match refusal.kind() {
                 Refusal::Superseded => "",
-                Refusal::Permission | Refusal::Policy | Refusal::Storm => "refused: ",
+                Refusal::Permission | Refusal::Policy | Refusal::TooManyTakeovers => "refused: ",
             };
             Error::new(refusal.kind().exit_status(), format!("{instance}: {what}{why}"))
         }
@@ -42,7 +42,7 @@ pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
         NotStarted::Refused(refusal) => {
             let cause = match refusal.kind() {
                 Refusal::Policy => GiveUpCause::Policy,
-                Refusal::Storm => GiveUpCause::Limit,
+                Refusal::TooManyTakeovers => GiveUpCause::Limit,
                 Refusal::Permission => GiveUpCause::Permission,
                 Refusal::Superseded => GiveUpCause::Superseded,
             };

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::engine::process::ProcessId;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 
 pub(crate) const HELD: &str = "MONOPOLL_HELD";
 

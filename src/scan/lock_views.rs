@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::process::ProcessId;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::state::lock_file::LockFile;
 use crate::state::record::Record;
 use crate::sys::clock;

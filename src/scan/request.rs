@@ -7,8 +7,10 @@ use crate::engine::evidence::{TokenEvidence, token_evidence};
 use crate::engine::instance::NameSource;
 use crate::engine::policy::Policy;
 use crate::engine::process::{Process, ProcessId, User};
+use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot};
-use crate::engine::start_history::{History, Ticket};
+use crate::engine::takeover_history::TakeoverHistory;
+use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
@@ -68,10 +70,11 @@ pub struct StartState {
     /// `None` in a dry run.
     pub ticket: Option<Ticket>,
     pub waited: Duration,
-    pub history: History,
+    pub rounds: EarlierRounds,
 }
 
 impl StartState {
+    /// Returns the snapshot of these facts, without the history.
     pub(super) fn snapshot(
         &self,
         request: &ScanRequest,
@@ -99,7 +102,15 @@ impl StartState {
             command: request.command.as_ref().map(Command::recorded),
             script_owner: request.command.as_ref().and_then(Command::owner),
         };
-        let history = self.history.clone();
-        Snapshot { me, locks, guards, other_guards, processes, waited: self.waited, history }
+        Snapshot {
+            me,
+            locks,
+            guards,
+            other_guards,
+            processes,
+            waited: self.waited,
+            rounds: self.rounds.clone(),
+            history: TakeoverHistory::default(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::action::Action;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::state::record::HostProcess;
 use crate::sys::clock;
 use crate::text::{command_line, mask_secrets};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::engine::start_history::{AttemptKind, TakeoverAttempt};
+use crate::engine::takeover_history::{AttemptKind, TakeoverAttempt};
 use crate::error::{Error, ExitStatus};
 use crate::state::history_event::{GiveUpCause, HistoryEvent, HistoryEventKind};
 use crate::state::record::HostProcess;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
 use crate::engine::policy::Purpose;
 use crate::engine::signal::Signal;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::state::state_dir::{StateDir, StateFile};
 
 /// A request to a guard to end its tree.

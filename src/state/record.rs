@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::process::ProcessId;
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::file_id::FileId;
 

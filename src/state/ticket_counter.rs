@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::state::record::Record;
 use crate::state::state_dir::{StateDir, StateFile};

@@ -131,7 +131,7 @@ fn a_shielded_process_that_has_the_lock_means_refuse() {
             let holder = Process { holds_lock: Known(true), ..change(process(5)) };
             let plan = plan(&policy(on_conflict), vec![holder]);
             assert_eq!(plan.verdict(), POLICY_REFUSAL, "{shield:?}");
-            assert_eq!(only(&plan).decided_by, DecidedBy::Caution);
+            assert_eq!(only(&plan).decided_by, DecidedBy::SafetyRule);
             assert_eq!(decisive_shield(&plan), &shield);
         }
     }
@@ -511,7 +511,7 @@ fn a_process_that_released_the_instance_is_a_candidate_only_while_it_holds_the_l
         let process = Process { holds_lock: Known(holds_lock), ..same_command(5) };
         let released = [process.id].into();
         let mut snapshot = snapshot(vec![process]);
-        snapshot.history.released = released;
+        snapshot.rounds.released = released;
         let plan = decide(&graceful(), &snapshot);
         assert_eq!(plan.conflicts.len(), usize::from(holds_lock));
     }

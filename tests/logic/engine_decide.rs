@@ -17,10 +17,11 @@ use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Timeouts};
 use monopoll::internals::engine::process::{Launcher, Process, RunState};
 use monopoll::internals::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
+use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::signal::{Signal, SignalToSend};
 use monopoll::internals::engine::snapshot::{Caller, LockState, SignalSupport, Snapshot};
-use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::ticket::Ticket;
 
 const GRACEFUL: Duration = Duration::from_secs(30);
 const FORCE: Duration = Duration::from_secs(5);
@@ -372,7 +373,7 @@ fn ignore_allows_an_unguarded_process_and_never_a_holder() {
         let plan = decide(&policy, &snapshot);
         assert_eq!(
             (plan.verdict(), only(&plan).decided_by.clone()),
-            (POLICY_REFUSAL, DecidedBy::Caution)
+            (POLICY_REFUSAL, DecidedBy::SafetyRule)
         );
         assert_eq!(cause(&plan), &RefusalCause::HolderIgnored);
     }
@@ -479,7 +480,7 @@ fn a_respawned_conflict_is_ended_twice_and_then_refused() {
         let plan = decide(
             &policy(OnConflict::Graceful),
             &Snapshot {
-                history: History { ended_unguarded: rounds, ..History::default() },
+                rounds: EarlierRounds { ended_unguarded: rounds, ..EarlierRounds::default() },
                 ..snapshot(vec![managed(by)])
             },
         );
@@ -487,7 +488,7 @@ fn a_respawned_conflict_is_ended_twice_and_then_refused() {
         assert!(reason(&plan).contains(says), "{}", reason(&plan));
     }
     let guarded = Snapshot {
-        history: History { ended_unguarded: 9, ..History::default() },
+        rounds: EarlierRounds { ended_unguarded: 9, ..EarlierRounds::default() },
         ..guarded(Some(7))
     };
     assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict(), Verdict::Act);
@@ -504,12 +505,12 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
             launcher(6, "bash"),
         ]
     };
-    let after = |launchers: &[u32]| History {
+    let after = |launchers: &[u32]| EarlierRounds {
         ended_unguarded: 2,
         launchers: launchers.iter().map(|pid| process(*pid).id).collect(),
-        ..History::default()
+        ..EarlierRounds::default()
     };
-    for (launchers, managed_by, history, says) in [
+    for (launchers, managed_by, rounds, says) in [
         // The shell is new each time; who was there before is the launcher.
         (
             Known(above()),
@@ -557,7 +558,7 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
     ] {
         let bot = Process { launchers, managed_by, ..same_command(5) };
         let plan =
-            decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) });
+            decide(&policy(OnConflict::Graceful), &Snapshot { rounds, ..snapshot(vec![bot]) });
         assert_eq!(plan.verdict(), POLICY_REFUSAL);
         assert!(reason(&plan).contains(says), "{}", reason(&plan));
     }

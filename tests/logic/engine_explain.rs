@@ -21,10 +21,10 @@ use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{Conflict, DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Rule, Timeouts};
 use monopoll::internals::engine::process::{Process, Relation, Role};
+use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::rules::RuleOutcome;
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::snapshot::{LockState, LockView, Snapshot};
-use monopoll::internals::engine::start_history::History;
 use monopoll::internals::report::explain_sentence;
 
 /// `python3 main.py` in `/srv/bot`.
@@ -166,7 +166,7 @@ proptest! {
                 }
                 // What caution forbids, a rule may have wanted.
                 (DecidedBy::Supervised, _) => prop_assert_eq!(conflict.action, Action::Refuse),
-                (DecidedBy::Caution, _) => prop_assert_eq!(conflict.action, Action::Refuse),
+                (DecidedBy::SafetyRule, _) => prop_assert_eq!(conflict.action, Action::Refuse),
                 (DecidedBy::OnConflict | DecidedBy::SameToken, decider) => {
                     prop_assert_eq!(decider, None);
                 }
@@ -408,7 +408,7 @@ fn a_finished_wait_explains_the_next_action() {
 #[test]
 fn the_safety_check_has_the_last_word() {
     let comes_back = Snapshot {
-        history: History { ended_unguarded: 2, ..History::default() },
+        rounds: EarlierRounds { ended_unguarded: 2, ..EarlierRounds::default() },
         ..snapshot(vec![same_command(5)])
     };
     let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) \

@@ -128,8 +128,10 @@ proptest! {
         let in_the_way = plan.conflicts.iter().filter(|it| it.action != Action::Ignore).count();
         let would_act = !has(|it| it == Action::Wait) && has(Action::ends_processes);
         let (limit, window) = (policy.max_takeovers, policy.takeover_window);
-        let stormy = would_act && snapshot.history.is_stormy(snapshot.me.ticket, limit, window);
-        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || stormy;
+        let mine = snapshot.me.ticket;
+        let exceeds =
+            would_act && snapshot.history.exceeds_takeover_limit(mine, limit, window);
+        let refused = has(|it| it == Action::Refuse) || in_the_way > policy.max_targets || exceeds;
         prop_assert_eq!(matches!(plan.verdict(), Verdict::Refuse(_)), refused);
         prop_assert_eq!(plan.verdict() == Verdict::Wait, !refused && has(|it| it == Action::Wait));
         prop_assert_eq!(plan.verdict() == Verdict::Act, !refused && would_act);

@@ -16,10 +16,12 @@ use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{MatchEntry, Policy, Purpose, Timeouts};
 use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
 use monopoll::internals::engine::reason::Verdict;
+use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::snapshot::{Caller, GuardView, LockState, LockView, Snapshot};
-use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::takeover_history::TakeoverHistory;
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::sys::wake::Interrupted;
 use monopoll::internals::terminate::execute::{
     ExecuteError, NotEnded, TerminateEvent, TerminateLimits, execute,
@@ -257,7 +259,8 @@ fn snapshot(processes: Vec<Process>, guard: Option<GuardView>) -> Snapshot {
         other_guards: Vec::new(),
         processes,
         waited: Duration::ZERO,
-        history: History::default(),
+        rounds: EarlierRounds::default(),
+        history: TakeoverHistory::default(),
     }
 }
 

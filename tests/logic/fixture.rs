@@ -19,12 +19,14 @@ use monopoll::internals::engine::policy::{
 };
 use monopoll::internals::engine::process::{Process, ProcessId, Relation, Role, RunState, User};
 use monopoll::internals::engine::reason::RefusalCause;
+use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::signal::Signal;
 use monopoll::internals::engine::snapshot::{
     Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };
-use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::takeover_history::TakeoverHistory;
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::engine::token::{CarriedTokens, MyToken, TokenPlace};
 use monopoll::internals::report::reasons;
 
@@ -148,7 +150,8 @@ pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
         other_guards: Vec::new(),
         processes,
         waited: Duration::ZERO,
-        history: History::default(),
+        rounds: EarlierRounds::default(),
+        history: TakeoverHistory::default(),
     }
 }
 

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use monopoll::internals::engine::action::Action;
 use monopoll::internals::engine::process::ProcessId;
-use monopoll::internals::engine::start_history::{AttemptKind, TakeoverAttempt, Ticket};
+use monopoll::internals::engine::takeover_history::{AttemptKind, TakeoverAttempt};
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::state::history_event::{
     EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use monopoll::internals::engine::action::OnLost;
 use monopoll::internals::engine::process::ProcessId;
-use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::guard::held_locks::HeldLocks;
 use monopoll::internals::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
 use monopoll::internals::guard::lock_set::LockSet;

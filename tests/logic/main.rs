@@ -16,7 +16,7 @@ mod engine_candidates;
 mod engine_decide;
 mod engine_explain;
 mod engine_properties;
-mod engine_storm;
+mod engine_takeover_limit;
 mod execute_scripted;
 mod fixture;
 mod generators;

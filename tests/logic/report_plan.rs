@@ -14,8 +14,9 @@ use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts};
 use monopoll::internals::engine::process::{Launcher, Process, Relation, RunState};
+use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
-use monopoll::internals::engine::start_history::{History, Ticket};
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::report::Context;
 use monopoll::internals::report::hints::hint;
 use monopoll::internals::report::plan_json::{PlanDocument, document, to_text};
@@ -239,7 +240,7 @@ fn permission() -> Plan {
 
 fn comes_back() -> Plan {
     let snapshot = Snapshot {
-        history: History { ended_unguarded: 2, ..History::default() },
+        rounds: EarlierRounds { ended_unguarded: 2, ..EarlierRounds::default() },
         ..snapshot(vec![service(5)])
     };
     decide(&policy(OnConflict::Graceful), &snapshot)
@@ -247,9 +248,12 @@ fn comes_back() -> Plan {
 
 fn comes_back_below_a_launcher() -> Plan {
     let bot = Process { launchers: Known(vec![launcher("nodemon main.py")]), ..same_command(5) };
-    let history =
-        History { ended_unguarded: 2, launchers: [process(7).id].into(), ..History::default() };
-    decide(&policy(OnConflict::Graceful), &Snapshot { history, ..snapshot(vec![bot]) })
+    let rounds = EarlierRounds {
+        ended_unguarded: 2,
+        launchers: [process(7).id].into(),
+        ..EarlierRounds::default()
+    };
+    decide(&policy(OnConflict::Graceful), &Snapshot { rounds, ..snapshot(vec![bot]) })
 }
 
 fn ignored() -> Plan {

@@ -14,7 +14,7 @@ use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, Policy, Purpose};
 use monopoll::internals::engine::process::{Process, ProcessId, Role};
 use monopoll::internals::engine::snapshot::{Caller, LockState, Snapshot};
-use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::guard::instance_status::{InstanceState, InstanceStatus};
 use monopoll::internals::report::status_json::{StatusDocument, all, one};
 use monopoll::internals::report::status_text::{list, text};

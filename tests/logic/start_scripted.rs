@@ -19,7 +19,7 @@ use monopoll::internals::engine::reason::{Refusal, RefusalCause};
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{JobState, Member};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
-use monopoll::internals::engine::start_history::Ticket;
+use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::engine::token::OwnTokens;
 use monopoll::internals::guard::lock_set::OpenedLocks;
 use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
@@ -249,7 +249,7 @@ impl StartHost for Script {
         snapshot.guards = self.living_actors().filter_map(|actor| actor.guard.clone()).collect();
         snapshot.me.ticket = state.ticket;
         snapshot.waited = state.waited;
-        snapshot.history = state.history.clone();
+        snapshot.rounds = state.rounds.clone();
         Ok(snapshot)
     }
 

@@ -9,7 +9,7 @@ use crate::engine::fact::Truth;
 use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
 use crate::engine::reason::{Refusal, Verdict};
-use crate::engine::start_history::Ticket;
+use crate::engine::ticket::Ticket;
 use crate::guard::attempt::Attempt;
 use crate::guard::lock_set::LockSet;
 use crate::guard::not_started::{NotStarted, StartRefusal};
@@ -147,9 +147,9 @@ fn decided_by_guard(
             is_complete && request.policy.on_conflict == OnConflict::Refuse
         }
         // These depend on more than the guard.
-        Verdict::Refuse(Refusal::Permission | Refusal::Storm) | Verdict::Act | Verdict::Clear => {
-            false
-        }
+        Verdict::Refuse(Refusal::Permission | Refusal::TooManyTakeovers)
+        | Verdict::Act
+        | Verdict::Clear => false,
         Verdict::Wait => is_complete && request.verdicts == FinalVerdicts::RefuseOrWait,
     };
     is_final.then_some(GuardDecision { plan, handle })

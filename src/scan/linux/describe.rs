@@ -12,7 +12,7 @@ use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
 };
 use crate::engine::snapshot::GuardView;
-use crate::engine::token_search::{TokenOwner, carried_tokens};
+use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
 use crate::scan::env_marker::EnvMarker;

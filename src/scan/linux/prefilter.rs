@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::action::SameToken;
 use crate::engine::likeness::{CommandLikeness, NearMiss};
 use crate::engine::pattern::Pattern;
-use crate::engine::token_search::may_be_in;
+use crate::engine::token_parser::may_be_in;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::same_command::RunningCommand;

@@ -1,4 +1,4 @@
-//! Storms: when there were too many takeovers, and when they are over.
+//! The limit of takeovers: when there were too many takeovers, and when they are over.
 
 use std::time::Duration;
 
@@ -10,54 +10,66 @@ use monopoll::internals::engine::ladder::{Ladder, StopMode};
 use monopoll::internals::engine::policy::Policy;
 use monopoll::internals::engine::reason::{Refusal, Verdict};
 use monopoll::internals::engine::snapshot::Snapshot;
-use monopoll::internals::engine::start_history::{AttemptKind, History, TakeoverAttempt, Ticket};
+use monopoll::internals::engine::takeover_history::{
+    AttemptKind, TakeoverAttempt, TakeoverHistory,
+};
+use monopoll::internals::engine::ticket::Ticket;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit
 /// refused.
-fn tries(ago: &[i64]) -> History {
+fn tries(ago: &[i64]) -> TakeoverHistory {
     let one = |(ticket, &ago): (u64, &i64)| TakeoverAttempt {
         ago: Duration::from_secs(ago.unsigned_abs()),
         ticket: Ticket(100 + ticket),
         kind: if ago < 0 { AttemptKind::RefusedByLimit } else { AttemptKind::Done },
     };
-    History { attempts: (0..).zip(ago).map(one).collect(), ..History::default() }
+    TakeoverHistory { attempts: (0..).zip(ago).map(one).collect() }
 }
 
-fn is_stormy(ago: &[i64], most: usize) -> bool {
-    tries(ago).is_stormy(Some(Ticket(7)), most, WINDOW)
+fn exceeds_takeover_limit(ago: &[i64], most: usize) -> bool {
+    tries(ago).exceeds_takeover_limit(Some(Ticket(7)), most, WINDOW)
 }
 
 #[test]
-fn as_many_takeovers_as_the_limit_within_the_window_are_a_storm() {
-    assert!(!is_stormy(&[], 1));
-    assert!(!is_stormy(&[10, 20], 3));
-    assert!(is_stormy(&[10, 20, 30], 3));
-    assert!(!is_stormy(&[10, 20, 60], 3), "a whole window ago is over");
-    assert!(is_stormy(&[10, 20, 59], 3));
+fn as_many_takeovers_as_the_limit_within_the_window_are_too_many() {
+    assert!(!exceeds_takeover_limit(&[], 1));
+    assert!(!exceeds_takeover_limit(&[10, 20], 3));
+    assert!(exceeds_takeover_limit(&[10, 20, 30], 3));
+    assert!(!exceeds_takeover_limit(&[10, 20, 60], 3), "a whole window ago is over");
+    assert!(exceeds_takeover_limit(&[10, 20, 59], 3));
 }
 
 #[test]
 fn a_limit_of_zero_allows_no_takeover() {
-    assert!(is_stormy(&[], 0));
-    assert!(is_stormy(&[500], 0));
+    assert!(exceeds_takeover_limit(&[], 0));
+    assert!(exceeds_takeover_limit(&[500], 0));
 }
 
 #[test]
 fn refusals_by_the_limit_count_toward_the_limit() {
     // Three takeovers, a minute and more ago; every half minute somebody tried again.
-    assert!(is_stormy(&[115, 110, 105, -80, -50, -20], 3));
-    assert!(is_stormy(&[115, 110, 105, -80, -50], 3), "less than three lie within the window");
-    assert!(is_stormy(&[115, 110, 105, -59], 3));
-    assert!(!is_stormy(&[115, 110, 105, -60], 3), "a whole window has passed without a try");
-    assert!(!is_stormy(&[215, 210, 205, -180, -100, -50], 3), "so it has between these two");
+    assert!(exceeds_takeover_limit(&[115, 110, 105, -80, -50, -20], 3));
+    assert!(
+        exceeds_takeover_limit(&[115, 110, 105, -80, -50], 3),
+        "less than three lie within the window"
+    );
+    assert!(exceeds_takeover_limit(&[115, 110, 105, -59], 3));
+    assert!(
+        !exceeds_takeover_limit(&[115, 110, 105, -60], 3),
+        "a whole window has passed without a try"
+    );
+    assert!(
+        !exceeds_takeover_limit(&[215, 210, 205, -180, -100, -50], 3),
+        "so it has between these two"
+    );
 }
 
 #[test]
 fn a_raised_limit_allows_a_start_again() {
-    assert!(is_stormy(&[50, 40, 30, -20], 3));
-    assert!(!is_stormy(&[50, 40, 30, -20], 10));
+    assert!(exceeds_takeover_limit(&[50, 40, 30, -20], 3));
+    assert!(!exceeds_takeover_limit(&[50, 40, 30, -20], 10));
 }
 
 #[test]
@@ -67,15 +79,18 @@ fn all_conflicts_that_one_start_ended_are_one_takeover() {
         ticket: Ticket(ticket),
         kind: AttemptKind::Done,
     };
-    let history = History { attempts: vec![one(5), one(5), one(5), one(6)], ..History::default() };
-    assert!(!history.is_stormy(None, 3, WINDOW));
-    assert!(history.is_stormy(None, 2, WINDOW));
-    assert!(!history.is_stormy(Some(Ticket(6)), 2, WINDOW), "what this start did is its own");
+    let history = TakeoverHistory { attempts: vec![one(5), one(5), one(5), one(6)] };
+    assert!(!history.exceeds_takeover_limit(None, 3, WINDOW));
+    assert!(history.exceeds_takeover_limit(None, 2, WINDOW));
+    assert!(
+        !history.exceeds_takeover_limit(Some(Ticket(6)), 2, WINDOW),
+        "what this start did is its own"
+    );
 }
 
 #[test]
 fn the_order_of_the_history_does_not_matter() {
-    assert!(is_stormy(&[-20, 105, -50, 110, -80, 115], 3));
+    assert!(exceeds_takeover_limit(&[-20, 105, -50, 110, -80, 115], 3));
 }
 
 fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
@@ -83,12 +98,12 @@ fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
 }
 
 #[test]
-fn a_storm_refuses_only_starts_that_would_end_a_process() {
-    let storm = Verdict::Refuse(Refusal::Storm);
+fn too_many_takeovers_refuse_only_starts_that_would_end_a_process() {
+    let too_many = Verdict::Refuse(Refusal::TooManyTakeovers);
     let ago = [1, 2, 3, 4, 5];
     for (on_conflict, expected) in [
-        (OnConflict::Graceful, storm),
-        (OnConflict::Force, storm),
+        (OnConflict::Graceful, too_many),
+        (OnConflict::Force, too_many),
         (OnConflict::Refuse, Verdict::Refuse(Refusal::Policy)),
         (OnConflict::Wait, Verdict::Wait),
     ] {
@@ -106,7 +121,7 @@ fn a_storm_refuses_only_starts_that_would_end_a_process() {
 }
 
 #[test]
-fn a_start_that_gives_way_is_not_refused_by_a_storm() {
+fn a_start_that_gives_way_is_not_refused_for_too_many_takeovers() {
     let seen = Snapshot { guards: vec![guard(None, Some(51))], ..snapshot(Vec::new()) };
     assert_eq!(
         verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen),
@@ -115,7 +130,7 @@ fn a_start_that_gives_way_is_not_refused_by_a_storm() {
 }
 
 #[test]
-fn a_refusal_by_a_storm_names_the_limit_and_the_hint() {
+fn a_refusal_for_too_many_takeovers_names_the_limit_and_the_hint() {
     let plan = decide(
         &policy(OnConflict::Graceful),
         &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) },
@@ -133,8 +148,9 @@ fn a_start_that_ended_a_conflict_was_not_refused_whatever_was_recorded_first() {
     ended.attempts.push(TakeoverAttempt { kind: AttemptKind::Done, ..ended.attempts[5] });
     let mut reversed = ended.clone();
     reversed.attempts.reverse();
-    let stormy = [refused, ended, reversed].map(|it| it.is_stormy(Some(Ticket(7)), 3, WINDOW));
-    assert_eq!(stormy, [true, false, false]);
+    let exceeds =
+        [refused, ended, reversed].map(|it| it.exceeds_takeover_limit(Some(Ticket(7)), 3, WINDOW));
+    assert_eq!(exceeds, [true, false, false]);
 }
 
 #[test]
@@ -145,7 +161,7 @@ fn tickets_stop_at_the_largest_number_that_json_readers_count_exactly() {
 }
 
 #[test]
-fn a_storm_does_not_refuse_a_stop() {
+fn too_many_takeovers_do_not_refuse_a_stop() {
     let seen = Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) };
     let policy = policy(OnConflict::Refuse).to_stop(StopMode::Graceful);
     assert_eq!(decide(&policy, &seen).verdict(), Verdict::Act);

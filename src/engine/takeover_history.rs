@@ -1,54 +1,25 @@
-//! Tickets, and the earlier events of an instance: the newest start wins, unless there were too
-//! many takeovers.
+//! The earlier takeovers of an instance, and whether there were too many.
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::engine::process::ProcessId;
-
-/// A number that each start draws from the instance's counter: newer = larger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ticket(pub u64);
-
-impl Ticket {
-    /// The largest that is believed: JSON readers count exactly up to here.
-    pub const MAX: Ticket = Ticket((1 << 53) - 1);
-
-    #[must_use]
-    pub fn next(self) -> Ticket {
-        Ticket(self.0.saturating_add(1).min(Self::MAX.0))
-    }
-}
-
-impl fmt::Display for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+use crate::engine::ticket::Ticket;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History {
-    /// The number of times that this start has ended an unguarded conflict.
-    pub ended_unguarded: u32,
-    /// Their launchers: one that is above the next conflict too may be what restarts it.
-    pub launchers: BTreeSet<ProcessId>,
-    /// The guards that released the instance on request: a program that runs on without its guard
-    /// does not poll.
-    pub released: BTreeSet<ProcessId>,
-    /// The takeovers of this instance since boot, done and refused by their limit, as far as they
-    /// are remembered.
+pub struct TakeoverHistory {
+    /// The remembered takeovers of this instance since boot: done, and refused by the limit.
     pub attempts: Vec<TakeoverAttempt>,
 }
 
-impl History {
+impl TakeoverHistory {
     /// Returns whether at least `most` takeovers, counted with those that this limit refused, lie
     /// within `window`; or did when the limit refused one, and attempts have continued since with
     /// no pause as long as `window` (S14). Attempts of the start with this ticket do not count.
-    pub fn is_stormy(&self, mine: Option<Ticket>, most: usize, window: Duration) -> bool {
+    pub fn exceeds_takeover_limit(
+        &self,
+        mine: Option<Ticket>,
+        most: usize,
+        window: Duration,
+    ) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {
             // All conflicts that a start ended are one takeover; and a start that ended one was not
@@ -64,15 +35,16 @@ impl History {
         let crowded = |earlier: &[TakeoverAttempt], then: Duration| {
             earlier.iter().filter(|it| within(it.ago, then)).count() >= most
         };
-        let mut storm = None;
+        let mut refused_at = None;
         for (index, it) in tries.iter().enumerate() {
-            let goes_on = storm.is_some_and(|before| within(before, it.ago));
+            let goes_on = refused_at.is_some_and(|before| within(before, it.ago));
             let earlier = tries.get(..index).unwrap_or_default();
             let refused =
                 it.kind == AttemptKind::RefusedByLimit && (goes_on || crowded(earlier, it.ago));
-            storm = refused.then_some(it.ago);
+            refused_at = refused.then_some(it.ago);
         }
-        storm.is_some_and(|last| within(last, Duration::ZERO)) || crowded(&tries, Duration::ZERO)
+        refused_at.is_some_and(|last| within(last, Duration::ZERO))
+            || crowded(&tries, Duration::ZERO)
     }
 }
 

@@ -1,20 +1,16 @@
-//! Caution that no key lifts: objections to an action that the policy wants.
+//! Safety rules, which no key lifts: they refuse an action that the policy wants.
 
 use crate::engine::action::Action;
 use crate::engine::candidates::ConflictTree;
 use crate::engine::classify::Objection;
 use crate::engine::fact::Fact;
-use crate::engine::process::{Launcher, Process, Role};
-use crate::engine::reason::{Permission, RefusalCause, Restarter};
+use crate::engine::process::{Process, Role};
+use crate::engine::reason::{Permission, RefusalCause};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{Caller, GuardView, SignalSupport, Snapshot};
-use crate::engine::start_history::History;
-
-/// The number of times that a conflict which comes back is ended before the start is refused.
-const MAX_ROUNDS: u32 = 2;
 
 /// Returns the refusal of the table of evidence, which no rule lifts.
-pub(super) fn refusal(snapshot: &Snapshot, found: &ConflictTree) -> Option<RefusalCause> {
+pub(super) fn table_refusal(snapshot: &Snapshot, found: &ConflictTree) -> Option<RefusalCause> {
     Some(match found.objection.clone()? {
         Objection::Doubt(doubt) => RefusalCause::InDoubt(doubt),
         Objection::Shield(shield) => {
@@ -34,8 +30,8 @@ fn blocked<'a>(snapshot: &Snapshot, found: &'a ConflictTree) -> Option<&'a Proce
         .find(|process| !shield::may_signal(process, &snapshot.me))
 }
 
-/// Returns the objection to `action` on this conflict, independent of the policy.
-pub(super) fn objection(
+/// Returns the refusal of `action` on this conflict by a safety rule.
+pub(super) fn safety_refusal(
     snapshot: &Snapshot,
     found: &ConflictTree,
     action: Action,
@@ -104,8 +100,8 @@ fn against_ending(
     if action == Action::Graceful && snapshot.me.signal_support == SignalSupport::KillAlone {
         return Some(RefusalCause::OnlyForceEnds);
     }
-    (snapshot.history.ended_unguarded >= MAX_ROUNDS)
-        .then(|| RefusalCause::ComesBack { restarted_by: restarter(found, &snapshot.history) })
+    let restarted_by = snapshot.rounds.restarter(found.root.as_ref());
+    restarted_by.map(|restarted_by| RefusalCause::ComesBack { restarted_by })
 }
 
 /// Returns whether a guard is newer than this start: by ticket, and by its start where it draws
@@ -116,18 +112,5 @@ fn is_newer(guard: &GuardView, me: &Caller) -> bool {
         (Some(_), Some(process), Some(_)) => (process.start, process.pid) > (me.start, me.pid),
         // A dry run and a stop are newer than any; what cannot be compared counts as older.
         (Some(_), None, _) | (_, _, None) => false,
-    }
-}
-
-fn restarter(found: &ConflictTree, history: &History) -> Restarter {
-    let root = found.root.as_ref();
-    let manager = root.and_then(Process::manager);
-    // A shell that is new in each round is not the restarter: find a launcher of an earlier round.
-    let was_there = |launcher: &&Launcher| history.launchers.contains(&launcher.id);
-    let mut above = root.and_then(|root| root.launchers.known()).into_iter().flatten();
-    match (manager, above.find(was_there)) {
-        (Some(manager), _) => Restarter::Manager(manager.clone()),
-        (None, Some(launcher)) => Restarter::Launcher(launcher.clone()),
-        (None, None) => Restarter::Unknown,
     }
 }

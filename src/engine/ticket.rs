@@ -1,0 +1,26 @@
+//! The number of a start: the newest start wins.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A number that each start draws from the instance's counter: newer = larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// The largest that is believed: JSON readers count exactly up to here.
+    pub const MAX: Ticket = Ticket((1 << 53) - 1);
+
+    #[must_use]
+    pub fn next(self) -> Ticket {
+        Ticket(self.0.saturating_add(1).min(Self::MAX.0))
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
