@@ -9,7 +9,7 @@ use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
 use crate::engine::action::OnConflict;
 use crate::engine::ladder::StopMode;
 use crate::engine::plan::{Conflict, Plan};
-use crate::engine::reason::{Refusal, Verdict};
+use crate::engine::reason::{RefusalKind, Verdict};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::not_started::NotStarted;
@@ -203,7 +203,7 @@ fn not_stopped(request: &StartRequest, stop: NotStarted) -> Error {
     }
 }
 
-fn refused(request: &StartRequest, refusal: Refusal, why: &str) -> Error {
+fn refused(request: &StartRequest, refusal: RefusalKind, why: &str) -> Error {
     Error::new(
         refusal.exit_status_without_start(),
         format!("{}: not stopped: {why}", request.instance),

@@ -8,7 +8,7 @@ use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, Stop};
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::process::Process;
-use crate::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
+use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::{GuardView, LockView};
 
@@ -38,15 +38,16 @@ impl Plan {
         }
     }
 
-    pub fn refusal_kind(&self) -> Option<Refusal> {
+    pub fn refusal_kind(&self) -> Option<RefusalKind> {
         self.refusal.as_ref().map(|reason| match reason {
-            RefusalReason::TooManyTakeovers { .. } => Refusal::TooManyTakeovers,
+            RefusalReason::TooManyTakeovers { .. } => RefusalKind::TooManyTakeovers,
             RefusalReason::TooManyConflicts { .. } | RefusalReason::Webhook { .. } => {
-                Refusal::Policy
+                RefusalKind::Policy
             }
-            RefusalReason::Conflict => {
-                self.decisive_conflict().and_then(Conflict::refusal_kind).unwrap_or(Refusal::Policy)
-            }
+            RefusalReason::Conflict => self
+                .decisive_conflict()
+                .and_then(Conflict::refusal_kind)
+                .unwrap_or(RefusalKind::Policy),
         })
     }
 
@@ -116,7 +117,7 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    pub fn refusal_kind(&self) -> Option<Refusal> {
+    pub fn refusal_kind(&self) -> Option<RefusalKind> {
         self.refusal.as_ref().map(RefusalCause::kind)
     }
 

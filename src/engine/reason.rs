@@ -18,12 +18,12 @@ pub enum Verdict {
     /// Conflicts are waited for; others are ended once those have ended.
     Wait,
     /// The start or the stop is refused.
-    Refuse(Refusal),
+    Refuse(RefusalKind),
 }
 
 /// The kind of a refusal, which decides the exit status; the weightiest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Refusal {
+pub enum RefusalKind {
     /// There were too many takeovers: two supervisors would restart forever.
     TooManyTakeovers,
     /// A newer start has the instance: this one gives way, which is not a failure.
@@ -91,34 +91,38 @@ pub enum Permission {
     Missing,
 }
 
-impl Refusal {
+impl RefusalKind {
     /// Returns the exit status of a command that starts nothing, such as `plan`: only a start gives
     /// way.
     pub fn exit_status_without_start(self) -> ExitStatus {
         match self {
-            Refusal::Superseded => ExitStatus::Refused,
-            Refusal::Permission | Refusal::Policy | Refusal::TooManyTakeovers => self.exit_status(),
+            RefusalKind::Superseded => ExitStatus::Refused,
+            RefusalKind::Permission | RefusalKind::Policy | RefusalKind::TooManyTakeovers => {
+                self.exit_status()
+            }
         }
     }
 
     /// Returns the exit status of a start.
     pub fn exit_status(self) -> ExitStatus {
         match self {
-            Refusal::Superseded => ExitStatus::Done,
-            Refusal::Permission => ExitStatus::Permission,
-            Refusal::Policy | Refusal::TooManyTakeovers => ExitStatus::Refused,
+            RefusalKind::Superseded => ExitStatus::Done,
+            RefusalKind::Permission => ExitStatus::Permission,
+            RefusalKind::Policy | RefusalKind::TooManyTakeovers => ExitStatus::Refused,
         }
     }
 }
 
 impl RefusalCause {
-    pub fn kind(&self) -> Refusal {
+    pub fn kind(&self) -> RefusalKind {
         match self {
-            RefusalCause::NewerStart => Refusal::Superseded,
+            RefusalCause::NewerStart => RefusalKind::Superseded,
             RefusalCause::NotPermitted { .. }
             | RefusalCause::OnlyForceEnds
             | RefusalCause::InDoubt(Doubt::UnreadableEnvironment)
-            | RefusalCause::Shielded { permission: Permission::Missing, .. } => Refusal::Permission,
+            | RefusalCause::Shielded { permission: Permission::Missing, .. } => {
+                RefusalKind::Permission
+            }
             RefusalCause::PolicyRefuses
             | RefusalCause::RuleForbidsEnding
             | RefusalCause::UndecidableRule
@@ -137,7 +141,7 @@ impl RefusalCause {
             | RefusalCause::ParentUnknown { .. }
             | RefusalCause::ParentsInCircle { .. }
             | RefusalCause::MonopollInTree { .. }
-            | RefusalCause::ComesBack { .. } => Refusal::Policy,
+            | RefusalCause::ComesBack { .. } => RefusalKind::Policy,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The reasons that a start fails.
 
 use crate::engine::plan::Plan;
-use crate::engine::reason::Refusal;
+use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::sys::wake::Interrupted;
 use crate::terminate::execute::NotEnded;
@@ -26,11 +26,11 @@ pub enum StartRefusal {
 }
 
 impl StartRefusal {
-    pub fn kind(&self) -> Refusal {
+    pub fn kind(&self) -> RefusalKind {
         match self {
-            StartRefusal::Plan(plan) => plan.refusal_kind().unwrap_or(Refusal::Policy),
+            StartRefusal::Plan(plan) => plan.refusal_kind().unwrap_or(RefusalKind::Policy),
             StartRefusal::NotEnded(why) => why.kind(),
-            StartRefusal::Queued => Refusal::Policy,
+            StartRefusal::Queued => RefusalKind::Policy,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
-use crate::engine::reason::{Refusal, RefusalCause, RefusalReason};
+use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::LockState;
 use crate::report::Context;
@@ -188,13 +188,13 @@ fn change_rule(context: &Context<'_>, name: &str) -> String {
 
 fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
     match conflict.refusal_kind() {
-        Some(Refusal::Superseded) => {
+        Some(RefusalKind::Superseded) => {
             return vec!["start it again: the newest start wins".to_owned()];
         }
-        Some(Refusal::Permission) => {
+        Some(RefusalKind::Permission) => {
             return vec!["run monopoll as the user that owns the process, or as root".to_owned()];
         }
-        Some(Refusal::Policy | Refusal::TooManyTakeovers) | None => {}
+        Some(RefusalKind::Policy | RefusalKind::TooManyTakeovers) | None => {}
     }
     let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {

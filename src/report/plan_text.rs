@@ -6,7 +6,7 @@ use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, NearMiss, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
-use crate::engine::reason::{Refusal, Verdict};
+use crate::engine::reason::{RefusalKind, Verdict};
 use crate::report::format::{self, short_duration};
 use crate::report::{Context, conflict_text, hints, not_touched, reasons};
 use crate::text::{Paint, Style, sanitize};
@@ -81,11 +81,11 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
             "would wait",
             format!(" {}, then start{ignoring}.", wait_text(plan, &ended)),
         ),
-        Verdict::Refuse(kind @ Refusal::Superseded) => {
+        Verdict::Refuse(kind @ RefusalKind::Superseded) => {
             (Style::Warning, "would give way", format!(": {}", refusal(plan, kind)))
         }
         Verdict::Refuse(
-            kind @ (Refusal::TooManyTakeovers | Refusal::Permission | Refusal::Policy),
+            kind @ (RefusalKind::TooManyTakeovers | RefusalKind::Permission | RefusalKind::Policy),
         ) => (Style::Error, "would not start", format!(": {}", refusal(plan, kind))),
     };
     format!("{instance} {}{rest}", paint.style(tone, would))
@@ -141,7 +141,7 @@ fn time_limit(plan: &Plan) -> String {
 }
 
 /// The reason of a refusal, and the exit status that a supervisor would see.
-fn refusal(plan: &Plan, kind: Refusal) -> String {
+fn refusal(plan: &Plan, kind: RefusalKind) -> String {
     format!(
         "{}.\nNothing would be touched; exit status {}.",
         sanitize(&reasons::plan_reason(plan)),

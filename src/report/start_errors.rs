@@ -1,7 +1,7 @@
 //! The reason that a start failed: as an error, and as a cause for the history.
 
 use crate::engine::instance::Instance;
-use crate::engine::reason::Refusal;
+use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
 use crate::report::reasons;
@@ -15,8 +15,10 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
             let why = reasons::start_refusal(&refusal);
             let why = printable(&why);
             let what = match refusal.kind() {
-                Refusal::Superseded => "",
-                Refusal::Permission | Refusal::Policy | Refusal::TooManyTakeovers => "refused: ",
+                RefusalKind::Superseded => "",
+                RefusalKind::Permission | RefusalKind::Policy | RefusalKind::TooManyTakeovers => {
+                    "refused: "
+                }
             };
             Error::new(refusal.kind().exit_status(), format!("{instance}: {what}{why}"))
         }
@@ -41,10 +43,10 @@ pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
     match not_started {
         NotStarted::Refused(refusal) => {
             let cause = match refusal.kind() {
-                Refusal::Policy => GiveUpCause::Policy,
-                Refusal::TooManyTakeovers => GiveUpCause::Limit,
-                Refusal::Permission => GiveUpCause::Permission,
-                Refusal::Superseded => GiveUpCause::Superseded,
+                RefusalKind::Policy => GiveUpCause::Policy,
+                RefusalKind::TooManyTakeovers => GiveUpCause::Limit,
+                RefusalKind::Permission => GiveUpCause::Permission,
+                RefusalKind::Superseded => GiveUpCause::Superseded,
             };
             (cause, reasons::start_refusal(refusal))
         }

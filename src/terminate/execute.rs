@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::ladder::{Stop, StopMeans};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
-use crate::engine::reason::Refusal;
+use crate::engine::reason::RefusalKind;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::{AfterStep, GiveUpReason, JobState, SignalSequence};
 use crate::engine::snapshot::GuardView;
@@ -40,13 +40,13 @@ pub enum NotEnded {
 }
 
 impl NotEnded {
-    pub fn kind(self) -> Refusal {
+    pub fn kind(self) -> RefusalKind {
         match self {
-            NotEnded::Denied { .. } => Refusal::Permission,
+            NotEnded::Denied { .. } => RefusalKind::Permission,
             NotEnded::GaveUp(_)
             | NotEnded::OutOfTime
             | NotEnded::NoAnswer
-            | NotEnded::NotAsked { .. } => Refusal::Policy,
+            | NotEnded::NotAsked { .. } => RefusalKind::Policy,
         }
     }
 }

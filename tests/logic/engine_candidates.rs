@@ -14,11 +14,11 @@ use monopoll::internals::engine::pattern::{ContainerLimit, PathPattern, Pattern,
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy};
 use monopoll::internals::engine::process::{Process, Relation, Role};
-use monopoll::internals::engine::reason::{Refusal, RefusalCause, Verdict};
+use monopoll::internals::engine::reason::{RefusalCause, RefusalKind, Verdict};
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 
-const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
+const POLICY_REFUSAL: Verdict = Verdict::Refuse(RefusalKind::Policy);
 
 fn graceful() -> Policy {
     policy(OnConflict::Graceful)
@@ -152,10 +152,10 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 
 #[test]
 fn a_process_that_may_be_shielded_is_refused_and_not_killed() {
-    let doubts: [(Change, Shield, Refusal); 3] = [
-        (|it| Process { relation: Unknown, ..it }, Shield::UnknownRelation, Refusal::Policy),
-        (|it| Process { user: Unknown, ..it }, Shield::UnknownUser, Refusal::Permission),
-        (|it| Process { container: Unknown, ..it }, Shield::UnknownContainer, Refusal::Policy),
+    let doubts: [(Change, Shield, RefusalKind); 3] = [
+        (|it| Process { relation: Unknown, ..it }, Shield::UnknownRelation, RefusalKind::Policy),
+        (|it| Process { user: Unknown, ..it }, Shield::UnknownUser, RefusalKind::Permission),
+        (|it| Process { container: Unknown, ..it }, Shield::UnknownContainer, RefusalKind::Policy),
     ];
     for (change, shield, refusal) in doubts {
         let plan = plan(&with_entry(entry("main")), vec![change(process(5))]);
@@ -237,7 +237,7 @@ fn a_holder_is_a_candidate_in_any_user_and_container() {
         ..process(5)
     };
     let mut snapshot = snapshot(vec![holder]);
-    assert_eq!(decide(&graceful(), &snapshot).verdict(), Verdict::Refuse(Refusal::Permission));
+    assert_eq!(decide(&graceful(), &snapshot).verdict(), Verdict::Refuse(RefusalKind::Permission));
     snapshot.me.privileged = true;
     assert_eq!(decide(&graceful(), &snapshot).verdict(), Verdict::Act);
 }
@@ -247,7 +247,7 @@ fn the_token_counts_only_where_it_was_given_to_the_process_itself() {
     let own = |it| Process { same_program: Known(true), ..it };
     let with = |tokens, it| Process { tokens, ..it };
     let cases = [
-        ("command line", with(MINE, process(5)), Verdict::Refuse(Refusal::Policy), false),
+        ("command line", with(MINE, process(5)), Verdict::Refuse(RefusalKind::Policy), false),
         ("environment", with(INHERITED, process(5)), Verdict::Clear, true),
         (
             "environment of an unknown program",
@@ -258,7 +258,7 @@ fn the_token_counts_only_where_it_was_given_to_the_process_itself() {
         (
             "environment of my program",
             own(with(INHERITED, process(5))),
-            Verdict::Refuse(Refusal::Policy),
+            Verdict::Refuse(RefusalKind::Policy),
             false,
         ),
         (
@@ -359,9 +359,12 @@ fn a_candidate_by_more_than_the_token_does_not_follow_same_token() {
 fn the_token_in_a_foreign_process_refuses_and_never_ends_it() {
     let act = Policy { same_token: SameToken::Act, ..graceful() };
     for (process, refusal) in [
-        (Process { user: Known(user("deploy")), ..process(5) }, Refusal::Permission),
-        (Process { container: Known(Some("c0ffee".to_owned())), ..process(5) }, Refusal::Policy),
-        (Process { relation: Known(Relation::Init), ..process(5) }, Refusal::Policy),
+        (Process { user: Known(user("deploy")), ..process(5) }, RefusalKind::Permission),
+        (
+            Process { container: Known(Some("c0ffee".to_owned())), ..process(5) },
+            RefusalKind::Policy,
+        ),
+        (Process { relation: Known(Relation::Init), ..process(5) }, RefusalKind::Policy),
     ] {
         let plan = plan(&act, vec![Process { tokens: MINE, ..process }]);
         assert_eq!(
@@ -375,7 +378,8 @@ fn the_token_in_a_foreign_process_refuses_and_never_ends_it() {
 fn the_permission_status_is_used_only_where_permission_is_the_reason() {
     for user in [Known(user("deploy")), Unknown] {
         let mut snapshot = snapshot(vec![Process { tokens: MINE, user, ..process(5) }]);
-        for (privileged, refusal) in [(false, Refusal::Permission), (true, Refusal::Policy)] {
+        for (privileged, refusal) in [(false, RefusalKind::Permission), (true, RefusalKind::Policy)]
+        {
             snapshot.me.privileged = privileged;
             let plan = decide(&Policy { same_token: SameToken::Act, ..graceful() }, &snapshot);
             assert_eq!(plan.verdict(), Verdict::Refuse(refusal));

@@ -16,7 +16,7 @@ use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Timeouts};
 use monopoll::internals::engine::process::{Launcher, Process, RunState};
-use monopoll::internals::engine::reason::{Refusal, RefusalCause, RefusalReason, Verdict};
+use monopoll::internals::engine::reason::{RefusalCause, RefusalKind, RefusalReason, Verdict};
 use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::signal::{Signal, SignalToSend};
@@ -31,7 +31,7 @@ const TERM: Step =
     Step::Signal { signal: SignalToSend::Signal(Signal::SigTerm), timeout: GRACEFUL };
 const KILL: Step = Step::Signal { signal: SignalToSend::Kill, timeout: FORCE };
 const WAIT: Step = Step::Wait { limit: WaitLimit::For(MINUTE) };
-const POLICY_REFUSAL: Verdict = Verdict::Refuse(Refusal::Policy);
+const POLICY_REFUSAL: Verdict = Verdict::Refuse(RefusalKind::Policy);
 
 const EVERY: [OnConflict; 4] =
     [OnConflict::Refuse, OnConflict::Graceful, OnConflict::Force, OnConflict::Wait];
@@ -179,7 +179,7 @@ fn only_a_wait_is_followed_by_after_wait() {
 
 #[test]
 fn a_start_gives_way_to_a_newer_guard_only_where_it_would_have_ended_it() {
-    let superseded = Verdict::Refuse(Refusal::Superseded);
+    let superseded = Verdict::Refuse(RefusalKind::Superseded);
     let me = |ticket: Option<u64>| Caller { ticket: ticket.map(Ticket), ..snapshot(Vec::new()).me };
     for (theirs, mine, on_conflict, verdict) in [
         (Some(51), Some(50), OnConflict::Graceful, superseded),
@@ -201,7 +201,7 @@ fn a_start_gives_way_to_a_newer_guard_only_where_it_would_have_ended_it() {
 #[test]
 fn without_signals_graceful_works_for_guards_only() {
     let me = || Caller { signal_support: SignalSupport::KillAlone, ..snapshot(Vec::new()).me };
-    let permission = Verdict::Refuse(Refusal::Permission);
+    let permission = Verdict::Refuse(RefusalKind::Permission);
     for (on_conflict, stranger, guard) in [
         (OnConflict::Graceful, permission, Verdict::Act),
         (OnConflict::Force, Verdict::Act, Verdict::Act),
@@ -221,7 +221,7 @@ fn without_signals_graceful_works_for_guards_only() {
 #[test]
 fn after_waiting_for_a_newer_guard_the_start_gives_way() {
     for (after, refusal) in
-        [(AfterWait::Graceful, Refusal::Superseded), (AfterWait::Refuse, Refusal::Policy)]
+        [(AfterWait::Graceful, RefusalKind::Superseded), (AfterWait::Refuse, RefusalKind::Policy)]
     {
         let snapshot = Snapshot { waited: MINUTE, ..guarded(Some(51)) };
         assert_eq!(
@@ -350,7 +350,7 @@ fn the_most_severe_refusal_gives_the_exit_status() {
     };
     assert_eq!(
         decide(&policy(OnConflict::Graceful), &newer).verdict(),
-        Verdict::Refuse(Refusal::Permission)
+        Verdict::Refuse(RefusalKind::Permission)
     );
     let locks = vec![newer.locks[0].clone(), lock(LockState::Unknown)];
     assert_eq!(
@@ -415,7 +415,7 @@ fn a_process_that_may_not_be_signaled_refuses_with_the_permission_status() {
     for processes in [vec![foreign(5)], below] {
         let mut snapshot = snapshot(processes);
         let plan = decide(&policy(OnConflict::Graceful), &snapshot);
-        assert_eq!(plan.verdict(), Verdict::Refuse(Refusal::Permission));
+        assert_eq!(plan.verdict(), Verdict::Refuse(RefusalKind::Permission));
         let RefusalCause::NotPermitted { owner, .. } = cause(&plan) else { panic!("{plan:?}") };
         assert_eq!(owner.as_deref(), Some("deploy"), "{plan:?}");
         // To wait and to refuse, no process has to be signaled.
@@ -432,7 +432,7 @@ fn a_process_of_an_unknown_user_may_not_be_signaled() {
         &policy(OnConflict::Graceful),
         vec![same_command(5), child_of(5, Process { user: Unknown, ..process(6) })],
     );
-    assert_eq!(plan.verdict(), Verdict::Refuse(Refusal::Permission));
+    assert_eq!(plan.verdict(), Verdict::Refuse(RefusalKind::Permission));
     assert_eq!(decisive_shield(&plan), &Shield::UnknownUser);
 }
 

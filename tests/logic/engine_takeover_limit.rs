@@ -8,7 +8,7 @@ use monopoll::internals::engine::action::OnConflict;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::ladder::{Ladder, StopMode};
 use monopoll::internals::engine::policy::Policy;
-use monopoll::internals::engine::reason::{Refusal, Verdict};
+use monopoll::internals::engine::reason::{RefusalKind, Verdict};
 use monopoll::internals::engine::snapshot::Snapshot;
 use monopoll::internals::engine::takeover_history::{
     AttemptKind, TakeoverAttempt, TakeoverHistory,
@@ -99,12 +99,12 @@ fn verdict(policy: &Policy, ago: &[i64], seen: Snapshot) -> Verdict {
 
 #[test]
 fn too_many_takeovers_refuse_only_starts_that_would_end_a_process() {
-    let too_many = Verdict::Refuse(Refusal::TooManyTakeovers);
+    let too_many = Verdict::Refuse(RefusalKind::TooManyTakeovers);
     let ago = [1, 2, 3, 4, 5];
     for (on_conflict, expected) in [
         (OnConflict::Graceful, too_many),
         (OnConflict::Force, too_many),
-        (OnConflict::Refuse, Verdict::Refuse(Refusal::Policy)),
+        (OnConflict::Refuse, Verdict::Refuse(RefusalKind::Policy)),
         (OnConflict::Wait, Verdict::Wait),
     ] {
         assert_eq!(
@@ -125,7 +125,7 @@ fn a_start_that_gives_way_is_not_refused_for_too_many_takeovers() {
     let seen = Snapshot { guards: vec![guard(None, Some(51))], ..snapshot(Vec::new()) };
     assert_eq!(
         verdict(&policy(OnConflict::Graceful), &[1, 2, 3, 4, 5], seen),
-        Verdict::Refuse(Refusal::Superseded)
+        Verdict::Refuse(RefusalKind::Superseded)
     );
 }
 

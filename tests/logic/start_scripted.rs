@@ -15,7 +15,7 @@ use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::ladder::{StopMode, StopOptions};
 use monopoll::internals::engine::policy::Purpose;
 use monopoll::internals::engine::process::{Process, ProcessId};
-use monopoll::internals::engine::reason::{Refusal, RefusalCause};
+use monopoll::internals::engine::reason::{RefusalCause, RefusalKind};
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{JobState, Member};
 use monopoll::internals::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
@@ -421,7 +421,7 @@ fn a_refusal_signals_nothing_and_leaves_nothing_but_a_line_in_the_history() {
     let mut script = Script::new(vec![Actor::new(same_command(5))]);
     let (result, events) = scene.start(&mut script);
     let refusal = refusal(result);
-    assert_eq!(refusal.kind(), Refusal::Policy);
+    assert_eq!(refusal.kind(), RefusalKind::Policy);
     assert_eq!(
         NotStarted::Refused(refusal).plan().unwrap().conflicts[0].root.as_ref().unwrap().id.pid,
         5
@@ -575,7 +575,7 @@ fn a_newer_guard_is_never_ended() {
         let scene = Scene::new(&[&format!("on_conflict={action}")]);
         let mut script = Script::new(vec![Actor::guard(5, 1_000)]);
         let (result, _) = scene.start(&mut script);
-        assert_eq!(refusal(result).kind(), Refusal::Superseded);
+        assert_eq!(refusal(result).kind(), RefusalKind::Superseded);
         assert!(script.sent.is_empty() && script.asked.is_empty());
         scene.assert_nothing_left();
     }

@@ -8,7 +8,7 @@ use crate::engine::decide::decide;
 use crate::engine::fact::Truth;
 use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
-use crate::engine::reason::{Refusal, Verdict};
+use crate::engine::reason::{RefusalKind, Verdict};
 use crate::engine::ticket::Ticket;
 use crate::guard::attempt::Attempt;
 use crate::guard::lock_set::LockSet;
@@ -142,12 +142,12 @@ fn decided_by_guard(
     let is_complete = !asks_for_tree
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);
     let is_final = match plan.verdict() {
-        Verdict::Refuse(Refusal::Superseded) => true,
-        Verdict::Refuse(Refusal::Policy) => {
+        Verdict::Refuse(RefusalKind::Superseded) => true,
+        Verdict::Refuse(RefusalKind::Policy) => {
             is_complete && request.policy.on_conflict == OnConflict::Refuse
         }
         // These depend on more than the guard.
-        Verdict::Refuse(Refusal::Permission | Refusal::TooManyTakeovers)
+        Verdict::Refuse(RefusalKind::Permission | RefusalKind::TooManyTakeovers)
         | Verdict::Act
         | Verdict::Clear => false,
         Verdict::Wait => is_complete && request.verdicts == FinalVerdicts::RefuseOrWait,
