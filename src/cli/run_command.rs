@@ -24,6 +24,6 @@ pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus,
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
     drop(printer);
-    start_messages::acquired(acquired.keeper.locks.first_path(), &request);
+    start_messages::acquired(acquired.monitor.locks.first_path(), &request);
     run_child(acquired, &request, command, &mut start_messages::guard_event)
 }

@@ -19,8 +19,8 @@ pub struct HeldLocks {
     displaced: Vec<HeldLock>,
 }
 
-pub(super) enum LockGrip {
-    Intact,
+pub(super) enum LockFileCheck {
+    InPlace,
     Retaken,
     /// One was replaced, and another process holds the new file.
     Contested,
@@ -51,20 +51,20 @@ impl HeldLocks {
     }
 
     /// Checks that every lock file is still at its path, and retakes those that are not.
-    pub(super) fn check(&mut self) -> LockGrip {
+    pub(super) fn check(&mut self) -> LockFileCheck {
         if self.is_in_place() {
-            return LockGrip::Intact;
+            return LockFileCheck::InPlace;
         }
         for _ in 0..MAX_TRIES {
             match self.retake() {
-                Ok(()) if self.is_in_place() => return LockGrip::Retaken,
+                Ok(()) if self.is_in_place() => return LockFileCheck::Retaken,
                 // Replaced once more.
                 Ok(()) if self.locks.len() == self.lock_set.len() => {}
-                Ok(()) => return LockGrip::Contested,
-                Err(error) => return LockGrip::Failed(error),
+                Ok(()) => return LockFileCheck::Contested,
+                Err(error) => return LockFileCheck::Failed(error),
             }
         }
-        LockGrip::Contested
+        LockFileCheck::Contested
     }
 
     pub fn is_in_place(&self) -> bool {

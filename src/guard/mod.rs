@@ -7,7 +7,7 @@ mod history_writer;
 #[warn(missing_docs)]
 pub(crate) mod instance_name;
 pub mod instance_status;
-pub mod lock_keeper;
+pub mod lock_monitor;
 pub mod lock_set;
 pub mod not_started;
 pub mod start;

@@ -16,7 +16,7 @@ use crate::guard::attempt::{Attempt, StartMutexes};
 use crate::guard::check_command;
 use crate::guard::held_locks::HeldLocks;
 use crate::guard::history_writer::HistoryWriter;
-use crate::guard::lock_keeper::LockKeeper;
+use crate::guard::lock_monitor::LockMonitor;
 use crate::guard::lock_set::OpenedLocks;
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::Observer;
@@ -49,7 +49,7 @@ pub struct AcquiredLocks {
 
 /// A held instance. The next start waits until [`announce`](Acquired::announce).
 pub(crate) struct Acquired {
-    pub(crate) keeper: LockKeeper,
+    pub(crate) monitor: LockMonitor,
     pub(crate) poller: Poller,
     /// Freeing them takes a while.
     pub(crate) leftovers: StartLeftovers,
@@ -62,30 +62,30 @@ impl Acquired {
     /// Records that the instance runs – as `child`, or as this very process – and lets the next
     /// start proceed.
     pub(crate) fn announce(&mut self, child: Option<ProcessId>) {
-        let keeper = &mut self.keeper;
-        keeper.record.child = child;
-        keeper.record.stage = RecordStage::Running;
-        let state_dir = keeper.locks.state_dir();
-        if let Err(error) = state_dir.write_record(&keeper.record) {
+        let monitor = &mut self.monitor;
+        monitor.record.child = child;
+        monitor.record.stage = RecordStage::Running;
+        let state_dir = monitor.locks.state_dir();
+        if let Err(error) = state_dir.write_record(&monitor.record) {
             warn!("cannot write the record next to the lock: {error}");
         }
-        let pid = child.unwrap_or(keeper.record.holder.process).pid;
+        let pid = child.unwrap_or(monitor.record.holder.process).pid;
         let started = HistoryEventKind::Start {
-            command: keeper.record.command.clone(),
+            command: monitor.record.command.clone(),
             child_pid: pid,
             took_ms: clock::millis(self.took),
         };
         // While the start mutex is held: the next start counts this takeover.
-        keeper.history.started(state_dir, std::mem::take(&mut self.ended), started);
+        monitor.history.started(state_dir, std::mem::take(&mut self.ended), started);
         self.mutexes = None;
     }
 
     /// Records that the start failed, and releases everything.
     pub(crate) fn give_up(self, error: &Error) {
-        let state_dir = self.keeper.locks.state_dir();
-        state_dir.remove_record(self.keeper.record.ticket);
+        let state_dir = self.monitor.locks.state_dir();
+        state_dir.remove_record(self.monitor.record.ticket);
         let cause = (GiveUpCause::Failed, error.message().to_owned());
-        self.keeper.history.given_up(state_dir, self.ended, cause);
+        self.monitor.history.given_up(state_dir, self.ended, cause);
     }
 }
 
@@ -99,8 +99,8 @@ pub(crate) fn start(
         prepare_and_acquire(request, cancellation, observer)?;
     let AcquiredLocks { locks, record, mutexes, ended, took } = acquired;
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
-    let keeper = LockKeeper::new(watch, locks, record, request.config.settings.lock.on_lost);
-    Ok(Acquired { keeper, poller, leftovers, mutexes: Some(mutexes), ended, took })
+    let monitor = LockMonitor::new(watch, locks, record, request.config.settings.lock.on_lost);
+    Ok(Acquired { monitor, poller, leftovers, mutexes: Some(mutexes), ended, took })
 }
 
 /// Ends what runs, and acquires nothing.

@@ -52,8 +52,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;
     acquired.announce(None);
-    let Acquired { keeper, poller, .. } = acquired;
-    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, keeper))), poller))
+    let Acquired { monitor, poller, .. } = acquired;
+    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor))), poller))
 }
 
 /// The `monopoll run` above this process that holds `named` for it, or any instance if `named` is

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 
 use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
-use crate::guard::lock_keeper::LockEvent;
+use crate::guard::lock_monitor::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::report::{not_touched, reasons, trace};
 use crate::terminate::execute::TerminateEvent;

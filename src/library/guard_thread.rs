@@ -10,7 +10,7 @@ use tracing::info;
 use crate::engine::instance::Instance;
 use crate::engine::ladder::StopMode;
 use crate::engine::policy::Purpose;
-use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use crate::library::event_observer::warn_of_lock_event;
 use crate::library::in_process_claim::InProcessClaim;
 use crate::library::lost::Lost;
@@ -48,7 +48,7 @@ impl ThreadGuard {
     /// The first lock file of the instance.
     pub(super) fn lock_path(&self) -> &Path {
         match self {
-            ThreadGuard::Own(own) => own.keeper.locks.first_path(),
+            ThreadGuard::Own(own) => own.monitor.locks.first_path(),
             ThreadGuard::Adopted(adopted) => &adopted.lock,
         }
     }
@@ -62,7 +62,7 @@ impl ThreadGuard {
         match self {
             ThreadGuard::Own(mut own) => {
                 own.hold(poller, reply);
-                let watch = own.give_back();
+                let watch = own.release();
                 reply_end(reply, GuardReply::GivenBack);
                 drop(done);
                 // Closing a watch takes the kernel some milliseconds, after `done` for that reason.
@@ -90,33 +90,33 @@ fn reply_end(reply: &watch::Sender<GuardReply>, end: GuardReply) {
 
 pub(super) struct OwnGuard {
     claim: InProcessClaim,
-    keeper: LockKeeper,
+    monitor: LockMonitor,
     request: Option<Request>,
 }
 
 impl OwnGuard {
-    pub(super) fn new(claim: InProcessClaim, keeper: LockKeeper) -> OwnGuard {
-        OwnGuard { claim, keeper, request: None }
+    pub(super) fn new(claim: InProcessClaim, monitor: LockMonitor) -> OwnGuard {
+        OwnGuard { claim, monitor, request: None }
     }
 
     fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
         let mut has_changed = true;
         while !poller.is_cancelled() {
-            if mem::take(&mut has_changed) || self.keeper.next_check().is_some() {
+            if mem::take(&mut has_changed) || self.monitor.next_check().is_some() {
                 self.check(reply);
             }
-            let next = self.keeper.next_check();
-            Poller::poll(Some(poller), Some(&self.keeper.watch), &[], next);
-            has_changed = self.keeper.watch.drain();
+            let next = self.monitor.next_check();
+            Poller::poll(Some(poller), Some(&self.monitor.watch), &[], next);
+            has_changed = self.monitor.watch.drain();
         }
     }
 
     fn check(&mut self, reply: &watch::Sender<GuardReply>) {
         let instance = self.claim.instance.clone();
         let mut on_event = |event: LockEvent| warn_of_lock_event(&instance, &event);
-        match self.keeper.check_locks(clock::monotonic(), &mut on_event) {
-            KeepOutcome::Held => {}
-            KeepOutcome::Lost => reply_end(reply, GuardReply::Lost(Lost::Taken)),
+        match self.monitor.check_locks(clock::monotonic(), &mut on_event) {
+            LockCheckOutcome::Held => {}
+            LockCheckOutcome::Lost => reply_end(reply, GuardReply::Lost(Lost::Taken)),
         }
         if let Some(request) = self.new_request() {
             info!(
@@ -124,21 +124,21 @@ impl OwnGuard {
                 "{instance}: pid {} asks this program to release the lock", request.from_pid
             );
             reply_end(reply, GuardReply::Lost(Lost::to(&request)));
-            self.keeper.set_stage(RecordStage::Stopping, &mut on_event);
+            self.monitor.set_stage(RecordStage::Stopping, &mut on_event);
             self.request = Some(request);
         }
-        self.keeper.restore_files(&mut on_event);
+        self.monitor.restore_files(&mut on_event);
     }
 
     /// Returns a request that was not read before. A graceful one is answered at once; one with
     /// `force` only when everything has been released.
     fn new_request(&self) -> Option<Request> {
         let request = self
-            .keeper
+            .monitor
             .request()
             .filter(|request| self.request.as_ref().is_none_or(|last| last.id != request.id))?;
         let is_answered = match request.stop_options().mode {
-            StopMode::Graceful => self.keeper.acknowledge(&request),
+            StopMode::Graceful => self.monitor.acknowledge(&request),
             StopMode::Force => true,
         };
         is_answered.then_some(request)
@@ -146,16 +146,16 @@ impl OwnGuard {
 
     /// Gives back in reverse order: the record, the lock, the claim within this process. The watch
     /// can be closed later.
-    fn give_back(self) -> FileWatch {
-        let OwnGuard { claim, keeper, request } = self;
-        if let Some(request) = keeper.request() {
+    fn release(self) -> FileWatch {
+        let OwnGuard { claim, monitor, request } = self;
+        if let Some(request) = monitor.request() {
             // Before anything is released: a start that gets no answer in time kills. An answer
             // that cannot be written is no reason to keep the instance.
-            let _ = keeper.acknowledge(&request);
+            let _ = monitor.acknowledge(&request);
         }
-        keeper.remove_record();
+        monitor.remove_record();
         let (why, asked_by) = departure(request.as_ref());
-        let watch = keeper.give_back(why.to_owned(), asked_by);
+        let watch = monitor.release(why.to_owned(), asked_by);
         drop(claim);
         watch
     }

@@ -10,7 +10,7 @@ use crate::engine::ladder::{StopMode, StopOptions};
 use crate::engine::signal::Signal;
 use crate::engine::signal_sequence::{AfterStep, GiveUpReason, PIN_AGAIN, SignalSequence};
 use crate::error::ExitStatus;
-use crate::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
@@ -46,7 +46,7 @@ pub(super) struct ChildEnd {
 
 pub(super) struct ChildGuard<'a> {
     poller: &'a Poller,
-    pub(super) keeper: LockKeeper,
+    pub(super) monitor: LockMonitor,
     request: &'a StartRequest,
     /// Used to end the tree, unless a request has its own.
     stop_options: StopOptions,
@@ -71,7 +71,7 @@ pub(super) struct ChildGuard<'a> {
 impl<'a> ChildGuard<'a> {
     pub(super) fn new(
         poller: &'a Poller,
-        keeper: LockKeeper,
+        monitor: LockMonitor,
         request: &'a StartRequest,
         child: Child,
         tree: GuardTree,
@@ -79,7 +79,7 @@ impl<'a> ChildGuard<'a> {
     ) -> ChildGuard<'a> {
         ChildGuard {
             poller,
-            keeper,
+            monitor,
             request,
             stop_options: request.config.policy.stop_options(StopMode::Graceful),
             child,
@@ -99,7 +99,7 @@ impl<'a> ChildGuard<'a> {
 
     pub(super) fn run(&mut self) -> ChildEnd {
         // Changes of its own files are ignored.
-        self.keeper.watch.drain();
+        self.monitor.watch.drain();
         let (mut check_files, mut is_first_sleep) = (true, true);
         loop {
             while let Some(signal) = self.poller.next_signal() {
@@ -107,7 +107,7 @@ impl<'a> ChildGuard<'a> {
                 self.forward(signal);
             }
             self.reap();
-            if check_files || self.keeper.next_check().is_some() {
+            if check_files || self.monitor.next_check().is_some() {
                 self.check_locks();
                 self.answer_request();
             }
@@ -119,8 +119,8 @@ impl<'a> ChildGuard<'a> {
             } else {
                 Vec::new()
             };
-            let until = self.check_at.into_iter().chain(self.keeper.next_check()).min();
-            let watch = Some(&self.keeper.watch);
+            let until = self.check_at.into_iter().chain(self.monitor.next_check()).min();
+            let watch = Some(&self.monitor.watch);
             // Last, to release the pages of the code above too.
             if std::mem::take(&mut is_first_sleep) {
                 memory::release_unused();
@@ -128,7 +128,7 @@ impl<'a> ChildGuard<'a> {
             let wake = Poller::poll(Some(self.poller), watch, &handles, until);
             self.may_have_changed = wake != Wake::FileChanged
                 || self.check_at.is_some_and(|at| clock::monotonic() >= at);
-            check_files = self.keeper.watch.drain();
+            check_files = self.monitor.watch.drain();
         }
     }
 
@@ -152,9 +152,9 @@ impl<'a> ChildGuard<'a> {
 
     fn check_locks(&mut self) {
         let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
-        match self.keeper.check_locks(clock::monotonic(), on_event) {
-            KeepOutcome::Held => {}
-            KeepOutcome::Lost => {
+        match self.monitor.check_locks(clock::monotonic(), on_event) {
+            LockCheckOutcome::Held => {}
+            LockCheckOutcome::Lost => {
                 self.lost = true;
                 self.begin_ending(self.stop_options);
             }
@@ -162,18 +162,18 @@ impl<'a> ChildGuard<'a> {
     }
 
     fn answer_request(&mut self) {
-        if let Some(request) = self.keeper.request()
-            && self.keeper.acknowledge(&request)
+        if let Some(request) = self.monitor.request()
+            && self.monitor.acknowledge(&request)
         {
             debug!(pid = request.from_pid, "pid {} asked this guard to end", request.from_pid);
             self.superseded_by = Some(request.asker());
             self.begin_ending(request.stop_options());
         }
-        self.keeper.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
+        self.monitor.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }
 
     fn set_stage(&mut self, stage: RecordStage) {
-        self.keeper.set_stage(stage, &mut |event| (self.on_event)(GuardEvent::Lock(event)));
+        self.monitor.set_stage(stage, &mut |event| (self.on_event)(GuardEvent::Lock(event)));
     }
 
     fn begin_ending(&mut self, options: StopOptions) {

@@ -34,16 +34,16 @@ pub(crate) fn run_child(
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.announce(process_id(child.pid()));
-    let Acquired { keeper, poller, leftovers, .. } = acquired;
+    let Acquired { monitor, poller, leftovers, .. } = acquired;
     let _kept = leftovers.into_lock_watch();
-    let mut guard = ChildGuard::new(&poller, keeper, request, child, tree, on_event);
+    let mut guard = ChildGuard::new(&poller, monitor, request, child, tree, on_event);
     let end = guard.run();
     if end.left == 0 {
-        guard.keeper.remove_record();
+        guard.monitor.remove_record();
     }
     let (why, asked_by) = departure(&end);
     // The lock first, so that the next start does not wait for the rest of this exit.
-    let _watch = guard.keeper.give_back(why, asked_by);
+    let _watch = guard.monitor.release(why, asked_by);
     if end.left > 0 {
         warn!(
             count = end.left,
@@ -69,8 +69,8 @@ pub(crate) fn run_child(
 }
 
 fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
-    let Acquired { keeper, poller, .. } = acquired;
-    let (record, locks) = (&keeper.record, &keeper.locks);
+    let Acquired { monitor, poller, .. } = acquired;
+    let (record, locks) = (&monitor.record, &monitor.locks);
     let marker = EnvMarker {
         instance: request.instance.to_string(),
         ticket: record.ticket,

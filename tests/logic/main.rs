@@ -23,7 +23,7 @@ mod generators;
 #[cfg(unix)]
 mod history;
 #[cfg(unix)]
-mod lock_keeper;
+mod lock_monitor;
 mod report_doctor;
 mod report_explain;
 mod report_plan;

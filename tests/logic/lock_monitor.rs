@@ -11,7 +11,7 @@ use monopoll::internals::engine::action::OnLost;
 use monopoll::internals::engine::process::ProcessId;
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::guard::held_locks::HeldLocks;
-use monopoll::internals::guard::lock_keeper::{KeepOutcome, LockEvent, LockKeeper};
+use monopoll::internals::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use monopoll::internals::guard::lock_set::LockSet;
 use monopoll::internals::state::lock_file::HeldLock;
 use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 struct Scene {
     folder: TempDir,
-    keeper: LockKeeper,
+    monitor: LockMonitor,
 }
 
 fn record(pid: u32, ticket: u64) -> Record {
@@ -54,17 +54,17 @@ impl Scene {
         let record = record(5, 3);
         lock_set.state_dir().write_record(&record).unwrap();
         let held = HeldLocks::new(lock_set, locks);
-        let keeper = LockKeeper::new(FileWatch::new(), held, record, on_lost);
-        Scene { folder, keeper }
+        let monitor = LockMonitor::new(FileWatch::new(), held, record, on_lost);
+        Scene { folder, monitor }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("locks").join(name)
     }
 
-    fn check(&mut self, now: Duration) -> (KeepOutcome, Vec<LockEvent>) {
+    fn check(&mut self, now: Duration) -> (LockCheckOutcome, Vec<LockEvent>) {
         let mut events = Vec::new();
-        let outcome = self.keeper.check_locks(now, &mut |event| events.push(event));
+        let outcome = self.monitor.check_locks(now, &mut |event| events.push(event));
         (outcome, events)
     }
 
@@ -83,8 +83,8 @@ fn lock(lock_set: &LockSet) -> Vec<HeldLock> {
 #[test]
 fn while_nothing_changes_nothing_is_said_and_no_check_is_due() {
     let mut scene = Scene::new(OnLost::Stop);
-    assert!(matches!(scene.check(SECOND), (KeepOutcome::Held, events) if events.is_empty()));
-    assert_eq!(scene.keeper.next_check(), None);
+    assert!(matches!(scene.check(SECOND), (LockCheckOutcome::Held, events) if events.is_empty()));
+    assert_eq!(scene.monitor.next_check(), None);
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn a_deleted_lock_file_is_retaken_and_the_record_names_the_new_one() {
     let mut scene = Scene::new(OnLost::Stop);
     fs::remove_file(scene.path("x.lock")).unwrap();
     let (outcome, events) = scene.check(SECOND);
-    assert_eq!(outcome, KeepOutcome::Held);
+    assert_eq!(outcome, LockCheckOutcome::Held);
     assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
-    let written = scene.keeper.locks.state_dir().record().unwrap();
-    assert_eq!(written.locks, scene.keeper.locks.ids());
-    assert!(scene.keeper.locks.is_in_place());
-    assert_eq!(scene.keeper.next_check(), None);
+    let written = scene.monitor.locks.state_dir().record().unwrap();
+    assert_eq!(written.locks, scene.monitor.locks.ids());
+    assert!(scene.monitor.locks.is_in_place());
+    assert_eq!(scene.monitor.next_check(), None);
 }
 
 #[test]
@@ -105,12 +105,12 @@ fn a_whole_folder_that_is_removed_is_made_again() {
     let mut scene = Scene::new(OnLost::Stop);
     fs::remove_dir_all(scene.path("")).unwrap();
     let (outcome, events) = scene.check(SECOND);
-    assert_eq!(outcome, KeepOutcome::Held);
+    assert_eq!(outcome, LockCheckOutcome::Held);
     assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
     let mut events = Vec::new();
-    scene.keeper.restore_files(&mut |event| events.push(event));
+    scene.monitor.restore_files(&mut |event| events.push(event));
     assert!(events.is_empty(), "{events:?}");
-    let state_dir = scene.keeper.locks.state_dir();
+    let state_dir = scene.monitor.locks.state_dir();
     assert_eq!(
         (state_dir.counter(), state_dir.record().map(|it| it.ticket)),
         (Some(Ticket(3)), Some(Ticket(3)))
@@ -121,28 +121,28 @@ fn a_whole_folder_that_is_removed_is_made_again() {
 fn a_lock_that_another_has_for_moments_is_not_lost() {
     let mut scene = Scene::new(OnLost::Stop);
     let others = scene.displace();
-    assert!(matches!(scene.check(SECOND), (KeepOutcome::Held, events) if events.is_empty()));
-    assert!(scene.keeper.next_check().is_some(), "it tries again without being told");
+    assert!(matches!(scene.check(SECOND), (LockCheckOutcome::Held, events) if events.is_empty()));
+    assert!(scene.monitor.next_check().is_some(), "it tries again without being told");
     drop(others);
     let (outcome, events) = scene.check(2 * SECOND);
-    assert_eq!(outcome, KeepOutcome::Held);
+    assert_eq!(outcome, LockCheckOutcome::Held);
     assert!(matches!(events[..], [LockEvent::Retaken]), "{events:?}");
 }
 
 #[test]
 fn a_lock_that_another_has_for_three_seconds_is_lost_and_said_once() {
     for (on_lost, expected) in
-        [(OnLost::Stop, KeepOutcome::Lost), (OnLost::Warn, KeepOutcome::Held)]
+        [(OnLost::Stop, LockCheckOutcome::Lost), (OnLost::Warn, LockCheckOutcome::Held)]
     {
         let mut scene = Scene::new(on_lost);
         let _others = scene.displace();
-        assert_eq!(scene.check(SECOND).0, KeepOutcome::Held);
-        assert_eq!(scene.check(3 * SECOND).0, KeepOutcome::Held);
+        assert_eq!(scene.check(SECOND).0, LockCheckOutcome::Held);
+        assert_eq!(scene.check(3 * SECOND).0, LockCheckOutcome::Held);
         let (outcome, events) = scene.check(4 * SECOND);
         assert_eq!(outcome, expected);
         assert!(matches!(events[..], [LockEvent::Lost(rule)] if rule == on_lost), "{events:?}");
         assert!(
-            matches!(scene.check(9 * SECOND), (KeepOutcome::Held, events) if events.is_empty())
+            matches!(scene.check(9 * SECOND), (LockCheckOutcome::Held, events) if events.is_empty())
         );
     }
 }
@@ -151,9 +151,9 @@ fn a_lock_that_another_has_for_three_seconds_is_lost_and_said_once() {
 fn a_lock_of_a_guard_that_has_written_its_record_is_lost_at_once() {
     let mut scene = Scene::new(OnLost::Stop);
     let _others = scene.displace();
-    scene.keeper.locks.state_dir().write_record(&record(6, 4)).unwrap();
+    scene.monitor.locks.state_dir().write_record(&record(6, 4)).unwrap();
     let (outcome, events) = scene.check(SECOND);
-    assert_eq!(outcome, KeepOutcome::Lost);
+    assert_eq!(outcome, LockCheckOutcome::Lost);
     assert!(matches!(events[..], [LockEvent::Lost(OnLost::Stop)]), "{events:?}");
 }
 
@@ -162,19 +162,19 @@ fn a_record_of_another_guard_is_left_alone_once_the_lock_is_lost() {
     let mut scene = Scene::new(OnLost::Warn);
     let _others = scene.displace();
     let theirs = record(6, 2);
-    scene.keeper.locks.state_dir().write_record(&theirs).unwrap();
+    scene.monitor.locks.state_dir().write_record(&theirs).unwrap();
     scene.check(SECOND);
-    scene.keeper.restore_files(&mut |_| {});
-    scene.keeper.set_stage(RecordStage::Stopping, &mut |_| {});
-    assert_eq!(scene.keeper.locks.state_dir().record(), Some(theirs));
+    scene.monitor.restore_files(&mut |_| {});
+    scene.monitor.set_stage(RecordStage::Stopping, &mut |_| {});
+    assert_eq!(scene.monitor.locks.state_dir().record(), Some(theirs));
 }
 
 #[test]
 fn a_record_that_vanished_is_written_again_and_so_is_the_counter() {
     let mut scene = Scene::new(OnLost::Stop);
-    let state_dir = std::sync::Arc::clone(scene.keeper.locks.state_dir());
+    let state_dir = std::sync::Arc::clone(scene.monitor.locks.state_dir());
     state_dir.remove_stale_record();
-    scene.keeper.restore_files(&mut |event| panic!("{event:?}"));
+    scene.monitor.restore_files(&mut |event| panic!("{event:?}"));
     assert_eq!(state_dir.record().map(|it| it.ticket), Some(Ticket(3)));
     assert_eq!(state_dir.counter(), Some(Ticket(3)));
 }
@@ -182,9 +182,9 @@ fn a_record_that_vanished_is_written_again_and_so_is_the_counter() {
 #[test]
 fn giving_back_frees_the_lock_and_writes_why() {
     let scene = Scene::new(OnLost::Stop);
-    let state_dir = std::sync::Arc::clone(scene.keeper.locks.state_dir());
-    scene.keeper.remove_record();
-    let _watch = scene.keeper.give_back("the test is over".to_owned(), Some(77));
+    let state_dir = std::sync::Arc::clone(scene.monitor.locks.state_dir());
+    scene.monitor.remove_record();
+    let _watch = scene.monitor.release("the test is over".to_owned(), Some(77));
     assert_eq!(state_dir.record(), None);
     lock(&LockSet::open_or_create(&[scene.folder.path().join("locks/x.lock")]).unwrap());
     let history = state_dir.history();

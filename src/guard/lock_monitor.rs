@@ -1,12 +1,12 @@
-//! Keeps the locks of a guard: retakes replaced locks, restores missing files next to them, reads
-//! requests to end.
+//! Monitors the locks of a guard: retakes replaced locks, restores missing files next to them, and
+//! reads requests to end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::action::OnLost;
 use crate::error::Error;
-use crate::guard::held_locks::{HeldLocks, LockGrip};
+use crate::guard::held_locks::{HeldLocks, LockFileCheck};
 use crate::guard::history_writer::HistoryWriter;
 use crate::state::history_event::HistoryEventKind;
 use crate::state::protocol::Request;
@@ -47,7 +47,7 @@ impl LockEvent {
 pub type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeepOutcome {
+pub enum LockCheckOutcome {
     Held,
     /// Another guard holds it now, and `on_lost` says to stop.
     Lost,
@@ -55,7 +55,7 @@ pub enum KeepOutcome {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HoldState {
-    Firm,
+    Held,
     Contested {
         since: Duration,
     },
@@ -66,7 +66,7 @@ enum HoldState {
 }
 
 /// The locks of a guard, its record, and the requests to it.
-pub struct LockKeeper {
+pub struct LockMonitor {
     pub watch: FileWatch,
     pub locks: HeldLocks,
     pub record: Record,
@@ -75,16 +75,16 @@ pub struct LockKeeper {
     hold: HoldState,
 }
 
-impl LockKeeper {
-    pub fn new(watch: FileWatch, locks: HeldLocks, record: Record, on_lost: OnLost) -> LockKeeper {
+impl LockMonitor {
+    pub fn new(watch: FileWatch, locks: HeldLocks, record: Record, on_lost: OnLost) -> LockMonitor {
         let history = HistoryWriter::new(record.holder.clone(), record.ticket);
-        LockKeeper { watch, locks, record, history, on_lost, hold: HoldState::Firm }
+        LockMonitor { watch, locks, record, history, on_lost, hold: HoldState::Held }
     }
 
     /// Returns the time of the next check without a file event; `None` while the locks are held.
     pub fn next_check(&self) -> Option<Duration> {
         let pause = match self.hold {
-            HoldState::Firm => return None,
+            HoldState::Held => return None,
             HoldState::Contested { .. } => NEXT_TRY,
             HoldState::Unusable | HoldState::Lost => NEXT_TRY_LATER,
         };
@@ -93,32 +93,32 @@ impl LockKeeper {
 
     /// Checks at `now`, on the monotonic clock, that the held files are still at their paths, and
     /// retakes them if not. If another guard has them, `on_lost` applies.
-    pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
+    pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> LockCheckOutcome {
         match self.locks.check() {
-            LockGrip::Intact if self.hold == HoldState::Firm => KeepOutcome::Held,
-            LockGrip::Intact | LockGrip::Retaken => {
-                self.hold = HoldState::Firm;
+            LockFileCheck::InPlace if self.hold == HoldState::Held => LockCheckOutcome::Held,
+            LockFileCheck::InPlace | LockFileCheck::Retaken => {
+                self.hold = HoldState::Held;
                 self.watch.watch_changes(&self.locks.lock_set.folders());
                 self.record.locks = self.locks.ids();
                 self.write_record(on_event);
                 self.report(LockEvent::Retaken, on_event);
-                KeepOutcome::Held
+                LockCheckOutcome::Held
             }
-            LockGrip::Failed(error) => {
+            LockFileCheck::Failed(error) => {
                 if std::mem::replace(&mut self.hold, HoldState::Unusable) != HoldState::Unusable {
                     self.report(LockEvent::Unusable(error), on_event);
                 }
-                KeepOutcome::Held
+                LockCheckOutcome::Held
             }
-            LockGrip::Contested => self.contest(now, on_event),
+            LockFileCheck::Contested => self.contest(now, on_event),
         }
     }
 
-    fn contest(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> KeepOutcome {
+    fn contest(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> LockCheckOutcome {
         let since = match self.hold {
-            HoldState::Lost => return KeepOutcome::Held,
+            HoldState::Lost => return LockCheckOutcome::Held,
             HoldState::Contested { since } => since,
-            HoldState::Firm | HoldState::Unusable => now,
+            HoldState::Held | HoldState::Unusable => now,
         };
         // A start that sees this guard returns the lock. A start with a record has not seen it.
         let is_anothers = self
@@ -128,13 +128,13 @@ impl LockKeeper {
             .is_some_and(|record| record.holder != self.record.holder);
         self.hold = HoldState::Contested { since };
         if !is_anothers && now.saturating_sub(since) < CONTESTED {
-            return KeepOutcome::Held;
+            return LockCheckOutcome::Held;
         }
         self.hold = HoldState::Lost;
         self.report(LockEvent::Lost(self.on_lost), on_event);
         match self.on_lost {
-            OnLost::Warn => KeepOutcome::Held,
-            OnLost::Stop => KeepOutcome::Lost,
+            OnLost::Warn => LockCheckOutcome::Held,
+            OnLost::Stop => LockCheckOutcome::Lost,
         }
     }
 
@@ -165,7 +165,7 @@ impl LockKeeper {
             }
             None => self.write_own_record(on_event),
             // If another guard holds the lock, its record is right.
-            Some(record) if record.ticket < ticket && self.hold == HoldState::Firm => {
+            Some(record) if record.ticket < ticket && self.hold == HoldState::Held => {
                 self.write_record(on_event);
             }
             Some(_) if counter.is_some() => return,
@@ -188,8 +188,8 @@ impl LockKeeper {
 
     /// Releases the locks and records the end of the guard. Returns the watch: closing it takes
     /// some milliseconds, for which no other start should wait.
-    pub fn give_back(self, why: String, asked_by: Option<u32>) -> FileWatch {
-        let LockKeeper { watch, locks, history, .. } = self;
+    pub fn release(self, why: String, asked_by: Option<u32>) -> FileWatch {
+        let LockMonitor { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());
         let left = history.event(HistoryEventKind::Stop { why, asked_by });
         drop(locks);
@@ -199,7 +199,7 @@ impl LockKeeper {
 
     fn write_own_record(&mut self, on_event: OnLockEvent<'_>) {
         match self.hold {
-            HoldState::Firm | HoldState::Unusable => self.write_record(on_event),
+            HoldState::Held | HoldState::Unusable => self.write_record(on_event),
             HoldState::Contested { .. } | HoldState::Lost => {}
         }
     }
