@@ -28,7 +28,7 @@ pub struct Command {
     pub cwd: PathBuf,
     /// The working directory as `pwd -L` shows it: through links.
     pub(crate) folder: PathBuf,
-    /// What it runs, behind interpreters and launchers.
+    /// What it runs, after interpreters and wrapper programs.
     pub(crate) runs: Invocation,
     /// The file of that, by its path as written, without `.` and `..`.
     pub(crate) file: Option<PathBuf>,

@@ -1,5 +1,5 @@
 //! What a command line runs: the script, module or program, and the arguments to it, whatever
-//! interpreter or launcher stands before.
+//! interpreter or wrapper stands before.
 #![expect(clippy::disallowed_methods, reason = "finds files as interpreters do")]
 
 use std::ffi::{OsStr, OsString};
@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::launcher_files::{self, Entry};
-use crate::scan::launchers::{self, Launched};
 use crate::scan::operand::Operand;
+use crate::scan::package_scripts::{self, Entry};
 use crate::scan::shell_words::simple_words;
+use crate::scan::wrapper_programs::{self, WrappedCommand};
 
-/// Launchers that start launchers, and scripts of a package that run each other.
+/// Wrappers that start wrappers, and scripts of a package that run each other.
 const MAX_DEPTH: u32 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Invocation {
     pub(crate) target: Target,
     /// The arguments to the target.
     pub(crate) args: Vec<OsString>,
-    /// The name by which a launcher knows the command.
+    /// The name by which a wrapper knows the command.
     pub(super) entry: Option<OsString>,
     pub(super) through: Through,
 }
@@ -47,42 +47,42 @@ pub(super) enum Through {
     /// It runs the target itself.
     Itself,
     /// It starts the target, in its place or below itself.
-    Launcher,
+    Wrapper,
 }
 
 impl Invocation {
     /// Reads a command line, with the files that lie in `folder`.
     pub(super) fn of(args: &[&OsStr], folder: Option<&Path>) -> Invocation {
         let words: Vec<OsString> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut step = Step { words, entry: None, through: Through::Itself };
+        let mut unwrapped = Unwrapped { words, entry: None, through: Through::Itself };
         for _ in 0..MAX_DEPTH {
-            match step.next(folder) {
-                Next::Step(next) => {
-                    step = Step { entry: next.entry.or(step.entry), ..next };
+            match unwrapped.next(folder) {
+                Next::Unwrapped(next) => {
+                    unwrapped = Unwrapped { entry: next.entry.or(unwrapped.entry), ..next };
                 }
                 Next::Target(target, args) => {
-                    let (entry, through) = (step.entry, step.through);
+                    let (entry, through) = (unwrapped.entry, unwrapped.through);
                     return Invocation { target: special(target), args, entry, through };
                 }
             }
         }
-        let (target, args) = program(&step.words);
-        Invocation { target, args, entry: step.entry, through: step.through }
+        let (target, args) = program(&unwrapped.words);
+        Invocation { target, args, entry: unwrapped.entry, through: unwrapped.through }
     }
 }
 
 enum Next {
-    Step(Step),
+    Unwrapped(Unwrapped),
     Target(Target, Vec<OsString>),
 }
 
-struct Step {
+struct Unwrapped {
     words: Vec<OsString>,
     entry: Option<OsString>,
     through: Through,
 }
 
-impl Step {
+impl Unwrapped {
     fn next(&self, folder: Option<&Path>) -> Next {
         let words: Vec<&OsStr> = self.words.iter().map(OsString::as_os_str).collect();
         let as_program = || {
@@ -93,12 +93,12 @@ impl Step {
         let name = base_name(Path::new(first));
         // A login shell's name begins with a dash.
         let name = name.strip_prefix('-').unwrap_or(&name);
-        if let Some(launched) = launchers::launched(name, rest) {
-            return match launched {
-                Launched::Words(words) => launch(words),
-                Launched::Unclear => as_program(),
-                Launched::Entry(file, entry, args) => {
-                    match folder.map(|folder| launcher_files::look_up(file, &entry, folder)) {
+        if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest) {
+            return match wrapped {
+                WrappedCommand::Words(words) => launch(words),
+                WrappedCommand::Unclear => as_program(),
+                WrappedCommand::Entry(file, entry, args) => {
+                    match folder.map(|folder| package_scripts::look_up(file, &entry, folder)) {
                         Some(Entry::Line(line)) => self::entry(&entry, &line, args),
                         Some(Entry::Missing) => launch([vec![entry], args].concat()),
                         None => Next::Target(Target::Entry(entry), args),
@@ -112,7 +112,7 @@ impl Step {
         let language = interpreter.language;
         match operand {
             Operand::Script(script)
-                if launchers::is_launcher_script(&base_name(Path::new(script))) =>
+                if wrapper_programs::is_wrapper_script(&base_name(Path::new(script))) =>
             {
                 launch([vec![script.to_owned()], args].concat())
             }
@@ -128,8 +128,8 @@ impl Step {
                 Some(_) | None => Next::Target(Target::Code(language, code.to_owned()), args),
             },
             Operand::Task(task) => {
-                let file = launchers::EntryFile::Package;
-                match folder.map(|folder| launcher_files::look_up(file, task, folder)) {
+                let file = wrapper_programs::EntryFile::Package;
+                match folder.map(|folder| package_scripts::look_up(file, task, folder)) {
                     Some(Entry::Line(line)) => entry(task, &line, args),
                     Some(Entry::Missing) => Next::Target(
                         Target::Script(script_file(language, task, folder), Some(language)),
@@ -145,15 +145,15 @@ impl Step {
 }
 
 fn launch(words: Vec<OsString>) -> Next {
-    Next::Step(Step { words, entry: None, through: Through::Launcher })
+    Next::Unwrapped(Unwrapped { words, entry: None, through: Through::Wrapper })
 }
 
 fn entry(name: &OsStr, line: &str, args: Vec<OsString>) -> Next {
     match simple_words(line) {
-        Some(words) => Next::Step(Step {
+        Some(words) => Next::Unwrapped(Unwrapped {
             words: [without_assignments(&words), args].concat(),
             entry: Some(name.to_owned()),
-            through: Through::Launcher,
+            through: Through::Wrapper,
         }),
         None => Next::Target(Target::Entry(name.to_owned()), args),
     }
@@ -161,7 +161,7 @@ fn entry(name: &OsStr, line: &str, args: Vec<OsString>) -> Next {
 
 fn without_assignments(words: &[OsString]) -> Vec<OsString> {
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-    launchers::after_assignments(&words).iter().map(|word| (*word).to_owned()).collect()
+    wrapper_programs::after_assignments(&words).iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn program(words: &[OsString]) -> (Target, Vec<OsString>) {
@@ -201,7 +201,7 @@ fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathB
             script.join("__main__.py")
         }
         (Language::JavaScript, Ok(kind)) if kind.is_dir() => {
-            script.join(launcher_files::package_main(&folder.join(&script)))
+            script.join(package_scripts::package_main(&folder.join(&script)))
         }
         (Language::JavaScript, Err(_)) => {
             let with_extension = [".js", ".mjs", ".cjs"].iter().map(|extension| {

@@ -10,12 +10,11 @@ pub mod env_marker;
 pub(crate) mod guard_tree;
 mod interpreters;
 pub(crate) mod invocation;
-mod launcher_files;
-mod launchers;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
 mod operand;
+mod package_scripts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub(crate) mod process_tree;
@@ -25,6 +24,7 @@ pub mod script;
 mod serves_others;
 mod shell_words;
 pub mod supervisors;
+mod wrapper_programs;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub use linux as machine;

@@ -125,8 +125,8 @@ impl Command {
             (Target::Script(..) | Target::Program(_), Target::Program(path)) => {
                 match theirs.through {
                     Through::Itself => self.is_executed_as(path, process),
-                    Through::Launcher if is_bare(path) => base_name(path) == self.target_name(),
-                    Through::Launcher => self.is_my_file(path, process),
+                    Through::Wrapper if is_bare(path) => base_name(path) == self.target_name(),
+                    Through::Wrapper => self.is_my_file(path, process),
                 }
             }
             (
@@ -155,10 +155,10 @@ impl Command {
             return true;
         }
         match (&self.runs.target, &self.file) {
-            // A launcher, such as the shim of a version manager, runs something else under its own
+            // A wrapper, such as the shim of a version manager, runs something else under its own
             // name.
             (Target::Script(..), _) => is_same_name,
-            // A launcher finds it in a place of its own.
+            // A wrapper finds it in a place of its own.
             (_, None) => {
                 is_same_name || (process.exe)().is_some_and(|exe| self.is_named_tool(&exe))
             }
@@ -172,11 +172,11 @@ impl Command {
         }
     }
 
-    /// Returns whether a file has the name of the program that a launcher of this command finds in
+    /// Returns whether a file has the name of the program that a wrapper of this command finds in
     /// the folder of an environment.
     fn is_named_tool(&self, path: &Path) -> bool {
         let folder = path.parent().map(base_name);
-        self.runs.through == Through::Launcher
+        self.runs.through == Through::Wrapper
             && matches!(&self.runs.target, Target::Program(name) if is_bare(name))
             && matches!(folder.as_deref(), Some("bin" | ".bin" | "Scripts"))
             && base_name(path) == self.target_name()

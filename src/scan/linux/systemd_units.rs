@@ -41,7 +41,7 @@ enum Restart {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manager {
+enum SystemdScope {
     System,
     User,
 }
@@ -63,9 +63,9 @@ impl<'a> SystemdUnits<'a> {
     /// that restarts, or a script of the unit's main shell. Only for a process that a plan may end.
     pub(super) fn restarts(&mut self, process: &Process) -> Fact<bool> {
         let Some(by) = process.manager() else { return process.restarts };
-        let (manager, name) = match by {
-            ManagedBy::Systemd(name) => (Manager::System, name),
-            ManagedBy::SystemdUser(name) => (Manager::User, name),
+        let (scope, name) = match by {
+            ManagedBy::Systemd(name) => (SystemdScope::System, name),
+            ManagedBy::SystemdUser(name) => (SystemdScope::User, name),
             ManagedBy::Container(_)
             | ManagedBy::Supervisord(_)
             | ManagedBy::Pm2(_)
@@ -80,7 +80,7 @@ impl<'a> SystemdUnits<'a> {
         }
         let (proc, me) = (self.proc, self.me);
         let ask = || {
-            let mut command = question(OsStr::new("systemctl"), manager, name);
+            let mut command = question(OsStr::new("systemctl"), scope, name);
             let user = process.user.known()?;
             // The variable of my own session may name another place than the usual one.
             if user.id != me || std::env::var_os("XDG_RUNTIME_DIR").is_none() {
@@ -132,11 +132,11 @@ fn is_shell(args: &[String]) -> bool {
     name.and_then(Interpreter::by_name).is_some_and(|it| it.language == Language::Shell)
 }
 
-fn question(program: &OsStr, manager: Manager, unit: &str) -> Command {
+fn question(program: &OsStr, scope: SystemdScope, unit: &str) -> Command {
     let mut command = Command::new(program);
-    match manager {
-        Manager::System => {}
-        Manager::User => drop(command.arg("--user")),
+    match scope {
+        SystemdScope::System => {}
+        SystemdScope::User => drop(command.arg("--user")),
     }
     command.args(["show", "--property=LoadState,MainPID,Restart", "--", unit]);
     command
@@ -239,11 +239,11 @@ mod tests {
 
     #[test]
     fn a_question_names_its_unit_as_an_operand() {
-        for (manager, words) in [
-            (Manager::System, "show --property=LoadState,MainPID,Restart -- -.service"),
-            (Manager::User, "--user show --property=LoadState,MainPID,Restart -- -.service"),
+        for (scope, words) in [
+            (SystemdScope::System, "show --property=LoadState,MainPID,Restart -- -.service"),
+            (SystemdScope::User, "--user show --property=LoadState,MainPID,Restart -- -.service"),
         ] {
-            let command = question(OsStr::new("systemctl"), manager, "-.service");
+            let command = question(OsStr::new("systemctl"), scope, "-.service");
             let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
             assert_eq!(args.join(" "), words);
         }

@@ -1,14 +1,14 @@
-//! The table of launchers: programs that run what the rest of their command line names, in their
-//! place or below them.
+//! The table of wrapper programs (env, npm, uv): they run what the rest of their command line names,
+//! in their place or below them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// What a launcher starts.
+/// What a wrapper starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Launched {
+pub(super) enum WrappedCommand {
     Words(Vec<OsString>),
-    /// An entry in the launcher's own file, and the arguments to it.
+    /// An entry in the wrapper's own file, and the arguments to it.
     Entry(EntryFile, OsString, Vec<OsString>),
     Unclear,
 }
@@ -24,7 +24,7 @@ pub(super) enum EntryFile {
     Pipfile,
 }
 
-/// What follows the options of a launcher.
+/// What follows the options of a wrapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
     Command,
@@ -37,9 +37,9 @@ enum Rest {
     Entry(EntryFile),
 }
 
-struct Launcher {
+struct WrapperProgram {
     names: &'static [&'static str],
-    /// The subcommand that launches, where there is one.
+    /// The subcommand that starts a command, where there is one.
     subcommand: Option<&'static str>,
     /// Letters without a value.
     flags: &'static str,
@@ -50,7 +50,7 @@ struct Launcher {
     rest: Rest,
 }
 
-const PLAIN: Launcher = Launcher {
+const PLAIN: WrapperProgram = WrapperProgram {
     names: &[],
     subcommand: None,
     flags: "",
@@ -60,10 +60,10 @@ const PLAIN: Launcher = Launcher {
 };
 
 #[rustfmt::skip]
-static LAUNCHERS: &[Launcher] = &[
-    Launcher { names: &["nohup", "chronic", "busybox"], ..PLAIN },
-    Launcher { names: &["exec"], flags: "cl", values: "a", ..PLAIN },
-    Launcher {
+static WRAPPERS: &[WrapperProgram] = &[
+    WrapperProgram { names: &["nohup", "chronic", "busybox"], ..PLAIN },
+    WrapperProgram { names: &["exec"], flags: "cl", values: "a", ..PLAIN },
+    WrapperProgram {
         names: &["env"],
         flags: "i0v",
         values: "u",
@@ -71,29 +71,29 @@ static LAUNCHERS: &[Launcher] = &[
         rest: Rest::Assignments,
         ..PLAIN
     },
-    Launcher { names: &["cross-env"], rest: Rest::Assignments, ..PLAIN },
-    Launcher {
+    WrapperProgram { names: &["cross-env"], rest: Rest::Assignments, ..PLAIN },
+    WrapperProgram {
         names: &["nice"],
         flags: "0123456789",
         values: "n",
         long_values: &["--adjustment"],
         ..PLAIN
     },
-    Launcher {
+    WrapperProgram {
         names: &["ionice"],
         flags: "t",
         values: "cn",
         long_values: &["--class", "--classdata"],
         ..PLAIN
     },
-    Launcher { names: &["setsid"], flags: "cfw", ..PLAIN },
-    Launcher {
+    WrapperProgram { names: &["setsid"], flags: "cfw", ..PLAIN },
+    WrapperProgram {
         names: &["stdbuf"],
         values: "ioe",
         long_values: &["--input", "--output", "--error"],
         ..PLAIN
     },
-    Launcher {
+    WrapperProgram {
         names: &["timeout"],
         flags: "fpv",
         values: "ks",
@@ -101,11 +101,11 @@ static LAUNCHERS: &[Launcher] = &[
         rest: Rest::After(1),
         ..PLAIN
     },
-    Launcher { names: &["tini", "docker-init", "catatonit"], flags: "svwg", values: "pe", ..PLAIN },
-    Launcher { names: &["dumb-init"], flags: "cv", values: "r", ..PLAIN },
-    Launcher { names: &["gosu", "su-exec"], rest: Rest::After(1), ..PLAIN },
-    Launcher { names: &["dotenv"], flags: "co", values: "efvp", ..PLAIN },
-    Launcher {
+    WrapperProgram { names: &["tini", "docker-init", "catatonit"], flags: "svwg", values: "pe", ..PLAIN },
+    WrapperProgram { names: &["dumb-init"], flags: "cv", values: "r", ..PLAIN },
+    WrapperProgram { names: &["gosu", "su-exec"], rest: Rest::After(1), ..PLAIN },
+    WrapperProgram { names: &["dotenv"], flags: "co", values: "efvp", ..PLAIN },
+    WrapperProgram {
         names: &["uv"],
         subcommand: Some("run"),
         flags: "qvnUs",
@@ -117,9 +117,9 @@ static LAUNCHERS: &[Launcher] = &[
         ],
         rest: Rest::UvRun,
     },
-    Launcher { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
-    Launcher { names: &["pdm", "rye", "hatch"], subcommand: Some("run"), flags: "qv", ..PLAIN },
-    Launcher {
+    WrapperProgram { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
+    WrapperProgram { names: &["pdm", "rye", "hatch"], subcommand: Some("run"), flags: "qv", ..PLAIN },
+    WrapperProgram {
         names: &["pipenv"],
         subcommand: Some("run"),
         flags: "qv",
@@ -127,14 +127,14 @@ static LAUNCHERS: &[Launcher] = &[
         long_values: &["--python"],
         rest: Rest::Entry(EntryFile::Pipfile),
     },
-    Launcher {
+    WrapperProgram {
         names: &["npx", "npx-cli.js", "bunx", "pnpx"],
         flags: "yq",
         values: "p",
         long_values: &["--package"],
         ..PLAIN
     },
-    Launcher {
+    WrapperProgram {
         names: &["deno"],
         subcommand: Some("task"),
         flags: "q",
@@ -150,33 +150,33 @@ const PACKAGE_MANAGERS: [&str; 6] = ["npm", "npm-cli.js", "pnpm", "pnpm.cjs", "y
 const ELSEWHERE: &[&str] =
     &["--prefix", "-C", "--dir", "--cwd", "-w", "--workspace", "--workspaces", "--filter", "-F"];
 
-/// Returns whether a script of this base name is a launcher: it then counts as what it launches.
-pub(super) fn is_launcher_script(base_name: &str) -> bool {
+/// Returns whether a script of this base name is a wrapper: it then counts as what it starts.
+pub(super) fn is_wrapper_script(base_name: &str) -> bool {
     let name = own_name(base_name);
     PACKAGE_MANAGERS.contains(&name)
         || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
-        || LAUNCHERS.iter().any(|it| it.names.contains(&name))
+        || WRAPPERS.iter().any(|it| it.names.contains(&name))
 }
 
-/// Returns what the program `name` with these arguments starts; `None` if it is no launcher.
-pub(super) fn launched(name: &str, words: &[&OsStr]) -> Option<Launched> {
+/// Returns what the program `name` with these arguments starts; `None` if it is no wrapper.
+pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
     let name = own_name(name);
     if PACKAGE_MANAGERS.contains(&name) {
-        return Some(package_manager(name, words).unwrap_or(Launched::Unclear));
+        return Some(package_manager(name, words).unwrap_or(WrappedCommand::Unclear));
     }
-    let launcher = LAUNCHERS.iter().find(|it| it.names.contains(&name))?;
+    let wrapper = WRAPPERS.iter().find(|it| it.names.contains(&name))?;
     // What another subcommand of deno does is known from its options.
-    let is_other = launcher.rest == Rest::Entry(EntryFile::Deno)
+    let is_other = wrapper.rest == Rest::Entry(EntryFile::Deno)
         && words.first().is_none_or(|word| *word != "task");
-    (!is_other).then(|| launcher.launched(words).unwrap_or(Launched::Unclear))
+    (!is_other).then(|| wrapper.wrapped_command(words).unwrap_or(WrappedCommand::Unclear))
 }
 
 fn own_name(name: &str) -> &str {
     [".exe", ".cmd"].iter().find_map(|extension| name.strip_suffix(extension)).unwrap_or(name)
 }
 
-impl Launcher {
-    fn launched(&self, words: &[&OsStr]) -> Option<Launched> {
+impl WrapperProgram {
+    fn wrapped_command(&self, words: &[&OsStr]) -> Option<WrappedCommand> {
         let mut words = words;
         if let Some(subcommand) = self.subcommand {
             words = self.after_options(words)?;
@@ -210,7 +210,7 @@ impl Launcher {
             }
             Rest::Entry(file) => {
                 let (name, args) = words.split_first()?;
-                Some(Launched::Entry(file, (*name).to_owned(), owned(args)))
+                Some(WrappedCommand::Entry(file, (*name).to_owned(), owned(args)))
             }
         }
     }
@@ -249,7 +249,7 @@ impl Launcher {
 }
 
 /// `env -S` splits its value into words.
-fn split_string(words: &[&OsStr]) -> Option<Launched> {
+fn split_string(words: &[&OsStr]) -> Option<WrappedCommand> {
     let (first, rest) = words.split_first()?;
     let option = first.to_str()?;
     let line = option
@@ -279,7 +279,7 @@ pub(super) fn after_assignments<'a, 'b>(words: &'b [&'a OsStr]) -> &'b [&'a OsSt
     words.get(count..).unwrap_or_default()
 }
 
-fn package_manager(name: &str, words: &[&OsStr]) -> Option<Launched> {
+fn package_manager(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
     let is_option = |word: &&OsStr| word.as_encoded_bytes().starts_with(b"-");
     let before_name = |words: &mut &[&OsStr]| {
         while let Some((option, rest)) = words.split_first().filter(|(word, _)| is_option(word)) {
@@ -318,11 +318,11 @@ fn package_manager(name: &str, words: &[&OsStr]) -> Option<Launched> {
     } else {
         owned(rest.strip_prefix(&[OsStr::new("--")]).unwrap_or(rest))
     };
-    Some(Launched::Entry(EntryFile::Package, (*entry).to_owned(), args))
+    Some(WrappedCommand::Entry(EntryFile::Package, (*entry).to_owned(), args))
 }
 
-fn command(words: &[&OsStr]) -> Option<Launched> {
-    (!words.is_empty()).then(|| Launched::Words(owned(words)))
+fn command(words: &[&OsStr]) -> Option<WrappedCommand> {
+    (!words.is_empty()).then(|| WrappedCommand::Words(owned(words)))
 }
 
 fn owned(words: &[&OsStr]) -> Vec<OsString> {
@@ -338,18 +338,18 @@ mod tests {
         let text = |words: Vec<OsString>| {
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        match launched(words[0].to_str().unwrap(), &words[1..]) {
-            None => "no launcher".to_owned(),
-            Some(Launched::Unclear) => "unclear".to_owned(),
-            Some(Launched::Words(words)) => text(words),
-            Some(Launched::Entry(file, name, args)) => {
+        match wrapped_command(words[0].to_str().unwrap(), &words[1..]) {
+            None => "no wrapper".to_owned(),
+            Some(WrappedCommand::Unclear) => "unclear".to_owned(),
+            Some(WrappedCommand::Words(words)) => text(words),
+            Some(WrappedCommand::Entry(file, name, args)) => {
                 format!("{file:?} {} {}", name.display(), text(args)).trim_end().to_owned()
             }
         }
     }
 
     #[test]
-    fn each_launcher_starts_what_its_command_line_names() {
+    fn each_wrapper_starts_what_its_command_line_names() {
         for (line, expected) in [
             ("nohup python3 main.py", "python3 main.py"),
             ("env -i -u A B=c python3 main.py", "python3 main.py"),
@@ -390,8 +390,8 @@ mod tests {
             ("yarn start", "Package start"),
             ("yarn.js run start", "Package start"),
             ("deno task start", "Deno start"),
-            ("deno run main.ts", "no launcher"),
-            ("python3 main.py", "no launcher"),
+            ("deno run main.ts", "no wrapper"),
+            ("python3 main.py", "no wrapper"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
         }

@@ -1,12 +1,12 @@
-//! The commands that the files of launchers give a name: `package.json`, `deno.json`, `Pipfile`.
-#![expect(clippy::disallowed_methods, reason = "reads what a launcher reads")]
+//! The commands that the files of wrapper programs name: `package.json`, `deno.json`, `Pipfile`.
+#![expect(clippy::disallowed_methods, reason = "reads what a wrapper program reads")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::scan::launchers::EntryFile;
+use crate::scan::wrapper_programs::EntryFile;
 
 /// A longer file is none of theirs.
 const MAX_LENGTH: u64 = 1 << 20;
