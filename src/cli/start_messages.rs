@@ -190,7 +190,7 @@ pub(super) fn acquired(lock: &Path, request: &StartRequest) {
 
 pub(super) fn guard_event(event: GuardEvent) {
     match event {
-        GuardEvent::Leftovers(count) => {
+        GuardEvent::LeftBehind(count) => {
             debug!(count, "COMMAND has ended; ending the {count} processes that it left running");
         }
         GuardEvent::Stuck(gave_up) => {

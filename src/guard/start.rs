@@ -30,7 +30,7 @@ use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 use crate::telegram::Preflight;
-use crate::terminate::machine::{Machine, StartLeftovers};
+use crate::terminate::machine::{DeferredCleanup, Machine};
 use crate::terminate::process_control::StartHost;
 
 /// Retries after locks were deleted or replaced during a start.
@@ -52,7 +52,7 @@ pub(crate) struct Acquired {
     pub(crate) monitor: LockMonitor,
     pub(crate) poller: Poller,
     /// Freeing them takes a while.
-    pub(crate) leftovers: StartLeftovers,
+    pub(crate) cleanup: DeferredCleanup,
     mutexes: Option<StartMutexes>,
     ended: Vec<EndedConflict>,
     took: Duration,
@@ -95,12 +95,12 @@ pub(crate) fn start(
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<Acquired, NotStarted> {
-    let (acquired, poller, (watch, leftovers)) =
+    let (acquired, poller, (watch, cleanup)) =
         prepare_and_acquire(request, cancellation, observer)?;
     let AcquiredLocks { locks, record, mutexes, ended, took } = acquired;
     let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
     let monitor = LockMonitor::new(watch, locks, record, request.config.settings.lock.on_lost);
-    Ok(Acquired { monitor, poller, leftovers, mutexes: Some(mutexes), ended, took })
+    Ok(Acquired { monitor, poller, cleanup, mutexes: Some(mutexes), ended, took })
 }
 
 /// Ends what runs, and acquires nothing.
@@ -112,7 +112,7 @@ fn prepare_and_acquire(
     request: &StartRequest,
     cancellation: Cancellation,
     observer: &mut dyn Observer,
-) -> Result<(AcquiredLocks, Poller, (FileWatch, StartLeftovers)), NotStarted> {
+) -> Result<(AcquiredLocks, Poller, (FileWatch, DeferredCleanup)), NotStarted> {
     // First: its error about the process table is clearer than later ones.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
@@ -142,8 +142,8 @@ fn prepare_and_acquire(
         Purpose::Stop => None,
     };
     let acquired = acquire_locks(request, &mut machine, opened, preflight, observer)?;
-    let supervision = machine.into_supervision();
-    Ok((acquired, poller, supervision))
+    let watch_and_cleanup = machine.into_watch_and_cleanup();
+    Ok((acquired, poller, watch_and_cleanup))
 }
 
 /// Makes attempts until one succeeds; reopens replaced locks. After an error nothing is left

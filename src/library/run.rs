@@ -46,7 +46,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })
         .map_err(|not_started| start_errors::error(instance, not_started))?;
     run_child(acquired, &request, &command, &mut |event| match event {
-        GuardEvent::Leftovers(count) => {
+        GuardEvent::LeftBehind(count) => {
             info!(count, "{instance}: ending the {count} processes that the command left running");
         }
         GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),

@@ -1,9 +1,9 @@
 //! COMMAND under its guard: its start, its signals, its end.
 
 mod child;
-mod child_guard;
 mod left_behind;
 mod run_child;
+mod supervision;
 
-pub(crate) use child_guard::GuardEvent;
 pub(crate) use run_child::run_child;
+pub(crate) use supervision::GuardEvent;

@@ -1,4 +1,5 @@
-//! Runs COMMAND in an acquired instance: starts it, guards it, releases the instance.
+//! Runs COMMAND in an acquired instance: starts it, supervises it (`supervision.rs`), and releases
+//! the instance.
 
 use tracing::{debug, warn};
 
@@ -13,7 +14,7 @@ use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
 use crate::supervise::child::{self, Child, Inheritance};
-use crate::supervise::child_guard::{ChildEnd, ChildGuard, GuardEvent};
+use crate::supervise::supervision::{GuardEvent, Supervision, SupervisionEnd};
 use crate::text::printable;
 
 /// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
@@ -34,16 +35,16 @@ pub(crate) fn run_child(
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.announce(process_id(child.pid()));
-    let Acquired { monitor, poller, leftovers, .. } = acquired;
-    let _kept = leftovers.into_lock_watch();
-    let mut guard = ChildGuard::new(&poller, monitor, request, child, tree, on_event);
-    let end = guard.run();
+    let Acquired { monitor, poller, cleanup, .. } = acquired;
+    let _kept = cleanup.into_lock_watch();
+    let mut supervision = Supervision::new(&poller, monitor, request, child, tree, on_event);
+    let end = supervision.run();
     if end.left == 0 {
-        guard.monitor.remove_record();
+        supervision.monitor.remove_record();
     }
     let (why, asked_by) = departure(&end);
     // The lock first, so that the next start does not wait for the rest of this exit.
-    let _watch = guard.monitor.release(why, asked_by);
+    let _watch = supervision.monitor.release(why, asked_by);
     if end.left > 0 {
         warn!(
             count = end.left,
@@ -52,7 +53,7 @@ pub(crate) fn run_child(
     }
     let instance = &request.instance;
     let gave_way = |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
-    match end.superseded_by {
+    match end.asked_by {
         None if end.lost => {
             gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned())
         }
@@ -92,12 +93,12 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         .map_err(|error| not_executable(command, &error))
 }
 
-fn departure(end: &ChildEnd) -> (String, Option<u32>) {
+fn departure(end: &SupervisionEnd) -> (String, Option<u32>) {
     let how = match end.status {
         ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
         status => format!("COMMAND exited with {}", status.code()),
     };
-    let (why, asked_by) = match end.superseded_by {
+    let (why, asked_by) = match end.asked_by {
         Some(Asker { pid, purpose: Purpose::Start }) => {
             (format!("a newer start took over; {how}"), Some(pid))
         }

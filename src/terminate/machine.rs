@@ -78,20 +78,20 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 
-    pub(crate) fn into_supervision(self) -> (FileWatch, StartLeftovers) {
+    pub(crate) fn into_watch_and_cleanup(self) -> (FileWatch, DeferredCleanup) {
         self.scanner.end_threads();
         let Machine { scanner, state_watch, lock_watch, .. } = self;
-        (state_watch, StartLeftovers { lock_watch, _scanner: scanner })
+        (state_watch, DeferredCleanup { lock_watch, _scanner: scanner })
     }
 }
 
 /// State that only the start needed. Freeing it takes a while, and can wait until COMMAND runs.
-pub(crate) struct StartLeftovers {
+pub(crate) struct DeferredCleanup {
     lock_watch: Option<FileWatch>,
     _scanner: Scanner,
 }
 
-impl StartLeftovers {
+impl DeferredCleanup {
     /// Frees all but the watch, which is kept to the end: closing it takes some milliseconds.
     pub(crate) fn into_lock_watch(self) -> Option<FileWatch> {
         self.lock_watch

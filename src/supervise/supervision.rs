@@ -1,5 +1,6 @@
-//! The guard of COMMAND: forwards signals, reaps, answers requests, and ends what is left of the
-//! tree. On Linux it is a subreaper and has its whole tree; elsewhere, what can be seen of it.
+//! Supervises COMMAND until its tree has ended: forwards signals, reaps, answers requests, and ends
+//! the rest of the tree. On Linux the guard is a subreaper and has its whole tree; elsewhere, only
+//! the visible part.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,15 +28,16 @@ use crate::sys::wake::Wake;
 
 pub(crate) enum GuardEvent {
     /// The number of processes that COMMAND left behind and that are being ended.
-    Leftovers(usize),
+    LeftBehind(usize),
     Stuck(GiveUpReason),
     Lock(LockEvent),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChildEnd {
+pub(super) struct SupervisionEnd {
     pub(super) status: ExitStatus,
-    pub(super) superseded_by: Option<Asker>,
+    /// The start or the stop that asked this guard to end.
+    pub(super) asked_by: Option<Asker>,
     /// Another guard has the lock, and so the tree was ended.
     pub(super) lost: bool,
     /// The number of processes that could not be ended; they keep the lock.
@@ -44,7 +46,8 @@ pub(super) struct ChildEnd {
     pub(super) left_behind: Option<LeftBehind>,
 }
 
-pub(super) struct ChildGuard<'a> {
+/// The loop of a guard over its signals, its files and its tree.
+pub(super) struct Supervision<'a> {
     poller: &'a Poller,
     pub(super) monitor: LockMonitor,
     request: &'a StartRequest,
@@ -58,7 +61,7 @@ pub(super) struct ChildGuard<'a> {
     is_childless: bool,
     /// Set while the tree is being ended.
     progress: Option<SignalSequence>,
-    superseded_by: Option<Asker>,
+    asked_by: Option<Asker>,
     lost: bool,
     left_behind: Option<LeftBehind>,
     /// The first time that each stop signal was forwarded.
@@ -68,7 +71,7 @@ pub(super) struct ChildGuard<'a> {
     may_have_changed: bool,
 }
 
-impl<'a> ChildGuard<'a> {
+impl<'a> Supervision<'a> {
     pub(super) fn new(
         poller: &'a Poller,
         monitor: LockMonitor,
@@ -76,8 +79,8 @@ impl<'a> ChildGuard<'a> {
         child: Child,
         tree: GuardTree,
         on_event: &'a mut dyn FnMut(GuardEvent),
-    ) -> ChildGuard<'a> {
-        ChildGuard {
+    ) -> Supervision<'a> {
+        Supervision {
             poller,
             monitor,
             request,
@@ -88,7 +91,7 @@ impl<'a> ChildGuard<'a> {
             status: None,
             is_childless: false,
             progress: None,
-            superseded_by: None,
+            asked_by: None,
             lost: false,
             left_behind: None,
             forwarded: HashMap::new(),
@@ -97,7 +100,7 @@ impl<'a> ChildGuard<'a> {
         }
     }
 
-    pub(super) fn run(&mut self) -> ChildEnd {
+    pub(super) fn run(&mut self) -> SupervisionEnd {
         // Changes of its own files are ignored.
         self.monitor.watch.drain();
         let (mut check_files, mut is_first_sleep) = (true, true);
@@ -166,7 +169,7 @@ impl<'a> ChildGuard<'a> {
             && self.monitor.acknowledge(&request)
         {
             debug!(pid = request.from_pid, "pid {} asked this guard to end", request.from_pid);
-            self.superseded_by = Some(request.asker());
+            self.asked_by = Some(request.asker());
             self.begin_ending(request.stop_options());
         }
         self.monitor.restore_files(&mut |event| (self.on_event)(GuardEvent::Lock(event)));
@@ -193,7 +196,7 @@ impl<'a> ChildGuard<'a> {
     }
 
     /// Takes one step of ending the tree, if COMMAND has ended or a request came.
-    fn end_tree(&mut self) -> Option<ChildEnd> {
+    fn end_tree(&mut self) -> Option<SupervisionEnd> {
         if self.progress.is_none() && self.status.is_none() || !self.may_have_changed {
             return None;
         }
@@ -204,7 +207,7 @@ impl<'a> ChildGuard<'a> {
             return None;
         };
         if self.progress.is_none() && !members.is_empty() {
-            (self.on_event)(GuardEvent::Leftovers(members.len()));
+            (self.on_event)(GuardEvent::LeftBehind(members.len()));
             // After a signal to stop, some are just slower than COMMAND.
             if self.forwarded.is_empty() {
                 self.left_behind = Some(LeftBehind::new(self.request, self.status, &members));
@@ -229,14 +232,14 @@ impl<'a> ChildGuard<'a> {
             }
             // Without COMMAND there is nothing to guard, and a supervisor waits for its status.
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_))
-                if self.status.is_some() && self.superseded_by.is_none() =>
+                if self.status.is_some() && self.asked_by.is_none() =>
             {
                 return Some(self.end(members.len()));
             }
             // The requester does not escalate and has given up: the tree and its guard live on.
-            // Leftovers of COMMAND and the next request have their own options.
+            // The processes that COMMAND leaves behind and the next request have their own options.
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
-                self.superseded_by = None;
+                self.asked_by = None;
                 self.progress = None;
                 self.check_at = self.status.map(|_| clock::monotonic());
                 self.set_stage(RecordStage::Running);
@@ -245,10 +248,10 @@ impl<'a> ChildGuard<'a> {
         None
     }
 
-    fn end(&self, left: usize) -> ChildEnd {
-        ChildEnd {
+    fn end(&self, left: usize) -> SupervisionEnd {
+        SupervisionEnd {
             status: self.status.unwrap_or(ExitStatus::Fault),
-            superseded_by: self.superseded_by,
+            asked_by: self.asked_by,
             lost: self.lost,
             left,
             left_behind: self.left_behind,
