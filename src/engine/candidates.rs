@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::against::{Against, Doubt, against};
 use crate::engine::classify::{Classification, Objection, classify};
+use crate::engine::counter_evidence::{CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
@@ -15,7 +15,7 @@ use crate::engine::snapshot::{GuardView, Snapshot};
 
 /// The processes that are not unrelated, by class.
 #[derive(Debug, Default)]
-pub(super) struct Classified {
+pub(super) struct ProcessClasses {
     pub(super) conflicts: Vec<ConflictTree>,
     pub(super) shielded: Vec<Shielded>,
     pub(super) suspects: Vec<Process>,
@@ -39,15 +39,25 @@ impl ConflictTree {
     }
 }
 
-/// The evidence for a candidate, and the reason not to act on it.
-type Findings = (BTreeSet<Evidence>, Option<Objection>);
+#[derive(Debug, Clone, Default)]
+struct Candidate {
+    evidence: BTreeSet<Evidence>,
+    /// The reason not to act on it.
+    objection: Option<Objection>,
+}
 
-type Candidates = BTreeMap<u32, Findings>;
+impl Candidate {
+    fn has_lock(&self) -> bool {
+        self.evidence.contains(&Evidence::Lock)
+    }
+}
 
-pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
+type Candidates = BTreeMap<u32, Candidate>;
+
+pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
     let table: BTreeMap<u32, &Process> =
         snapshot.processes.iter().map(|process| (process.id.pid, process)).collect();
-    let mut classified = Classified::default();
+    let mut classified = ProcessClasses::default();
     let mut candidates = Candidates::new();
     for (pid, &process) in &table {
         match classify(policy, snapshot, process) {
@@ -57,18 +67,18 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
                 classified.shielded.push(Shielded { process: process.clone(), shield });
             }
             Classification::NearMiss(reason) => {
-                let against = against(&snapshot.me, process);
+                let against = weigh_against(&snapshot.me, process);
                 classified.near_misses.push(NearMiss { process: process.clone(), reason, against });
             }
             Classification::Candidate { evidence, objection } => {
-                candidates.insert(*pid, (evidence, objection));
+                candidates.insert(*pid, Candidate { evidence, objection });
             }
         }
     }
-    for (guard, found) in other_guards(snapshot, &table, &candidates) {
-        let (evidence, objection) = candidates.entry(guard).or_default();
-        evidence.insert(Evidence::Lock);
-        *objection = objection.take().or(found);
+    for (guard, objection) in other_guards(snapshot, &table, &candidates) {
+        let candidate = candidates.entry(guard).or_default();
+        candidate.evidence.insert(Evidence::Lock);
+        candidate.objection = candidate.objection.take().or(objection);
     }
     classified.conflicts = conflict_trees(policy, snapshot, &table, &candidates);
     classified.conflicts.extend(unseen_holders(snapshot, &table));
@@ -80,8 +90,8 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> Classified {
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
     classified.near_misses.retain(|near| !in_conflict.contains(&near.process.id.pid));
-    // The tree of a holder goes with it, and so does all that the root's entry reaches, whatever
-    // would shield it by itself.
+    // The tree of a holder ends with it, and so does everything that the root's entry reaches,
+    // whatever would shield it by itself.
     let proven: BTreeSet<u32> = classified
         .conflicts
         .iter()
@@ -100,10 +110,8 @@ fn other_guards(
     table: &BTreeMap<u32, &Process>,
     candidates: &Candidates,
 ) -> BTreeMap<u32, Option<Objection>> {
-    let is_found = |pid: u32| {
-        candidates.get(&pid).is_some_and(|(evidence, _)| evidence.contains(&Evidence::Lock))
-    };
-    let guard_of = |(pid, (evidence, objection)): (&u32, &Findings)| {
+    let is_found = |pid: u32| candidates.get(&pid).is_some_and(Candidate::has_lock);
+    let guard_of = |(pid, candidate): (&u32, &Candidate)| {
         let guard = table.get(pid)?.guard_to_ask()?;
         let process = table.get(&guard.process.pid).filter(|seen| seen.id == guard.process)?;
         let own = || against_guard(snapshot, process, guard.guards);
@@ -113,8 +121,8 @@ fn other_guards(
             }
             // Its command may have set variables for the bot below it.
             GuardedInstance::Mine => own(),
-            GuardedInstance::Another if evidence.contains(&Evidence::Command) => {
-                objection.clone().or_else(own)
+            GuardedInstance::Another if candidate.evidence.contains(&Evidence::Command) => {
+                candidate.objection.clone().or_else(own)
             }
             GuardedInstance::Another => return None,
         };
@@ -136,15 +144,15 @@ fn against_guard(
 ) -> Option<Objection> {
     let me = &snapshot.me;
     let limit = || shield::limit(guard, me, &UserLimit::Same, ContainerLimit::Same);
-    match (shield::relation(guard), against(me, guard), guards) {
+    match (shield::relation(guard), weigh_against(me, guard), guards) {
         (Some(shield), ..) => Some(Objection::Shield(shield)),
-        (None, Against::AnotherBot(another), _) => {
+        (None, CounterEvidence::AnotherBot(another), _) => {
             Some(Objection::Shield(Shield::AnotherBot(another)))
         }
         // It is below itself.
-        (None, Against::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
-        (None, Against::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
-        (None, Against::Nothing, _) => limit().map(Objection::Shield),
+        (None, CounterEvidence::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
+        (None, CounterEvidence::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
+        (None, CounterEvidence::Nothing, _) => limit().map(Objection::Shield),
     }
 }
 
@@ -176,34 +184,56 @@ fn conflict_trees(
         let Some(&process) = table.get(&root) else { continue };
         let members = descendants(root, &children);
         let guard = guard_view(snapshot, process).cloned();
-        let (mut evidence, mut objection) = candidates.get(&root).cloned().unwrap_or_default();
+        let Candidate { mut evidence, objection } =
+            candidates.get(&root).cloned().unwrap_or_default();
         let tree: Vec<Process> =
             members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
-        // A holder's tree is ours by proof. What only a pattern or the token found reaches as far
-        // as they do, down to the leaves.
-        let has_lock =
-            |pid: &u32| candidates.get(pid).is_some_and(|(own, _)| own.contains(&Evidence::Lock));
-        let holders = members.iter().chain([&root]).copied().filter(has_lock);
-        let proven: BTreeSet<u32> = holders
-            .flat_map(|holder| descendants(holder, &children).into_iter().chain([holder]))
-            .collect();
         let limits = entry_limits(policy, &evidence);
-        for member in &tree {
-            let own = candidates.get(&member.id.pid);
-            evidence.extend(own.into_iter().flat_map(|(evidence, _)| evidence));
-            let is_proven = proven.contains(&member.id.pid);
-            let limit = || if is_proven { None } else { limit_of_all(&limits, snapshot, member) };
-            // What speaks against a member that was found by itself speaks against the whole tree.
-            let its_own = own.filter(|_| !is_proven).and_then(|(_, objection)| objection.clone());
-            objection = objection
-                .or(its_own)
-                .or_else(|| against_member(snapshot, member))
-                .or_else(|| limit().map(Objection::Shield));
-        }
-        let objection = objection.or_else(|| other_script(snapshot, guard.as_ref(), &tree));
+        let proven = trees_of_holders(members.iter().chain([&root]), &children, candidates);
+        let objection = objection
+            .or_else(|| against_members(snapshot, &tree, &proven, &limits, candidates))
+            .or_else(|| other_script(snapshot, guard.as_ref(), &tree));
+        let members = members.iter().filter_map(|pid| candidates.get(pid));
+        evidence.extend(members.flat_map(|candidate| &candidate.evidence));
         found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, objection });
     }
     found
+}
+
+/// Returns the members of a tree that belong to the instance: those with the lock, and everything
+/// below them.
+fn trees_of_holders<'a>(
+    members: impl Iterator<Item = &'a u32>,
+    children: &BTreeMap<u32, Vec<u32>>,
+    candidates: &Candidates,
+) -> BTreeSet<u32> {
+    members
+        .copied()
+        .filter(|pid| candidates.get(pid).is_some_and(Candidate::has_lock))
+        .flat_map(|holder| descendants(holder, children).into_iter().chain([holder]))
+        .collect()
+}
+
+/// Returns the first objection to ending a tree for one of its members. The limits of the entries
+/// that found the root apply to every member that is not proven to belong to the instance.
+fn against_members(
+    snapshot: &Snapshot,
+    tree: &[Process],
+    proven: &BTreeSet<u32>,
+    limits: &[(&UserLimit, ContainerLimit)],
+    candidates: &Candidates,
+) -> Option<Objection> {
+    tree.iter().find_map(|member| {
+        let pid = member.id.pid;
+        let is_proven = proven.contains(&pid);
+        let as_candidate = || candidates.get(&pid).and_then(|own| own.objection.clone());
+        let limit = || limit_of_all(limits, snapshot, member).map(Objection::Shield);
+        if is_proven {
+            against_member(snapshot, member)
+        } else {
+            as_candidate().or_else(|| against_member(snapshot, member)).or_else(limit)
+        }
+    })
 }
 
 fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a GuardView> {
@@ -214,12 +244,17 @@ fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a Guard
 /// Returns the objection to ending a tree for one of its members, which no evidence need have
 /// found.
 fn against_member(snapshot: &Snapshot, member: &Process) -> Option<Objection> {
-    let against = against(&snapshot.me, member);
+    let against = weigh_against(&snapshot.me, member);
     let shield = shield::relation(member).or_else(|| shield::another_bot(&against));
     match (shield, against) {
         (Some(shield), _) => Some(Objection::Shield(shield)),
-        (None, Against::Doubt(doubt)) if doubt.holds_for_members() => Some(Objection::Doubt(doubt)),
-        (None, Against::Nothing | Against::Doubt(_) | Against::AnotherBot(_)) => None,
+        (None, CounterEvidence::Doubt(doubt)) if doubt.holds_for_members() => {
+            Some(Objection::Doubt(doubt))
+        }
+        (
+            None,
+            CounterEvidence::Nothing | CounterEvidence::Doubt(_) | CounterEvidence::AnotherBot(_),
+        ) => None,
     }
 }
 

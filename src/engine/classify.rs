@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::against::{Against, Doubt, against};
+use crate::engine::counter_evidence::{CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::{
     Evidence, PatternMatch, TokenEvidence, pattern_matches, token_evidence,
 };
@@ -43,7 +43,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     if !has_lock && snapshot.rounds.released.contains(&process.id) {
         return Classification::Unrelated;
     }
-    let mut found = Found::by_patterns(policy, me, process);
+    let mut found = EvidenceSet::by_patterns(policy, me, process);
     if has_lock {
         let unknown_user = (!is_seen_with_lock(snapshot, process) && process.user == Fact::Unknown)
             .then_some(Shield::UnknownUser);
@@ -55,14 +55,16 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
         let limit = shield::limit(process, me, &UserLimit::Same, ContainerLimit::Same);
         found.evidence.insert(Evidence::Token, limit);
     }
-    let against = against(me, process);
+    let against = weigh_against(me, process);
     if !found.is_empty() {
         return found.weigh(process, &against);
     }
     match (token, near_miss::of(me, process), &against) {
-        (_, _, Against::AnotherBot(_)) | (None, None, _) => Classification::Unrelated,
-        (Some(_), _, Against::Nothing | Against::Doubt(_)) => Classification::Suspect,
-        (None, Some(reason), Against::Nothing | Against::Doubt(_)) => {
+        (_, _, CounterEvidence::AnotherBot(_)) | (None, None, _) => Classification::Unrelated,
+        (Some(_), _, CounterEvidence::Nothing | CounterEvidence::Doubt(_)) => {
+            Classification::Suspect
+        }
+        (None, Some(reason), CounterEvidence::Nothing | CounterEvidence::Doubt(_)) => {
             Classification::NearMiss(reason)
         }
     }
@@ -70,7 +72,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
 
 /// The evidence for one process.
 #[derive(Default)]
-struct Found {
+struct EvidenceSet {
     /// Each with the limit that it is beyond, if that only refuses the start.
     evidence: BTreeMap<Evidence, Option<Shield>>,
     /// Patterns that it matches, whose limit it may be beyond.
@@ -79,9 +81,9 @@ struct Found {
     out_of_reach: BTreeSet<Shield>,
 }
 
-impl Found {
-    fn by_patterns(policy: &Policy, me: &Caller, process: &Process) -> Found {
-        let mut found = Found::default();
+impl EvidenceSet {
+    fn by_patterns(policy: &Policy, me: &Caller, process: &Process) -> EvidenceSet {
+        let mut found = EvidenceSet::default();
         for PatternMatch { evidence, holds, user, container } in
             pattern_matches(policy, process, me)
         {
@@ -110,13 +112,13 @@ impl Found {
     }
 
     /// Applies the table of evidence: the strongest evidence for, against what speaks against.
-    fn weigh(mut self, process: &Process, against: &Against) -> Classification {
+    fn weigh(mut self, process: &Process, against: &CounterEvidence) -> Classification {
         let is_proven = self.evidence.contains_key(&Evidence::Lock)
             || self.evidence.contains_key(&Evidence::Token);
         if self.evidence.is_empty() {
             self.evidence = self.in_doubt;
         }
-        let Found { evidence, mut out_of_reach, .. } = self;
+        let EvidenceSet { evidence, mut out_of_reach, .. } = self;
         let candidate = |objection| Classification::Candidate {
             evidence: evidence.keys().copied().collect(),
             objection,
@@ -140,8 +142,8 @@ impl Found {
         let limits: Option<Vec<&Shield>> = evidence.values().map(Option::as_ref).collect();
         let limit = limits.and_then(|limits| limits.into_iter().next().cloned());
         let doubt = || match against {
-            Against::Doubt(doubt) => Some(Objection::Doubt(doubt.clone())),
-            Against::Nothing | Against::AnotherBot(_) => None,
+            CounterEvidence::Doubt(doubt) => Some(Objection::Doubt(doubt.clone())),
+            CounterEvidence::Nothing | CounterEvidence::AnotherBot(_) => None,
         };
         candidate(limit.map(Objection::Shield).or_else(doubt))
     }

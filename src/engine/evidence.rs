@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::action::SameToken;
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::likeness::{CommandLikeness, NearMiss};
+use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::policy::{MatchEntry, Policy};
 use crate::engine::process::{Process, Role};
@@ -118,7 +118,8 @@ fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
     let is_here = process.container == Fact::Known(None);
     // A title hides the script, in my folder and with my interpreter.
     let is_my_program = process.same_program == Fact::Known(true)
-        || process.likeness == Fact::Known(CommandLikeness::Near(NearMiss::RewrittenTitle));
+        || process.likeness
+            == Fact::Known(CommandLikeness::Near(CommandDifference::RewrittenTitle));
     match process.connected {
         Fact::Known(true) => true,
         Fact::Unknown => is_here && (is_my_program || is_orphan_in_my_folder()),

@@ -9,11 +9,11 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::against::{Against, against};
 use crate::engine::classify;
 pub use crate::engine::classify::{Classification, Objection};
 use crate::engine::command_match::{CommandMatch, CommandPart};
 use crate::engine::condition::Condition;
+use crate::engine::counter_evidence::{CounterEvidence, weigh_against};
 use crate::engine::evidence::{self, Evidence, PatternMatch, TokenEvidence};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
@@ -34,7 +34,7 @@ pub struct Explanation<'a> {
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
     /// The evidence against its being my bot.
-    pub against: Against,
+    pub against: CounterEvidence,
     pub shields: [ShieldVerdict; 3],
     /// Each rule in turn, asked as if it were a conflict where it is none.
     pub rules: Vec<RuleVerdict<'a>>,
@@ -159,7 +159,7 @@ pub fn explain<'a>(
         } else {
             lock(snapshot, process)
         },
-        against: against(&snapshot.me, process),
+        against: weigh_against(&snapshot.me, process),
         shields: shields(snapshot, process, &entries),
         entries,
         rules: rule_verdicts(policy, snapshot, &subject),

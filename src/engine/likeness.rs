@@ -5,7 +5,7 @@
 pub enum CommandLikeness {
     /// The same script or program, with the same arguments, in the same folder.
     Same,
-    Near(NearMiss),
+    Near(CommandDifference),
     #[default]
     Different,
 }
@@ -21,7 +21,7 @@ impl CommandLikeness {
 
 /// The one respect in which a process differs from COMMAND, or cannot be compared with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NearMiss {
+pub enum CommandDifference {
     /// The same file, or one with the same content, in another folder.
     OtherFolder,
     /// My script in my folder, with other arguments.

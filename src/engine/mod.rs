@@ -5,12 +5,12 @@
 //! [`plan::Plan`].
 
 pub mod action;
-pub mod against;
 mod candidates;
 pub mod choosing_variables;
 mod classify;
 pub mod command_match;
 pub mod condition;
+pub mod counter_evidence;
 pub mod decide;
 pub mod evidence;
 pub mod evidence_kind;

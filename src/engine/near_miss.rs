@@ -1,7 +1,7 @@
 //! Near misses: processes that are almost the same command. They are listed, never acted on.
 
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::likeness::{CommandLikeness, NearMiss};
+use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::{Process, Relation, Role};
 use crate::engine::shield::{self, Shield};
@@ -9,7 +9,7 @@ use crate::engine::snapshot::Caller;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NearMissReason {
-    Command(NearMiss),
+    Command(CommandDifference),
     /// It is the same command, run by this user.
     OtherUser(String),
     /// It runs in my folder, and is connected to the Bot API.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::action::Action;
-use crate::engine::against::Against;
+use crate::engine::counter_evidence::CounterEvidence;
 use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, Stop};
 use crate::engine::near_miss::NearMissReason;
@@ -170,7 +170,7 @@ pub struct NearMiss {
     pub process: Process,
     pub reason: NearMissReason,
     /// The evidence against its being my bot.
-    pub against: Against,
+    pub against: CounterEvidence,
 }
 
 /// A process that would be a candidate but must not be acted on.

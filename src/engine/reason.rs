@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::against::Doubt;
+use crate::engine::counter_evidence::Doubt;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;

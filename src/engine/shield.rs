@@ -1,6 +1,6 @@
 //! Shields: reasons never to act on a process.
 
-use crate::engine::against::{Against, AnotherBot};
+use crate::engine::counter_evidence::{AnotherBot, CounterEvidence};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::{Process, Relation};
@@ -61,10 +61,10 @@ pub fn relation(process: &Process) -> Option<Shield> {
 }
 
 /// Returns the shield of proof that it is another bot's.
-pub fn another_bot(against: &Against) -> Option<Shield> {
+pub fn another_bot(against: &CounterEvidence) -> Option<Shield> {
     match against {
-        Against::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
-        Against::Nothing | Against::Doubt(_) => None,
+        CounterEvidence::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),
+        CounterEvidence::Nothing | CounterEvidence::Doubt(_) => None,
     }
 }
 

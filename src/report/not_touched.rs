@@ -1,7 +1,7 @@
 //! The processes that are only listed: suspects, and near misses with the entry that would find
 //! one.
 
-use crate::engine::against::Against;
+use crate::engine::counter_evidence::CounterEvidence;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::process::Process;
@@ -14,9 +14,9 @@ use crate::text::{MASK, printable, sanitize};
 /// key than `match` decides.
 pub fn match_entry(it: &NearMiss) -> Option<String> {
     match (&it.against, &it.reason) {
-        (Against::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
-        (Against::Nothing, NearMissReason::OtherUser(_))
-        | (Against::Doubt(_) | Against::AnotherBot(_), _) => return None,
+        (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
+        (CounterEvidence::Nothing, NearMissReason::OtherUser(_))
+        | (CounterEvidence::Doubt(_) | CounterEvidence::AnotherBot(_), _) => return None,
     }
     let (args, cwd) = (it.process.args.known()?, it.process.cwd.known()?.to_str()?);
     let cmdline = format!("^{}$", regex::escape(&args.join(" ")));

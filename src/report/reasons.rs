@@ -1,8 +1,8 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
-use crate::engine::against::{Against, AnotherBot, Doubt};
+use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
-use crate::engine::likeness::NearMiss;
+use crate::engine::likeness::CommandDifference;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::process::Launcher;
@@ -200,11 +200,11 @@ fn restarted(by: &Restarter) -> String {
 }
 
 /// What speaks against a process being this bot, and what would settle it; `None` if nothing does.
-pub(super) fn against(against: &Against) -> Option<String> {
+pub(super) fn against(against: &CounterEvidence) -> Option<String> {
     match against {
-        Against::Nothing => None,
-        Against::Doubt(why) => Some(doubt(why)),
-        Against::AnotherBot(another) => Some(another_bot(another)),
+        CounterEvidence::Nothing => None,
+        CounterEvidence::Doubt(why) => Some(doubt(why)),
+        CounterEvidence::AnotherBot(another) => Some(another_bot(another)),
     }
 }
 
@@ -250,11 +250,13 @@ fn doubt(doubt: &Doubt) -> String {
 /// The reason that a process is listed, after "it".
 pub fn near_miss(reason: &NearMissReason) -> String {
     match reason {
-        NearMissReason::Command(NearMiss::OtherFolder) => "the same script in another folder",
-        NearMissReason::Command(NearMiss::OtherArguments) => {
+        NearMissReason::Command(CommandDifference::OtherFolder) => {
+            "the same script in another folder"
+        }
+        NearMissReason::Command(CommandDifference::OtherArguments) => {
             "the same script in this folder, with other arguments"
         }
-        NearMissReason::Command(NearMiss::RewrittenTitle) => {
+        NearMissReason::Command(CommandDifference::RewrittenTitle) => {
             "in this folder with the same interpreter, under a title that cannot be compared"
         }
         NearMissReason::OtherUser(user) => return format!("the same command, run by user {user}"),

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::engine::likeness::{CommandLikeness, NearMiss};
+use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::scan::command::{Command, ProgramKind};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
@@ -41,7 +41,7 @@ impl Command {
             CommandLikeness::Same => CommandLikeness::Same,
             near @ CommandLikeness::Near(_) => near,
             CommandLikeness::Different if process.cwd.is_some_and(|cwd| self.is_folder(cwd)) => {
-                CommandLikeness::Near(NearMiss::RewrittenTitle)
+                CommandLikeness::Near(CommandDifference::RewrittenTitle)
             }
             CommandLikeness::Different => CommandLikeness::Different,
         }
@@ -74,10 +74,10 @@ impl Command {
         match (is_here, has_same_args) {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
             (true, false) if self.is_same_target(it, process) => {
-                CommandLikeness::Near(NearMiss::OtherArguments)
+                CommandLikeness::Near(CommandDifference::OtherArguments)
             }
             (false, true) if self.is_file_elsewhere(it, process) => {
-                CommandLikeness::Near(NearMiss::OtherFolder)
+                CommandLikeness::Near(CommandDifference::OtherFolder)
             }
             (true | false, true | false) => CommandLikeness::Different,
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::fixture::*;
 
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
-use monopoll::internals::engine::against::AnotherBot;
+use monopoll::internals::engine::counter_evidence::AnotherBot;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::Evidence;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};

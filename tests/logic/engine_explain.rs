@@ -7,8 +7,8 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
-use monopoll::internals::engine::against::Against;
 use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
+use monopoll::internals::engine::counter_evidence::CounterEvidence;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::{Evidence, TokenEvidence};
 use monopoll::internals::engine::explain::{
@@ -195,7 +195,7 @@ proptest! {
                         || (entry.holds() == Truth::True) == (all == Truth::True)
                 );
                 let is_shielded = it.shields[0].shield.is_some()
-                    || matches!(it.against, Against::AnotherBot(_));
+                    || matches!(it.against, CounterEvidence::AnotherBot(_));
                 prop_assert!(
                     entry.holds() != Truth::True || reached(&entry.entry) || is_shielded
                 );
@@ -215,7 +215,7 @@ proptest! {
                     prop_assert!(of_any_kind(shield) || by_an_entry);
                 }
                 Classification::Candidate { objection: Some(Objection::Doubt(doubt)), .. } => {
-                    prop_assert_eq!(&it.against, &Against::Doubt(doubt.clone()));
+                    prop_assert_eq!(&it.against, &CounterEvidence::Doubt(doubt.clone()));
                 }
                 Classification::Candidate { objection: None, .. } => {
                     let is_lifted = |verdict: &ShieldVerdict| {

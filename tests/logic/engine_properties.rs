@@ -8,7 +8,7 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::Action;
-use monopoll::internals::engine::against::{Against, against};
+use monopoll::internals::engine::counter_evidence::{CounterEvidence, weigh_against};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
 use monopoll::internals::engine::instance::NameSource;
@@ -162,7 +162,7 @@ proptest! {
         for conflict in planned_ends(&plan) {
             for process in conflict.processes() {
                 prop_assert_eq!(process.relation, Known(Relation::None));
-                prop_assert!(!matches!(against(&snapshot.me, process), Against::AnotherBot(_)));
+                prop_assert!(!matches!(weigh_against(&snapshot.me, process), CounterEvidence::AnotherBot(_)));
                 prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
             }
         }

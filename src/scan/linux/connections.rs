@@ -314,12 +314,12 @@ mod tests {
 
     #[test]
     fn only_a_process_with_my_token_and_a_near_miss_need_their_connections_read() {
-        use crate::engine::likeness::NearMiss;
+        use crate::engine::likeness::CommandDifference;
         use crate::engine::token::TokenPlace;
         let tokens = |mine| CarriedTokens { mine, ..CarriedTokens::default() };
         let (other, near) = (
             Fact::Known(CommandLikeness::Different),
-            Fact::Known(CommandLikeness::Near(NearMiss::OtherFolder)),
+            Fact::Known(CommandLikeness::Near(CommandDifference::OtherFolder)),
         );
         for (mine, likeness, expected) in [
             (Fact::Known(MyToken::Seen(TokenPlace::Environment)), other, true),

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::action::SameToken;
-use crate::engine::likeness::{CommandLikeness, NearMiss};
+use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::Pattern;
 use crate::engine::token_parser::may_be_in;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
@@ -126,7 +126,7 @@ impl ScanRequest {
         if !buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
             return similar;
         }
-        let runs_command = likeness == CommandLikeness::Near(NearMiss::RewrittenTitle)
+        let runs_command = likeness == CommandLikeness::Near(CommandDifference::RewrittenTitle)
             || hint.is_some()
                 && self.command.as_ref().is_some_and(|command| {
                     let cwd = folder(proc, pid);

@@ -7,7 +7,7 @@ use crate::engine::snapshot::Caller;
 use crate::engine::token::MyToken;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Against {
+pub enum CounterEvidence {
     Nothing,
     Doubt(Doubt),
     AnotherBot(AnotherBot),
@@ -53,18 +53,18 @@ impl Doubt {
 }
 
 /// Weighs the facts of one process.
-pub fn against(me: &Caller, process: &Process) -> Against {
+pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
     if let Fact::Known(Some(bot)) = process.tokens.other {
         return match (has_my_token, me.bots) {
-            (true, _) => Against::Doubt(Doubt::AlsoAnotherToken(bot)),
-            (false, 0) => Against::Doubt(Doubt::NoTokenOfMine(bot)),
-            (false, _) => Against::AnotherBot(AnotherBot::Token(bot)),
+            (true, _) => CounterEvidence::Doubt(Doubt::AlsoAnotherToken(bot)),
+            (false, 0) => CounterEvidence::Doubt(Doubt::NoTokenOfMine(bot)),
+            (false, _) => CounterEvidence::AnotherBot(AnotherBot::Token(bot)),
         };
     }
     let above = process.guard.known().and_then(Option::as_ref);
     let below_guard = above.and_then(|guard| below_guard(me, process, guard));
-    if let Some(another @ Against::AnotherBot(_)) = below_guard {
+    if let Some(another @ CounterEvidence::AnotherBot(_)) = below_guard {
         return another;
     }
     // The bot was chosen already where it has my token.
@@ -73,7 +73,7 @@ pub fn against(me: &Caller, process: &Process) -> Against {
         || process.guard == Fact::Unknown
         || is_variable_unknown
     {
-        return Against::Doubt(Doubt::UnreadableEnvironment);
+        return CounterEvidence::Doubt(Doubt::UnreadableEnvironment);
     }
     if let Some(doubt) = below_guard {
         return doubt;
@@ -81,7 +81,7 @@ pub fn against(me: &Caller, process: &Process) -> Against {
     if let Fact::Known(Some(variable)) = process.other_variable
         && !has_my_token
     {
-        return Against::Doubt(Doubt::Variable(variable));
+        return CounterEvidence::Doubt(Doubt::Variable(variable));
     }
     // What a guard runs is below it, and in its record.
     if process.role != Role::Monopoll
@@ -89,15 +89,15 @@ pub fn against(me: &Caller, process: &Process) -> Against {
         && has_several_bots(me, process)
         && process.same_program != Fact::Known(true)
     {
-        return Against::Doubt(Doubt::SeveralBots);
+        return CounterEvidence::Doubt(Doubt::SeveralBots);
     }
-    Against::Nothing
+    CounterEvidence::Nothing
 }
 
 /// A guard with a guessed name that runs my very command is the same bot's, and no objection.
-fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Against> {
+fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<CounterEvidence> {
     let is_same_command = process.is_same_command();
-    let doubt = || Against::Doubt(Doubt::BelowGuard(guard.instance.clone()));
+    let doubt = || CounterEvidence::Doubt(Doubt::BelowGuard(guard.instance.clone()));
     match (guard.guards, me.name_source, guard.name_source) {
         (GuardedInstance::Mine, ..) => None,
         (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::True => {
@@ -112,7 +112,7 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Aga
             NameSource::Given | NameSource::Token,
             NameSource::Given | NameSource::Token,
         ) if guard.instance != me.instance => {
-            Some(Against::AnotherBot(AnotherBot::Guard(guard.instance.clone())))
+            Some(CounterEvidence::AnotherBot(AnotherBot::Guard(guard.instance.clone())))
         }
         (GuardedInstance::Another, NameSource::Given | NameSource::Token, NameSource::Command) => {
             None
