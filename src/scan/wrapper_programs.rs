@@ -1,5 +1,5 @@
-//! The table of wrapper programs (env, npm, uv): they run what the rest of their command line names,
-//! in their place or below them.
+//! The table of wrapper programs (env, npm, uv), which run what the rest of their command line
+//! names, in their place or below them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -101,7 +101,12 @@ static WRAPPERS: &[WrapperProgram] = &[
         rest: Rest::After(1),
         ..PLAIN
     },
-    WrapperProgram { names: &["tini", "docker-init", "catatonit"], flags: "svwg", values: "pe", ..PLAIN },
+    WrapperProgram {
+        names: &["tini", "docker-init", "catatonit"],
+        flags: "svwg",
+        values: "pe",
+        ..PLAIN
+    },
     WrapperProgram { names: &["dumb-init"], flags: "cv", values: "r", ..PLAIN },
     WrapperProgram { names: &["gosu", "su-exec"], rest: Rest::After(1), ..PLAIN },
     WrapperProgram { names: &["dotenv"], flags: "co", values: "efvp", ..PLAIN },
@@ -118,7 +123,12 @@ static WRAPPERS: &[WrapperProgram] = &[
         rest: Rest::UvRun,
     },
     WrapperProgram { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
-    WrapperProgram { names: &["pdm", "rye", "hatch"], subcommand: Some("run"), flags: "qv", ..PLAIN },
+    WrapperProgram {
+        names: &["pdm", "rye", "hatch"],
+        subcommand: Some("run"),
+        flags: "qv",
+        ..PLAIN
+    },
     WrapperProgram {
         names: &["pipenv"],
         subcommand: Some("run"),

@@ -162,7 +162,8 @@ proptest! {
         for conflict in planned_ends(&plan) {
             for process in conflict.processes() {
                 prop_assert_eq!(process.relation, Known(Relation::None));
-                prop_assert!(!matches!(weigh_against(&snapshot.me, process), CounterEvidence::AnotherBot(_)));
+                let against = weigh_against(&snapshot.me, process);
+                prop_assert!(!matches!(against, CounterEvidence::AnotherBot(_)));
                 prop_assert!(conflict.guard.is_some() || shield::may_signal(process, &snapshot.me));
             }
         }
