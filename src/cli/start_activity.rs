@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::engine::ladder::{Step, WaitLimit};
-use crate::engine::plan::Conflict;
+use crate::engine::plan::{Conflict, ConflictCommand};
 use crate::engine::signal::SignalToSend;
 use crate::text::{printable, short_command_line, truncate};
 
@@ -45,7 +45,7 @@ pub(super) enum LastAction {
 enum ShownCommand {
     Arguments(Vec<String>),
     /// As a guard recorded it: quoted and masked.
-    Written(String),
+    Recorded(String),
     Unknown,
 }
 
@@ -128,11 +128,10 @@ impl StartActivity {
 
 impl OtherProcess {
     pub(super) fn new(conflict: &Conflict) -> OtherProcess {
-        let args = conflict.root.as_ref().and_then(|root| root.args.known());
-        let command = match (&conflict.guard, args) {
-            (Some(guard), _) => ShownCommand::Written(guard.command.clone()),
-            (None, Some(args)) => ShownCommand::Arguments(args.clone()),
-            (None, None) => ShownCommand::Unknown,
+        let command = match conflict.command() {
+            ConflictCommand::Recorded(command) => ShownCommand::Recorded(command.to_owned()),
+            ConflictCommand::Arguments(args) => ShownCommand::Arguments(args.to_vec()),
+            ConflictCommand::Unknown => ShownCommand::Unknown,
         };
         OtherProcess {
             pid: conflict.pid(),
@@ -151,7 +150,7 @@ impl OtherProcess {
             (ShownCommand::Arguments(args), _) => {
                 ("", short_command_line(args, width.max(NARROWEST)))
             }
-            (ShownCommand::Written(text), _) => {
+            (ShownCommand::Recorded(text), _) => {
                 let width = width.saturating_sub(GUARD_OF.len()).max(NARROWEST);
                 (GUARD_OF, truncate(text, width))
             }

@@ -22,7 +22,7 @@ use crate::report::{not_touched, reasons, trace};
 use crate::supervise::GuardEvent;
 use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
-use crate::text::command_line;
+use crate::text::count;
 
 /// The interval at which the line on a terminal is redrawn, and the one at which an event says that
 /// a start still waits.
@@ -88,7 +88,7 @@ impl Observer for ProgressPrinter {
                     step!(
                         self.line,
                         pid = conflict.pid(),
-                        command = command(conflict),
+                        command = conflict.command().text(),
                         "{}",
                         waiting(conflict)
                     );
@@ -104,7 +104,7 @@ impl Observer for ProgressPrinter {
                     step!(
                         self.line,
                         pid = conflict.pid(),
-                        command = command(conflict),
+                        command = conflict.command().text(),
                         action,
                         "{}",
                         ending(conflict)
@@ -190,8 +190,12 @@ pub(super) fn acquired(lock: &Path, request: &StartRequest) {
 
 pub(super) fn guard_event(event: GuardEvent) {
     match event {
-        GuardEvent::LeftBehind(count) => {
-            debug!(count, "COMMAND has ended; ending the {count} processes that it left running");
+        GuardEvent::LeftBehind(number) => {
+            let processes = count(number, "process", "processes");
+            debug!(
+                count = number,
+                "COMMAND has ended; ending the {processes} that it left running"
+            );
         }
         GuardEvent::Stuck(gave_up) => {
             warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
@@ -199,16 +203,6 @@ pub(super) fn guard_event(event: GuardEvent) {
         GuardEvent::Lock(event) => {
             warn!("{}", lock_warning(&event, "ending COMMAND", "COMMAND keeps running"));
         }
-    }
-}
-
-fn command(conflict: &Conflict) -> Option<String> {
-    match (&conflict.guard, &conflict.root) {
-        (Some(guard), _) => Some(guard.command.clone()),
-        (None, Some(root)) => {
-            Some(root.args.known().map(|args| command_line(args)).unwrap_or_default())
-        }
-        (None, None) => None,
     }
 }
 

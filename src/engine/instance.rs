@@ -17,9 +17,22 @@ impl Instance {
         Instance(format!("bot{bot}"))
     }
 
+    /// Returns the name that is guessed: what fits of `base`, and 48 bits of `hash`.
+    pub fn guessed(base: &str, hash: u64) -> Instance {
+        let allowed = |c: char| if is_allowed(c) { c } else { '_' };
+        let hash = format!("{:012x}", hash >> 16);
+        let fitting = Self::MAX_LEN - "-".len() - hash.len();
+        let base: String = base.chars().map(allowed).take(fitting).collect();
+        Instance(format!("{base}-{hash}"))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 impl fmt::Display for Instance {
@@ -35,9 +48,7 @@ impl FromStr for Instance {
         if text.is_empty() {
             return Err(BadInstance::Empty);
         }
-        if let Some(bad) =
-            text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-'))
-        {
+        if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             return Err(BadInstance::Character(bad));
         }
         if text.len() > Self::MAX_LEN {
@@ -110,7 +121,8 @@ impl NameSource {
     }
 }
 
-/// The length of the hash in a guessed name, now and in earlier versions.
+/// The length of the hash in a guessed name, as [`Instance::guessed`] writes it and as earlier
+/// versions did.
 const HASH_LENGTHS: [usize; 2] = [12, 8];
 
 /// The public half of a bot token: the number before its colon.

@@ -11,6 +11,7 @@ use crate::engine::process::Process;
 use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::{GuardView, LockView};
+use crate::text::command_line;
 
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -137,6 +138,34 @@ impl Conflict {
 
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.root.iter().chain(&self.tree)
+    }
+
+    pub fn command(&self) -> ConflictCommand<'_> {
+        let args = self.root.as_ref().and_then(|root| root.args.known());
+        match (&self.guard, args) {
+            (Some(guard), _) => ConflictCommand::Recorded(&guard.command),
+            (None, Some(args)) => ConflictCommand::Arguments(args),
+            (None, None) => ConflictCommand::Unknown,
+        }
+    }
+}
+
+/// The command of a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConflictCommand<'a> {
+    /// The command of a guard's bot, as the guard recorded it: quoted and masked.
+    Recorded(&'a str),
+    Arguments(&'a [String]),
+    Unknown,
+}
+
+impl ConflictCommand<'_> {
+    pub fn text(self) -> Option<String> {
+        match self {
+            ConflictCommand::Recorded(command) => Some(command.to_owned()),
+            ConflictCommand::Arguments(args) => Some(command_line(args)),
+            ConflictCommand::Unknown => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::process::Process;
 use crate::report::{
     Context, condition_facts, conflict_text, explain_sentence, format, reasons, verdicts,
 };
-use crate::text::{Paint, Style, printable, sanitize};
+use crate::text::{Paint, Style, count, printable, sanitize};
 
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
     let mut text = LabelledLines { lines: Vec::new(), paint };
@@ -22,9 +22,8 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
             "{instance}: no candidates. `monopoll explain PID` explains any other process.\n"
         );
     }
-    let count =
-        if all.len() == 1 { "1 process".to_owned() } else { format!("{} processes", all.len()) };
-    let mut text = format!("{instance}: {count} considered.\n\n");
+    let processes = count(all.len(), "process", "processes");
+    let mut text = format!("{instance}: {processes} considered.\n\n");
     for it in all {
         let pid = paint.style(Style::Bold, &format!("pid {}", it.process.id.pid));
         let command = format::short_command(it.process);

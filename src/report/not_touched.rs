@@ -7,7 +7,7 @@ use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::process::Process;
 use crate::report::reasons::SUSPECT;
 use crate::report::{conflict_text, format, reasons};
-use crate::text::{MASK, printable, sanitize};
+use crate::text::{MASK, count, printable, sanitize};
 
 /// Returns the fields of the `match` entry that finds this process and nothing else like it, as
 /// TOML: anchored, in its very folder. `None` where something speaks against it, or where another
@@ -45,7 +45,10 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     };
     let named = plan.near_misses.iter().take(MAX_NAMED).map(near_miss);
     let more = plan.near_misses.len().saturating_sub(MAX_NAMED);
-    let rest = (more > 0).then(|| format!("{more} more near misses; `monopoll plan` lists them"));
+    let rest = (more > 0).then(|| {
+        let more = count(more, "more near miss", "more near misses");
+        format!("{more}; `monopoll plan` lists them")
+    });
     suspects(&plan.suspects).into_iter().chain(named).chain(rest).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::engine::process::Process;
 use crate::engine::reason::{RefusalKind, Verdict};
 use crate::report::format::{self, short_duration};
 use crate::report::{Context, conflict_text, hints, not_touched, reasons};
-use crate::text::{Paint, Style, sanitize};
+use crate::text::{Paint, Style, count, sanitize};
 
 pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![verdict(plan, context, paint)];
@@ -64,7 +64,8 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     let ended = named_conflicts(plan, Action::ends_processes).unwrap_or_default();
     if context.purpose == Purpose::Stop {
         let (tone, would, rest) = stop_verdict(plan, &ended, ignored);
-        return format!("{instance}{}{rest}", paint.style(tone, would));
+        let subject_end = if plan.verdict() == Verdict::Clear { ":" } else { "" };
+        return format!("{instance}{subject_end} {}{rest}", paint.style(tone, would));
     }
     let (tone, would, rest) = match plan.verdict() {
         Verdict::Clear if ignoring.is_empty() => {
@@ -98,12 +99,12 @@ fn stop_verdict(
 ) -> (Style, &'static str, String) {
     let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
     match plan.verdict() {
-        Verdict::Clear => (Style::Success, ": nothing to stop", format!("{alone}.")),
+        Verdict::Clear => (Style::Success, "nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {
-            (Style::Warning, " would end", format!(" {ended}{}{alone}.", time_limit(plan)))
+            (Style::Warning, "would end", format!(" {ended}{}{alone}.", time_limit(plan)))
         }
         Verdict::Refuse(kind) => {
-            (Style::Error, " would not be stopped", format!(": {}", refusal(plan, kind)))
+            (Style::Error, "would not be stopped", format!(": {}", refusal(plan, kind)))
         }
     }
 }
@@ -116,10 +117,9 @@ fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
         [] => None,
         [one] => Some(match (reasons::name(one), one.tree.len()) {
             (name, 0) => name,
-            (name, 1) => format!("{name} and 1 descendant"),
-            (name, descendants) => format!("{name} and {descendants} descendants"),
+            (name, size) => format!("{name} and {}", count(size, "descendant", "descendants")),
         }),
-        many => Some(format!("{} conflicts", many.len())),
+        many => Some(count(many.len(), "conflict", "conflicts")),
     }
 }
 

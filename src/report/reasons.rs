@@ -14,7 +14,7 @@ use crate::guard::not_started::StartRefusal;
 use crate::report::format;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
-use crate::text::sanitize;
+use crate::text::{count, sanitize};
 
 /// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";
@@ -35,7 +35,7 @@ pub fn plan_reason(plan: &Plan) -> String {
 }
 
 fn conflicts(number: usize) -> String {
-    if number == 1 { "1 conflict".to_owned() } else { format!("{number} conflicts") }
+    count(number, "conflict", "conflicts")
 }
 
 fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {

@@ -9,7 +9,6 @@ use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{LockState, Snapshot};
 use crate::report::reasons;
 use crate::report::verdicts::evidence_key;
-use crate::text::command_line;
 
 pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());
@@ -37,10 +36,7 @@ pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
 
 fn conflict(conflict: &Conflict) {
     let pid = conflict.pid();
-    let args = conflict.root.as_ref().and_then(|root| root.args.known());
-    let command = args
-        .map(|args| command_line(args))
-        .or_else(|| conflict.guard.as_ref().map(|guard| guard.command.clone()));
+    let command = conflict.command().text();
     let (name, tree) = (reasons::name(conflict), conflict.tree.len());
     let evidence: Vec<String> = conflict.evidence.iter().copied().map(evidence_key).collect();
     let evidence = evidence.join(", ");

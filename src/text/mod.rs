@@ -2,6 +2,7 @@
 
 mod command_line;
 mod config_secrets;
+mod count;
 mod diagnostic;
 mod excerpt;
 mod json_schema;
@@ -13,6 +14,7 @@ mod suggest;
 
 pub use command_line::{command_line, short_command_line};
 pub(crate) use config_secrets::config_secret_spans;
+pub use count::count;
 pub use diagnostic::Diagnostic;
 pub(crate) use excerpt::line_range;
 pub use excerpt::{Excerpt, excerpt};
