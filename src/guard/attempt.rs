@@ -76,7 +76,7 @@ impl Attempt<'_> {
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut scan_count = 0;
-        let mut listed: Option<(Vec<Process>, Vec<NearMiss>)> = None;
+        let mut listed = None;
         loop {
             // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
             // the plan refuses or waits.
@@ -98,13 +98,7 @@ impl Attempt<'_> {
                 locks = self.give_back_to_guard(locks)?;
                 continue;
             }
-            let mut plan = decide(self.policy, &snapshot);
-            let took = self.host.now().saturating_sub(scanned_at);
-            self.observer.on_event(&StartEvent::Scanned { snapshot: &snapshot, plan: &plan, took });
-            let (suspects, near_misses) =
-                listed.get_or_insert_with(|| (plan.suspects.clone(), plan.near_misses.clone()));
-            plan.suspects.clone_from(suspects);
-            plan.near_misses.clone_from(near_misses);
+            let mut plan = self.decide(&snapshot, &mut listed, scanned_at);
             if self.ask_telegram(&mut plan, scanned_at)? == Freshness::Outdated {
                 continue;
             }
@@ -121,23 +115,49 @@ impl Attempt<'_> {
                 Verdict::Clear => match locks {
                     // The second scan, with the locks held, proves that no conflict appeared.
                     LockHandles::Held(held) if scan_count > 1 => {
-                        if self.finish_with_telegram()? == Freshness::Outdated
-                            || self.write_record(&held)? == RecordState::Contested
-                        {
-                            locks = LockHandles::Held(held);
-                            continue;
+                        if self.finish(&held, &plan)? == Freshness::Fresh {
+                            let queue = self.progress.queue.take();
+                            let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
+                            return Ok((held, mutexes));
                         }
-                        require_in_place(&held)?;
-                        held.iter().for_each(HeldLock::mark_used);
-                        self.observer.on_event(&StartEvent::Clear(&plan));
-                        let queue = self.progress.queue.take();
-                        let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
-                        return Ok((held, mutexes));
+                        locks = LockHandles::Held(held);
                     }
                     LockHandles::Held(_) | LockHandles::Open(..) => {}
                 },
             }
         }
+    }
+
+    /// Decides on the snapshot; keeps the processes that the first scan listed.
+    fn decide(
+        &mut self,
+        snapshot: &Snapshot,
+        listed: &mut Option<ListedProcesses>,
+        scanned_at: Duration,
+    ) -> Plan {
+        let mut plan = decide(self.policy, snapshot);
+        let took = self.host.now().saturating_sub(scanned_at);
+        self.observer.on_event(&StartEvent::Scanned { snapshot, plan: &plan, took });
+        let listed = listed.get_or_insert_with(|| ListedProcesses {
+            suspects: plan.suspects.clone(),
+            near_misses: plan.near_misses.clone(),
+        });
+        plan.suspects.clone_from(&listed.suspects);
+        plan.near_misses.clone_from(&listed.near_misses);
+        plan
+    }
+
+    /// Finishes the start with the locks held, unless that outdates the plan.
+    fn finish(&mut self, held: &[HeldLock], plan: &Plan) -> Result<Freshness, NotStarted> {
+        if self.finish_with_telegram()? == Freshness::Outdated
+            || self.write_record(held)? == RecordState::Contested
+        {
+            return Ok(Freshness::Outdated);
+        }
+        require_in_place(held)?;
+        held.iter().for_each(HeldLock::mark_used);
+        self.observer.on_event(&StartEvent::Clear(plan));
+        Ok(Freshness::Fresh)
     }
 
     /// Refuses the plan if Telegram objects. Does not wait for the answer if it is refused already.
@@ -227,6 +247,12 @@ impl Attempt<'_> {
         self.progress.record_ended(plan, snapshot, self.host.now());
         Ok(())
     }
+}
+
+/// The processes that a start lists and does not touch.
+struct ListedProcesses {
+    suspects: Vec<Process>,
+    near_misses: Vec<NearMiss>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
