@@ -4,7 +4,7 @@
 //! A Rust bot holds its instance with [`Guard::acquire`] before it polls; with the feature
 //! `teloxide` a dispatcher runs under a guard by `monopoll::teloxide::run`. [`run`] runs a command
 //! of any language below a guard, as `monopoll run` does. All of them read the same configuration
-//! ([`Config::load`]) and settle with each other.
+//! ([`Config::load`]) and resolve conflicts with each other.
 //!
 //! `docs/architecture.md` says how it works, `docs/guarantees.md` what may be relied on.
 

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::cli::output::{paint, print, print_json, print_to_stderr};
 use crate::cli::{Common, prepare};
 use crate::config::Config;
@@ -13,32 +15,42 @@ use crate::engine::instance::{Instance, NameSource};
 use crate::engine::pattern::UserLimit;
 use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
-use crate::guard::instance_name::{self, TokenLookup};
 use crate::guard::lock_set::{ExistingLock, LockSet};
 use crate::guard::start_request::lock_files;
-use crate::report::doctor_text as report;
+use crate::guard::token_lookup::{self, TokenLookup};
+use crate::report::{doctor_json, doctor_text};
 use crate::scan::command::Command;
 use crate::scan::{self, machine};
 use crate::state::lock_folder::LockFolder;
 use crate::sys::{filesystem, host};
 use crate::telegram;
+use crate::text::count;
 
-pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
-    let findings = examine(common, command)?;
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The bot's program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(common: &Common, args: DoctorArgs) -> Result<ExitStatus, Error> {
+    let findings = examine(common, args.command)?;
     if common.json {
-        print_json(&report::document(&findings))?;
+        print_json(&doctor_json::document(&findings))?;
     } else {
         let lowest = match (common.quiet, common.verbose) {
             (true, _) => Grade::Problem,
             (false, 0) => Grade::Warning,
             (false, _) => Grade::Ok,
         };
-        print(&report::text(&findings, lowest, paint(&std::io::stdout())))?;
+        print(&doctor_text::text(&findings, lowest, paint(&std::io::stdout())))?;
     }
     match findings.iter().filter(|finding| finding.grade == Grade::Problem).count() {
         0 => Ok(ExitStatus::Done),
-        1 => Err(Error::new(ExitStatus::Fault, "doctor: found 1 problem")),
-        n => Err(Error::new(ExitStatus::Fault, format!("doctor: found {n} problems"))),
+        problems => {
+            let problems = count(problems, "problem", "problems");
+            Err(Error::new(ExitStatus::Fault, format!("doctor: found {problems}")))
+        }
     }
 }
 
@@ -61,17 +73,13 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command_finding(found.as_ref()));
-    let TokenLookup { tokens, misfits, .. } = instance_name::search(&config);
+    let TokenLookup { tokens, misfits, .. } = token_lookup::search(&config);
     let token = tokens.mine.as_ref();
     findings.push(doctor::token_finding(&TokenSearch {
         found: token.map(Token::id),
         variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
-        unlisted: if token.is_some() {
-            Vec::new()
-        } else {
-            instance_name::unlisted_tokens(&config)
-        },
+        unlisted: if token.is_some() { Vec::new() } else { token_lookup::unlisted_tokens(&config) },
         misfits,
         same_token: config.policy.same_token,
     }));

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use crate::cli::output::{self, PlanOutput};
+use clap::Args;
+
+use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::prepare::{self, UnnamedRequest};
-use crate::cli::{Common, dry_run, instances, log, print};
+use crate::cli::{Common, dry_run, instances, log};
 use crate::engine::command_match::{CommandMatch, RunKind};
 use crate::engine::decide::decide;
 use crate::engine::explain;
@@ -22,13 +24,18 @@ use crate::scan::{self, machine};
 use crate::terminate::machine::Machine;
 use crate::text::{printable, quote};
 
-pub(super) fn run(
-    common: &Common,
-    pid: Option<&str>,
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The process ID; without one, one line for each process of the plan
+    pid: Option<String>,
+    /// The bot's program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-) -> Result<ExitStatus, Error> {
-    let asked = pid.map(number).transpose()?;
-    let request = request(common, command, asked)?;
+}
+
+pub(super) fn run(common: &Common, args: ExplainArgs) -> Result<ExitStatus, Error> {
+    let asked = args.pid.as_deref().map(number).transpose()?;
+    let request = request(common, args.command, asked)?;
     prepare::warn_of_missing_script(&request);
     let mut machine =
         Machine::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;

@@ -9,7 +9,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{Cli, Common, print};
+use crate::cli::output::print;
+use crate::cli::{Cli, Common};
 use crate::engine::action::OnConflict;
 use crate::error::{Error, ExitStatus};
 

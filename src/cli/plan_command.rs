@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+use clap::Args;
+
 use crate::cli::output::{self, PlanOutput};
 use crate::cli::{Common, dry_run, prepare};
 use crate::engine::plan::Plan;
@@ -12,7 +14,23 @@ use crate::guard::start_request::StartRequest;
 use crate::report::{plan_json, plan_text, reasons};
 use crate::telegram::{Preflight, PreflightReport};
 
-pub(super) fn run(
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Exit with 2 where `run` would end a process or wait before it starts
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// The bot's program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(common: &Common, args: PlanArgs) -> Result<ExitStatus, Error> {
+    let target =
+        if args.detailed_exitcode { PlanOutput::DetailedExitCode } else { PlanOutput::Plan };
+    print_plan(common, args.command, target)
+}
+
+pub(super) fn print_plan(
     common: &Common,
     command: Vec<OsString>,
     target: PlanOutput,

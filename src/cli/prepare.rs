@@ -12,6 +12,7 @@ use crate::engine::token::OwnTokens;
 use crate::error::Error;
 use crate::guard::instance_name;
 use crate::guard::start_request::{OwnPrograms, StartRequest};
+use crate::guard::token_lookup;
 use crate::report;
 use crate::scan::command::Command;
 
@@ -53,7 +54,7 @@ impl UnnamedRequest {
         } else {
             Some(Command::find(command, Sources::from_process()?.cwd)?)
         };
-        let tokens = instance_name::own_tokens(&config);
+        let tokens = token_lookup::own_tokens(&config);
         Ok(UnnamedRequest { config, command, tokens })
     }
 
@@ -63,8 +64,8 @@ impl UnnamedRequest {
 
     pub(super) fn into_request(self, instance: Instance) -> StartRequest {
         let UnnamedRequest { config, command, tokens } = self;
-        let cause = report::start_errors::cause;
-        StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), cause)
+        let give_up = report::start_errors::give_up;
+        StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), give_up)
     }
 }
 

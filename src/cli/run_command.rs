@@ -2,19 +2,40 @@
 
 use std::ffi::OsString;
 
-use crate::cli::{Common, prepare, start_messages};
+use clap::{Args, ValueHint};
+
+use crate::cli::output::PlanOutput;
+use crate::cli::{Common, plan_command, prepare, start_messages};
 use crate::error::{Error, ExitStatus};
 use crate::guard::start;
 use crate::guard::start_request::Cancellation;
 use crate::report;
 use crate::supervise::run_child;
 
-pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
-    let request = prepare::request(common, command)?;
-    let Some(command) = &request.command else {
-        return Err(Error::new(ExitStatus::Usage, "COMMAND is missing")
-            .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
-    };
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The bot's program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
+    if args.dry_run {
+        return plan_command::print_plan(common, args.command, PlanOutput::DryRun);
+    }
+    if common.json {
+        return Err(Error::new(
+            ExitStatus::Usage,
+            "`run` prints JSON only with `--dry-run`: its standard output belongs to COMMAND",
+        )
+        .with_hint("add `--dry-run`, or use `monopoll plan --json`"));
+    }
+    let request = prepare::request(common, args.command)?;
+    let command = request.required_command()?;
     request.require_script()?;
     let mut printer = start_messages::ProgressPrinter::new(request.config.settings.log.format);
     let acquired =

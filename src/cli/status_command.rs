@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::cli::output::{self, PlanOutput};
+use clap::Args;
+
+use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::prepare::{self, UnnamedRequest};
-use crate::cli::{Common, dry_run, instances, print};
+use crate::cli::{Common, dry_run, instances};
 use crate::config::{Config, Placeholders};
 use crate::engine::policy::{Policy, Purpose};
 use crate::error::{Error, ExitStatus};
@@ -21,22 +23,32 @@ use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host};
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
-use crate::text::Paint;
+use crate::text::{Paint, count};
 
 const MAX_SCANS: u32 = 5;
 
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print the history of the instance, too
+    #[arg(long)]
+    history: bool,
+    /// List every instance, also those that ended long ago
+    #[arg(long, conflicts_with = "command")]
+    all: bool,
+    /// The bot's program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
+enum Detail {
     Now,
     History,
 }
 
-pub(super) fn run(
-    common: &Common,
-    command: Vec<OsString>,
-    detail: Detail,
-    listed: Listed,
-) -> Result<ExitStatus, Error> {
+pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error> {
+    let detail = if args.history { Detail::History } else { Detail::Now };
+    let listed = if args.all { Listed::All } else { Listed::Recent };
     if common.json && detail == Detail::History {
         return Err(Error::new(ExitStatus::Usage, "`--history` has no JSON form")
             .with_hint("`status --json` lists the takeovers"));
@@ -45,7 +57,7 @@ pub(super) fn run(
         return Err(Error::new(ExitStatus::Usage, "`--all` lists every instance, not one")
             .with_hint("leave out `--all` or `--instance`"));
     }
-    let unnamed = UnnamedRequest::prepare(common, command)?;
+    let unnamed = UnnamedRequest::prepare(common, args.command)?;
     match (listed, unnamed.instance()) {
         (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance), detail),
         (Listed::Recent, Err(_)) | (Listed::All, _) => all(common, &unnamed.config, detail, listed),
@@ -86,7 +98,7 @@ fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitSt
 
 /// The instances of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Listed {
+enum Listed {
     /// Those that run, and those that ended within a day.
     Recent,
     All,
@@ -151,8 +163,8 @@ fn all(
         print("Bots that run without a guard are not listed: see `monopoll status -- COMMAND`.")?;
     }
     if hidden > 0 && !common.json {
-        let verb = if hidden == 1 { "instance" } else { "instances" };
-        print(&format!("{hidden} {verb} that ended over a day ago: see `monopoll status --all`"))?;
+        let hidden = count(hidden, "instance", "instances");
+        print(&format!("{hidden} that ended over a day ago: see `monopoll status --all`"))?;
     }
     let any = |is: fn(InstanceState) -> bool| statuses.iter().any(|status| is(status.state));
     if any(InstanceState::is_held) {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::Args;
+
 use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
 use crate::engine::action::OnConflict;
@@ -19,7 +21,21 @@ use crate::guard::start_request::StartRequest;
 use crate::report::{not_touched, reasons, trace};
 use crate::text::printable;
 
-pub(super) fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The bot's program and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(common: &Common, args: StopArgs) -> Result<ExitStatus, Error> {
+    if args.dry_run { dry_run(common, args.command) } else { stop(common, args.command) }
+}
+
+fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (request, plan) = plan_stop(common, command)?;
     plan_command::show(common, &request, &plan, PlanOutput::Plan)?;
     match plan.verdict() {
@@ -43,7 +59,7 @@ fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, P
     Ok((request, plan))
 }
 
-pub(super) fn run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
+fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (request, plan) = plan_stop(common, command)?;
     // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
     // no files.

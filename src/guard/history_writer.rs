@@ -4,13 +4,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::{Conflict, ConflictCommand, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::engine::ticket::Ticket;
-use crate::state::history_event::{
-    self, EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
-};
+use crate::state::history_event::{self, EndedConflict, GiveUp, HistoryEvent, HistoryEventKind};
 use crate::state::record::HostProcess;
 use crate::state::state_dir::StateDir;
 use crate::sys::clock;
@@ -46,7 +44,7 @@ impl HistoryWriter {
         &self,
         state_dir: &StateDir,
         ended: Vec<EndedConflict>,
-        (cause, why): (GiveUpCause, String),
+        GiveUp { cause, why }: GiveUp,
     ) {
         let takeover = |ended| HistoryEventKind::Takeover { ended, to_pid: None };
         let refusal = HistoryEventKind::refusal(cause, why);
@@ -80,7 +78,14 @@ impl HistoryWriter {
 pub(super) struct EndedLog {
     began: Duration,
     killed: Vec<ProcessId>,
-    ended: Vec<(Option<u32>, Duration)>,
+    ended: Vec<EndedRoot>,
+}
+
+/// The end of a conflict's tree.
+struct EndedRoot {
+    /// The pid of its root; `None` in another PID namespace.
+    pid: Option<u32>,
+    at: Duration,
 }
 
 impl EndedLog {
@@ -91,7 +96,9 @@ impl EndedLog {
     pub(super) fn note(&mut self, event: TerminateEvent) {
         match event {
             TerminateEvent::Sent(id, SignalToSend::Kill) => self.killed.push(id),
-            TerminateEvent::Ended(root) => self.ended.push((root, clock::monotonic())),
+            TerminateEvent::Ended(pid) => {
+                self.ended.push(EndedRoot { pid, at: clock::monotonic() });
+            }
             TerminateEvent::Asked(_)
             | TerminateEvent::Acknowledged(_)
             | TerminateEvent::Reminder
@@ -105,19 +112,19 @@ impl EndedLog {
 
     fn conflict(&self, conflict: &Conflict) -> Option<EndedConflict> {
         let pid = conflict.pid();
-        let (_, at) = self.ended.iter().find(|(root, _)| *root == pid)?;
-        let args = conflict.root.as_ref().and_then(|root| root.args.known());
+        let ended = self.ended.iter().find(|ended| ended.pid == pid)?;
         let killed =
             conflict.processes().filter(|process| self.killed.contains(&process.id)).count();
         Some(EndedConflict {
             from_pid: pid,
-            command: match &conflict.guard {
-                Some(guard) => guard.command.clone(),
-                None => args.map(|args| history_event::short_command(args)).unwrap_or_default(),
+            command: match conflict.command() {
+                ConflictCommand::Recorded(command) => command.to_owned(),
+                ConflictCommand::Arguments(args) => history_event::short_command(args),
+                ConflictCommand::Unknown => String::new(),
             },
             action: conflict.action,
             rule: conflict.decided_by.rule().map(str::to_owned),
-            took_ms: clock::millis(at.saturating_sub(self.began)),
+            took_ms: clock::millis(ended.at.saturating_sub(self.began)),
             killed: u32::try_from(killed).unwrap_or(u32::MAX),
         })
     }

@@ -4,7 +4,6 @@ mod attempt;
 pub(crate) mod check_command;
 pub mod held_locks;
 mod history_writer;
-#[warn(missing_docs)]
 pub(crate) mod instance_name;
 pub mod instance_status;
 pub mod lock_monitor;
@@ -14,5 +13,7 @@ pub mod start;
 pub mod start_event;
 mod start_progress;
 pub mod start_request;
+#[warn(missing_docs)]
+pub(crate) mod token_lookup;
 
-pub use instance_name::token;
+pub use token_lookup::token;

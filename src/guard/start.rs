@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
-use crate::error::{Error, ExitStatus};
+use crate::error::Error;
 use crate::guard::attempt::{Attempt, StartMutexes};
 use crate::guard::check_command;
 use crate::guard::held_locks::HeldLocks;
@@ -21,11 +21,13 @@ use crate::guard::lock_set::OpenedLocks;
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::Observer;
 use crate::guard::start_progress::StartProgress;
-use crate::guard::start_request::{Cancellation, StartRequest};
+use crate::guard::start_request::{Cancellation, StartRequest, missing_command};
 use crate::scan::cannot_scan;
+use crate::scan::command::Command;
 use crate::scan::machine::private_folder;
-use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEventKind};
+use crate::state::history_event::{EndedConflict, GiveUp, GiveUpCause, HistoryEventKind};
 use crate::state::record::{Record, RecordStage};
+use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
@@ -84,8 +86,8 @@ impl Acquired {
     pub(crate) fn give_up(self, error: &Error) {
         let state_dir = self.monitor.locks.state_dir();
         state_dir.remove_record(self.monitor.record.ticket);
-        let cause = (GiveUpCause::Failed, error.message().to_owned());
-        self.monitor.history.given_up(state_dir, self.ended, cause);
+        let give_up = GiveUp { cause: GiveUpCause::Failed, why: error.message().to_owned() };
+        self.monitor.history.given_up(state_dir, self.ended, give_up);
     }
 }
 
@@ -95,10 +97,10 @@ pub(crate) fn start(
     cancellation: Cancellation,
     observer: &mut dyn Observer,
 ) -> Result<Acquired, NotStarted> {
-    let (acquired, poller, (watch, cleanup)) =
+    let AcquiredStart { acquired, poller, watch, cleanup } =
         prepare_and_acquire(request, cancellation, observer)?;
     let AcquiredLocks { locks, record, mutexes, ended, took } = acquired;
-    let record = record.ok_or_else(|| Error::new(ExitStatus::Usage, "there is no COMMAND"))?;
+    let record = record.ok_or_else(missing_command)?;
     let monitor = LockMonitor::new(watch, locks, record, request.config.settings.lock.on_lost);
     Ok(Acquired { monitor, poller, cleanup, mutexes: Some(mutexes), ended, took })
 }
@@ -108,26 +110,26 @@ pub(crate) fn stop(request: &StartRequest, observer: &mut dyn Observer) -> Resul
     prepare_and_acquire(request, Cancellation::Signals, observer).map(drop)
 }
 
+struct AcquiredStart {
+    acquired: AcquiredLocks,
+    poller: Poller,
+    watch: FileWatch,
+    cleanup: DeferredCleanup,
+}
+
 fn prepare_and_acquire(
     request: &StartRequest,
     cancellation: Cancellation,
     observer: &mut dyn Observer,
-) -> Result<(AcquiredLocks, Poller, (FileWatch, DeferredCleanup)), NotStarted> {
+) -> Result<AcquiredStart, NotStarted> {
     // First: its error about the process table is clearer than later ones.
     let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
     let purpose = request.config.policy.purpose;
-    if purpose == Purpose::Start
-        && let Some(private) = private_folder(opened.lock_set.state_dir().folder().path())
-    {
-        warn!("{}; {}", private.problem(), private.hint());
+    if purpose == Purpose::Start {
+        warn_of_private_folder(opened.lock_set.state_dir());
     }
-    if let Some(check) = request.check() {
-        check_command::run(check, &cancellation)?;
-        if let Some(command) = &request.command {
-            command.require_script()?;
-        }
-    }
+    run_check(request, &cancellation)?;
     let poller = match cancellation {
         Cancellation::Signals => Poller::for_signals().map_err(cannot_scan)?,
         Cancellation::Program(poller) => poller,
@@ -142,8 +144,21 @@ fn prepare_and_acquire(
         Purpose::Stop => None,
     };
     let acquired = acquire_locks(request, &mut machine, opened, preflight, observer)?;
-    let watch_and_cleanup = machine.into_watch_and_cleanup();
-    Ok((acquired, poller, watch_and_cleanup))
+    let (watch, cleanup) = machine.into_watch_and_cleanup();
+    Ok(AcquiredStart { acquired, poller, watch, cleanup })
+}
+
+fn warn_of_private_folder(state_dir: &StateDir) {
+    if let Some(private) = private_folder(state_dir.folder().path()) {
+        warn!("{}; {}", private.problem(), private.hint());
+    }
+}
+
+/// Runs `[check]`, which may create the script that COMMAND names.
+fn run_check(request: &StartRequest, cancellation: &Cancellation) -> Result<(), Error> {
+    let Some(check) = request.check() else { return Ok(()) };
+    check_command::run(check, cancellation)?;
+    request.command.as_ref().map_or(Ok(()), Command::require_script)
 }
 
 /// Makes attempts until one succeeds; reopens replaced locks. After an error nothing is left
@@ -197,7 +212,7 @@ pub fn acquire_locks(
                 let state_dir = lock_set.state_dir();
                 if record.is_some() {
                     state_dir.remove_record(ticket);
-                    history.given_up(state_dir, progress.ended, (request.cause)(&not_started));
+                    history.given_up(state_dir, progress.ended, (request.give_up)(&not_started));
                 } else {
                     history.cleared(state_dir, progress.ended);
                 }

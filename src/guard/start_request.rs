@@ -10,14 +10,14 @@ use crate::engine::policy::Purpose;
 use crate::engine::process::User;
 use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
-use crate::error::Error;
+use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::not_started::NotStarted;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
 use crate::state::default_lock_folder::default_lock_folder;
-use crate::state::history_event::GiveUpCause;
+use crate::state::history_event::GiveUp;
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record, RecordStage};
 use crate::sys::machine::poll::Poller;
@@ -47,7 +47,7 @@ pub struct StartRequest {
     pub user: User,
     pub locks: Vec<PathBuf>,
     pub programs: OwnPrograms,
-    pub cause: fn(&NotStarted) -> (GiveUpCause, String),
+    pub give_up: fn(&NotStarted) -> GiveUp,
 }
 
 pub(crate) enum Cancellation {
@@ -64,11 +64,11 @@ impl StartRequest {
         command: Option<Command>,
         tokens: OwnTokens,
         programs: OwnPrograms,
-        cause: fn(&NotStarted) -> (GiveUpCause, String),
+        give_up: fn(&NotStarted) -> GiveUp,
     ) -> StartRequest {
         let user = host::current_user();
         let locks = lock_files(&config, instance.as_str(), &user);
-        StartRequest { config, instance, command, tokens, user, locks, programs, cause }
+        StartRequest { config, instance, command, tokens, user, locks, programs, give_up }
     }
 
     pub fn scan_request(&self) -> ScanRequest {
@@ -108,6 +108,11 @@ impl StartRequest {
         self.tokens.mine.is_none() && self.config.policy.matches.is_empty()
     }
 
+    /// Returns COMMAND, which a stop may lack.
+    pub(crate) fn required_command(&self) -> Result<&Command, Error> {
+        self.command.as_ref().ok_or_else(missing_command)
+    }
+
     /// Requires the script that the command names, unless `[check]` may create it.
     pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {
@@ -116,7 +121,7 @@ impl StartRequest {
         }
     }
 
-    /// A stop runs none.
+    /// Returns the check that this request runs; a stop runs none.
     pub(super) fn check(&self) -> Option<&CheckTable> {
         match self.config.policy.purpose {
             Purpose::Start => self.config.check(),
@@ -124,7 +129,7 @@ impl StartRequest {
         }
     }
 
-    /// A stop has none.
+    /// Returns the record of this start; a stop has none.
     #[expect(clippy::disallowed_types, reason = "since when, to be printed")]
     pub(super) fn record(
         &self,
@@ -152,6 +157,11 @@ impl StartRequest {
             monopoll: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }
+}
+
+pub(super) fn missing_command() -> Error {
+    Error::new(ExitStatus::Usage, "COMMAND is missing")
+        .with_hint("write it after `--`: `monopoll run -- python3 main.py`")
 }
 
 pub fn lock_files(config: &Config, instance: &str, user: &User) -> Vec<PathBuf> {

@@ -15,6 +15,7 @@ use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start::{self, Acquired};
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
+use crate::guard::token_lookup;
 use crate::library::event_observer::EventObserver;
 use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
@@ -29,7 +30,7 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     for note in &config.notes {
         info!("{note}");
     }
-    let tokens = instance_name::own_tokens(config);
+    let tokens = token_lookup::own_tokens(config);
     let named = instance_name::instance(config, &tokens, None);
     if let Some((instance, guard, lock)) = guard_of_this_program(named.as_ref()) {
         info!(
@@ -46,8 +47,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
         wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
         library: Some(command.program.clone()),
     };
-    let (config, command, cause) = (config.clone(), Some(command), start_errors::cause);
-    let request = StartRequest::new(config, instance, command, tokens, programs, cause);
+    let (config, command, give_up) = (config.clone(), Some(command), start_errors::give_up);
+    let request = StartRequest::new(config, instance, command, tokens, programs, give_up);
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;

@@ -11,10 +11,12 @@ use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
 use crate::guard::start;
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
+use crate::guard::token_lookup;
 use crate::library::event_observer::{EventObserver, warn_of_lock_event};
 use crate::report::{reasons, start_errors};
 use crate::scan::command::Command;
 use crate::supervise::{GuardEvent, run_child};
+use crate::text::count;
 
 /// Runs `command` as `monopoll run` does: resolves conflicts by the policy, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.
@@ -30,7 +32,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)
     })?;
     let command = Command::find(command, cwd)?;
-    let tokens = instance_name::own_tokens(config);
+    let tokens = token_lookup::own_tokens(config);
     let instance = instance_name::instance(config, &tokens, Some(&command))
         .ok_or_else(|| instance_name::not_named(config, Some(&command), ""))?;
     let request = StartRequest::new(
@@ -39,15 +41,19 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         Some(command.clone()),
         tokens,
         OwnPrograms::of_the_tool(),
-        start_errors::cause,
+        start_errors::give_up,
     );
     request.require_script()?;
     let instance = &request.instance;
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })
         .map_err(|not_started| start_errors::error(instance, not_started))?;
     run_child(acquired, &request, &command, &mut |event| match event {
-        GuardEvent::LeftBehind(count) => {
-            info!(count, "{instance}: ending the {count} processes that the command left running");
+        GuardEvent::LeftBehind(number) => {
+            let processes = count(number, "process", "processes");
+            info!(
+                count = number,
+                "{instance}: ending the {processes} that the command left running"
+            );
         }
         GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),
         GuardEvent::Lock(event) => warn_of_lock_event(instance, &event),

@@ -1,29 +1,7 @@
-//! The findings of `doctor`, for people and for machines.
-
-use schemars::JsonSchema;
-use serde::Serialize;
+//! The findings of `doctor` for a person.
 
 use crate::doctor::{Finding, Grade};
-use crate::text::{Paint, Style, mask_secrets, sanitize};
-
-/// The findings about this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "monopoll doctor")]
-pub struct DoctorDocument {
-    /// The version of this format.
-    #[schemars(range(min = 1, max = 1))]
-    pub version: u32,
-    pub findings: Vec<Finding>,
-}
-
-pub fn document(findings: &[Finding]) -> DoctorDocument {
-    let masked = |finding: &Finding| Finding {
-        what: mask_secrets(&finding.what),
-        hint: finding.hint.as_deref().map(mask_secrets),
-        ..finding.clone()
-    };
-    DoctorDocument { version: 1, findings: findings.iter().map(masked).collect() }
-}
+use crate::text::{self, Paint, Style, sanitize};
 
 /// The findings from `lowest` on for a person, a line each with its hint below it, then the number
 /// of problems and warnings.
@@ -61,14 +39,13 @@ pub fn text(findings: &[Finding], lowest: Grade, paint: Paint) -> String {
 }
 
 fn sum(findings: &[Finding], lowest: Grade) -> String {
-    let count = |grade: Grade, word: &str| match findings
+    let count = |grade: Grade, word: &str, words: &str| match findings
         .iter()
         .filter(|finding| finding.grade == grade)
         .count()
     {
-        0 => format!("no {word}s"),
-        1 => format!("1 {word}"),
-        n => format!("{n} {word}s"),
+        0 => format!("no {words}"),
+        number => text::count(number, word, words),
     };
     let more = match lowest {
         Grade::Ok => "",
@@ -76,7 +53,7 @@ fn sum(findings: &[Finding], lowest: Grade) -> String {
     };
     format!(
         "Found {} and {}{more}.",
-        count(Grade::Problem, "problem"),
-        count(Grade::Warning, "warning")
+        count(Grade::Problem, "problem", "problems"),
+        count(Grade::Warning, "warning", "warnings")
     )
 }

@@ -5,8 +5,12 @@
 pub(crate) mod built_in_rules;
 pub mod check_json;
 mod condition_facts;
+pub(crate) mod config_json;
+pub(crate) mod config_text;
 mod conflict_text;
+pub mod doctor_json;
 pub mod doctor_text;
+pub mod effective_config;
 pub mod explain_json;
 pub mod explain_sentence;
 pub mod explain_text;

@@ -5,7 +5,7 @@ use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
 use crate::report::reasons;
-use crate::state::history_event::GiveUpCause;
+use crate::state::history_event::{GiveUp, GiveUpCause};
 use crate::text::printable;
 
 pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
@@ -39,8 +39,8 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     }
 }
 
-pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
-    match not_started {
+pub(crate) fn give_up(not_started: &NotStarted) -> GiveUp {
+    let (cause, why) = match not_started {
         NotStarted::Refused(refusal) => {
             let cause = match refusal.kind() {
                 RefusalKind::Policy => GiveUpCause::Policy,
@@ -61,5 +61,6 @@ pub(crate) fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
             (GiveUpCause::Failed, "the lock was deleted or replaced during the start".to_owned())
         }
         NotStarted::Failed(error) => (GiveUpCause::Failed, error.message().to_owned()),
-    }
+    };
+    GiveUp { cause, why }
 }

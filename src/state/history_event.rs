@@ -93,6 +93,13 @@ pub enum GiveUpCause {
     Failed,
 }
 
+/// The end of a start that did not acquire its instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveUp {
+    pub cause: GiveUpCause,
+    pub why: String,
+}
+
 impl HistoryEvent {
     #[expect(clippy::disallowed_types, reason = "when it happened, to be printed")]
     pub fn now(me: &HostProcess, ticket: Ticket, kind: HistoryEventKind) -> HistoryEvent {

@@ -6,8 +6,9 @@ use std::time::Instant;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{Applied, EXAMPLE, Format, ShownKeys, show};
+use monopoll::internals::cli::config_command::{EXAMPLE, Format, show};
 use monopoll::internals::config::{Config, Position, Problems, Sources, render};
+use monopoll::internals::report::effective_config::{Applied, ShownKeys};
 use monopoll::internals::text::{Paint, mask_secrets};
 
 /// Longer than this is a hang, on a busy machine too: a start waits for it.

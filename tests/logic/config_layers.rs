@@ -7,13 +7,12 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{
-    Applied, EXAMPLE, Format, ShownKeys, check, init, show,
-};
+use monopoll::internals::cli::config_command::{EXAMPLE, Format, check, init, show};
 use monopoll::internals::config::settings::{LogFormat, Settings};
 use monopoll::internals::config::{Config, Parsed, Placeholders, Problems, Sources};
 use monopoll::internals::engine::action::{Action, OnConflict};
 use monopoll::internals::error::ExitStatus;
+use monopoll::internals::report::effective_config::{Applied, ShownKeys};
 
 /// A working directory with files, and the sources that are seen from there.
 struct Start {

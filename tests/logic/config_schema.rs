@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{Applied, EXAMPLE, Format, ShownKeys, schema, show};
+use monopoll::internals::cli::config_command::{EXAMPLE, Format, schema, show};
 use monopoll::internals::config::settings::Settings;
 use monopoll::internals::config::{Config, Sources};
+use monopoll::internals::report::effective_config::{Applied, ShownKeys};
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/config.schema.json");
 

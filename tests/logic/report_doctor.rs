@@ -14,7 +14,8 @@ use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::process::User;
 use monopoll::internals::error::{Error, ExitStatus};
-use monopoll::internals::report::doctor_text::{DoctorDocument, document, text};
+use monopoll::internals::report::doctor_json::{DoctorDocument, document};
+use monopoll::internals::report::doctor_text::text;
 use monopoll::internals::report::plan_json::to_text;
 use monopoll::internals::scan::capabilities::{
     Capabilities, Environments, PidNamespace, StartedBy,

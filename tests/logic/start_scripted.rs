@@ -29,7 +29,7 @@ use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest};
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::{DisplacedOwner, LockProbe};
 use monopoll::internals::scan::request::{ScanScope, StartState};
-use monopoll::internals::state::history_event::{GiveUpCause, HistoryEventKind};
+use monopoll::internals::state::history_event::{GiveUp, GiveUpCause, HistoryEventKind};
 use monopoll::internals::state::lock_file::{HeldLock, LockFile};
 use monopoll::internals::state::lock_folder::LockFolder;
 use monopoll::internals::state::protocol::{Asker, Request};
@@ -323,14 +323,14 @@ struct Scene {
     request: StartRequest,
 }
 
-fn cause(not_started: &NotStarted) -> (GiveUpCause, String) {
+fn give_up(not_started: &NotStarted) -> GiveUp {
     let cause = match not_started {
         NotStarted::Refused(_) => GiveUpCause::Policy,
         NotStarted::Superseded => GiveUpCause::Superseded,
         NotStarted::Interrupted(_) => GiveUpCause::Interrupted,
         NotStarted::Replaced | NotStarted::Failed(_) => GiveUpCause::Failed,
     };
-    (cause, "as the test says".to_owned())
+    GiveUp { cause, why: "as the test says".to_owned() }
 }
 
 impl Scene {
@@ -350,7 +350,7 @@ impl Scene {
             user: fixture::user("bot"),
             locks: vec![lock],
             programs: OwnPrograms::default(),
-            cause,
+            give_up,
         };
         Scene { folder, request }
     }

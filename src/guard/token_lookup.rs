@@ -1,0 +1,86 @@
+//! Finds the tokens of a start: in its environment, and in `env_file`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bot's token is in its environment, or in a file that it reads itself"
+)]
+
+use std::env;
+
+use crate::config::Config;
+use crate::config::dotenv::{self, EnvFile};
+use crate::engine::token::{OwnTokens, Token};
+use crate::engine::token_parser::bots_in;
+use crate::text::printable;
+
+/// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
+#[must_use]
+pub fn token(config: &Config) -> Option<Token> {
+    own_tokens(config).mine
+}
+
+/// Returns the tokens of this start, and logs what is wrong with them.
+pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
+    let TokenLookup { tokens, note, misfits } = search(config);
+    if let Some(note) = note {
+        tracing::info!("{note}");
+    }
+    for misfit in misfits {
+        tracing::warn!(
+            "{misfit} is set, but is not a bot token (5–16 digits, a colon and 35 letters, digits, \
+             `_` or `-`); it is ignored"
+        );
+    }
+    tokens
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct TokenLookup {
+    pub(crate) tokens: OwnTokens,
+    /// A note about `env_file`, to be logged.
+    pub(crate) note: Option<String>,
+    /// Without a token: the variables that have another value, to be shown.
+    pub(crate) misfits: Vec<String>,
+}
+
+/// Searches for the token without logging anything.
+pub(crate) fn search(config: &Config) -> TokenLookup {
+    let mut misfits = Vec::new();
+    let mut mine = None;
+    for name in config.token_variables() {
+        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
+        mine = value.to_str().and_then(Token::parse);
+        if mine.is_some() {
+            break;
+        }
+        if config.expects_a_token_in(name) {
+            misfits.push(format!("${}", printable(name)));
+        }
+    }
+    let file = EnvFile::read(config);
+    let note = file.note.filter(|_| mine.is_none());
+    let mine = mine.or(file.token);
+    misfits.extend(file.invalid);
+    if mine.is_some() {
+        misfits.clear();
+    }
+    let mut bots = file.bots;
+    for (_, value) in env::vars_os() {
+        bots.extend(bots_in(value.as_encoded_bytes()));
+    }
+    TokenLookup { tokens: OwnTokens { mine, bots }, note, misfits }
+}
+
+/// Returns the variables, as they are shown, that have a token and are not in `token_env`.
+pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
+    let in_file = dotenv::unlisted_tokens(config).into_iter();
+    let file = config.env_file.to_string_lossy();
+    let in_file = in_file.map(|name| format!("{} in `{}`", printable(&name), printable(&file)));
+    let mut names: Vec<String> = env::vars_os()
+        .filter(|(_, value)| value.to_str().and_then(Token::parse).is_some())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| !config.token_variables().any(|listed| listed == name))
+        .map(|name| format!("${}", printable(&name)))
+        .collect();
+    names.sort_unstable();
+    names.into_iter().chain(in_file).collect()
+}

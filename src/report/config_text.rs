@@ -1,0 +1,95 @@
+//! The effective configuration, and its problems, for a person.
+
+use serde_json::Value;
+
+use crate::config::{Config, Problems};
+use crate::report::built_in_rules::{BUILT_IN_RULES, BuiltInRule};
+use crate::report::effective_config::{Applied, ShownKeys, effective_values};
+use crate::text::{MAX_LINE, mask_secrets, printable, sanitize, short_path, truncate};
+
+/// A longer line does not move the origins of all others to the right.
+const WIDEST: usize = 60;
+
+/// The keys as TOML, each with its origin as a comment; long lines are truncated.
+pub(crate) fn effective(config: &Config, applied: &Applied, shown: ShownKeys) -> String {
+    let lines: Vec<(String, String)> = effective_values(config, shown)
+        .into_iter()
+        .map(|it| (truncate(&mask_secrets(&line(&it.key, &it.value)), MAX_LINE), it.origin))
+        .collect();
+    let width = lines
+        .iter()
+        .map(|(line, _)| line.chars().count())
+        .filter(|width| *width <= WIDEST)
+        .max()
+        .unwrap_or(0);
+    let mut lines: Vec<String> =
+        lines.into_iter().map(|(line, origin)| format!("{line:width$}  # {origin}\n")).collect();
+    if let Some(last) = lines.iter().rposition(|line| line.starts_with("rules")) {
+        let rule = |rule: &BuiltInRule| {
+            let BuiltInRule { name, description } = rule;
+            format!("# built in, after these rules: {name} – {description}\n")
+        };
+        let below = lines.split_off(last + 1);
+        lines.extend(BUILT_IN_RULES.iter().map(rule).chain(below));
+    }
+    format!("{}\n{}", heading(config, applied), lines.concat())
+}
+
+/// The file, the profile, the instance and the lock paths, as comments.
+fn heading(config: &Config, applied: &Applied) -> String {
+    let file = config.file.as_deref().map(short_path);
+    let instance = applied.instance.as_deref().map(sanitize);
+    let line = |name: &str, value: Option<String>, none: &str| {
+        format!("# {name:<8}  {}\n", value.as_deref().unwrap_or(none))
+    };
+    [
+        line("file", file, "none: every key has its default"),
+        line("profile", config.profile.as_deref().map(sanitize), "none"),
+        line("instance", instance, "named after COMMAND: see `config show -- COMMAND`"),
+    ]
+    .into_iter()
+    .chain(applied.locks.iter().map(|lock| line("lock", Some(short_path(lock)), "")))
+    .collect()
+}
+
+fn line(key: &str, value: &Value) -> String {
+    match value {
+        Value::Null => format!("# {key} = (from the bot token, else from COMMAND)"),
+        value => format!("{key} = {}", inline(value)),
+    }
+}
+
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(table) if table.is_empty() => "{}".to_owned(),
+        Value::Object(table) => {
+            let entries: Vec<String> =
+                table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        // JSON's way of writing a line break is TOML's too, and stays on one line.
+        Value::String(text) if !text.contains(char::is_control) => {
+            toml::Value::String(text.clone()).to_string()
+        }
+        scalar @ (Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) => {
+            scalar.to_string()
+        }
+    }
+}
+
+/// One sentence, or every problem.
+pub(crate) fn problems(outcome: &Result<Config, Problems>) -> String {
+    match outcome {
+        Ok(config) => {
+            let sum = match &config.file {
+                Some(file) => format!("{}: no problems\n", printable(&file.to_string_lossy())),
+                None => "no configuration file: every key has its default\n".to_owned(),
+            };
+            config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()
+        }
+        Err(problems) => format!("{problems}\n"),
+    }
+}

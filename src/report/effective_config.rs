@@ -1,0 +1,63 @@
+//! The effective configuration: each key with its value and its origin.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::config::keys::{Key, ValueKind};
+use crate::config::settings::{KEYS, Settings};
+
+/// The keys that `config show` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownKeys {
+    All,
+    /// The keys whose value is not the default.
+    Changed,
+}
+
+/// The instance and the lock paths of the configuration.
+#[derive(Debug)]
+pub struct Applied {
+    /// `None` where neither the configuration nor a token nor COMMAND names one.
+    pub instance: Option<String>,
+    pub locks: Vec<PathBuf>,
+}
+
+pub(super) struct EffectiveValue {
+    pub(super) key: String,
+    pub(super) value: Value,
+    pub(super) origin: String,
+}
+
+/// Returns the effective keys; each entry of `match` and `rules` is one of its own.
+pub(super) fn effective_values(config: &Config, shown: ShownKeys) -> Vec<EffectiveValue> {
+    let mut values = key_values(&config.settings);
+    if shown == ShownKeys::Changed {
+        let defaults = key_values(&Settings::default());
+        values.retain(|value| !defaults.contains(value));
+    }
+    let effective = |(key, value): (String, Value)| {
+        let origin = config.origin(&key).to_string();
+        EffectiveValue { key, value, origin }
+    };
+    values.into_iter().map(effective).collect()
+}
+
+fn key_values(settings: &Settings) -> Vec<(String, Value)> {
+    let settings = serde_json::to_value(settings).unwrap_or_default();
+    let mut values = Vec::new();
+    for Key { name, kind, .. } in KEYS {
+        match (kind, settings.get(name).cloned().unwrap_or_default()) {
+            (ValueKind::Free, _) => {}
+            (_, Value::Object(table)) => values
+                .extend(table.into_iter().map(|(inner, value)| (format!("{name}.{inner}"), value))),
+            (ValueKind::Tables(_), Value::Array(items)) if !items.is_empty() => {
+                let items = items.into_iter().enumerate();
+                values.extend(items.map(|(index, item)| (format!("{name}[{index}]"), item)));
+            }
+            (_, value) => values.push(((*name).to_owned(), value)),
+        }
+    }
+    values
+}
