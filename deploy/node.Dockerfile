@@ -7,7 +7,7 @@ COPY --from=monopoll /usr/local/bin/monopoll /usr/local/bin/monopoll
 RUN useradd --uid 10001 --home-dir /srv/bot --create-home bot \
     && install -d -o bot -g bot -m 0700 /var/lib/monopoll
 
-# Containers that must meet mount the same volume here; alone, one guards only itself.
+# Containers that must detect each other mount one volume here. Without it, each guards only itself.
 ENV MONOPOLL_LOCK__PATHS='["/var/lib/monopoll/{instance}.lock"]'
 VOLUME /var/lib/monopoll
 
