@@ -136,9 +136,9 @@ pub fn schema() -> String {
 
 /// Replaces the path of the schema, which is only right within this repository.
 const SCHEMA_ELSEWHERE: &str = "\
-# For an editor that reads schemas: `monopoll config schema > monopoll.schema.json`, and \
-`#:schema ./monopoll.schema.json` as
-# the first line of this file.";
+# To let an editor complete and check this file, run
+# `monopoll config schema > monopoll.schema.json`, and make this the first line of the file:
+# `#:schema ./monopoll.schema.json`";
 
 /// The example as a file of its own, valid in any folder.
 pub fn starter() -> String {

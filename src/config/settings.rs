@@ -34,13 +34,13 @@ settings_table! {
         on_conflict: OnConflict = OnConflict::Refuse,
         /// Action when `timeouts.wait` runs out.
         after_wait: AfterWait = AfterWait::Refuse,
-        /// Action for a process that only the bot token points at and no rule covers.
+        /// Action for a process that is found only by the bot token and that no rule covers.
         same_token: SameToken = SameToken::Refuse,
-        /// Environment variables that may contain the bot token. The first one with a token counts;
-        /// any other value is ignored.
+        /// Environment variables that may contain the bot token. The first variable that contains
+        /// a token is used; any other value is ignored.
         token_env: Vec<Parsed<VariableName>> = TOKEN_VARIABLES.map(Parsed::default_of).into(),
-        /// Optional file of `NAME=value` lines. monopoll reads only the bot id of the token from
-        /// it, and exports nothing.
+        /// Optional file of `NAME=value` lines from which monopoll reads the bot token. monopoll
+        /// does not export these variables.
         env_file: PathBuf = PathBuf::from(".env"),
         /// Entries that select more candidates than the same command in the same working
         /// directory: a process that meets every field of one entry is a candidate too.
