@@ -40,12 +40,12 @@ fn conflicts(number: usize) -> String {
 
 fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
     match reason {
-        RefusalReason::TooManyConflicts { conflicts, allowed } => {
+        RefusalReason::TooManyConflicts { conflicts: number, allowed } => {
             let blame =
                 if found_by_entries(plan) { "; the `match` entries may be too broad" } else { "" };
-            format!(
-                "{conflicts} conflicts are more than `limits.max_targets` = {allowed} allows{blame}"
-            )
+            let are = if *number == 1 { "is" } else { "are" };
+            let conflicts = conflicts(*number);
+            format!("{conflicts} {are} more than `limits.max_targets` = {allowed} allows{blame}")
         }
         RefusalReason::TooManyTakeovers { allowed: 0, .. } => {
             "`limits.max_takeovers` is 0, so no start takes over".to_owned()

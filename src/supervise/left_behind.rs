@@ -11,6 +11,7 @@ use crate::engine::signal_sequence::Member;
 use crate::error::ExitStatus;
 use crate::guard::start_request::StartRequest;
 use crate::scan::machine::describe_processes;
+use crate::text::count;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeftBehind {
@@ -46,11 +47,10 @@ impl LeftBehind {
     /// Warns of it, and returns the exit status of the guard: a supervisor is to try again where
     /// the bot left the foreground.
     pub(super) fn report(self, of_command: ExitStatus) -> ExitStatus {
-        let count = self.count;
-        let processes = if count == 1 { "process" } else { "processes" };
+        let processes = count(self.count, "process", "processes");
         warn!(
-            count,
-            "COMMAND ended and left {count} {processes} behind (now ended); a bot must stay in the \
+            count = self.count,
+            "COMMAND ended and left {processes} behind (now ended); a bot must stay in the \
              foreground"
         );
         match self.kind {

@@ -15,7 +15,7 @@ use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
 use crate::supervise::child::{self, Child, Inheritance};
 use crate::supervise::supervision::{GuardEvent, Supervision, SupervisionEnd};
-use crate::text::printable;
+use crate::text::{count, printable};
 
 /// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
 /// to another guard or was stopped is an error with status 0.
@@ -46,9 +46,11 @@ pub(crate) fn run_child(
     // The lock first, so that the next start does not wait for the rest of this exit.
     let _watch = supervision.monitor.release(why, asked_by);
     if end.left > 0 {
+        let processes = count(end.left, "process", "processes");
+        let hold = if end.left == 1 { "holds" } else { "hold" };
         warn!(
             count = end.left,
-            "{} processes of the tree could not be ended and still hold the lock", end.left
+            "{processes} of the tree could not be ended and still {hold} the lock"
         );
     }
     let instance = &request.instance;
@@ -110,7 +112,10 @@ fn departure(end: &SupervisionEnd) -> (String, Option<u32>) {
     };
     match end.left {
         0 => (why, asked_by),
-        left => (format!("{why}; {left} processes of its tree could not be ended"), asked_by),
+        left => {
+            let left = count(left, "process", "processes");
+            (format!("{why}; {left} of its tree could not be ended"), asked_by)
+        }
     }
 }
 

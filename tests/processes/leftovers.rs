@@ -175,6 +175,6 @@ fn a_guard_that_may_not_kill_still_exits_with_its_command() {
     let guard = stage.run(&bot).set("kill.escalate=false").set("timeouts.graceful='300ms'").start();
     let member = stage.nth_pid_of(1, "member");
     send(stage.ready(1), Signal::SIGUSR1);
-    guard.end().exits(7).says("still hold the lock");
+    guard.end().exits(7).says("1 process of the tree could not be ended and still holds the lock");
     assert!(is_alive(member) && !stage.lock_is_free());
 }
