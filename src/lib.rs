@@ -35,7 +35,7 @@ pub use crate::error::{Error, ExitStatus, exit};
 pub use crate::guard::token;
 pub use crate::library::{Guard, Lost, run};
 
-/// The rooms of this crate, for its own programs, tests and benches. Nothing in here is a promise.
+/// The modules of this crate, for its own programs, tests and benches. Nothing in here is stable.
 #[doc(hidden)]
 pub mod internals {
     pub mod cli {
