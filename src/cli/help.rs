@@ -238,7 +238,7 @@ fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     if command.get_arguments().all(Arg::is_hide_set) {
         return Ok(());
     }
-    // Its heading is that of a page of its own.
+    // Without the heading, which is that of a page of its own.
     let mut options = Vec::new();
     Man::new(command).render_options_section(&mut options)?;
     let options = String::from_utf8_lossy(&options);

@@ -40,7 +40,7 @@ pub fn log_as(program: &'static str, log: &LogTable) {
 }
 
 fn write(program: &'static str, filter: Targets, format: LogFormat) {
-    // Nobody was there before: a process has one start.
+    // Fails only if a subscriber is set already: a process has one start.
     let _ = tracing::subscriber::set_global_default(LogSubscriber { program, filter, format });
 }
 

@@ -99,7 +99,7 @@ fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitSt
 /// The instances of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listed {
-    /// Those that run, and those that ended within a day.
+    /// The instances that run or that ended within a day.
     Recent,
     All,
 }

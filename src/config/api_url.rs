@@ -1,4 +1,4 @@
-//! The address of the Bot API: Telegram's own server, or one that the user runs.
+//! The address of the Bot API: Telegram's own server, or a server of the user's.
 
 use std::fmt;
 

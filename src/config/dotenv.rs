@@ -107,7 +107,7 @@ enum ReadExtent {
 
 enum Unreadable {
     Missing,
-    /// It is not a regular file, but this.
+    /// Another kind of file than a regular one.
     Kind(&'static str),
     Failed(io::Error),
 }

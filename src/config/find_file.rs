@@ -26,7 +26,7 @@ const SHARED_KEYS: [&str; 2] = ["app", "telegram"];
 #[derive(Debug)]
 pub(crate) enum FileSearch {
     None,
-    /// There is one that cannot be used; the problems say why.
+    /// A file exists that cannot be used; the problems say why.
     Unusable,
     Found(PathBuf, Table),
 }

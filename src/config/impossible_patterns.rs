@@ -77,7 +77,7 @@ pub(super) fn is_a_known_user(value: &Value) -> Option<Fault> {
     )
 }
 
-/// The fault of a glob that no absolute path can match; `example` is one that can.
+/// The fault of a glob that no absolute path can match; `example` is a glob that can.
 fn impossible_path(text: &str, example: &str) -> Option<Fault> {
     let absolute = || format!("write the absolute path, such as \"{example}\"");
     if text.starts_with('~') {

@@ -13,7 +13,7 @@ pub enum StartEvent<'a> {
         /// The time of the scan and the decision.
         took: Duration,
     },
-    /// It waits for another start of the instance to finish.
+    /// The start waits for another start of the instance to finish.
     Queued,
     /// Sent again where other conflicts have taken the place of the first.
     Waiting(&'a Plan),

@@ -21,7 +21,7 @@ use crate::text::count;
 /// Runs `command` as `monopoll run` does: resolves conflicts by the policy, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.
 ///
-/// It takes over the signals of this process, and must be called on the main thread, which the
+/// This function takes over the signals of this process, and must be called on the main thread, which the
 /// child's life depends on. Call it before other threads are started.
 ///
 /// # Errors

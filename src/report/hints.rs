@@ -239,7 +239,7 @@ fn set_key(context: &Context<'_>, key: &str) -> String {
         _ => format!("`--set {key}=…`"),
     };
     if place.starts_with("--") {
-        // It is set on this command line.
+        // The key is set on this command line.
         format!("`{key}` with {flag}")
     } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));

@@ -11,7 +11,7 @@ use crate::text::printable;
 pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     match not_started {
         NotStarted::Refused(refusal) => {
-            // It may contain foreign text: a unit, a program, a command line.
+            // The reason may contain foreign text: a unit, a program, a command line.
             let why = reasons::start_refusal(&refusal);
             let why = printable(&why);
             let what = match refusal.kind() {
