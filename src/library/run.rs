@@ -21,8 +21,8 @@ use crate::text::count;
 /// Runs `command` as `monopoll run` does: resolves conflicts by the policy, holds the instance,
 /// forwards signals, and returns the exit status of the command once its whole tree has ended.
 ///
-/// This function takes over the signals of this process, and must be called on the main thread, which the
-/// child's life depends on. Call it before other threads are started.
+/// This function takes over the signals of this process, and must be called on the main thread,
+/// which the child's life depends on. Call it before other threads are started.
 ///
 /// # Errors
 /// There was no start, or the instance went to a newer start. [`Error::status`] is what the program
