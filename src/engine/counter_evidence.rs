@@ -1,7 +1,8 @@
 //! The evidence against a process being my bot.
 
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::instance::{BotId, NameSource};
+use crate::engine::instance::{BotId, Instance, NameSource};
+use crate::engine::policy::Purpose;
 use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role};
 use crate::engine::snapshot::Caller;
 use crate::engine::token::MyToken;
@@ -55,7 +56,9 @@ impl Doubt {
 /// Weighs the facts of one process.
 pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
-    if let Fact::Known(Some(bot)) = process.tokens.other {
+    if let Fact::Known(Some(bot)) = process.tokens.other
+        && !is_named(me, process, bot)
+    {
         return match (has_my_token, me.bots) {
             (true, _) => CounterEvidence::Doubt(Doubt::AlsoAnotherToken(bot)),
             (false, 0) => CounterEvidence::Doubt(Doubt::NoTokenOfMine(bot)),
@@ -92,6 +95,21 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return CounterEvidence::Doubt(Doubt::SeveralBots);
     }
     CounterEvidence::Nothing
+}
+
+/// Returns whether my given name says that a process is my bot, although I do not have its token:
+/// the name is the bot's, or a person stops what holds the lock of that name.
+fn is_named(me: &Caller, process: &Process, bot: BotId) -> bool {
+    let is_given = me.bots == 0 && me.name_source == NameSource::Given;
+    let holds_lock = process.holds_lock == Fact::Known(true)
+        || process
+            .guard
+            .known()
+            .and_then(Option::as_ref)
+            .is_some_and(|guard| guard.guards == GuardedInstance::Mine);
+    is_given
+        && (me.instance == Instance::of_bot(bot).as_str()
+            || me.purpose == Purpose::Stop && holds_lock)
 }
 
 /// A guard with a guessed name that runs my very command is the same bot's, and no objection.

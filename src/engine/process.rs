@@ -183,7 +183,8 @@ pub enum Role {
     /// token.
     Monopoll,
     /// It serves people or supervises programs, such as a terminal multiplexer, an editor or
-    /// supervisord: its command line may name the bot, but the bot is below it.
+    /// supervisord, or it launched a guard: its command line may name the bot, but the bot is below
+    /// it.
     ServesOthers,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::instance::NameSource;
+use crate::engine::policy::Purpose;
 use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::takeover_history::TakeoverHistory;
@@ -53,6 +54,7 @@ pub struct Caller {
     pub ticket: Option<Ticket>,
     /// Its start time, as in [`ProcessId::start`].
     pub start: u64,
+    pub purpose: Purpose,
     pub instance: String,
     pub name_source: NameSource,
     /// The number of bots whose tokens it has.

@@ -8,6 +8,7 @@ use crate::engine::ladder::WaitLimit;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Policy;
+use crate::engine::process::{Process, ProcessId};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
 use crate::state::history_event::EndedConflict;
@@ -56,14 +57,23 @@ impl StartProgress {
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
             plan.conflicts_to_end().partition(|conflict| conflict.guard.is_some());
         self.rounds.ended_unguarded += u32::from(!unguarded.is_empty());
-        self.rounds
-            .released
-            .extend(guarded.iter().filter_map(|it| it.root.as_ref()).map(|it| it.id));
-        let launchers = unguarded.iter().filter_map(|it| it.root.as_ref()?.launchers.known());
-        self.rounds.launchers.extend(launchers.flatten().map(|launcher| launcher.id));
+        let roots = |conflicts: &[&Conflict]| -> Vec<Process> {
+            conflicts.iter().filter_map(|conflict| conflict.root.clone()).collect()
+        };
+        for guard in roots(&guarded) {
+            self.rounds.released.insert(guard.id);
+            // The token in the command line of `sudo … monopoll run` outlives the guard.
+            self.rounds.released.extend(launcher_ids(&guard));
+        }
+        let ended = roots(&unguarded);
+        self.rounds.launchers.extend(ended.iter().flat_map(launcher_ids));
         let pause = unguarded.iter().filter_map(|conflict| respawn(conflict, snapshot)).max();
         self.rescan_at = pause.map(|pause| now.saturating_add(pause));
     }
+}
+
+fn launcher_ids(process: &Process) -> impl Iterator<Item = ProcessId> {
+    process.launchers.known().into_iter().flatten().map(|launcher| launcher.id)
 }
 
 /// Returns the deadline of this plan, if it begins `now`: one second more than its ladders take, so

@@ -217,15 +217,15 @@ fn another_bot(another: &AnotherBot) -> String {
 
 /// The doubt, and the least harmful ways to settle it.
 fn doubt(doubt: &Doubt) -> String {
-    let by_hand = "or end it yourself once: what runs under monopoll is known from then on";
+    let by_hand = "or end that process once: a bot that runs under monopoll is recognized";
     match doubt {
         Doubt::AlsoAnotherToken(bot) => format!(
             "it carries the token of bot {bot} as well as this bot's; give each bot a name with \
              `instance`, {by_hand}"
         ),
         Doubt::NoTokenOfMine(bot) => format!(
-            "it carries the token of bot {bot}, and this start knows no token; if that is this \
-             bot's, add the variable that holds the token to `token_env`, {by_hand}"
+            "it carries the token of bot {bot}, and this command has no token; set this bot's token \
+             here too: in `BOT_TOKEN`, in `.env`, or in another variable that `token_env` names"
         ),
         Doubt::BelowGuard(instance) => format!(
             "it belongs to the guard of an instance {instance} with another lock; if it is the \

@@ -95,6 +95,7 @@ impl StartState {
                 SignalSupport::Signals
             },
             ticket: self.ticket,
+            purpose: request.policy.purpose,
             instance: request.instance.clone(),
             name_source: request.name_source,
             bots: request.tokens.bots.len(),

@@ -170,6 +170,7 @@ pub(crate) fn caller() -> Caller {
         cwd: Some(PathBuf::from("/srv/bot")),
         command: Some("python3 main.py".to_owned()),
         script_owner: Some("id-bot".to_owned()),
+        purpose: Purpose::Start,
     }
 }
 

@@ -128,6 +128,74 @@ fn a_variable_that_the_command_sets_itself_is_no_doubt_about_its_guard() {
 }
 
 #[test]
+fn a_guard_is_found_by_its_command_whatever_became_of_it() {
+    let mine = token();
+    for (first_env, second_env) in [(true, false), (false, true), (false, false)] {
+        let stage = main_py();
+        write(&stage, "start.sh", "#!/bin/sh\nexec python3 main.py\n");
+        let start = |has_token: bool, args: &[&str], line: &str| {
+            let start = unnamed(&stage, args, line);
+            if has_token { start.env("BOT_TOKEN", &mine) } else { start }
+        };
+        let (first, pid) = starts(&stage, start(first_env, &["run"], "./start.sh"));
+        let other = plan(start(second_env, &["plan"], "./start.sh x"));
+        assert_eq!(other["verdict"], "clear", "{other:#}");
+        for line in ["./start.sh", "sh start.sh"] {
+            let plan = plan(start(second_env, &["plan"], line));
+            if first_env {
+                assert!(refusal(&plan).contains("has no token"), "{line}: {plan:#}");
+            } else {
+                assert!(found(&plan).contains(&u64::from(first.pid())), "{line}: {plan:#}");
+                assert_eq!(plan["verdict"], "act", "{line}: {plan:#}");
+            }
+        }
+        let second = start(second_env, &["run"], "./start.sh");
+        if first_env {
+            assert!(second.end().exits(75).err.contains("BOT_TOKEN") && is_alive(pid));
+        } else {
+            let (_second, _) = starts(&stage, second);
+            assert!(!is_alive(pid));
+            first.end().exits(0);
+        }
+    }
+}
+
+#[test]
+fn a_launcher_with_the_token_in_its_command_line_is_left_to_its_guard() {
+    let stage = main_py();
+    let mine = token();
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 main.py").env("BOT_TOKEN", &mine);
+    let token = format!("BOT_TOKEN={mine}");
+    let launched = start(&["run"]).through(&["sh", "-c", "\"$@\"; exit 7", "sh", "env", &token]);
+    let (shell, pid) = starts(&stage, launched);
+    let plan = plan(start(&["plan"]));
+    assert_eq!(plan["conflicts"].as_array().unwrap().len(), 1, "{plan:#}");
+    assert!(!found(&plan).contains(&u64::from(shell.pid())), "{plan:#}");
+    let (_second, _) = starts(&stage, start(&["run"]));
+    assert!(!is_alive(pid));
+    shell.end().exits(7);
+}
+
+#[test]
+fn a_bot_can_be_stopped_by_its_given_name_without_its_token() {
+    let stage = main_py();
+    let mine = token();
+    let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display());
+    let start = || unnamed(&stage, &["--instance", "voice", "run"], "python3 main.py");
+    let (first, pid) = starts(&stage, start().env("BOT_TOKEN", &mine));
+    assert!(start().end().exits(75).err.contains("has no token"));
+    assert!(is_alive(pid));
+    let stop = |name: &str| {
+        stage.program(programs::monopoll(), &["--instance", name, "stop"]).set(&lock).end()
+    };
+    assert!(stop("another").exits(0).out.contains("nothing to stop"));
+    assert!(is_alive(pid));
+    stop("voice").exits(0);
+    assert!(!is_alive(pid));
+    first.end().exits(0);
+}
+
+#[test]
 fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
     let stage = main_py();
     write(&stage, "admin.py", &format!("{PYTHON}\n"));

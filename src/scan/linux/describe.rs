@@ -139,11 +139,20 @@ impl<'a> Describer<'a> {
         };
         let marker = environ.map(|environ| self.guard_above(pid, environ));
         let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
+        let is_guarded_as_mine = marker.as_ref().and_then(Option::as_ref).is_some_and(|it| {
+            it.guard.pid == stat.parent
+                && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok()
+                && self.request.is_my_command(self.proc, stat.parent, &buffers.status)
+        });
         if let Some(marker) = marker.flatten() {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
         }
-        let (same_program, likeness) = self.compare(pid, readable, cwd.as_deref());
+        let (same_program, likeness) = if is_guarded_as_mine {
+            (Fact::Known(true), Fact::Known(CommandLikeness::Same))
+        } else {
+            self.compare(pid, readable, cwd.as_deref())
+        };
         let connected = if needs_connection(&tokens, likeness) {
             self.connections.is_connected(pid, environ)
         } else {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use tracing::trace;
 
-use crate::engine::fact::Fact;
+use crate::engine::fact::{Fact, Truth};
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::process::{Process, ProcessId};
+use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::GuardView;
 use crate::scan::linux::describe::Describer;
 use crate::scan::linux::find_by_marker::MarkerSearch;
@@ -214,6 +214,7 @@ impl SecondPass {
             result.processes.push(process);
             result.handles.push(handle);
         }
+        leave_launchers_to_guards(&mut result.processes, describer.guards.keys().copied(), stats);
         let is_mine = |id: &ProcessId| holders.contains(&id.pid);
         result.other_guards = describer
             .guards
@@ -236,6 +237,27 @@ impl SecondPass {
         let in_tree = |process: &&mut Process| tree.contains(&process.id.pid);
         for process in result.processes.iter_mut().filter(in_tree) {
             process.restarts = units.restarts(process);
+        }
+    }
+}
+
+/// Marks what launched one of these guards: its command line may have the token, as in
+/// `sudo … monopoll run`, and yet the guard is the one to ask.
+fn leave_launchers_to_guards(
+    processes: &mut [Process],
+    guards: impl Iterator<Item = ProcessId>,
+    stats: &Stats,
+) {
+    let parent = |pid: &u32| stats.get(pid).map(|stat| stat.parent);
+    let launchers: BTreeSet<u32> = guards
+        .flat_map(|guard| std::iter::successors(parent(&guard.pid), parent).take(stats.len()))
+        .collect();
+    for process in processes {
+        if process.role == Role::Program
+            && launchers.contains(&process.id.pid)
+            && process.is_same_command() == Truth::False
+        {
+            process.role = Role::ServesOthers;
         }
     }
 }
@@ -290,6 +312,10 @@ impl FirstPass {
             Relevance::None => {}
             Relevance::Suspect => drop(found.suspects.insert(pid)),
             Relevance::Candidate => drop(found.candidates.insert(pid)),
+        }
+        if buffers.may_run_command() {
+            let started = self.request.guarded_as_mine(proc, pid, &buffers.args, self.me);
+            found.candidates.extend(started);
         }
         if let Some(marker) = &self.marker
             && !buffers.last_had_no_executable()

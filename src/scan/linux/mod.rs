@@ -8,6 +8,7 @@ mod describe;
 mod detect;
 mod find_by_marker;
 mod find_processes;
+mod guarded_command;
 mod lock_holders;
 mod parents;
 mod pid_feed;

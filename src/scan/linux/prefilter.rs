@@ -43,6 +43,12 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
+    /// Returns whether the arguments of the last process may have COMMAND in them.
+    pub(super) fn may_run_command(&self) -> bool {
+        let search = self.search.as_ref().filter(|_| !self.had_no_executable);
+        search.is_some_and(|search| search.hint(&self.args).is_some())
+    }
+
     /// Returns whether the last process was a kernel thread, or has ended.
     pub(super) fn last_had_no_executable(&self) -> bool {
         self.had_no_executable
@@ -93,6 +99,7 @@ impl ScanRequest {
             return Relevance::None;
         }
         if proc.read(pid, "cmdline", &mut buffers.args).is_err() {
+            buffers.args.clear();
             return Relevance::None;
         }
         let token = self.tokens.mine.as_ref().filter(|_| self.policy.same_token != SameToken::Off);

@@ -1,0 +1,102 @@
+//! Finds what another guard started as my COMMAND: a script may have become another program since.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::scan::command::Command;
+use crate::scan::linux::find_by_marker;
+use crate::scan::linux::prefilter::{executable, folder};
+use crate::scan::request::ScanRequest;
+use crate::scan::same_command::RunningCommand;
+use crate::sys::file_id::is_same_file;
+use crate::sys::linux::proc_fs::ProcFs;
+
+impl ScanRequest {
+    /// Returns the processes that a guard, with these arguments, started as my COMMAND. A start
+    /// that waits has started none.
+    pub(super) fn guarded_as_mine(
+        &self,
+        proc: &ProcFs,
+        guard: u32,
+        args: &[u8],
+        me: u32,
+    ) -> Vec<u32> {
+        let Some(wrapper) = self.wrapper.as_deref().and_then(Path::file_name) else {
+            return Vec::new();
+        };
+        let first = args.split(|byte| *byte == 0).next().map(OsStr::from_bytes);
+        let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(wrapper);
+        if !is_named_so
+            || !self.is_monopoll(proc, guard, executable(proc, guard).as_deref(), me)
+            || !self.is_my_command(proc, guard, args)
+        {
+            return Vec::new();
+        }
+        let mut environ = Vec::new();
+        let mut is_its_own = |pid: &u32| {
+            proc.read(*pid, "environ", &mut environ).is_ok()
+                && find_by_marker::living_guard(proc, *pid, &environ, wrapper)
+                    .is_some_and(|marker| marker.guard.pid == guard)
+        };
+        children(proc, guard).into_iter().filter(|pid| is_its_own(pid)).collect()
+    }
+
+    /// Returns whether a guard, with these arguments, runs my COMMAND.
+    pub(super) fn is_my_command(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> bool {
+        let (Some(mine), Some(cwd)) = (&self.command, folder(proc, guard)) else { return false };
+        let Some(words) = command_of(args) else { return false };
+        let Ok(theirs) = Command::find(words, cwd) else { return false };
+        let likeness = mine.likeness(&RunningCommand {
+            args: theirs.args.iter().map(OsString::as_os_str).collect(),
+            cwd: Some(&theirs.cwd),
+            exe: &|| Some(theirs.program.clone()),
+            executes: &|program| is_same_file(program, &theirs.program),
+        });
+        likeness.is_same()
+    }
+}
+
+/// Returns COMMAND of `monopoll … run … -- COMMAND`; without `--`, it follows `run` and its options.
+fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
+    let words: Vec<&[u8]> = args.strip_suffix(&[0])?.split(|byte| *byte == 0).collect();
+    let run = words.iter().position(|word| *word == b"run")?;
+    let after_run = words.get(run + 1..)?;
+    let dashes = after_run.iter().position(|word| *word == b"--").map(|at| at + 1);
+    let at = dashes.or_else(|| after_run.iter().position(|word| !word.starts_with(b"-")))?;
+    let command = after_run.get(at..)?;
+    Some(command.iter().map(|word| OsStr::from_bytes(word).to_owned()).collect())
+}
+
+/// Returns the children of a process. A kernel may be built without their list.
+fn children(proc: &ProcFs, pid: u32) -> Vec<u32> {
+    let mut list = Vec::new();
+    if proc.read(pid, &format!("task/{pid}/children"), &mut list).is_ok() {
+        let pids = String::from_utf8_lossy(&list);
+        return pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    }
+    let Ok(pids) = proc.pids() else { return Vec::new() };
+    let is_child = |child: &u32| proc.stat(*child, &mut list).is_ok_and(|stat| stat.parent == pid);
+    pids.into_iter().filter(is_child).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_a_guard_follows_the_dashes_or_the_options_of_run() {
+        for (args, command) in [
+            ("monopoll run -- python3 main.py", Some("python3 main.py")),
+            ("monopoll --on-conflict graceful run -v -- ./start -- x", Some("./start -- x")),
+            ("monopoll run -v python3 main.py", Some("python3 main.py")),
+            ("monopoll plan -- python3 main.py", None),
+            ("monopoll run", None),
+        ] {
+            let args: Vec<u8> =
+                args.bytes().map(|byte| if byte == b' ' { 0 } else { byte }).chain([0]).collect();
+            let words = command.map(|it| it.split(' ').map(OsString::from).collect::<Vec<_>>());
+            assert_eq!(command_of(&args), words);
+        }
+    }
+}
