@@ -27,7 +27,7 @@ enum LeftKind {
 }
 
 impl LeftBehind {
-    /// Looks at what a COMMAND with this status left behind.
+    /// Classifies what a COMMAND with this status left behind.
     pub(super) fn new(
         request: &StartRequest,
         status: Option<ExitStatus>,
@@ -44,15 +44,18 @@ impl LeftBehind {
         LeftBehind { count: members.len(), kind }
     }
 
-    /// Warns of it, and returns the exit status of the guard: a supervisor is to try again where
-    /// the bot left the foreground.
-    pub(super) fn report(self, of_command: ExitStatus) -> ExitStatus {
+    pub(super) fn warn(self) {
         let processes = count(self.count, "process", "processes");
         warn!(
             count = self.count,
             "COMMAND ended and left {processes} behind (now ended); a bot must stay in the \
              foreground"
         );
+    }
+
+    /// Returns the exit status of the guard: a supervisor is to try again where the bot left the
+    /// foreground.
+    pub(super) fn exit_status(self, of_command: ExitStatus) -> ExitStatus {
         match self.kind {
             LeftKind::Bot => ExitStatus::Refused,
             LeftKind::Others => of_command,

@@ -3,6 +3,7 @@
 
 use tracing::{debug, warn};
 
+use crate::engine::instance::Instance;
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start::Acquired;
@@ -14,7 +15,7 @@ use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::state::protocol::Asker;
 use crate::supervise::child::{self, Child, Inheritance};
-use crate::supervise::supervision::{GuardEvent, Supervision, SupervisionEnd};
+use crate::supervise::supervision::{EndCause, GuardEvent, Supervision, SupervisionEnd};
 use crate::text::{count, printable};
 
 /// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
@@ -42,33 +43,22 @@ pub(crate) fn run_child(
     if end.left == 0 {
         supervision.monitor.remove_record();
     }
-    let (why, asked_by) = departure(&end);
+    let Departure { why, asked_by, result } = Departure::new(&end, &request.instance);
     // The lock first, so that the next start does not wait for the rest of this exit.
     let _watch = supervision.monitor.release(why, asked_by);
-    if end.left > 0 {
-        let processes = count(end.left, "process", "processes");
-        let hold = if end.left == 1 { "holds" } else { "hold" };
-        warn!(
-            count = end.left,
-            "{processes} of the tree could not be ended and still {hold} the lock"
-        );
+    match (end.left, end.cause) {
+        (0, EndCause::CommandEnded(Some(left_behind))) => left_behind.warn(),
+        (0, EndCause::CommandEnded(None) | EndCause::Asked(_) | EndCause::LockLost) => {}
+        (left, _) => {
+            let processes = count(left, "process", "processes");
+            let hold = if left == 1 { "holds" } else { "hold" };
+            warn!(
+                count = left,
+                "{processes} of the tree could not be ended and still {hold} the lock"
+            );
+        }
     }
-    let instance = &request.instance;
-    let gave_way = |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
-    match end.asked_by {
-        None if end.lost => {
-            gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned())
-        }
-        Some(Asker { pid, purpose: Purpose::Start }) => {
-            gave_way(format!("a newer start (pid {pid}) took over"))
-        }
-        Some(Asker { pid, purpose: Purpose::Stop }) => {
-            gave_way(format!("`monopoll stop` (pid {pid}) ended it"))
-        }
-        // Some that are still there have just been warned of.
-        None if end.left > 0 => Ok(end.status),
-        None => Ok(end.left_behind.map_or(end.status, |it| it.report(end.status))),
-    }
+    result
 }
 
 fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
@@ -95,27 +85,51 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
         .map_err(|error| not_executable(command, &error))
 }
 
-fn departure(end: &SupervisionEnd) -> (String, Option<u32>) {
-    let how = match end.status {
-        ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
-        status => format!("COMMAND exited with {}", status.code()),
-    };
-    let (why, asked_by) = match end.asked_by {
-        Some(Asker { pid, purpose: Purpose::Start }) => {
-            (format!("a newer start took over; {how}"), Some(pid))
-        }
-        Some(Asker { pid, purpose: Purpose::Stop }) => {
-            (format!("`monopoll stop` ended it; {how}"), Some(pid))
-        }
-        None if end.lost => (format!("the lock was lost to another guard; {how}"), None),
-        None => (how, None),
-    };
-    match end.left {
-        0 => (why, asked_by),
-        left => {
-            let left = count(left, "process", "processes");
-            (format!("{why}; {left} of its tree could not be ended"), asked_by)
-        }
+/// The end of a guard, as its history and its caller are told.
+struct Departure {
+    why: String,
+    /// The pid of the start or the stop that asked for it.
+    asked_by: Option<u32>,
+    result: Result<ExitStatus, Error>,
+}
+
+impl Departure {
+    fn new(end: &SupervisionEnd, instance: &Instance) -> Departure {
+        let how = match end.status {
+            ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
+            status => format!("COMMAND exited with {}", status.code()),
+        };
+        let gave_way =
+            |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
+        let (why, asked_by, result) = match end.cause {
+            EndCause::CommandEnded(left_behind) => {
+                let left_behind = left_behind.filter(|_| end.left == 0);
+                (how, None, Ok(left_behind.map_or(end.status, |it| it.exit_status(end.status))))
+            }
+            EndCause::Asked(Asker { pid, purpose: Purpose::Start }) => (
+                format!("a newer start took over; {how}"),
+                Some(pid),
+                gave_way(format!("a newer start (pid {pid}) took over")),
+            ),
+            EndCause::Asked(Asker { pid, purpose: Purpose::Stop }) => (
+                format!("`monopoll stop` ended it; {how}"),
+                Some(pid),
+                gave_way(format!("`monopoll stop` (pid {pid}) ended it")),
+            ),
+            EndCause::LockLost => (
+                format!("the lock was lost to another guard; {how}"),
+                None,
+                gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned()),
+            ),
+        };
+        let why = match end.left {
+            0 => why,
+            left => {
+                let left = count(left, "process", "processes");
+                format!("{why}; {left} of its tree could not be ended")
+            }
+        };
+        Departure { why, asked_by, result }
     }
 }
 

@@ -35,15 +35,21 @@ pub(crate) enum GuardEvent {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SupervisionEnd {
+    /// The status of COMMAND.
     pub(super) status: ExitStatus,
-    /// The start or the stop that asked this guard to end.
-    pub(super) asked_by: Option<Asker>,
-    /// Another guard has the lock, and so the tree was ended.
-    pub(super) lost: bool,
+    pub(super) cause: EndCause,
     /// The number of processes that could not be ended; they keep the lock.
     pub(super) left: usize,
-    /// The processes that COMMAND left behind when it ended by itself.
-    pub(super) left_behind: Option<LeftBehind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndCause {
+    /// COMMAND ended by itself, and left these processes behind.
+    CommandEnded(Option<LeftBehind>),
+    /// This start or stop asked the guard to end.
+    Asked(Asker),
+    /// Another guard has the lock, and so the tree was ended.
+    LockLost,
 }
 
 /// The loop of a guard over its signals, its files and its tree.
@@ -251,10 +257,12 @@ impl<'a> Supervision<'a> {
     fn end(&self, left: usize) -> SupervisionEnd {
         SupervisionEnd {
             status: self.status.unwrap_or(ExitStatus::Fault),
-            asked_by: self.asked_by,
-            lost: self.lost,
+            cause: match self.asked_by {
+                Some(asker) => EndCause::Asked(asker),
+                None if self.lost => EndCause::LockLost,
+                None => EndCause::CommandEnded(self.left_behind),
+            },
             left,
-            left_behind: self.left_behind,
         }
     }
 }
