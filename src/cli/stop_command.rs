@@ -18,6 +18,7 @@ use crate::guard::not_started::NotStarted;
 use crate::guard::start;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
+use crate::report::manager_remedy::remedy;
 use crate::report::{not_touched, reasons, trace};
 use crate::text::printable;
 
@@ -127,7 +128,7 @@ impl<'a> StopPrinter<'a> {
         self.plan.get_or_insert_with(|| plan.clone());
         let managers =
             plan.conflicts_to_end().filter_map(|conflict| conflict.root.as_ref()?.manager());
-        self.managers.extend(managers.map(|by| (by.to_string(), by.remedy())));
+        self.managers.extend(managers.map(|by| (by.to_string(), remedy(by))));
     }
 
     fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {

@@ -5,10 +5,7 @@ use std::fmt;
 
 use crate::engine::fact::Fact;
 use crate::engine::instance::BotId;
-use crate::text::MASK;
-
-/// The length of the secret half.
-pub(super) const SECRET_LENGTH: usize = 35;
+use crate::text::{MASK, SECRET_LENGTH};
 
 /// The digits of a bot's number.
 const NUMBER_LENGTHS: std::ops::RangeInclusive<usize> = 5..=16;

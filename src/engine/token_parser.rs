@@ -1,5 +1,6 @@
-//! Finds bot tokens in the arguments and the environment of a process, as the kernel shows them. A
-//! token that was found is never kept.
+//! Parses the bot tokens in the arguments and the environment of a process, as the kernel shows
+//! them. A token that was found is never kept. Whether it proves that the process polls is decided
+//! in `evidence.rs`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,9 +10,9 @@ use memchr::memmem;
 use crate::engine::fact::Fact;
 use crate::engine::instance::BotId;
 use crate::engine::token::{
-    CarriedTokens, MyToken, OwnTokens, SECRET_LENGTH, Token, TokenPlace, is_secret_byte,
-    parse_bot_id,
+    CarriedTokens, MyToken, OwnTokens, Token, TokenPlace, is_secret_byte, parse_bot_id,
 };
+use crate::text::SECRET_LENGTH;
 
 /// The owner of a process whose tokens are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

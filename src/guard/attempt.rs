@@ -221,8 +221,7 @@ impl Attempt<'_> {
         let now = self.host.now();
         let until = *self.progress.until.get_or_insert_with(|| deadline(plan, now));
         self.observer.on_event(&StartEvent::Acting(plan));
-        let limits =
-            TerminateLimits { until: Some(until), reminder_interval: self.observer.interval() };
+        let limits = TerminateLimits { until, reminder_interval: self.observer.interval() };
         let mut ended = EndedLog::begin(now);
         let observer = &mut *self.observer;
         let mut on_event = |event| {

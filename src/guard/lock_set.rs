@@ -13,8 +13,8 @@ use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
-/// Retries after a folder was removed just after it was opened.
-const MAX_REPLACEMENTS: u32 = 100;
+/// Retries after lock files or their folder were removed or replaced during a start.
+pub(super) const MAX_REPLACEMENTS: u32 = 100;
 
 /// Retries of failures that the removal of a folder may have caused.
 const MAX_RETRIES: u32 = 5;

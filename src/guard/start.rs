@@ -17,7 +17,7 @@ use crate::guard::check_command;
 use crate::guard::held_locks::HeldLocks;
 use crate::guard::history_writer::HistoryWriter;
 use crate::guard::lock_monitor::LockMonitor;
-use crate::guard::lock_set::OpenedLocks;
+use crate::guard::lock_set::{MAX_REPLACEMENTS, OpenedLocks};
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::Observer;
 use crate::guard::start_progress::StartProgress;
@@ -34,9 +34,6 @@ use crate::sys::machine::poll::Poller;
 use crate::telegram::Preflight;
 use crate::terminate::machine::{DeferredCleanup, Machine};
 use crate::terminate::process_control::StartHost;
-
-/// Retries after locks were deleted or replaced during a start.
-const MAX_REPLACEMENTS: u32 = 100;
 
 /// The locks of a start that has acquired its instance; released on drop.
 pub struct AcquiredLocks {

@@ -11,6 +11,7 @@ use crate::engine::process::Process;
 use crate::engine::signal::SignalToSend;
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::report::format::{self, short_duration};
+use crate::report::manager_remedy::remedy;
 use crate::report::{Context, reasons};
 use crate::text::{Paint, Style, sanitize};
 
@@ -52,7 +53,7 @@ pub(super) fn lines(
 }
 
 pub(super) fn managed_by(manager: &ManagedBy) -> String {
-    format!("by {}; {}", sanitize(&manager.to_string()), sanitize(&manager.remedy()))
+    format!("by {}; {}", sanitize(&manager.to_string()), sanitize(&remedy(manager)))
 }
 
 /// The process that may restart an unguarded conflict.

@@ -14,6 +14,7 @@ use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::LockState;
 use crate::report::Context;
+use crate::report::manager_remedy::remedy;
 use crate::report::reasons::found_by_entries;
 use crate::text::sanitize;
 
@@ -199,7 +200,7 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
     let manager = conflict.root.as_ref().and_then(Process::manager);
     match (manager, &conflict.root, &conflict.guard) {
         (Some(manager), ..) => {
-            vec![sanitize(&manager.remedy())]
+            vec![sanitize(&remedy(manager))]
         }
         // The reason says what to stop instead.
         (None, Some(_), _) if matches!(conflict.refusal, Some(RefusalCause::ComesBack { .. })) => {

@@ -17,6 +17,7 @@ pub mod explain_text;
 mod format;
 pub mod hints;
 pub mod history_text;
+pub mod manager_remedy;
 pub mod not_touched;
 pub mod plan_json;
 pub mod plan_text;

@@ -12,6 +12,7 @@ use crate::engine::shield::Shield;
 use crate::engine::signal_sequence::GiveUpReason;
 use crate::guard::not_started::StartRefusal;
 use crate::report::format;
+use crate::report::manager_remedy::remedy;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
 use crate::text::{count, sanitize};
@@ -100,7 +101,7 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         RefusalCause::Supervised(manager) => format!(
             "{who} {}, and {manager} would start it again; {}",
             claim(conflict),
-            manager.remedy()
+            remedy(manager)
         ),
         RefusalCause::NewerStart => format!("superseded: {who} is a newer start"),
         RefusalCause::HolderUnidentified => {
@@ -184,7 +185,7 @@ pub(super) fn decider(decided_by: &DecidedBy) -> String {
 fn restarted(by: &Restarter) -> String {
     match by {
         Restarter::Manager(manager) => {
-            format!("{manager} restarts it; {}", manager.remedy())
+            format!("{manager} restarts it; {}", remedy(manager))
         }
         Restarter::Launcher(Launcher { id, command }) => format!(
             "`{command}` (pid {}) restarts it; stop that first, in the terminal or the service \

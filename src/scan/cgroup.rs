@@ -232,36 +232,38 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_names_the_container_and_how_to_stop_it() {
+    fn a_cgroup_names_the_container_and_its_engine() {
         let table = r"
-            0::/system.slice/docker-@.scope                         docker stop 0123456789ab
-            0::/system.slice/docker-@.scope/init.scope              docker stop 0123456789ab
-            0::/system.slice/docker-@.scope/system.slice/bot.service docker stop 0123456789ab
-            5:memory:/docker/@                                      docker stop 0123456789ab
-            12:pids:/docker/@;1:name=systemd:/docker/@;0::/a.service docker stop 0123456789ab
-            0::/ecs/aaaa/@                                          docker stop 0123456789ab
-            0::/docker/@/docker/#                                   docker stop 0123456789ab
-            0::/machine.slice/libpod-@.scope/container              podman stop 0123456789ab
-            0::~/user.slice/libpod-@.scope/container                podman stop 0123456789ab
-            0::/system.slice/bot.service/libpod-payload-@           systemctl stop bot.service
-            0::~/app.slice/bot.service/libpod-payload-@ systemctl --user stop bot.service
-            0::/kubepods.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope KUBERNETES
-            0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container KUBERNETES
-            1:pids:/kubepods/besteffort/pod1/@;1:name=systemd:/kubepods/besteffort/pod1/@ KUBERNETES
-            0::/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@ KUBERNETES
-            0::/lxc.payload.web/system.slice/bot.service            lxc-stop web
-            5:memory:/lxc/web;1:name=systemd:/lxc/web/system.slice/bot.service lxc-stop web
-            0::/systemd-nspawn%my\x2dweb.service/payload/a.service machinectl poweroff my-web
-            0::/machine.slice/machine-web.scope/payload/init.scope  machinectl poweroff web";
-        for (theirs, command) in rows(table) {
+            0::/system.slice/docker-@.scope                         docker 0123456789ab
+            0::/system.slice/docker-@.scope/init.scope              docker 0123456789ab
+            0::/system.slice/docker-@.scope/system.slice/bot.service docker 0123456789ab
+            5:memory:/docker/@                                      docker 0123456789ab
+            12:pids:/docker/@;1:name=systemd:/docker/@;0::/a.service docker 0123456789ab
+            0::/ecs/aaaa/@                                          docker 0123456789ab
+            0::/docker/@/docker/#                                   docker 0123456789ab
+            0::/machine.slice/libpod-@.scope/container              podman 0123456789ab
+            0::~/user.slice/libpod-@.scope/container                podman 0123456789ab
+            0::/system.slice/bot.service/libpod-payload-@           systemd:bot.service
+            0::~/app.slice/bot.service/libpod-payload-@ systemd-user:bot.service
+            0::/kubepods.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope kubernetes 0123456789ab
+            0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container kubernetes 0123456789ab
+            1:pids:/kubepods/besteffort/pod1/@;1:name=systemd:/kubepods/besteffort/pod1/@ kubernetes 0123456789ab
+            0::/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@ kubernetes 0123456789ab
+            0::/lxc.payload.web/system.slice/bot.service            lxc web
+            5:memory:/lxc/web;1:name=systemd:/lxc/web/system.slice/bot.service lxc web
+            0::/systemd-nspawn%my\x2dweb.service/payload/a.service nspawn my-web
+            0::/machine.slice/machine-web.scope/payload/init.scope  nspawn web";
+        for (theirs, expected) in rows(table) {
             let by = manager(&theirs, "0::/user.slice/user-0.slice/session-1.scope");
-            let remedy = by.map(|by| by.remedy().replace(KUBERNETES, "KUBERNETES"));
-            let stop = remedy.and_then(|remedy| remedy.split('`').nth(1).map(str::to_owned));
-            assert_eq!(stop.as_deref(), command, "{theirs}");
+            let found = by.map(|by| match by {
+                ManagedBy::Container(Container { id, engine }) => {
+                    format!("{} {id}", format!("{engine:?}").to_lowercase())
+                }
+                service => service.to_string(),
+            });
+            assert_eq!(found.as_deref(), expected, "{theirs}");
         }
     }
-
-    const KUBERNETES: &str = "kubectl scale --replicas=0 WORKLOAD";
 
     #[test]
     fn other_cgroups_are_no_container() {

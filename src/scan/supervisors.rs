@@ -200,13 +200,26 @@ mod tests {
         SupervisorEnv::new(environ.split('|').map(str::as_bytes))
     }
 
-    /// The name of the supervisor in `/etc/sv/bot`, and the command that stops the program.
-    fn found(args: &str, environ: &str) -> Option<(String, String)> {
+    /// The supervisor in `/etc/sv/bot`, with everything that it needs to find the program.
+    fn found(args: &str, environ: &str) -> Option<String> {
         let cwd = || Some(PathBuf::from("/etc/sv/bot"));
         let by = supervisor(&words(args), cwd, || env(environ))?;
-        let remedy = by.remedy();
-        let command = remedy.split('`').nth(1).unwrap_or(&remedy).to_owned();
-        Some((by.to_string(), command))
+        let details = match &by {
+            ManagedBy::Supervisord(Some(program)) => match &program.address {
+                SupervisordAddress::Url(url) => vec![format!("url {url}")],
+                SupervisordAddress::File(file) => vec![format!("file {file}")],
+                SupervisordAddress::Default => Vec::new(),
+            },
+            ManagedBy::Pm2(Some(app)) => {
+                let id = app.id.iter().map(|id| format!("id {id}"));
+                id.chain(app.home.iter().map(|home| format!("home {home}"))).collect()
+            }
+            ManagedBy::Runit(service) | ManagedBy::S6(service) => {
+                service.folder.iter().map(|folder| format!("folder {folder}")).collect()
+            }
+            _ => Vec::new(),
+        };
+        Some([vec![by.to_string()], details].concat().join(" "))
     }
 
     // The paths are those of systems that have such supervisors.
@@ -221,49 +234,36 @@ mod tests {
         const DEFAULT_HOME: &str = "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root";
         const OTHER_HOME: &str = "name=voice|PM2_HOME=/p|HOME=/root";
         for (args, environ, expected) in [
-            ("/bin/python3|/bin/supervisord|-n", "A=b", "supervisord supervisorctl stop NAME"),
-            ("supervisord", NAMED, "supervisord:bots:voice supervisorctl stop bots:voice"),
+            ("/bin/python3|/bin/supervisord|-n", "A=b", "supervisord"),
+            ("supervisord", NAMED, "supervisord:bots:voice"),
             (
                 "python3|-u|/opt/supervisord",
                 SERVER,
-                "supervisord:voice:voice supervisorctl -s unix:///run/s.sock stop voice:voice",
+                "supervisord:voice:voice url unix:///run/s.sock",
             ),
-            (
-                "supervisord|-c|/etc/s.conf",
-                NAMED,
-                "supervisord:bots:voice supervisorctl -c /etc/s.conf stop bots:voice",
-            ),
-            (
-                "supervisord|-n|-cs.conf",
-                NAMED,
-                "supervisord:bots:voice supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
-            ),
+            ("supervisord|-c|/etc/s.conf", NAMED, "supervisord:bots:voice file /etc/s.conf"),
+            ("supervisord|-n|-cs.conf", NAMED, "supervisord:bots:voice file /etc/sv/bot/s.conf"),
             (
                 "supervisord|--configuration=s.conf",
                 NAMED,
-                "supervisord:bots:voice supervisorctl -c /etc/sv/bot/s.conf stop bots:voice",
+                "supervisord:bots:voice file /etc/sv/bot/s.conf",
             ),
-            (
-                "supervisord|--configuration|/s.conf",
-                NAMED,
-                "supervisord:bots:voice supervisorctl -c /s.conf stop bots:voice",
-            ),
-            (PM2, "PATH=/bin", "pm2 pm2 stop NAME"),
-            (PM2, DEFAULT_HOME, "pm2:voice pm2 stop voice"),
-            (PM2, OTHER_HOME, "pm2:voice PM2_HOME=/p pm2 stop voice"),
-            (PM2, "name=all|pm_id=x;y", "pm2:all pm2 stop all"),
-            (PM2, CLUSTER, "pm2:voice pm2 stop voice"),
-            ("runsv|bot", "", "runit:bot sv down /etc/sv/bot"),
-            ("/usr/bin/runsv|other", "", "runit:other sv down other"),
-            ("s6-supervise|/etc/sv/bot/", "", "s6:bot s6-svc -d /etc/sv/bot"),
+            ("supervisord|--configuration|/s.conf", NAMED, "supervisord:bots:voice file /s.conf"),
+            (PM2, "PATH=/bin", "pm2"),
+            (PM2, DEFAULT_HOME, "pm2:voice id 3"),
+            (PM2, OTHER_HOME, "pm2:voice home /p"),
+            (PM2, "name=all|pm_id=x;y", "pm2:all"),
+            (PM2, CLUSTER, "pm2:voice id 4"),
+            ("runsv|bot", "", "runit:bot folder /etc/sv/bot"),
+            ("/usr/bin/runsv|other", "", "runit:other"),
+            ("s6-supervise|/etc/sv/bot/", "", "s6:bot folder /etc/sv/bot"),
             (
                 "/sbin/supervise-daemon|bot|--start|--pidfile|/run/bot.pid|/srv/bot/bot",
                 "",
-                "openrc:bot rc-service bot stop",
+                "openrc:bot",
             ),
         ] {
-            let found = found(args, environ).map(|(name, command)| format!("{name} {command}"));
-            assert_eq!(found.as_deref(), Some(expected), "{args} {environ}");
+            assert_eq!(found(args, environ).as_deref(), Some(expected), "{args} {environ}");
         }
     }
 

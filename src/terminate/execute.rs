@@ -76,7 +76,7 @@ pub enum TerminateEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminateLimits {
     /// The deadline of the whole start.
-    pub until: Option<Duration>,
+    pub until: Duration,
     pub reminder_interval: Duration,
 }
 
@@ -92,7 +92,7 @@ pub fn execute(
         targets.push(Target::begin(machine, conflict, stop, on_event)?);
     }
     loop {
-        let mut wake = limits.until.unwrap_or(Duration::MAX);
+        let mut wake = limits.until;
         let mut awaited = BTreeSet::new();
         let mut has_event = false;
         let mut on_step = |event| {
@@ -113,7 +113,7 @@ pub fn execute(
         if targets.is_empty() {
             return Ok(());
         }
-        if limits.until.is_some_and(|until| machine.now() >= until) {
+        if machine.now() >= limits.until {
             return Err(NotEnded::OutOfTime.into());
         }
         if has_event {

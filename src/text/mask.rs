@@ -6,8 +6,10 @@ use crate::text::printable::printable;
 
 pub(crate) const MASK: &str = "***";
 
-/// The secret halves of Telegram's tokens have this length and begin with this.
-const SECRET_LENGTH: usize = 35;
+/// The length of the secret half of a bot token.
+pub(crate) const SECRET_LENGTH: usize = 35;
+
+/// The beginning of the secret half of Telegram's tokens.
 const SECRET_START: &str = "AA";
 
 /// The fewest characters that count as a secret after a bot's id.

@@ -19,7 +19,7 @@ pub use diagnostic::Diagnostic;
 pub(crate) use excerpt::line_range;
 pub use excerpt::{Excerpt, excerpt};
 pub use json_schema::{output_schema, with_unwrapped_descriptions};
-pub(crate) use mask::MASK;
+pub(crate) use mask::{MASK, SECRET_LENGTH};
 pub use mask::{mask_secrets, sanitize, secret_spans};
 pub use printable::{is_nonprinting, printable, truncate};
 pub(crate) use quote::MAX_LINE;

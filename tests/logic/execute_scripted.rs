@@ -279,7 +279,7 @@ fn guard_with(pid: u32) -> GuardView {
 fn carry_out(script: &mut Script, plan: &Plan) -> (Result<(), ExecuteError>, Vec<TerminateEvent>) {
     let mut events = Vec::new();
     let timing = TerminateLimits {
-        until: plan.deadline().map(|time| script.now + time),
+        until: plan.deadline().map_or(Duration::MAX, |time| script.now + time),
         reminder_interval: Duration::MAX,
     };
     let outcome = execute(script, plan, timing, &mut |event| events.push(event));
@@ -440,7 +440,7 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         let mut script =
             Script { actors: BTreeMap::from([(id(10), Actor::new(5, None))]), ..Script::default() };
         let mut events = Vec::new();
-        let timing = TerminateLimits { until: Some(60 * SECOND), reminder_interval: beat };
+        let timing = TerminateLimits { until: 60 * SECOND, reminder_interval: beat };
         assert_eq!(execute(&mut script, &plan, timing, &mut |event| events.push(event)), Ok(()));
         (events, script.woken)
     };
@@ -537,7 +537,7 @@ proptest! {
         script.actors.insert(bystander, Actor::new(5, stray.map(Duration::from_secs)));
         let plan = decide(&policy, &snapshot(processes, None));
         prop_assert_eq!(plan.verdict(), Verdict::Act);
-        let until = Some(Duration::from_secs(100_000));
+        let until = Duration::from_secs(100_000);
         let limits = TerminateLimits { until, reminder_interval: Duration::MAX };
         let outcome = execute(&mut script, &plan, limits, &mut |_| {});
         prop_assert_eq!(outcome, Ok(()));

@@ -66,6 +66,14 @@ impl<'a> WaitTarget<'a> {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueueOutcome {
+    /// This start watches the guard itself.
+    First,
+    /// It has left the queue, and must scan.
+    GaveUp,
+}
+
 impl Attempt<'_> {
     pub(super) fn wait(
         &mut self,
@@ -106,31 +114,31 @@ impl Attempt<'_> {
             .ticker
             .get_or_insert_with(|| Ticker::begin(self.observer.interval(), since));
         let mut target = WaitTarget::new(plan, files, until, self.host);
-        if self.become_first(&mut target, &mut ticker)? {
-            self.watch(&mut target, &mut ticker)?;
+        match self.become_first(&mut target, &mut ticker)? {
+            QueueOutcome::First => self.watch(&mut target, &mut ticker)?,
+            QueueOutcome::GaveUp => {}
         }
         self.progress.ticker = Some(ticker);
         Ok(())
     }
 
-    /// Waits in the queue of the starts that wait for the same guard. `false`: it gave up its place
-    /// and must scan.
+    /// Waits in the queue of the starts that wait for the same guard.
     fn become_first(
         &mut self,
         target: &mut WaitTarget<'_>,
         ticker: &mut Ticker,
-    ) -> Result<bool, NotStarted> {
+    ) -> Result<QueueOutcome, NotStarted> {
         let first = self.progress.queue.take().filter(FileMutex::is_in_place);
         if target.plan.waits().any(|conflict| conflict.guard.is_none()) {
             // Leave the queue: starts behind this one may wait for another conflict.
-            return Ok(true);
+            return Ok(QueueOutcome::First);
         }
         if first.is_some() {
             self.progress.queue = first;
-            return Ok(true);
+            return Ok(QueueOutcome::First);
         }
         // Without the queue, only the order of the starts is lost.
-        let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(true) };
+        let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(QueueOutcome::First) };
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =
             target.plan.waits().find_map(|conflict| conflict.guard.as_ref()?.ticket);
@@ -153,9 +161,9 @@ impl Attempt<'_> {
         match queue.wait_until(until, self.host.poller(), &mut decide_wait)? {
             WaitEnd::Locked(first) => {
                 self.progress.queue = Some(first);
-                Ok(true)
+                Ok(QueueOutcome::First)
             }
-            WaitEnd::TimedOut | WaitEnd::GaveUp => Ok(false),
+            WaitEnd::TimedOut | WaitEnd::GaveUp => Ok(QueueOutcome::GaveUp),
             WaitEnd::Signal(signal) => Err(NotStarted::Interrupted(signal)),
         }
     }
