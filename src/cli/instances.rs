@@ -80,7 +80,7 @@ fn records(config: &Config) -> Vec<Record> {
 /// A scan for the holders of locks alone: the configuration describes one bot's processes, and not
 /// those of the others.
 pub(super) fn scan_request(config: &Config) -> ScanRequest {
-    let OwnPrograms { wrapper, library } = OwnPrograms::of_the_tool();
+    let OwnPrograms { tool_name, library_exe } = OwnPrograms::of_the_tool();
     ScanRequest {
         policy: Policy { matches: Vec::new(), ..config.policy.clone() },
         tokens: OwnTokens::default(),
@@ -90,8 +90,8 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
         cwd: None,
         variables: Vec::new(),
         command: None,
-        wrapper,
-        library,
+        tool_name,
+        library_exe,
         user: host::current_user(),
         bot_api: BotApiPeers::new(&config.settings.telegram.api_url),
         asked: None,

@@ -1,7 +1,8 @@
 //! A valid request of a start, before anything is touched.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use crate::config::settings::CheckTable;
 use crate::config::{Config, Placeholders};
@@ -26,15 +27,18 @@ use crate::sys::{clock, host};
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
 pub struct OwnPrograms {
-    pub wrapper: Option<PathBuf>,
-    /// A program that has the library in it.
-    pub library: Option<PathBuf>,
+    /// The base name of the command-line tool.
+    pub tool_name: Option<OsString>,
+    /// This executable, if it uses the library.
+    pub library_exe: Option<PathBuf>,
 }
 
 impl OwnPrograms {
     /// Those of a start by this executable, which is the tool or runs a command as the tool does.
     pub(crate) fn of_the_tool() -> OwnPrograms {
-        OwnPrograms { wrapper: env::current_exe().ok(), library: None }
+        let exe = env::current_exe().ok();
+        let tool_name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
+        OwnPrograms { tool_name, library_exe: None }
     }
 }
 
@@ -84,8 +88,8 @@ impl StartRequest {
             },
             variables: instance_name::choosing_variables(),
             command: self.command.clone(),
-            wrapper: self.programs.wrapper.clone(),
-            library: self.programs.library.clone(),
+            tool_name: self.programs.tool_name.clone(),
+            library_exe: self.programs.library_exe.clone(),
             user: self.user.clone(),
             bot_api: BotApiPeers::new(&self.config.settings.telegram.api_url),
             asked: None,

@@ -44,8 +44,8 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let claim = InProcessClaim::new(instance.clone())?;
     let command = this_program()?;
     let programs = OwnPrograms {
-        wrapper: Some(PathBuf::from(format!("monopoll{}", env::consts::EXE_SUFFIX))),
-        library: Some(command.program.clone()),
+        tool_name: Some(format!("monopoll{}", env::consts::EXE_SUFFIX).into()),
+        library_exe: Some(command.program.clone()),
     };
     let (config, command, give_up) = (config.clone(), Some(command), start_errors::give_up);
     let request = StartRequest::new(config, instance, command, tokens, programs, give_up);

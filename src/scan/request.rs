@@ -1,5 +1,6 @@
 //! The input of a scan: what to look for, how far, and the state of the start that asks.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,11 +30,11 @@ pub struct ScanRequest {
     pub cwd: Option<PathBuf>,
     /// My values of the variables that choose among bots, in their order.
     pub variables: Vec<Option<Vec<u8>>>,
-    /// This executable, if it is the command-line tool: other starts run it too and are known by
-    /// their ticket.
-    pub wrapper: Option<PathBuf>,
-    /// This executable, if it uses the library: other starts run it too.
-    pub library: Option<PathBuf>,
+    /// The base name of the command-line tool: a process that runs an executable of this name is
+    /// another start or guard, and is known by its ticket.
+    pub tool_name: Option<OsString>,
+    /// This executable, if it uses the library: a process that runs the same file is another start.
+    pub library_exe: Option<PathBuf>,
     pub user: User,
     pub bot_api: BotApiPeers,
     /// A pid to describe in any case.

@@ -210,8 +210,8 @@ impl<'a> Describer<'a> {
 
     /// Returns the living guard above a process that its marker names.
     fn guard_above(&self, pid: u32, environ: &[u8]) -> Option<EnvMarker> {
-        let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?;
-        find_by_marker::living_guard(self.proc, pid, environ, wrapper)
+        let tool_name = self.request.tool_name.as_deref()?;
+        find_by_marker::living_guard(self.proc, pid, environ, tool_name)
     }
 
     fn other_guard(&self, marker: &EnvMarker) -> OtherGuard {

@@ -26,8 +26,8 @@ const MAX_ANCESTORS: usize = 1000;
 /// new.
 pub(crate) struct MarkerSearch {
     pub(crate) lock: PathBuf,
-    /// The name of a guard's executable.
-    pub(crate) wrapper: OsString,
+    /// The base name of a guard's executable.
+    pub(crate) tool_name: OsString,
     pub(crate) me: u32,
 }
 
@@ -43,7 +43,7 @@ impl MarkerSearch {
         let marker = buffers.environ(proc, pid).and_then(marker)?;
         let is_confirmed = marker.lock == self.lock
             && marker.guard.pid != self.me
-            && is_guard(proc, marker.guard, &self.wrapper)
+            && is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
             && has_held(proc, marker.guard.pid, &self.lock);
         is_confirmed.then(|| {
@@ -61,11 +61,11 @@ pub(super) fn living_guard(
     proc: &ProcFs,
     pid: u32,
     environ: &[u8],
-    wrapper: &OsStr,
+    tool_name: &OsStr,
 ) -> Option<EnvMarker> {
     let marker = marker(environ)?;
     let is_confirmed =
-        is_guard(proc, marker.guard, wrapper) && is_below(proc, pid, marker.guard.pid);
+        is_guard(proc, marker.guard, tool_name) && is_below(proc, pid, marker.guard.pid);
     is_confirmed.then_some(marker)
 }
 
@@ -101,11 +101,11 @@ fn marker(environ: &[u8]) -> Option<EnvMarker> {
     EnvMarker::parse(OsStr::from_bytes(value))
 }
 
-fn is_guard(proc: &ProcFs, guard: ProcessId, wrapper: &OsStr) -> bool {
+fn is_guard(proc: &ProcFs, guard: ProcessId, tool_name: &OsStr) -> bool {
     let lives = proc
         .stat(guard.pid, &mut Vec::new())
         .is_ok_and(|stat| stat.start == guard.start && !matches!(stat.state, b'Z' | b'X'));
-    lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(wrapper))
+    lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(tool_name))
 }
 
 /// Returns whether a process is below a guard, which as subreaper stays above all that it started.

@@ -22,11 +22,9 @@ impl ScanRequest {
         args: &[u8],
         me: u32,
     ) -> Vec<u32> {
-        let Some(wrapper) = self.wrapper.as_deref().and_then(Path::file_name) else {
-            return Vec::new();
-        };
+        let Some(tool_name) = self.tool_name.as_deref() else { return Vec::new() };
         let first = args.split(|byte| *byte == 0).next().map(OsStr::from_bytes);
-        let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(wrapper);
+        let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(tool_name);
         if !is_named_so
             || !self.is_monopoll(proc, guard, executable(proc, guard).as_deref(), me)
             || !self.is_my_command(proc, guard, args)
@@ -36,7 +34,7 @@ impl ScanRequest {
         let mut environ = Vec::new();
         let mut is_its_own = |pid: &u32| {
             proc.read(*pid, "environ", &mut environ).is_ok()
-                && find_by_marker::living_guard(proc, *pid, &environ, wrapper)
+                && find_by_marker::living_guard(proc, *pid, &environ, tool_name)
                     .is_some_and(|marker| marker.guard.pid == guard)
         };
         children(proc, guard).into_iter().filter(|pid| is_its_own(pid)).collect()

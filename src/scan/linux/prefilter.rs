@@ -80,10 +80,10 @@ impl ScanRequest {
     /// Returns whether a process, which runs `exe`, is a start or a guard: these are known by their
     /// ticket, never by pattern or token.
     pub(super) fn is_monopoll(&self, proc: &ProcFs, pid: u32, exe: Option<&Path>, me: u32) -> bool {
-        let own = self.wrapper.as_deref().and_then(Path::file_name);
+        let tool_name = self.tool_name.as_deref();
         let program = |pid| file_behind(proc, pid, "exe");
-        own.is_some() && exe.and_then(Path::file_name) == own
-            || self.library.is_some() && program(pid).is_some_and(|it| program(me) == Some(it))
+        tool_name.is_some() && exe.and_then(Path::file_name) == tool_name
+            || self.library_exe.is_some() && program(pid).is_some_and(|it| program(me) == Some(it))
     }
 
     fn relevance_of_program(

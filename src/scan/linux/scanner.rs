@@ -214,9 +214,9 @@ impl Scanner {
     /// Returns the search for guards whose lock and record were deleted: COMMAND and what it
     /// started still carry their marker.
     fn marker_search(&self, locks: &[LockProbe<'_>]) -> Option<MarkerSearch> {
-        let wrapper = self.request.wrapper.as_deref().and_then(Path::file_name)?.to_owned();
+        let tool_name = self.request.tool_name.clone()?;
         let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
-        Some(MarkerSearch { lock: first.path(), wrapper, me: self.tree.me })
+        Some(MarkerSearch { lock: first.path(), tool_name, me: self.tree.me })
     }
 
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {

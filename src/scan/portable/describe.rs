@@ -131,11 +131,11 @@ impl<'a> Describer<'a> {
     }
 
     fn role(&self, pid: u32, exe: Option<&Path>, args: Option<&[OsString]>) -> Role {
-        let own = self.request.wrapper.as_deref().and_then(Path::file_name);
-        let is_wrapper = own.is_some() && exe.and_then(Path::file_name) == own;
-        let library = exe.zip(self.request.library.as_deref());
+        let tool_name = self.request.tool_name.as_deref();
+        let is_tool = tool_name.is_some() && exe.and_then(Path::file_name) == tool_name;
+        let library = exe.zip(self.request.library_exe.as_deref());
         let is_library = || library.is_some_and(|(exe, own)| is_same_file(exe, own));
-        if is_wrapper || is_library() {
+        if is_tool || is_library() {
             Role::Monopoll
         } else if serves_others(exe, &args.map(text).unwrap_or_default(), pid) {
             Role::ServesOthers
