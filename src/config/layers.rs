@@ -80,7 +80,9 @@ fn merge_app(lower: &mut toml::Table, upper: toml::Table) {
     for (key, value) in upper {
         match (lower.get_mut(&key), value) {
             (Some(toml::Value::Table(lower)), toml::Value::Table(upper)) => merge_app(lower, upper),
-            (_, value) => drop(lower.insert(key, value)),
+            (_, value) => {
+                lower.insert(key, value);
+            }
         }
     }
 }

@@ -119,7 +119,7 @@ fn other_guards(
             GuardedInstance::Mine | GuardedInstance::Another if is_found(process.id.pid) => {
                 return None;
             }
-            // Its command may have set variables for the bot below it.
+            // The guard's command may have set variables for the bot below it.
             GuardedInstance::Mine => own(),
             GuardedInstance::Another if candidate.evidence.contains(&Evidence::Command) => {
                 candidate.objection.clone().or_else(own)
@@ -149,7 +149,7 @@ fn against_guard(
         (None, CounterEvidence::AnotherBot(another), _) => {
             Some(Objection::Shield(Shield::AnotherBot(another)))
         }
-        // It is below itself.
+        // A guard is below itself.
         (None, CounterEvidence::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
         (None, CounterEvidence::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
         (None, CounterEvidence::Nothing, _) => limit().map(Objection::Shield),

@@ -17,11 +17,11 @@ use crate::engine::snapshot::{Caller, LockState, LockView, Snapshot};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
     Unrelated,
-    /// It is almost the same command.
+    /// The process is almost the same command.
     NearMiss(NearMissReason),
-    /// It only carries my token.
+    /// The process only carries my token.
     Suspect,
-    /// It would be a candidate, but must not be acted on.
+    /// The process would be a candidate, but must not be acted on.
     Shielded(Shield),
     Candidate {
         evidence: BTreeSet<Evidence>,
@@ -73,11 +73,12 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
 /// The evidence for one process.
 #[derive(Default)]
 struct EvidenceSet {
-    /// Each with the limit that it is beyond, if that only refuses the start.
+    /// Each kind of evidence, with the limit that the process is beyond, if that only refuses the
+    /// start.
     evidence: BTreeMap<Evidence, Option<Shield>>,
-    /// Patterns that it matches, whose limit it may be beyond.
+    /// The patterns that match the process, which may be beyond their limits.
     in_doubt: BTreeMap<Evidence, Option<Shield>>,
-    /// The limits of patterns that it matches and is beyond.
+    /// The limits of matching patterns that the process is beyond.
     out_of_reach: BTreeSet<Shield>,
 }
 
@@ -89,7 +90,9 @@ impl EvidenceSet {
         {
             match (holds, shield::limit(process, me, user, container)) {
                 (Truth::False | Truth::Unknown, _) => {}
-                (Truth::True, None) => drop(found.evidence.insert(evidence, None)),
+                (Truth::True, None) => {
+                    found.evidence.insert(evidence, None);
+                }
                 (Truth::True, Some(limit @ (Shield::UnknownUser | Shield::UnknownContainer))) => {
                     found.in_doubt.insert(evidence, Some(limit));
                 }
@@ -101,7 +104,9 @@ impl EvidenceSet {
                         found.evidence.insert(evidence, Some(limit));
                     }
                 }
-                (Truth::True, Some(limit)) => drop(found.out_of_reach.insert(limit)),
+                (Truth::True, Some(limit)) => {
+                    found.out_of_reach.insert(limit);
+                }
             }
         }
         found
@@ -111,7 +116,7 @@ impl EvidenceSet {
         self.evidence.is_empty() && self.in_doubt.is_empty() && self.out_of_reach.is_empty()
     }
 
-    /// Applies the table of evidence: the strongest evidence for, against what speaks against.
+    /// Applies the table of evidence: the strongest evidence, then the counter-evidence.
     fn weigh(mut self, process: &Process, against: &CounterEvidence) -> Classification {
         let is_proven = self.evidence.contains_key(&Evidence::Lock)
             || self.evidence.contains_key(&Evidence::Token);
@@ -138,7 +143,7 @@ impl EvidenceSet {
             let limit = out_of_reach.pop_first();
             return limit.map_or(Classification::Unrelated, Classification::Shielded);
         }
-        // One kind of evidence that reaches it is enough.
+        // Evidence of one kind, within its limit, is enough.
         let limits: Option<Vec<&Shield>> = evidence.values().map(Option::as_ref).collect();
         let limit = limits.and_then(|limits| limits.into_iter().next().cloned());
         let doubt = || match against {

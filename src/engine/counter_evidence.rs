@@ -17,21 +17,21 @@ pub enum CounterEvidence {
 /// Proof that a process is another bot's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnotherBot {
-    /// It carries the token of a bot that I do not have, and none of mine.
+    /// The process carries the token of a bot that I do not have, and none of mine.
     Token(BotId),
-    /// It is below a living guard of this instance, and both instances have a name.
+    /// The process is below a living guard of this instance, and both instances have a name.
     Guard(String),
 }
 
 /// A reason to doubt that a process is my bot, each with what would settle it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Doubt {
-    /// It carries this bot's token as well as mine.
+    /// The process carries this bot's token as well as mine.
     AlsoAnotherToken(BotId),
-    /// It carries this bot's token, and I have none.
+    /// The process carries this bot's token, and I have none.
     NoTokenOfMine(BotId),
-    /// It is below a guard of this instance, and my own name is only a guess, or the same with
-    /// another lock.
+    /// The process is below a guard of this instance, and my own name is only a guess, or the same
+    /// with another lock.
     BelowGuard(String),
     /// This variable, which chooses among bots, has another value.
     Variable(&'static str),
@@ -86,7 +86,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable));
     }
-    // What a guard runs is below it, and in its record.
+    // The program of a guard is below it, and in its record.
     if process.role != Role::Monopoll
         && me.bots >= 2
         && has_several_bots(me, process)
@@ -121,7 +121,7 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Cou
         (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::True => {
             None
         }
-        // It might be asked to end, and not signaled.
+        // The guard might be asked to end, but not signaled.
         (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::Unknown => {
             Some(doubt())
         }

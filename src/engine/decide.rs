@@ -121,7 +121,7 @@ enum ManagerAwareness {
 
 impl Wanted {
     /// Returns the manager that would start an unguarded conflict again, unless the rule knows of
-    /// it. One that cannot be asked may.
+    /// it. A manager that cannot be asked may.
     fn unexpected_manager<'a>(&self, found: &'a ConflictTree) -> Option<&'a ManagedBy> {
         // A watcher in the tree ends with it.
         let ids = || found.root.iter().chain(&found.tree).map(|process| process.id.pid);

@@ -16,13 +16,13 @@ use crate::engine::token::{MyToken, TokenPlace};
 /// Evidence that a process is a candidate, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
-    /// It has the lock.
+    /// The process has the lock.
     Lock,
-    /// It meets the match entry with this index.
+    /// The process meets the match entry with this index.
     Match(usize),
-    /// It is the same command in the same place.
+    /// The process is the same command in the same place.
     Command,
-    /// It carries my bot token.
+    /// The process carries my bot token.
     Token,
 }
 

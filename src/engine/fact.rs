@@ -41,7 +41,7 @@ pub enum Truth {
 }
 
 impl Truth {
-    /// Returns whether both hold; one that does not hold settles it, whatever the other is.
+    /// Returns whether both hold; a single false settles that, whatever the other is.
     #[must_use]
     pub fn and(self, other: Truth) -> Truth {
         match (self, other) {

@@ -47,7 +47,7 @@ pub enum ContainerEngine {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SupervisordProgram {
-    /// Its group; a program that is in none has one of its own name.
+    /// Its group; a program without a group has one of its own name.
     pub group: String,
     pub name: String,
     pub address: SupervisordAddress,
@@ -58,7 +58,7 @@ pub enum SupervisordAddress {
     Url(String),
     /// A configuration file.
     File(String),
-    /// The one that supervisorctl finds by itself.
+    /// The address that supervisorctl finds by itself.
     Default,
 }
 

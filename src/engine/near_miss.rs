@@ -10,9 +10,9 @@ use crate::engine::snapshot::Caller;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NearMissReason {
     Command(CommandDifference),
-    /// It is the same command, run by this user.
+    /// The process is the same command, run by this user.
     OtherUser(String),
-    /// It runs in my folder, and is connected to the Bot API.
+    /// The process runs in my folder, and is connected to the Bot API.
     Connected,
 }
 

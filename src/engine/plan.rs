@@ -23,7 +23,7 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<Shielded>,
-    /// Processes that only look related: they have this bot's token.
+    /// Processes that only have this bot's token.
     pub suspects: Vec<Process>,
     /// Processes that are almost the same command.
     pub near_misses: Vec<NearMiss>,
@@ -128,7 +128,7 @@ impl Conflict {
 
     /// Returns the strongest evidence.
     pub fn found_by(&self) -> Evidence {
-        // Without any, it would be no conflict; the lock is what is never ignored.
+        // A conflict has at least one kind of evidence; the lock alone is never ignored.
         self.evidence.iter().min().copied().unwrap_or(Evidence::Lock)
     }
 

@@ -75,7 +75,7 @@ impl Policy {
         };
         let rule = |rule: &Rule| Rule {
             action: match rule.action {
-                // It stays in its place, as it may stand before a rule that forbids.
+                // The rule stays in its place, as it may stand before a rule that forbids.
                 Action::Graceful | Action::Force => action,
                 Action::Refuse | Action::Wait => Action::Refuse,
                 // A process that a start ignores is not to be stopped either.

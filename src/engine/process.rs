@@ -203,7 +203,7 @@ pub struct OtherGuard {
 pub enum GuardedInstance {
     /// Mine: it has one of my locks, or the name of my bot.
     Mine,
-    /// Another one, which may have my name, and other locks.
+    /// Another instance, which may have the same name and other locks.
     Another,
 }
 

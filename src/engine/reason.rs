@@ -62,11 +62,11 @@ pub enum RefusalCause {
     HolderIgnored,
     /// It, or a process below it, must not be touched.
     Shielded { shield: Shield, permission: Permission },
-    /// It may be another bot's.
+    /// The conflict may be another bot's.
     InDoubt(Doubt),
     /// This manager would start it again.
     Supervised(ManagedBy),
-    /// Its guard has a newer ticket.
+    /// The guard of the conflict has a newer ticket.
     NewerStart,
     /// The holder of the lock cannot be identified, and so not be ended.
     HolderUnidentified,
@@ -80,7 +80,7 @@ pub enum RefusalCause {
     NotPermitted { pid: u32, owner: Option<String> },
     /// This system has no signal that asks another program to end.
     OnlyForceEnds,
-    /// It was ended often enough, and came back each time.
+    /// The conflict was ended often enough, and came back each time.
     ComesBack { restarted_by: Restarter },
 }
 

@@ -72,7 +72,7 @@ fn against_ending(
         return Some(RefusalCause::NewerStart);
     }
     match (&found.root, &found.guard) {
-        // It can only be asked, and it knows its tree itself.
+        // The guard can only be asked, and knows its tree itself.
         (None, Some(_)) => return None,
         (None, None) => return Some(RefusalCause::HolderUnidentified),
         (Some(_), _) => {}

@@ -10,21 +10,21 @@ use crate::engine::snapshot::Caller;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shield {
     Myself,
-    /// It started monopoll, directly or not.
+    /// The process started monopoll, directly or not.
     Ancestor,
     /// monopoll started it.
     Descendant,
-    /// It is PID 1 of its PID namespace.
+    /// The process is PID 1 of its PID namespace.
     Init,
     Kernel,
-    /// Its relation to monopoll cannot be read.
+    /// The process's relation to monopoll cannot be read.
     UnknownRelation,
     AnotherBot(AnotherBot),
     OtherUser(String),
-    /// Its user cannot be read.
+    /// The process's user cannot be read.
     UnknownUser,
     OtherContainer(String),
-    /// Its container cannot be read.
+    /// The process's container cannot be read.
     UnknownContainer,
 }
 

@@ -30,7 +30,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Returns whether the lock is taken, as far as is known, by none of the processes.
+    /// Returns whether the lock may be held, but by none of the known processes.
     pub fn is_holder_unidentified(&self, lock: &LockView) -> bool {
         match &lock.state {
             LockState::Free | LockState::Mine => false,
@@ -96,7 +96,7 @@ pub struct LockView {
 pub enum LockState {
     Free,
     Mine,
-    /// These processes, as far as they can be seen; if there are none, it cannot be identified.
+    /// The visible holders; without any, the holder cannot be identified.
     Held(Vec<u32>),
     Unknown,
 }

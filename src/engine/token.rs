@@ -89,7 +89,7 @@ pub struct CarriedTokens {
     pub mine: Fact<MyToken>,
     /// A bot that this start has no token of.
     pub other: Fact<Option<BotId>>,
-    /// The number of different bots, as far as can be seen.
+    /// The number of different bots whose tokens are visible.
     pub count: usize,
 }
 
@@ -98,9 +98,9 @@ pub struct CarriedTokens {
 pub enum MyToken {
     /// My bot is not known.
     NotLookedFor,
-    /// It carries none that can be seen.
+    /// The process carries none that can be seen.
     NotSeen,
-    /// It carries mine.
+    /// The process carries mine.
     Seen(TokenPlace),
 }
 

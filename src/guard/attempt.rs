@@ -38,7 +38,7 @@ const OUTDATED: Duration = Duration::from_millis(50);
 pub(super) struct StartMutexes {
     /// Held until the child runs.
     _start: FileMutex,
-    /// Held by the first start that waits for a guard; released after the other one.
+    /// Held by the first start that waits for a guard; released after the start mutex.
     _queue: Option<FileMutex>,
 }
 

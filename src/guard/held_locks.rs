@@ -22,9 +22,9 @@ pub struct HeldLocks {
 pub(super) enum LockFileCheck {
     InPlace,
     Retaken,
-    /// One was replaced, and another process holds the new file.
+    /// A lock file was replaced, and another process holds the new one.
     Contested,
-    /// One was deleted, and its folder cannot be used.
+    /// A lock file was deleted, and its folder cannot be used.
     Failed(Error),
 }
 

@@ -49,7 +49,7 @@ pub type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockCheckOutcome {
     Held,
-    /// Another guard holds it now, and `on_lost` says to stop.
+    /// Another guard holds a lock now, and `on_lost` says to stop.
     Lost,
 }
 
@@ -59,9 +59,9 @@ enum HoldState {
     Contested {
         since: Duration,
     },
-    /// Their folder cannot be used.
+    /// The folder of a lock cannot be used.
     Unusable,
-    /// Another guard holds one for good, and `on_lost` was applied.
+    /// Another guard holds a lock for good, and `on_lost` was applied.
     Lost,
 }
 

@@ -179,7 +179,7 @@ impl ExistingLock {
 
 /// The locks of one start: all of them or none.
 pub(crate) enum LockHandles {
-    /// None is held; the index of the lock that was just refused.
+    /// No lock is held; the index of the lock that was just refused.
     Open(Vec<LockFile>, Option<usize>),
     Held(Vec<HeldLock>),
 }

@@ -34,7 +34,8 @@ pub struct OwnPrograms {
 }
 
 impl OwnPrograms {
-    /// Those of a start by this executable, which is the tool or runs a command as the tool does.
+    /// Returns the programs of a start by this executable, which is the tool or runs a command as
+    /// the tool does.
     pub(crate) fn of_the_tool() -> OwnPrograms {
         let exe = env::current_exe().ok();
         let tool_name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);

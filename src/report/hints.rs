@@ -21,10 +21,10 @@ use crate::text::sanitize;
 /// The command that shows all hints.
 const MORE: &str = "`monopoll plan -- …` shows details";
 
-/// The hint about a process that only its token points at: none that starts a second poller.
+/// The hint about a process that was found by its token alone. It suggests nothing that starts a
+/// second poller.
 const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a `[[match]]` \
-    entry that finds it, and \
-                          `on_conflict` applies";
+                          entry that finds it, and `on_conflict` applies";
 
 /// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
 pub fn hint(plan: &Plan) -> Option<String> {

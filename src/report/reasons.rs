@@ -55,9 +55,8 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
             let window = humantime::format_duration(*window);
             format!(
                 "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two \
-                 starts keep ending each other; find out what starts both, then run `monopoll \
-                 stop` and \
-                 start one of them, or start neither for {window}"
+                 starts keep ending each other; find out what starts both, then run \
+                 `monopoll stop` and start one of them, or start neither for {window}"
             )
         }
         RefusalReason::Conflict => {

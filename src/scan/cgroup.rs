@@ -45,8 +45,9 @@ pub fn container(theirs: &str, own: &str) -> Option<Container> {
         .map(|(_, container)| container)
 }
 
-/// Returns what manages a process with the cgroups `theirs`, as far as one with `own` can see and
-/// stop it: of another container, not a service inside. systemd never starts scopes again.
+/// Returns the manager of a process with the cgroups `theirs` that a process with `own` can see and
+/// stop: for another container, the container and not a service inside. systemd never starts scopes
+/// again.
 pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
     let outside = containers(own).len();
@@ -245,10 +246,10 @@ mod tests {
             0::~/user.slice/libpod-@.scope/container                podman 0123456789ab
             0::/system.slice/bot.service/libpod-payload-@           systemd:bot.service
             0::~/app.slice/bot.service/libpod-payload-@ systemd-user:bot.service
-            0::/kubepods.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope kubernetes 0123456789ab
-            0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container kubernetes 0123456789ab
-            1:pids:/kubepods/besteffort/pod1/@;1:name=systemd:/kubepods/besteffort/pod1/@ kubernetes 0123456789ab
-            0::/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@ kubernetes 0123456789ab
+            0::/kubepods.slice/kubepods-burstable-pod1.slice/cri-containerd-@.scope KUBERNETES
+            0::/kubepods.slice/kubepods-pod1.slice/crio-@.scope/container KUBERNETES
+            1:pids:/kubepods/besteffort/pod1/@;1:name=systemd:/kubepods/besteffort/pod1/@ KUBERNETES
+            0::/containerd.service/kubepods-besteffort-pod1.slice:cri-containerd:@ KUBERNETES
             0::/lxc.payload.web/system.slice/bot.service            lxc web
             5:memory:/lxc/web;1:name=systemd:/lxc/web/system.slice/bot.service lxc web
             0::/systemd-nspawn%my\x2dweb.service/payload/a.service nspawn my-web
@@ -257,13 +258,15 @@ mod tests {
             let by = manager(&theirs, "0::/user.slice/user-0.slice/session-1.scope");
             let found = by.map(|by| match by {
                 ManagedBy::Container(Container { id, engine }) => {
-                    format!("{} {id}", format!("{engine:?}").to_lowercase())
+                    format!("{engine:?} {id}").to_lowercase().replace(POD, "KUBERNETES")
                 }
                 service => service.to_string(),
             });
             assert_eq!(found.as_deref(), expected, "{theirs}");
         }
     }
+
+    const POD: &str = "kubernetes 0123456789ab";
 
     #[test]
     fn other_cgroups_are_no_container() {

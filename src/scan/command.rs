@@ -38,7 +38,7 @@ pub struct Command {
 pub enum ProgramKind {
     Binary,
     /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
-    /// one that env finds.
+    /// program that env finds.
     Script(Vec<PathBuf>),
 }
 

@@ -119,8 +119,7 @@ impl PrivateFolder {
         match self.container {
             ContainerKind::Kubernetes => format!(
                 "give the Deployment `replicas: 1` and `strategy: Recreate`, or mount one volume \
-                    at \
-                 {folder} in every pod that may run this bot"
+                 at {folder} in every pod that may run this bot"
             ),
             ContainerKind::Docker | ContainerKind::Podman => format!(
                 "mount one volume there in every container that may run this bot, such as \

@@ -29,7 +29,7 @@ pub enum LockProbe<'a> {
 }
 
 impl LockProbe<'_> {
-    /// Returns whether no guard has ever held this file: it may have replaced one that was deleted.
+    /// Returns whether no guard has ever held this file: it may have replaced a deleted file.
     #[cfg_attr(
         any(not(target_os = "linux"), monopoll_portable),
         expect(dead_code, reason = "a guard that lost its lock can be found on Linux alone")

@@ -50,13 +50,13 @@ impl ScanRequest {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanScope {
-    /// Conflicts, and processes that only look related.
+    /// Conflicts, suspects and near misses.
     All,
     /// Conflicts alone: an earlier scan has found the rest.
     Conflicts,
 }
 
-/// The result of the first, quick look at a process.
+/// The result of the first, quick pass over the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relevance {
     None,

@@ -146,7 +146,7 @@ impl Command {
         }
     }
 
-    /// The same program, called `name` by whoever started it.
+    /// The same program, started under the name `name`.
     fn is_executed_as(&self, name: &Path, process: &RunningCommand<'_>) -> bool {
         let is_same_name = base_name(name) == self.target_name();
         // By its path alone: two names of one file are two programs here.

@@ -1,7 +1,7 @@
 //! The files next to a lock.
 //!
 //! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
-//! They count only as far as the kernel confirms them: garbage, or no file at all, never leads to a
+//! They count only where the kernel confirms them: garbage, or no file at all, never leads to a
 //! kill (S22).
 
 use std::io;

@@ -35,7 +35,7 @@ impl LeftBehind {
     ) -> LeftBehind {
         let is_done = status == Some(ExitStatus::Child(0));
         let pids: BTreeSet<u32> = members.iter().map(|member| member.id.pid).collect();
-        // What cannot be described is not known to be the bot.
+        // A process that cannot be described is not known to be the bot.
         let has_bot = || {
             describe_processes(request.scan_request(), pids)
                 .is_ok_and(|processes| processes.iter().any(is_bot))

@@ -146,7 +146,7 @@ fn decided_by_guard(
         Verdict::Refuse(RefusalKind::Policy) => {
             is_complete && request.policy.on_conflict == OnConflict::Refuse
         }
-        // These depend on more than the guard.
+        // These verdicts depend on more than the guard.
         Verdict::Refuse(RefusalKind::Permission | RefusalKind::TooManyTakeovers)
         | Verdict::Act
         | Verdict::Clear => false,

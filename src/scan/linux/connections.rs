@@ -17,7 +17,7 @@ use crate::sys::linux::proc_net_tcp::tcp_connections_by_file;
 use crate::sys::linux::sock_diag::tcp_connections;
 use crate::sys::peer_pattern::PeerPattern;
 
-/// A process with more open files is not looked through.
+/// A process with more open files is not scanned.
 const MAX_DESCRIPTORS: usize = 1 << 16;
 
 /// Returns whether the connections of a process matter: to tell a poller from what merely has the
@@ -130,7 +130,7 @@ struct Destinations {
     proxy: bool,
 }
 
-/// Returns where the descriptors of a process lead, as far as the first that leads to the Bot API;
+/// Returns where the descriptors of a process lead, up to the first that leads to the Bot API;
 /// `None` if they cannot all be read.
 fn destinations(proc: &ProcFs, pid: u32, sockets: &Sockets) -> Option<Destinations> {
     let descriptors = proc.descriptors(pid).ok()?;

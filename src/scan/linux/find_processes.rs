@@ -310,8 +310,12 @@ impl FirstPass {
     ) {
         match self.request.relevance(proc, pid, self.me, self.scope, buffers) {
             Relevance::None => {}
-            Relevance::Suspect => drop(found.suspects.insert(pid)),
-            Relevance::Candidate => drop(found.candidates.insert(pid)),
+            Relevance::Suspect => {
+                found.suspects.insert(pid);
+            }
+            Relevance::Candidate => {
+                found.candidates.insert(pid);
+            }
         }
         if buffers.may_run_command() {
             let started = self.request.guarded_as_mine(proc, pid, &buffers.args, self.me);

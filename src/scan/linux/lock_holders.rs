@@ -109,7 +109,7 @@ pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
 }
 
 /// Returns the processes that have the file open and locked. If one of `first` has it, others can
-/// only have inherited it, and are not looked for.
+/// only have inherited it, and are not searched.
 pub(crate) fn holders(proc: &ProcFs, file: FileId, first: &BTreeSet<u32>) -> BTreeSet<u32> {
     let known = holders_among(proc, file, first);
     if !known.is_empty() {

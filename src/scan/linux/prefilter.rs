@@ -1,4 +1,4 @@
-//! The first, quick look at each process: finds the few that are worth a description.
+//! The first, quick pass over all processes: finds the few that are worth a description.
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;

@@ -98,7 +98,7 @@ impl Scanner {
         }
         let (described, handle) =
             describe_holder(&self.tree.proc, &self.request, process.pid, self.tree.me)?;
-        // One that is just ending has lost its facts, which must have no consequences.
+        // A process that is just ending has lost its facts, which must have no consequences.
         let is_whole = described.args.known().is_some_and(|args| !args.is_empty())
             && described.tokens.other.known().is_some()
             && described.user.known().is_some()
@@ -194,7 +194,7 @@ impl Scanner {
         LockState::Held(holders.into_iter().collect())
     }
 
-    /// Returns whether a lock is free, as far as that can be seen without taking it.
+    /// Returns whether a lock seems free, without taking it.
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         self.is_free_by(&LockTable::read(), lock)
     }

@@ -118,7 +118,7 @@ fn ends_main_process(
         return Fact::Known(true);
     }
     // `ExecStart=/srv/bot/start.sh`: the shell ends with the bot that it waits for. Any other main
-    // process goes on: it started this one for somebody, as cron does.
+    // process goes on: it started this one for a user, as cron does.
     let is_launcher = |launchers: &Vec<Launcher>| launchers.iter().any(|it| it.id.pid == main_pid);
     match process.launchers.holds(is_launcher).known() {
         Some(true) => read("cmdline").map(|args| is_shell(&strings(&args))).into(),

@@ -51,7 +51,7 @@ impl TreeReader {
         known: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
     ) -> Vec<Member> {
-        // One that is not pinned may be alive all the same.
+        // A process that is not pinned may be alive all the same.
         let has_ended = |id| pinned.get(id).is_some_and(ProcessHandle::has_ended);
         let known: BTreeSet<ProcessId> =
             known.iter().copied().filter(|id| !has_ended(*id)).collect();

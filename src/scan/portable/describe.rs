@@ -36,7 +36,7 @@ impl<'a> Describer<'a> {
     pub(super) fn describe(&self, pid: u32, holds_lock: Fact<bool>) -> Option<Process> {
         let id = self.table.id(pid)?;
         let seen = self.table.process(pid)?;
-        // A command line without any argument is one that may not be read.
+        // An empty command line is a command line that may not be read.
         let args = Some(seen.cmd()).filter(|args| !args.is_empty());
         let exe = seen.exe().filter(|path| !path.as_os_str().is_empty());
         let cwd = seen.cwd().filter(|path| !path.as_os_str().is_empty());
@@ -117,7 +117,7 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// An empty environment is one that may not be read.
+    /// An empty `environ` means an environment that may not be read.
     fn tokens(
         &self,
         args: Option<&[OsString]>,

@@ -48,8 +48,12 @@ pub(super) fn find_processes(
         match relevance {
             Relevance::None => {}
             Relevance::Suspect if scope == ScanScope::Conflicts => {}
-            Relevance::Suspect => drop(suspects.insert(pid)),
-            Relevance::Candidate => drop(candidates.insert(pid)),
+            Relevance::Suspect => {
+                suspects.insert(pid);
+            }
+            Relevance::Candidate => {
+                candidates.insert(pid);
+            }
         }
         seen.insert(pid, process);
     }
