@@ -224,8 +224,9 @@ fn doubt(doubt: &Doubt) -> String {
              `instance`, {by_hand}"
         ),
         Doubt::NoTokenOfMine(bot) => format!(
-            "it carries the token of bot {bot}, and this command has no token; set this bot's token \
-             here too: in `BOT_TOKEN`, in `.env`, or in another variable that `token_env` names"
+            "it carries the token of bot {bot}, and this command has no token; set this bot's \
+             token here too: in `BOT_TOKEN`, in `.env`, or in another variable that \
+             `token_env` names"
         ),
         Doubt::BelowGuard(instance) => format!(
             "it belongs to the guard of an instance {instance} with another lock; if it is the \

@@ -55,7 +55,7 @@ impl ScanRequest {
     }
 }
 
-/// Returns COMMAND of `monopoll … run … -- COMMAND`; without `--`, it follows `run` and its options.
+/// Returns COMMAND of `monopoll … run … -- COMMAND`; without `--`, it follows the options of `run`.
 fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
     let words: Vec<&[u8]> = args.strip_suffix(&[0])?.split(|byte| *byte == 0).collect();
     let run = words.iter().position(|word| *word == b"run")?;
