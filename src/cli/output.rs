@@ -13,7 +13,7 @@ use crate::error::{Error, ExitStatus};
 use crate::guard::start_request::StartRequest;
 use crate::report::{Context, plan_json};
 use crate::sys::{clock, host};
-use crate::text::{Paint, mask_secrets};
+use crate::text::{Paint, mask_secrets, short_command_line};
 
 /// The stream of a plan, and the meaning of its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +94,19 @@ pub(super) fn context<'a>(
 ) -> Context<'a> {
     Context {
         instance: request.instance.to_string(),
+        command: typed_command(request),
         profile: request.config.profile.clone(),
         purpose: request.config.policy.purpose,
         host: host::host_name(),
         now_wall: clock::WallClock::now(),
         origin,
     }
+}
+
+/// COMMAND as it is typed, shortened.
+pub(super) fn typed_command(request: &StartRequest) -> Option<String> {
+    const WIDTH: usize = 80;
+    request.command.as_ref().map(|command| short_command_line(&command.text(), WIDTH))
 }
 
 pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error> {

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
-use crate::cli::output::PlanOutput;
+use crate::cli::output::{self, PlanOutput};
 use crate::cli::{Common, plan_command, prepare, start_messages};
+use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start;
 use crate::guard::start_request::Cancellation;
-use crate::report;
+use crate::report::{self, hints};
 use crate::supervise::run_child;
 
 #[derive(Debug, Args)]
@@ -37,10 +38,13 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
     let request = prepare::request(common, args.command)?;
     let command = request.required_command()?;
     request.require_script()?;
-    let mut printer = start_messages::ProgressPrinter::new(request.config.settings.log.format);
+    let mut printer = start_messages::ProgressPrinter::new(&request);
     let acquired =
         start::start(&request, Cancellation::Signals, &mut printer).map_err(|not_started| {
-            let hint = not_started.plan().and_then(report::hints::hint);
+            let command = output::typed_command(&request);
+            let hint = not_started
+                .plan()
+                .and_then(|plan| hints::hint(plan, Purpose::Start, command.as_deref()));
             hint.into_iter()
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tracing::{Level, debug, info, warn};
 
+use crate::cli::output;
 use crate::cli::start_activity::{LastAction, OtherProcess, StartActivity};
 use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
@@ -46,11 +47,13 @@ pub(super) struct ProgressPrinter {
     waiting_since: Option<Duration>,
     /// The conflicts whose wait was already reported.
     announced: BTreeSet<Option<u32>>,
+    /// COMMAND as it is typed.
+    command: Option<String>,
 }
 
 impl ProgressPrinter {
-    pub(super) fn new(format: LogFormat) -> ProgressPrinter {
-        let line = match format {
+    pub(super) fn new(request: &StartRequest) -> ProgressPrinter {
+        let line = match request.config.settings.log.format {
             LogFormat::Text if tracing::enabled!(Level::INFO) => TerminalLine::possible(),
             LogFormat::Text | LogFormat::Json => None,
         };
@@ -59,6 +62,7 @@ impl ProgressPrinter {
             activity: StartActivity::Idle,
             waiting_since: None,
             announced: BTreeSet::new(),
+            command: output::typed_command(request),
         }
     }
 }
@@ -119,7 +123,7 @@ impl Observer for ProgressPrinter {
             StartEvent::Clear(plan) => {
                 self.activity = StartActivity::Idle;
                 self.draw(now);
-                for line in not_touched::lines(plan) {
+                for line in not_touched::lines(plan, self.command.as_deref()) {
                     warn!("{line}");
                 }
             }

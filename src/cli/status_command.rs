@@ -143,6 +143,7 @@ fn all(
     let hidden = before - statuses.len();
     let context = Context {
         instance: String::new(),
+        command: None,
         profile: config.profile.clone(),
         purpose: Purpose::Start,
         host: host::host_name(),

@@ -11,6 +11,8 @@ use crate::cli::{Common, dry_run, plan_command, prepare, start_messages};
 use crate::engine::action::OnConflict;
 use crate::engine::ladder::StopMode;
 use crate::engine::plan::{Conflict, Plan};
+use crate::engine::policy::Purpose;
+use crate::engine::process::Launcher;
 use crate::engine::reason::{RefusalKind, Verdict};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
@@ -19,7 +21,8 @@ use crate::guard::start;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
 use crate::report::manager_remedy::remedy;
-use crate::report::{not_touched, reasons, trace};
+use crate::report::{hints, not_touched, reasons, trace};
+use crate::scan::machine;
 use crate::text::printable;
 
 #[derive(Debug, Args)]
@@ -69,12 +72,13 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let mut stop = StopPrinter::new(common, &request);
     match plan.verdict() {
         Verdict::Clear if !ever_started => {
-            stop.note_clear(&plan);
+            stop.on_event(&StartEvent::Clear(&plan));
             return stop.print_end(&plan);
         }
         Verdict::Refuse(refusal) if !ever_started => {
             print_document(common, &request, &plan)?;
-            return Err(refused(&request, refusal, &reasons::plan_reason(&plan)));
+            let why = reasons::plan_reason(&plan);
+            return Err(with_hint(refused(&request, refusal, &why), &request, &plan));
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {}
     }
@@ -84,7 +88,12 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
         Err(not_started) => {
             let seen = stop.plan.as_ref().or(not_started.plan()).unwrap_or(&plan);
             print_document(common, &request, seen)?;
-            Err(not_stopped(&request, not_started))
+            let refused_plan = not_started.plan().cloned();
+            let error = not_stopped(&request, not_started);
+            Err(match &refused_plan {
+                Some(plan) => with_hint(error, &request, plan),
+                None => error,
+            })
         }
     }
 }
@@ -109,19 +118,30 @@ struct StopPrinter<'a> {
     plan: Option<Plan>,
     /// The supervisors that may start an ended process again.
     managers: BTreeSet<(String, String)>,
+    /// The processes that may have started an ended process, and may start it again.
+    launchers: Vec<Launcher>,
     /// The processes that a rule leaves alone.
-    ignored: Vec<u32>,
+    ignored: Vec<String>,
+    /// COMMAND as it is typed.
+    command: Option<String>,
 }
 
 impl<'a> StopPrinter<'a> {
     fn new(common: &'a Common, request: &'a StartRequest) -> StopPrinter<'a> {
-        let (plan, managers, ignored) = (None, BTreeSet::new(), Vec::new());
-        StopPrinter { common, request, plan, managers, ignored }
+        StopPrinter {
+            common,
+            request,
+            plan: None,
+            managers: BTreeSet::new(),
+            launchers: Vec::new(),
+            ignored: Vec::new(),
+            command: output::typed_command(request),
+        }
     }
 
     fn note_clear(&mut self, plan: &Plan) {
         self.plan.get_or_insert_with(|| plan.clone());
-        self.ignored = plan.conflicts.iter().filter_map(Conflict::pid).collect();
+        self.ignored = plan.conflicts.iter().map(reasons::name).collect();
     }
 
     fn note_acting(&mut self, plan: &Plan) {
@@ -129,6 +149,11 @@ impl<'a> StopPrinter<'a> {
         let managers =
             plan.conflicts_to_end().filter_map(|conflict| conflict.root.as_ref()?.manager());
         self.managers.extend(managers.map(|by| (by.to_string(), remedy(by))));
+        for launcher in plan.conflicts_to_end().filter_map(Conflict::launcher) {
+            if !self.launchers.contains(launcher) {
+                self.launchers.push(launcher.clone());
+            }
+        }
     }
 
     fn print_end(&self, first: &Plan) -> Result<ExitStatus, Error> {
@@ -149,12 +174,20 @@ impl<'a> StopPrinter<'a> {
 
     fn print_result(&self, has_acted: bool) -> Result<(), Error> {
         let instance = &self.request.instance;
-        for pid in &self.ignored {
-            print(&format!("{instance}: a rule ignores pid {pid}; not stopped"))?;
+        for ignored in &self.ignored {
+            print(&format!("{instance}: a rule ignores {ignored}; it keeps running"))?;
         }
         for (manager, remedy) in &self.managers {
             let (manager, remedy) = (printable(manager), printable(remedy));
             print(&format!("{instance}: {manager} may restart it; {remedy}"))?;
+        }
+        let lives = |it: &&Launcher| machine::process_id(it.id.pid) == Some(it.id);
+        for Launcher { id, command } in self.launchers.iter().filter(lives) {
+            let command = printable(command);
+            print(&format!(
+                "{instance}: its launcher `{command}` (pid {}) may restart it; stop that first",
+                id.pid
+            ))?;
         }
         print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
         Ok(())
@@ -179,7 +212,7 @@ impl Observer for StopPrinter<'_> {
             }
             StartEvent::Clear(plan) => {
                 self.note_clear(plan);
-                let lines = not_touched::lines(plan).into_iter();
+                let lines = not_touched::lines(plan, self.command.as_deref()).into_iter();
                 lines.map(|line| format!("warning: {line}")).collect()
             }
         };
@@ -218,6 +251,11 @@ fn not_stopped(request: &StartRequest, stop: NotStarted) -> Error {
         }
         NotStarted::Failed(error) => error,
     }
+}
+
+fn with_hint(error: Error, request: &StartRequest, plan: &Plan) -> Error {
+    let command = output::typed_command(request);
+    hints::hint(plan, Purpose::Stop, command.as_deref()).into_iter().fold(error, Error::with_hint)
 }
 
 fn refused(request: &StartRequest, refusal: RefusalKind, why: &str) -> Error {

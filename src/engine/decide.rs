@@ -91,7 +91,7 @@ fn decision(
     if wanted.action == Action::Wait && policy.timeouts.wait.is_over(snapshot.waited) {
         wanted.action = policy.after_wait.into();
         if wanted.action == Action::Refuse {
-            return Err((RefusalCause::WaitedTooLong, wanted.decided_by));
+            return Err((RefusalCause::WaitedTooLong(policy.timeouts.wait), wanted.decided_by));
         }
     }
     if let Some(manager) = wanted.unexpected_manager(found)

@@ -7,7 +7,7 @@ use crate::engine::counter_evidence::CounterEvidence;
 use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, Stop};
 use crate::engine::near_miss::NearMissReason;
-use crate::engine::process::Process;
+use crate::engine::process::{Launcher, Process};
 use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason, Verdict};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::{GuardView, LockView};
@@ -138,6 +138,13 @@ impl Conflict {
 
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.root.iter().chain(&self.tree)
+    }
+
+    /// Returns the process that may have started it and may start it again, where it has neither a
+    /// guard nor a manager.
+    pub fn launcher(&self) -> Option<&Launcher> {
+        let root = self.root.as_ref().filter(|_| self.guard.is_none())?;
+        if root.manager().is_some() { None } else { root.launchers.known()?.first() }
     }
 
     pub fn command(&self) -> ConflictCommand<'_> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::counter_evidence::Doubt;
+use crate::engine::ladder::WaitLimit;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
@@ -56,8 +57,8 @@ pub enum RefusalCause {
     /// A rule that does not kill depends on an unknown fact. It must not be skipped for one that
     /// might kill.
     UndecidableRule,
-    /// `timeouts.wait` has run out, and `after_wait` refuses the start.
-    WaitedTooLong,
+    /// This `timeouts.wait` has run out, and `after_wait` refuses the start.
+    WaitedTooLong(WaitLimit),
     /// A rule ignores it, but it has the lock.
     HolderIgnored,
     /// It, or a process below it, must not be touched.
@@ -126,7 +127,7 @@ impl RefusalCause {
             RefusalCause::PolicyRefuses
             | RefusalCause::RuleForbidsEnding
             | RefusalCause::UndecidableRule
-            | RefusalCause::WaitedTooLong
+            | RefusalCause::WaitedTooLong(_)
             | RefusalCause::HolderIgnored
             | RefusalCause::Shielded { permission: Permission::Granted, .. }
             | RefusalCause::InDoubt(

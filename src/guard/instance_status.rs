@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::instance::NameSource;
 use crate::engine::plan::{Conflict, Plan};
-use crate::engine::process::{Process, ProcessId, Role};
+use crate::engine::process::{OtherGuard, Process, ProcessId, Role};
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::state::record::{HostProcess, Record, RecordStage};
-use crate::text::quote;
+use crate::text::{quote, sanitize, shell_quote, short_command_line};
 
 #[derive(Debug, Clone)]
 pub struct InstanceStatus {
@@ -41,7 +42,8 @@ pub enum InstanceState {
     Stopped,
     /// No guard, but a process that a start would find.
     Unguarded,
-    /// The holder of the lock is not a guard of this instance, or the state cannot be read.
+    /// The holder of the lock is not a guard of this instance, the bot runs under the guard of
+    /// another one, or the state cannot be read.
     Unknown,
 }
 
@@ -115,11 +117,14 @@ impl InstanceStatus {
                 (InstanceState::Unknown, None)
             }
             (None, _) if plan.conflicts.is_empty() => (InstanceState::Stopped, None),
+            (None, _) if plan.conflicts.iter().all(|it| guard_elsewhere(it).is_some()) => {
+                (InstanceState::Unknown, None)
+            }
             (None, _) => (InstanceState::Unguarded, None),
         };
         let doubt = (state == InstanceState::Unknown).then(|| match &other {
             Some(other) => held_by(other),
-            None => doubt(&plan),
+            None => doubt(instance, &plan),
         });
         let mine = |record: &&Record| record.holder.pid_namespace == me.pid_namespace;
         let child =
@@ -169,9 +174,11 @@ impl InstanceStatus {
         None
     }
 
-    /// Returns the conflicts without the lock, which run next to any guard.
+    /// Returns the conflicts without the lock and without a guard of another instance, which run
+    /// next to any guard.
     pub fn unguarded(&self) -> impl Iterator<Item = &Conflict> {
-        self.plan.iter().flat_map(|plan| &plan.conflicts).filter(|conflict| !conflict.holds_lock())
+        let conflicts = self.plan.iter().flat_map(|plan| &plan.conflicts);
+        conflicts.filter(|it| !it.holds_lock() && guard_elsewhere(it).is_none())
     }
 }
 
@@ -191,13 +198,34 @@ fn holders(plan: &Plan) -> impl Iterator<Item = &Process> {
         .filter_map(|conflict| conflict.root.as_ref())
 }
 
+/// Returns the process of a conflict that runs under a living guard with another lock.
+fn guard_elsewhere<'a>(conflict: &'a Conflict) -> Option<(&'a Process, &'a OtherGuard)> {
+    let root = conflict.root.as_ref()?;
+    let below = |process: &'a Process| Some((process, process.guard.known()?.as_ref()?));
+    match root.role {
+        // It is the guard of another lock.
+        Role::Monopoll => {
+            let mut members = conflict.tree.iter().filter_map(below);
+            members.find(|(_, guard)| guard.process == root.id)
+        }
+        Role::Program | Role::ServesOthers => below(root),
+    }
+}
+
 /// Says which other instance holds the lock.
 pub(crate) fn held_by(other: &Record) -> String {
     let (instance, pid) = (quote(&other.instance), other.holder.process.pid);
     format!("its lock is held by instance {instance} (guard pid {pid})")
 }
 
-fn doubt(plan: &Plan) -> String {
+fn doubt(instance: &str, plan: &Plan) -> String {
+    let is_taken =
+        plan.locks.iter().any(|lock| matches!(lock.state, LockState::Held(_) | LockState::Unknown));
+    if let Some((process, guard)) = plan.conflicts.iter().find_map(guard_elsewhere)
+        && !is_taken
+    {
+        return runs_under(process, guard, instance);
+    }
     match holders(plan).next() {
         Some(Process { role: Role::Monopoll, id, .. }) => {
             format!("pid {} holds its lock and is the guard of another instance", id.pid)
@@ -205,4 +233,31 @@ fn doubt(plan: &Plan) -> String {
         Some(root) => format!("pid {} holds its lock and is not a guard", root.id.pid),
         None => "its lock is held, but the holder cannot be identified".to_owned(),
     }
+}
+
+/// Says which guard has the bot, and how to ask about that instance.
+fn runs_under(process: &Process, guard: &OtherGuard, mine: &str) -> String {
+    const WIDTH: usize = 80;
+    let command = process.args.known().filter(|args| !args.is_empty());
+    let pid = process.id.pid;
+    let bot = command.map_or_else(
+        || format!("pid {pid}"),
+        |args| format!("`{}` (pid {pid})", short_command_line(args, WIDTH)),
+    );
+    let (name, guard_pid) = (sanitize(&guard.instance), guard.process.pid);
+    if guard.instance == mine {
+        return format!(
+            "{bot} runs under its guard (pid {guard_pid}) with another lock; use the same \
+             `lock.paths`"
+        );
+    }
+    let token = match guard.name_source {
+        NameSource::Token => "set its token here, or ",
+        NameSource::Given | NameSource::Command => "",
+    };
+    format!(
+        "{bot} runs under the guard of {name} (pid {guard_pid}); {token}see `monopoll --instance \
+         {} status`",
+        shell_quote(&name)
+    )
 }

@@ -47,7 +47,7 @@ impl Observer for EventObserver<'_> {
                 info!(pid, "{instance}: the conflict has ended");
             }
             StartEvent::Clear(plan) => {
-                for line in not_touched::lines(plan) {
+                for line in not_touched::lines(plan, None) {
                     warn!("{instance}: {line}");
                 }
             }

@@ -34,7 +34,7 @@ pub(super) fn lines(
     }
     if let Some(manager) = conflict.root.as_ref().and_then(Process::manager) {
         line("managed", managed_by(manager));
-    } else if let Some(launcher) = first_launcher(conflict) {
+    } else if let Some(launcher) = launcher(conflict) {
         line("launcher", launcher);
     }
     if !conflict.tree.is_empty() {
@@ -57,9 +57,8 @@ pub(super) fn managed_by(manager: &ManagedBy) -> String {
 }
 
 /// The process that may restart an unguarded conflict.
-fn first_launcher(conflict: &Conflict) -> Option<String> {
-    let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
-    let launcher = root.launchers.known()?.first()?;
+fn launcher(conflict: &Conflict) -> Option<String> {
+    let launcher = conflict.launcher()?;
     Some(format!(
         "`{}` (pid {}); if it restarts the process, stop it first, where it was started",
         sanitize(&launcher.command),

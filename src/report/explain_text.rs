@@ -4,7 +4,7 @@ use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
 use crate::engine::process::Process;
 use crate::report::{
-    Context, condition_facts, conflict_text, explain_sentence, format, reasons, verdicts,
+    Context, condition_facts, conflict_text, explain_sentence, format, reasons, typed, verdicts,
 };
 use crate::text::{Paint, Style, count, printable, sanitize};
 
@@ -19,7 +19,8 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
     let instance = format::instance(context, paint);
     if all.is_empty() {
         return format!(
-            "{instance}: no candidates. `monopoll explain PID` explains any other process.\n"
+            "{instance}: no candidates. {} explains any other process.\n",
+            typed("explain PID", context.command.as_deref())
         );
     }
     let processes = count(all.len(), "process", "processes");
@@ -31,7 +32,8 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
         let line = format!("{pid}  {command}\n   it {predicate}.\n");
         text.push_str(&line);
     }
-    text + "\n`monopoll explain PID -- COMMAND` shows every check of one process.\n"
+    let one = typed("explain PID", context.command.as_deref());
+    format!("{text}\n{one} shows every check of one process.\n")
 }
 
 struct LabelledLines {

@@ -9,17 +9,23 @@ use crate::engine::evidence::Evidence;
 use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
-use crate::engine::process::Process;
+use crate::engine::process::{Process, Role};
 use crate::engine::reason::{RefusalCause, RefusalKind, RefusalReason};
 use crate::engine::shield::Shield;
 use crate::engine::snapshot::LockState;
-use crate::report::Context;
 use crate::report::manager_remedy::remedy;
 use crate::report::reasons::found_by_entries;
-use crate::text::sanitize;
+use crate::report::{Context, typed};
+use crate::text::{sanitize, shell_quote};
 
 /// The command that shows all hints.
-const MORE: &str = "`monopoll plan -- …` shows details";
+fn more(purpose: Purpose, command: Option<&str>) -> String {
+    let subcommand = match purpose {
+        Purpose::Start => "plan",
+        Purpose::Stop => "stop --dry-run",
+    };
+    format!("{} shows details", typed(subcommand, command))
+}
 
 /// The hint about a process that was found by its token alone. It suggests nothing that starts a
 /// second poller.
@@ -27,21 +33,27 @@ const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a
                           entry that finds it, and `on_conflict` applies";
 
 /// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
-pub fn hint(plan: &Plan) -> Option<String> {
+/// `command` is COMMAND as it is typed.
+pub fn hint(plan: &Plan, purpose: Purpose, command: Option<&str>) -> Option<String> {
     match plan.refusal.as_ref()? {
         RefusalReason::TooManyTakeovers { .. } | RefusalReason::Webhook { .. } => None,
-        RefusalReason::TooManyConflicts { .. } => Some(MORE.to_owned()),
+        RefusalReason::TooManyConflicts { .. } => Some(more(purpose, command)),
         RefusalReason::Conflict => {
-            let hint = hint_for(plan.decisive_conflict()?, plan)?;
-            Some(format!("{hint}; {MORE}"))
+            let hint = hint_for(plan.decisive_conflict()?, plan, purpose, command)?;
+            Some(format!("{hint}; {}", more(purpose, command)))
         }
     }
 }
 
-fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
+fn hint_for(
+    conflict: &Conflict,
+    plan: &Plan,
+    purpose: Purpose,
+    command: Option<&str>,
+) -> Option<String> {
     let hint = match (&conflict.decided_by, conflict.refusal.as_ref()?) {
         (DecidedBy::Rule(_), _) => "change that rule, or put another one before it",
-        (DecidedBy::OnConflict, RefusalCause::WaitedTooLong) => {
+        (DecidedBy::OnConflict, RefusalCause::WaitedTooLong(_)) => {
             "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over"
         }
         (DecidedBy::OnConflict, _) => {
@@ -59,7 +71,7 @@ fn hint_for(conflict: &Conflict, plan: &Plan) -> Option<String> {
             return None;
         }
         (DecidedBy::Supervised | DecidedBy::SafetyRule, _) => {
-            return outside_configuration(conflict, plan, Purpose::Start).into_iter().next();
+            return outside_configuration(conflict, plan, purpose, command).into_iter().next();
         }
     };
     Some(hint.to_owned())
@@ -117,7 +129,9 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
 /// The entries that found different programs: a bot is one.
 fn too_broad(plan: &Plan) -> Vec<String> {
     let mut programs: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-    for conflict in &plan.conflicts {
+    // A guard runs the bot as its child: its own program says nothing about the entry.
+    let is_bot = |it: &&Conflict| it.root.as_ref().is_some_and(|it| it.role != Role::Monopoll);
+    for conflict in plan.conflicts.iter().filter(is_bot) {
         let name = conflict.root.as_ref().and_then(|root| root.name.known());
         for evidence in &conflict.evidence {
             if let (Evidence::Match(index), Some(name)) = (evidence, name) {
@@ -138,6 +152,7 @@ fn too_broad(plan: &Plan) -> Vec<String> {
 }
 
 fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<String> {
+    let command = context.command.as_deref();
     let mut lines = match &conflict.decided_by {
         DecidedBy::Rule(name) => vec![change_rule(context, name)],
         DecidedBy::OnConflict => match (context.purpose, conflict.action) {
@@ -146,14 +161,14 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
                 vec!["leave out `--on-conflict force`, and it is asked to end first".to_owned()]
             }
             (Purpose::Stop, Action::Graceful | Action::Refuse | Action::Wait | Action::Ignore) => {
-                vec!["keep it running with a rule whose action is \"refuse\"".to_owned()]
+                vec!["to protect it from `stop`, add a rule with `action = \"refuse\"`".to_owned()]
             }
         },
         DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
         DecidedBy::Supervised | DecidedBy::SafetyRule => match conflict.refusal {
             // The reason says what would settle it.
             Some(RefusalCause::InDoubt(_) | RefusalCause::Supervised(_)) => Vec::new(),
-            Some(_) | None => outside_configuration(conflict, plan, context.purpose),
+            Some(_) | None => outside_configuration(conflict, plan, context.purpose, command),
         },
     };
     if let Ladder::Wait { limit, .. } = conflict.ladder {
@@ -187,13 +202,18 @@ fn change_rule(context: &Context<'_>, name: &str) -> String {
     format!("change the rule `{}`{at}, or put another one before it", sanitize(name))
 }
 
-fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> Vec<String> {
+fn outside_configuration(
+    conflict: &Conflict,
+    plan: &Plan,
+    purpose: Purpose,
+    command: Option<&str>,
+) -> Vec<String> {
     match conflict.refusal_kind() {
         Some(RefusalKind::Superseded) => {
             return vec!["start it again: the newest start wins".to_owned()];
         }
         Some(RefusalKind::Permission) => {
-            return vec!["run monopoll as the user that owns the process, or as root".to_owned()];
+            return vec![as_the_owner(conflict, purpose, command)];
         }
         Some(RefusalKind::Policy | RefusalKind::TooManyTakeovers) | None => {}
     }
@@ -220,6 +240,27 @@ fn outside_configuration(conflict: &Conflict, plan: &Plan, purpose: Purpose) -> 
             taken.map(|lock| find_holder(&lock.path, purpose)).collect()
         }
     }
+}
+
+/// The same command, run by the user that owns the processes.
+fn as_the_owner(conflict: &Conflict, purpose: Purpose, command: Option<&str>) -> String {
+    let owner = match &conflict.refusal {
+        Some(
+            RefusalCause::NotPermitted { owner: Some(owner), .. }
+            | RefusalCause::Shielded { shield: Shield::OtherUser(owner), .. },
+        ) => Some(owner),
+        Some(_) | None => None,
+    };
+    let Some(owner) = owner else {
+        return "run monopoll as the user that owns the process, or as root".to_owned();
+    };
+    let subcommand = match purpose {
+        Purpose::Start => "run",
+        Purpose::Stop => "stop",
+    };
+    let command = command.map_or_else(|| " …".to_owned(), |command| format!(" -- {command}"));
+    let user = shell_quote(&sanitize(owner));
+    format!("run it as that user: `sudo -u {user} monopoll {subcommand}{command}`")
 }
 
 fn find_holder(lock: &Path, purpose: Purpose) -> String {

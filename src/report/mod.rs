@@ -34,6 +34,8 @@ use crate::engine::policy::Purpose;
 #[derive(Clone)]
 pub struct Context<'a> {
     pub instance: String,
+    /// COMMAND as it is typed, shortened.
+    pub command: Option<String>,
     pub profile: Option<String>,
     pub purpose: Purpose,
     pub host: String,
@@ -46,4 +48,12 @@ pub struct Context<'a> {
     /// Takes a key of the configuration (`on_conflict`, `limits.max_targets`), an entry of `match`
     /// by its index (`match[0]`) or a rule by its name (`rules.NAME`).
     pub origin: &'a dyn Fn(&str) -> String,
+}
+
+/// A command of monopoll as it is typed for this COMMAND.
+fn typed(subcommand: &str, command: Option<&str>) -> String {
+    command.map_or_else(
+        || format!("`monopoll {subcommand}`"),
+        |command| format!("`monopoll {subcommand} -- {command}`"),
+    )
 }

@@ -6,13 +6,13 @@ use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::process::Process;
 use crate::report::reasons::SUSPECT;
-use crate::report::{conflict_text, format, reasons};
+use crate::report::{conflict_text, format, reasons, typed};
 use crate::text::{MASK, count, printable, sanitize};
 
 /// Returns the fields of the `match` entry that finds this process and nothing else like it, as
 /// TOML: anchored, in its very folder. `None` where something speaks against it, or where another
 /// key than `match` decides.
-pub fn match_entry(it: &NearMiss) -> Option<String> {
+pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
     match (&it.against, &it.reason) {
         (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
         (CounterEvidence::Nothing, NearMissReason::OtherUser(_))
@@ -25,29 +25,33 @@ pub fn match_entry(it: &NearMiss) -> Option<String> {
     let is_plain = |text: &str| !text.contains(['\'', '\n']) && !text.contains(MASK);
     let is_shown = sanitize(&args.join(" ")) == args.join(" ");
     (is_shown && is_plain(&cmdline) && is_plain(&folder))
-        .then(|| format!("cmdline = '{cmdline}', cwd = '{folder}'"))
+        .then(|| [format!("cmdline = '{cmdline}'"), format!("cwd = '{folder}'")])
 }
 
 /// The most near misses that a start names.
 const MAX_NAMED: usize = 3;
 
 /// Describes the processes that a start does not touch: one line about all suspects, and one about
-/// each of the first near misses.
-pub fn lines(plan: &Plan) -> Vec<String> {
+/// each of the first near misses. `command` is COMMAND as it is typed.
+pub fn lines(plan: &Plan, command: Option<&str>) -> Vec<String> {
     let near_miss = |it: &NearMiss| {
         let pid = it.process.id.pid;
-        let command = format::short_command(&it.process);
+        let found = format::short_command(&it.process);
         let reason = sanitize(&reasons::near_miss(&it.reason));
-        format!(
-            "`{command}` (pid {pid}) is not touched: it is {reason}; `monopoll explain {pid}` says \
-             more"
-        )
+        let next = match match_fields(it) {
+            Some(_) => {
+                let plan = typed("plan", command);
+                format!("{plan} prints the `[[match]]` entry that includes it")
+            }
+            None => format!("{} says more", typed(&format!("explain {pid}"), command)),
+        };
+        format!("`{found}` (pid {pid}) may be a second poller: {reason}; it keeps running; {next}")
     };
     let named = plan.near_misses.iter().take(MAX_NAMED).map(near_miss);
     let more = plan.near_misses.len().saturating_sub(MAX_NAMED);
     let rest = (more > 0).then(|| {
         let more = count(more, "more near miss", "more near misses");
-        format!("{more}; `monopoll plan` lists them")
+        format!("{more}; {} lists them", typed("plan", command))
     });
     suspects(&plan.suspects).into_iter().chain(named).chain(rest).collect()
 }

@@ -312,7 +312,7 @@ fn near_miss(it: &NearMiss) -> NearMissDocument {
         pid: it.process.id.pid,
         command: format::full_command(&it.process),
         reason: mask_secrets(&reasons::near_miss(&it.reason)),
-        entry: not_touched::match_entry(it),
+        entry: not_touched::match_fields(it).map(|fields| fields.join(", ")),
     }
 }
 

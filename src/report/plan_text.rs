@@ -8,7 +8,7 @@ use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::reason::{RefusalKind, Verdict};
 use crate::report::format::{self, short_duration};
-use crate::report::{Context, conflict_text, hints, not_touched, reasons};
+use crate::report::{Context, conflict_text, hints, not_touched, reasons, typed};
 use crate::text::{Paint, Style, count, sanitize};
 
 pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
@@ -22,8 +22,7 @@ pub fn text(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
     lines.extend(section("Shielded (never touched):", shielded));
     let suspects = plan.suspects.iter().map(|it| untouched(it, reasons::SUSPECT, paint));
     lines.extend(section("Suspects (only carry the token, not touched):", suspects));
-    let near_misses = plan.near_misses.iter().map(|it| near_miss(it, paint));
-    lines.extend(section("Near misses (almost the same command, not touched):", near_misses));
+    lines.extend(near_misses(plan, context, paint));
     let hints = hints::all(plan, context).into_iter().map(|line| format!("  - {line}"));
     lines.extend(section("If this is not what you want:", hints));
     lines.join("\n") + "\n"
@@ -47,11 +46,19 @@ fn untouched(process: &Process, why: &str, paint: Paint) -> String {
     )
 }
 
-/// The near miss, with what makes it a candidate or shows more.
-fn near_miss(it: &NearMiss, paint: Paint) -> String {
-    let next = match not_touched::match_entry(it) {
-        Some(entry) => format!("to find it: [[match]] with {entry}"),
-        None => format!("`monopoll explain {}` says more", it.process.id.pid),
+/// The near misses, each with what makes it a candidate or shows more.
+pub(super) fn near_misses(plan: &Plan, context: &Context<'_>, paint: Paint) -> Vec<String> {
+    let near_misses = plan.near_misses.iter().map(|it| near_miss(it, context, paint));
+    section("Near misses (almost the same command, not touched):", near_misses)
+}
+
+fn near_miss(it: &NearMiss, context: &Context<'_>, paint: Paint) -> String {
+    let next = if let Some([cmdline, cwd]) = not_touched::match_fields(it) {
+        let entry = ["to include it, add to the configuration:", "[[match]]", &cmdline, &cwd];
+        entry.join("\n       ")
+    } else {
+        let explain = format!("explain {}", it.process.id.pid);
+        format!("{} says more", typed(&explain, context.command.as_deref()))
     };
     let reason = reasons::near_miss(&it.reason);
     format!("{}\n     {next}", untouched(&it.process, &reason, paint))

@@ -1,7 +1,10 @@
 //! Every reason of the engine, and every failure to end a conflict, in words.
 
+use std::time::Duration;
+
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
+use crate::engine::ladder::WaitLimit;
 use crate::engine::likeness::CommandDifference;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
@@ -49,14 +52,17 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
             format!("{conflicts} {are} more than `limits.max_targets` = {allowed} allows{blame}")
         }
         RefusalReason::TooManyTakeovers { allowed: 0, .. } => {
-            "`limits.max_takeovers` is 0, so no start takes over".to_owned()
+            "`limits.max_takeovers` is 0, so no start takes over; stop the running bot first, or \
+             raise it"
+                .to_owned()
         }
         RefusalReason::TooManyTakeovers { allowed, window } => {
             let window = humantime::format_duration(*window);
+            let takeovers = count(*allowed, "takeover", "takeovers");
             format!(
-                "too many takeovers (`limits.max_takeovers` = {allowed} within {window}): two \
-                 starts keep ending each other; find out what starts both, then run \
-                 `monopoll stop` and start one of them, or start neither for {window}"
+                "{takeovers} within {window}, and `limits.max_takeovers` allows no more; find out \
+                 what starts the bot again and again, then run `monopoll stop` and start it once, \
+                 or start nothing for {window}"
             )
         }
         RefusalReason::Conflict => {
@@ -89,7 +95,12 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         RefusalCause::UndecidableRule => {
             format!("{decider} depends on a fact about {who} that cannot be read")
         }
-        RefusalCause::WaitedTooLong => format!("waited too long for {who} to end"),
+        RefusalCause::WaitedTooLong(WaitLimit::For(Duration::ZERO)) => {
+            format!("{who} still runs, and `timeouts.wait` is 0s")
+        }
+        RefusalCause::WaitedTooLong(WaitLimit::For(_) | WaitLimit::Forever) => {
+            format!("waited too long for {who} to end")
+        }
         RefusalCause::HolderIgnored => {
             format!("{who} holds the lock, and a holder of the lock cannot be ignored")
         }
@@ -131,7 +142,7 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
 }
 
 /// The command and the pid of a conflict, masked and printable.
-pub(super) fn name(conflict: &Conflict) -> String {
+pub(crate) fn name(conflict: &Conflict) -> String {
     let runs = |command: &str| format::shorten(&sanitize(command));
     match (&conflict.root, &conflict.guard) {
         (Some(root), Some(guard)) => {
@@ -289,16 +300,24 @@ pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
         StartRefusal::Plan(plan) => plan_reason(plan),
         StartRefusal::NotEnded(why) => not_ended(*why),
-        StartRefusal::Queued => "another start is in progress".to_owned(),
+        StartRefusal::Queued => "another start is in progress; try again".to_owned(),
     }
 }
 
 /// The reason that a conflict was not ended.
 pub fn not_ended(why: NotEnded) -> String {
     match why {
-        NotEnded::Denied { pid } => format!("not permitted to signal pid {pid}"),
+        NotEnded::Denied { pid } => {
+            format!("not permitted to signal pid {pid}; run monopoll as the user that owns it")
+        }
+        NotEnded::GaveUp(reason @ GiveUpReason::OutlivedSignal(_)) => {
+            format!("{}; raise `timeouts.graceful`, or end it yourself", gave_up(reason))
+        }
         NotEnded::GaveUp(reason) => gave_up(reason),
-        NotEnded::OutOfTime => "a conflict did not end in time".to_owned(),
+        NotEnded::OutOfTime => {
+            "a conflict did not end in time; raise `timeouts.graceful`, or end it yourself"
+                .to_owned()
+        }
         NotEnded::NoAnswer => {
             "the guard in another PID namespace did not answer, and cannot be signaled from here"
                 .to_owned()

@@ -5,7 +5,7 @@ use crate::engine::process::Process;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::report::format;
 use crate::report::history_text::{EndedText, happened, time_and_age};
-use crate::report::{Context, conflict_text};
+use crate::report::{Context, conflict_text, plan_text};
 use crate::state::history_event::{EndedConflict, HistoryEventKind};
 use crate::state::record::Record;
 use crate::text::{Paint, Style, sanitize};
@@ -46,6 +46,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
         lines.pop();
     }
     lines.extend(unguarded(status, context, paint));
+    lines.extend(status.plan.iter().flat_map(|plan| plan_text::near_misses(plan, context, paint)));
     lines.join("\n") + "\n"
 }
 
@@ -145,7 +146,8 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
     events.peek()?;
     let from = |ended: &EndedConflict| {
         let EndedText { process, action, took } = EndedText::of(ended);
-        format!("{process} ({action}) in {took}")
+        let a_process = if ended.from_pid.is_none() { "a process " } else { "" };
+        format!("{a_process}{process} ({action}) in {took}")
     };
     let sources: Vec<String> = events
         .filter_map(|event| {

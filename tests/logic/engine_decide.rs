@@ -162,7 +162,8 @@ fn after_wait_decides_when_the_wait_is_over() {
         );
         assert_eq!((plan.verdict(), only(&plan).action), (verdict, after.into()));
         let cause = only(&plan).refusal.as_ref();
-        assert_eq!(cause, (after == AfterWait::Refuse).then_some(&RefusalCause::WaitedTooLong));
+        let waited = RefusalCause::WaitedTooLong(WaitLimit::For(MINUTE));
+        assert_eq!(cause, (after == AfterWait::Refuse).then_some(&waited));
     }
 }
 

@@ -136,7 +136,7 @@ fn a_refusal_for_too_many_takeovers_names_the_limit_and_the_hint() {
         &Snapshot { history: tries(&[1, 2, 3, 4, 5]), ..snapshot(vec![same_command(5)]) },
     );
     assert!(plan.conflicts.iter().all(|conflict| conflict.ladder == Ladder::Nothing));
-    for part in ["`limits.max_takeovers` = 5 within 1m", "`monopoll stop`"] {
+    for part in ["5 takeovers within 1m, and `limits.max_takeovers`", "`monopoll stop`"] {
         assert!(reason(&plan).contains(part), "{}", reason(&plan));
     }
 }

@@ -46,6 +46,7 @@ fn origin(key: &str) -> String {
 fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
+        command: None,
         profile: Some("production".to_owned()),
         purpose: Purpose::Start,
         host: "web-1".to_owned(),
@@ -335,7 +336,7 @@ fn the_explanation_of_all_is_one_line_for_each_process() {
             "voice-insight (profile production): 2 processes considered.\n\n\
              pid 5  python3 main.py\n   {ended}\n\
              pid 6  python3 main.py\n   {ended}\n\n\
-             `monopoll explain PID -- COMMAND` shows every check of one process.\n"
+             `monopoll explain PID` shows every check of one process.\n"
         )
     );
     let document = serde_json::to_value(explain_json::whole(&all, &plan, &context())).unwrap();

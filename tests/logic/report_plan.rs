@@ -43,6 +43,7 @@ fn origin(key: &str) -> String {
 fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
+        command: None,
         profile: Some("production".to_owned()),
         purpose: Purpose::Start,
         host: "web-1".to_owned(),
@@ -332,7 +333,7 @@ fn a_deciding_flag_is_named_as_a_flag_and_not_as_a_place_to_edit() {
 
 #[test]
 fn a_refusal_names_the_hint_for_its_reason() {
-    let more = "`monopoll plan -- …` shows details";
+    let more = "`monopoll plan` shows details";
     let waits = "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over";
     for (plan, way) in [
         (refuse_guarded(), Some(format!("{waits}; {more}"))),
@@ -345,7 +346,7 @@ fn a_refusal_names_the_hint_for_its_reason() {
         ),
         (
             permission(),
-            Some(format!("run monopoll as the user that owns the process, or as root; {more}")),
+            Some(format!("run it as that user: `sudo -u deploy monopoll run …`; {more}")),
         ),
         (too_many(), Some(more.to_owned())),
         // The reason contains the hint.
@@ -356,9 +357,9 @@ fn a_refusal_names_the_hint_for_its_reason() {
         (clear(), None),
         (force(), None),
     ] {
-        assert_eq!(hint(&plan), way, "{:?}", plan.refusal);
+        assert_eq!(hint(&plan, Purpose::Start, None), way, "{:?}", plan.refusal);
     }
-    let unknown = hint(&unknown_holder()).unwrap();
+    let unknown = hint(&unknown_holder(), Purpose::Start, None).unwrap();
     assert!(
         unknown.starts_with("set `on_conflict` to \"wait\", or find the holder with `fuser -v /")
             && unknown.ends_with(more),

@@ -33,6 +33,7 @@ const HOSTILE: &str = "py\u{1b}]0;gone\u{7}\n\u{202e}123456:AAHdqTcvCH1vGWJxfSeo
 fn context() -> Context<'static> {
     Context {
         instance: "voice-insight".to_owned(),
+        command: None,
         profile: None,
         purpose: Purpose::Start,
         host: "web-1".to_owned(),

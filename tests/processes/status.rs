@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use monopoll_test_bots::programs::{self, testbot};
-use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive};
+use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive, token};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -487,4 +487,27 @@ fn a_lock_file_that_all_instances_share_is_not_listed_as_an_instance() {
             assert_eq!(names(&["status", "--all"]), ["one"], "{paths}");
         }
     }
+}
+
+#[test]
+fn a_bot_under_the_guard_of_another_instance_is_unknown_and_that_instance_is_named() {
+    let stage = Stage::new();
+    let token = token();
+    let bot = token.split(':').next().unwrap();
+    let guard = every(&stage, &["run", "--", testbot().to_str().unwrap()]);
+    let guard = guard.env("BOT_TOKEN", &token).start();
+    let child = stage.ready(1);
+    let without =
+        || every(&stage, &["status"]).argument("--").argument(testbot().to_str().unwrap());
+    let said = without().end().exits(4);
+    let doubt = format!(
+        "(pid {child}) runs under the guard of bot{bot} (pid {}); set its token here, or see \
+         `monopoll --instance bot{bot} status`",
+        guard.pid()
+    );
+    assert!(said.err.contains(&doubt) && !said.out.contains("without a guard"), "{said:?}");
+    let seen = document(&without().flag("--json").end().exits(4));
+    assert_eq!(seen["state"], "unknown");
+    let there = every(&stage, &["status"]).flag("--instance").flag(format!("bot{bot}"));
+    assert!(there.end().exits(0).out.contains("is running"), "the printed command works");
 }

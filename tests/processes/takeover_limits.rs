@@ -41,7 +41,10 @@ fn after_so_many_takeovers_a_start_is_refused_and_the_running_bot_lives_on() {
     let last = takeovers(&stage, 2, 2, "1h");
     let bot = stage.pids_of("ready")[2];
     for _ in 0..3 {
-        taking_over(&stage, 2, "1h").end().exits(75).says("`limits.max_takeovers` = 2 within 1h");
+        taking_over(&stage, 2, "1h")
+            .end()
+            .exits(75)
+            .says("2 takeovers within 1h, and `limits.max_takeovers`");
     }
     assert!(last.is_alive() && is_alive(bot));
     assert_eq!(stage.times(bot, "got SIGTERM"), 0);
@@ -151,7 +154,7 @@ fn takeovers_are_allowed_again_after_a_window_without_attempts() {
         if !was_refused {
             break next;
         }
-        next.end().exits(75).says("too many takeovers");
+        next.end().exits(75).says("`limits.max_takeovers` allows no more");
         refused += 1;
         stage.wait_until("the window's end", || {
             (since_last_event(&stage) > Duration::from_secs(2)).then_some(())

@@ -184,7 +184,7 @@ fn a_third_user_is_named_and_blocks_no_start() {
     let (third, pid) = bot(&stage, third, &app(&stage));
     for user in [0, NOBODY] {
         let (run, _) = bot(&stage, guard(&stage, user, &["run"]), &app(&stage));
-        run.wait_for(&format!("(pid {pid}) is not touched: it is the same command, run by user"));
+        run.wait_for(&format!("(pid {pid}) may be a second poller: the same command, run by user"));
         assert!(third.is_alive());
         run.signal(nix::sys::signal::Signal::SIGTERM);
         run.end();

@@ -554,7 +554,7 @@ pub struct Ended {
 /// start the same program, each in a folder of its own.
 fn without_neighbors(text: &str) -> String {
     let is_neighbor = |line: &&str| {
-        line.contains("is not touched: it is the same script in another folder")
+        line.contains("may be a second poller: the same script in another folder")
             || line.contains("more near misses; ")
     };
     text.split_inclusive('\n').filter(|line| !is_neighbor(line)).collect()
