@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Stage, contents, is_alive, send};
 use nix::sys::signal::Signal;
 
@@ -31,10 +32,11 @@ fn refuse_is_the_default() {
     let _first = stage.run(&[]).start();
     stage.ready(1);
     let refused = stage.run(&[]).end().exits(75);
-    refused.says(
+    refused.says(&format!(
         "`on_conflict` says refuse; `--on-conflict wait` waits for it to end, \
-        `--on-conflict graceful` takes over; `monopoll plan -- …` shows details",
-    );
+        `--on-conflict graceful` takes over; `monopoll plan -- {}` shows details",
+        testbot().display()
+    ));
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn a_rule_can_forbid_a_stop_and_none_can_force_it() {
     let bot = stage.bot(&[]).start();
     stage.ready(1);
     let ended = stop(&stage, &[]).config(&rule("ignore")).end().exits(0);
-    assert!(ended.out.contains(&format!("a rule ignores pid {}", bot.pid())), "{ended:?}");
+    assert!(ended.out.contains(&format!("(pid {}); it keeps running", bot.pid())), "{ended:?}");
     assert!(bot.is_alive());
     stop(&stage, &[]).config(&rule("force")).end().exits(0);
     bot.end().exits(0);
