@@ -141,10 +141,10 @@ fn command_match(command: &Command) -> CommandMatch {
             Target::Script(..)
             | Target::Module(_)
             | Target::Code(..)
-            | Target::Entry(_)
+            | Target::Entry(..)
             | Target::Input => RunKind::ByInterpreter,
         },
         args: command.runs.args.iter().map(|it| it.to_string_lossy().into_owned()).collect(),
-        cwd: command.cwd.clone(),
+        cwd: command.runs_in.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! The variables by which one script is several bots.
 
+use std::ffi::OsString;
+
 /// A bot whose script is chosen by one of these is another bot where the value differs; an unset
 /// variable is a value too. `NODE_ENV`, `ENV` and their like are not among them: a shell and a
 /// service differ in them on most machines.
@@ -21,9 +23,18 @@ pub const CHOOSING_VARIABLES: [&str; 15] = [
     "SPRING_PROFILES_ACTIVE",
 ];
 
-/// Returns the first of them whose value in `environ` is not mine; unset is a value.
-pub fn first_difference(mine: &[Option<Vec<u8>>], environ: &[u8]) -> Option<&'static str> {
+/// Returns the first of them whose value is not mine: in `set`, by which the command line of a
+/// process sets variables, else in its environment. Unset is a value.
+pub fn first_difference(
+    mine: &[Option<Vec<u8>>],
+    set: &[(OsString, Option<OsString>)],
+    environ: &[u8],
+) -> Option<&'static str> {
     let theirs = |name: &str| {
+        let set = set.iter().rev().find(|(set, _)| set == name);
+        if let Some((_, value)) = set {
+            return value.as_ref().map(|value| value.as_encoded_bytes());
+        }
         environ.split(|byte| *byte == 0).find_map(|entry| {
             entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
         })

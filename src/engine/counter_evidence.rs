@@ -35,6 +35,8 @@ pub enum Doubt {
     BelowGuard(String),
     /// This variable, which chooses among bots, has another value.
     Variable(&'static str),
+    /// This option of an interpreter or a wrapper, which may choose among bots, has another value.
+    Option(String),
     /// Both have the tokens of several bots, and run different scripts.
     SeveralBots,
     UnreadableEnvironment,
@@ -48,7 +50,9 @@ impl Doubt {
             Doubt::AlsoAnotherToken(_) | Doubt::NoTokenOfMine(_) | Doubt::UnreadableEnvironment => {
                 true
             }
-            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::SeveralBots => false,
+            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::Option(_) | Doubt::SeveralBots => {
+                false
+            }
         }
     }
 }
@@ -72,9 +76,15 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     // The bot was chosen already where it has my token.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
+    // My instance has one bot, however that was started before.
+    let is_of_my_instance = process.holds_lock == Fact::Known(true)
+        || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
+    let is_option_unknown =
+        process.other_option == Fact::Unknown && !has_my_token && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
         || process.guard == Fact::Unknown
         || is_variable_unknown
+        || is_option_unknown
     {
         return CounterEvidence::Doubt(Doubt::UnreadableEnvironment);
     }
@@ -85,6 +95,12 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         && !has_my_token
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable));
+    }
+    if let Fact::Known(Some(option)) = &process.other_option
+        && !has_my_token
+        && !is_of_my_instance
+    {
+        return CounterEvidence::Doubt(Doubt::Option(option.clone()));
     }
     // The program of a guard is below it, and in its record.
     if process.role != Role::Monopoll

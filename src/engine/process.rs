@@ -55,6 +55,8 @@ pub struct Process {
     pub tokens: CarriedTokens,
     /// A variable that chooses among bots, and whose value differs from mine.
     pub other_variable: Fact<Option<&'static str>>,
+    /// It is the same command but for this option, which may choose among bots.
+    pub other_option: Fact<Option<String>>,
     /// The living guard that started it, by the marker in its environment.
     pub guard: Fact<Option<OtherGuard>>,
     /// It has an open connection to the Bot API, or is opening one. Only looked for where it

@@ -135,6 +135,7 @@ impl RefusalCause {
                 | Doubt::NoTokenOfMine(_)
                 | Doubt::BelowGuard(_)
                 | Doubt::Variable(_)
+                | Doubt::Option(_)
                 | Doubt::SeveralBots,
             )
             | RefusalCause::Supervised(_)

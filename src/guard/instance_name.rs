@@ -18,9 +18,15 @@ use crate::scan::command::Command;
 use crate::scan::invocation::Target;
 use crate::text::printable;
 
-/// Returns my values of the variables that choose among bots.
-pub(crate) fn choosing_variables() -> Vec<Option<Vec<u8>>> {
-    let value = |name: &&str| env::var_os(name).map(OsString::into_encoded_bytes);
+/// Returns my values of the variables that choose among bots: those that COMMAND sets, else those
+/// of my environment.
+pub(crate) fn choosing_variables(command: Option<&Command>) -> Vec<Option<Vec<u8>>> {
+    let set = command.map_or(&[][..], |command| &command.runs.context.variables);
+    let value = |name: &&str| {
+        let by_command =
+            set.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.clone());
+        by_command.unwrap_or_else(|| env::var_os(name)).map(OsString::into_encoded_bytes)
+    };
     CHOOSING_VARIABLES.iter().map(value).collect()
 }
 
@@ -58,14 +64,14 @@ pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str)
 }
 
 /// Returns the base name of what COMMAND runs, and a hash of what makes it another bot: its path as
-/// written, its arguments, the folder, the tokens and the choosing variables. Links are not
-/// followed, so that a `current` that moves leads to the same name. `None` where what it runs
-/// cannot be known.
+/// written, its arguments, the folder, the tokens, the choosing variables and the options that may
+/// choose the bot. Links are not followed, so that a `current` that moves leads to the same name.
+/// `None` where what it runs cannot be known.
 fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
     let target = match &command.runs.target {
         Target::Input => return None,
         Target::Code(_, code) => code.as_os_str(),
-        Target::Module(name) | Target::Entry(name) => name.as_os_str(),
+        Target::Module(name) | Target::Entry(name, _) => name.as_os_str(),
         Target::Script(path, _) | Target::Program(path) => {
             command.file.as_ref().unwrap_or(path).as_os_str()
         }
@@ -82,8 +88,15 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
         hash.add(bot.to_string().as_bytes());
     }
     hash.add(&[0]);
-    for value in choosing_variables() {
+    for value in choosing_variables(Some(command)) {
         hash.add(value.as_deref().unwrap_or(&[0]));
+    }
+    let mut options = command.runs.context.options.clone();
+    options.sort();
+    options.dedup();
+    for option in options {
+        hash.add(option.name.as_bytes());
+        hash.add(option.value.as_encoded_bytes());
     }
     Some(Instance::guessed(&command.target_name(), hash.0))
 }

@@ -84,10 +84,10 @@ impl StartRequest {
             name_source: self.name_source(),
             locks: self.locks.clone(),
             cwd: match &self.command {
-                Some(command) => Some(command.cwd.clone()),
+                Some(command) => Some(command.runs_in.clone()),
                 None => instance_name::working_folder(),
             },
-            variables: instance_name::choosing_variables(),
+            variables: instance_name::choosing_variables(self.command.as_ref()),
             command: self.command.clone(),
             tool_name: self.programs.tool_name.clone(),
             library_exe: self.programs.library_exe.clone(),

@@ -248,6 +248,11 @@ fn doubt(doubt: &Doubt) -> String {
             "${name} has another value there; if both are the same bot, start it with the same \
              value, else give each bot a name with `instance`, {by_hand}"
         ),
+        Doubt::Option(name) => format!(
+            "it has another `{}`; if both are the same bot, start it with the same option, else \
+             give each bot a name with `instance`, {by_hand}",
+            sanitize(name)
+        ),
         Doubt::SeveralBots => format!(
             "both have the tokens of several bots, and run different scripts; give each bot a name \
              with `instance`, {by_hand}"

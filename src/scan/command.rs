@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
 
@@ -26,7 +27,9 @@ pub struct Command {
     pub program: PathBuf,
     pub kind: ProgramKind,
     pub cwd: PathBuf,
-    /// The working directory as `pwd -L` shows it: through links.
+    /// The folder in which the bot itself runs: `cwd`, unless COMMAND enters another one.
+    pub runs_in: PathBuf,
+    /// That folder as `pwd -L` shows it: through links.
     pub(crate) folder: PathBuf,
     /// What it runs, after interpreters and wrapper programs.
     pub(crate) runs: Invocation,
@@ -73,31 +76,43 @@ impl Command {
         kind: ProgramKind,
         cwd: PathBuf,
     ) -> Command {
-        let folder = logical(&cwd);
+        let mut folder = logical(&cwd);
+        let mut runs_in = cwd.clone();
         let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
-        let mut runs = Invocation::of(&words, Some(&cwd));
+        let mut runs = Invocation::of(&words, Some(&folder), CommandRole::Mine);
+        // A link to an interpreter has any name.
+        if let (Target::Program(_), Through::Itself) = (&runs.target, runs.through)
+            && let Some(by_link) =
+                Invocation::by_executable(&words, &program, Some(&folder), CommandRole::Mine)
+        {
+            runs = by_link;
+        }
+        if let Some(entered) = &runs.context.folder {
+            folder.clone_from(entered);
+            runs_in = fs::canonicalize(entered).unwrap_or_else(|_| entered.clone());
+        }
         let file = match &runs.target {
             Target::Script(path, _) => Some(absolute(path, &folder)),
             Target::Program(_) if runs.through == Through::Itself => {
                 Some(absolute(&with_extension(written_path(&args, &found)), &folder))
             }
             Target::Program(path) if has_folder(path.as_os_str()) => Some(absolute(path, &folder)),
-            Target::Program(name) => search(name.as_os_str(), &cwd).ok(),
-            Target::Module(_) | Target::Code(..) | Target::Entry(_) | Target::Input => None,
+            Target::Program(name) => search(name.as_os_str(), &runs_in).ok(),
+            Target::Module(_) | Target::Code(..) | Target::Entry(..) | Target::Input => None,
         };
         if let (Target::Program(_), Some(path)) = (&runs.target, &file)
             && matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_)))
         {
             runs.target = Target::Script(path.clone(), None);
         }
-        Command { args, found, program, kind, cwd, folder, runs, file }
+        Command { args, found, program, kind, cwd, runs_in, folder, runs, file }
     }
 
     /// The base name of the script or program that it runs.
     pub(crate) fn target_name(&self) -> String {
         match &self.runs.target {
             Target::Script(path, _) | Target::Program(path) => base_name(path),
-            Target::Module(name) | Target::Entry(name) => name.to_string_lossy().into_owned(),
+            Target::Module(name) | Target::Entry(name, _) => name.to_string_lossy().into_owned(),
             Target::Code(..) | Target::Input => self.base_name(),
         }
     }

@@ -1,7 +1,12 @@
 //! The table of interpreters: their names and the options of their command lines.
 //!
-//! A row needs the names, the options that take a value, and those that run something else than a
-//! script. Options that a row does not know make its command line unclear: nothing is guessed.
+//! A row needs the names, the options that take a value, those that run something else than a
+//! script, and those that never choose what a program does. Letters that a row does not know make
+//! its command line unclear: nothing is guessed.
+
+use std::ffi::OsStr;
+
+use crate::scan::command_context::CommandOption;
 
 /// The language of a script: interpreters of one language may run the same script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +42,10 @@ pub(super) enum Opt {
     Task,
     /// The program is read from standard input.
     Input,
+    /// Its value is the folder to run in.
+    Folder,
+    /// It does something else than to run the program: checks it, tests it, prints a version.
+    OtherMode,
 }
 
 /// The meaning of a first operand without a folder and without an extension.
@@ -70,7 +79,43 @@ pub(super) struct Interpreter {
     /// Options that are no flag, in one word.
     pub(super) long: &'static [(&'static [&'static str], Opt)],
     pub(super) bare: BareOperand,
+    /// Options by which a program does not become another one; `*` at the end stands for the rest
+    /// of the name. Any other option may choose the bot.
+    harmless: &'static [&'static str],
+    /// Letters that are short for a word.
+    aliases: &'static [(&'static str, &'static str)],
 }
+
+const ALL: &[&str] = &["*"];
+
+#[rustfmt::skip]
+const NODE_HARMLESS: &[&str] = &[
+    "-i", "-T", "-F", "-s", "-H", "-P", "-O", "-D", "-I", "--abort*", "--allow-*", "--cpu-prof*",
+    "--debug-port", "--diagnostic-dir", "--disable-warning", "--disable-proto",
+    "--disallow-code-generation-from-strings", "--dns-result-order", "--enable-*",
+    "--experimental-*", "--expose*", "--force-*", "--frozen-intrinsics", "--gc*", "--harmony*",
+    "--heap*", "--icu-data-dir", "--initial*", "--input-type", "--insecure-http-parser",
+    "--inspect*", "--interpreted-frames-native-stack", "--jitless", "--max*", "--min*",
+    "--network-family*", "--no-*", "--node-memory-debug", "--openssl*", "--optimize*",
+    "--pending-deprecation", "--perf*", "--permission", "--preserve-symlinks*", "--prof*",
+    "--redirect-warnings", "--report*", "--secure-heap*", "--semi*", "--stack*",
+    "--throw-deprecation", "--title", "--tls*", "--trace*", "--track-heap-objects",
+    "--unhandled-rejections", "--use-*", "--v8*", "--verify*", "--warnings", "--watch*",
+    "--zero-fill-buffers", "--tsconfig", "--project", "--compiler*", "--ignore*", "--include",
+    "--exclude", "--transpile*", "--type*", "--swc", "--esm", "--files", "--pretty", "--cache",
+    "--scope*", "--clear-screen*",
+];
+
+/// Modes in which node does not run the program as it is.
+const NODE_MODES: &[&str] = &[
+    "--test",
+    "--test-only",
+    "--check",
+    "--build-snapshot",
+    "--version",
+    "--help",
+    "--v8-options",
+];
 
 const NODE_VALUES: &[&str] = &[
     "--require",
@@ -113,11 +158,13 @@ const NODE_VALUES: &[&str] = &[
     "--network-family-autoselection-attempt-timeout",
 ];
 
+const NODE_ALIASES: &[(&str, &str)] = &[("-r", "--require"), ("-C", "--conditions")];
+
 #[rustfmt::skip]
 static INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         language: Language::Python,
-        names: &["python", "pythonw", "pypy"],
+        names: &["python", "pythonw", "pypy", "ipython"],
         subcommands: &[],
         dash: SingleDash::Letters,
         short: &[
@@ -126,19 +173,26 @@ static INTERPRETERS: &[Interpreter] = &[
         ],
         long: &[(&["--check-hash-based-pycs", "--jit"], Opt::Value)],
         bare: BareOperand::Script,
+        harmless: ALL,
+        aliases: &[],
     },
     Interpreter {
         language: Language::JavaScript,
         names: &["node", "nodejs"],
         subcommands: &["inspect"],
         dash: SingleDash::Letters,
-        short: &[("ic", Opt::Flag), ("rC", Opt::Value), ("ep", Opt::Code)],
+        short: &[
+            ("i", Opt::Flag), ("rC", Opt::Value), ("ep", Opt::Code), ("chv", Opt::OtherMode),
+        ],
         long: &[
             (NODE_VALUES, Opt::Value),
+            (NODE_MODES, Opt::OtherMode),
             (&["--eval", "--print"], Opt::Code),
             (&["--run"], Opt::Task),
         ],
         bare: BareOperand::Script,
+        harmless: NODE_HARMLESS,
+        aliases: NODE_ALIASES,
     },
     Interpreter {
         language: Language::JavaScript,
@@ -148,6 +202,7 @@ static INTERPRETERS: &[Interpreter] = &[
         short: &[("TFsHi", Opt::Flag), ("rCPODI", Opt::Value), ("ep", Opt::Code)],
         long: &[
             (NODE_VALUES, Opt::Value),
+            (NODE_MODES, Opt::OtherMode),
             (
                 &[
                     "--tsconfig", "--project", "--compiler", "--compilerOptions",
@@ -158,13 +213,15 @@ static INTERPRETERS: &[Interpreter] = &[
             (&["--eval", "--print"], Opt::Code),
         ],
         bare: BareOperand::Script,
+        harmless: NODE_HARMLESS,
+        aliases: NODE_ALIASES,
     },
     Interpreter {
         language: Language::JavaScript,
         names: &["bun"],
         subcommands: &["run"],
         dash: SingleDash::Letters,
-        short: &[("bi", Opt::Flag), ("rcd", Opt::Value), ("ep", Opt::Code)],
+        short: &[("bi", Opt::Flag), ("rcd", Opt::Value), ("ep", Opt::Code), ("F", Opt::OtherMode)],
         long: &[
             (
                 &[
@@ -173,9 +230,17 @@ static INTERPRETERS: &[Interpreter] = &[
                 ],
                 Opt::Value,
             ),
+            (&["--cwd"], Opt::Folder),
+            (&["--filter", "--workspaces", "--test", "--version", "--help"], Opt::OtherMode),
             (&["--eval", "--print"], Opt::Code),
         ],
         bare: BareOperand::Task,
+        harmless: &[
+            "-b", "-i", "--bun", "--smol", "--watch", "--hot", "--inspect*", "--silent", "--no-*",
+            "--install", "--prefer-*", "--max-*", "--shell", "--tsconfig-override", "--port",
+            "--expose-gc", "--if-present",
+        ],
+        aliases: &[("-r", "--preload"), ("-c", "--config"), ("-d", "--define")],
     },
     Interpreter {
         language: Language::JavaScript,
@@ -191,6 +256,15 @@ static INTERPRETERS: &[Interpreter] = &[
             Opt::Value,
         )],
         bare: BareOperand::Unclear,
+        harmless: &[
+            "-A", "-q", "-I", "-R", "-W", "-N", "-E", "-S", "-r", "-P", "-L", "-D", "--allow-*",
+            "--deny-*", "--no-*", "--unstable*", "--watch*", "--check*", "--reload*",
+            "--cached-only",
+            "--lock*", "--frozen*", "--log-level", "--v8-flags", "--inspect*",
+            "--node-modules-dir*", "--vendor*", "--quiet", "--cert", "--ext", "--permission-set",
+            "--strace-ops", "--minimum-dependency-age",
+        ],
+        aliases: &[("-c", "--config")],
     },
     Interpreter {
         language: Language::Ruby,
@@ -198,7 +272,8 @@ static INTERPRETERS: &[Interpreter] = &[
         subcommands: &[],
         dash: SingleDash::Letters,
         short: &[
-            ("acdlnpsUvw", Opt::Flag), ("FWT0iK", Opt::Attached), ("IrE", Opt::Value),
+            ("adlnpsUvw", Opt::Flag), ("c", Opt::OtherMode), ("FWT0iK", Opt::Attached),
+            ("IrE", Opt::Value),
             ("e", Opt::Code),
         ],
         long: &[(
@@ -206,6 +281,11 @@ static INTERPRETERS: &[Interpreter] = &[
             Opt::Value,
         )],
         bare: BareOperand::Script,
+        harmless: &[
+            "-a", "-d", "-l", "-n", "-p", "-s", "-U", "-v", "-w", "-F", "-W", "-T", "-0", "-i",
+            "-K", "-I", "-E", "--*",
+        ],
+        aliases: &[],
     },
     Interpreter {
         language: Language::Perl,
@@ -213,11 +293,17 @@ static INTERPRETERS: &[Interpreter] = &[
         subcommands: &[],
         dash: SingleDash::Letters,
         short: &[
-            ("acfgnpstTuUwWX", Opt::Flag), ("0CDFilMm", Opt::Attached), ("I", Opt::Value),
+            ("afgnpstTuUwWX", Opt::Flag), ("c", Opt::OtherMode), ("0CDFilMm", Opt::Attached),
+            ("I", Opt::Value),
             ("eE", Opt::Code),
         ],
         long: &[],
         bare: BareOperand::Script,
+        harmless: &[
+            "-a", "-f", "-g", "-n", "-p", "-s", "-t", "-T", "-u", "-U", "-w", "-W", "-X", "-0",
+            "-C", "-D", "-F", "-i", "-l", "-I",
+        ],
+        aliases: &[],
     },
     Interpreter {
         language: Language::Php,
@@ -225,7 +311,8 @@ static INTERPRETERS: &[Interpreter] = &[
         subcommands: &[],
         dash: SingleDash::Letters,
         short: &[
-            ("enqs", Opt::Flag), ("dcz", Opt::Value), ("r", Opt::Code), ("f", Opt::Script),
+            ("enq", Opt::Flag), ("ilmsvw", Opt::OtherMode), ("dcz", Opt::Value),
+            ("r", Opt::Code), ("f", Opt::Script),
         ],
         long: &[
             (&["--define", "--php-ini", "--zend-extension"], Opt::Value),
@@ -233,6 +320,8 @@ static INTERPRETERS: &[Interpreter] = &[
             (&["--file"], Opt::Script),
         ],
         bare: BareOperand::Script,
+        harmless: &["-e", "-n", "-q", "--no-*"],
+        aliases: &[("-d", "--define"), ("-c", "--php-ini"), ("-z", "--zend-extension")],
     },
     Interpreter {
         language: Language::Shell,
@@ -240,11 +329,14 @@ static INTERPRETERS: &[Interpreter] = &[
         subcommands: &[],
         dash: SingleDash::Letters,
         short: &[
-            ("abefhiklmnpruvxBCEHPT", Opt::Flag), ("oO", Opt::Value), ("c", Opt::CodeFollows),
+            ("abefhiklmpruvxBCEHPT", Opt::Flag), ("n", Opt::OtherMode), ("oO", Opt::Value),
+            ("c", Opt::CodeFollows),
             ("s", Opt::Input),
         ],
         long: &[(&["--rcfile", "--init-file"], Opt::Value)],
         bare: BareOperand::Script,
+        harmless: ALL,
+        aliases: &[],
     },
     Interpreter {
         language: Language::Java,
@@ -264,6 +356,14 @@ static INTERPRETERS: &[Interpreter] = &[
             (&["-jar"], Opt::Script),
         ],
         bare: BareOperand::Unclear,
+        harmless: &[
+            "-X*", "-ea*", "-da*", "-esa", "-dsa", "-enable*", "-disable*", "-server", "-client",
+            "-verbose*", "-showversion", "-cp", "-classpath", "--class-path", "-p",
+            "--module-path", "--add-*", "--limit-modules", "--upgrade-module-path", "--source",
+            "--enable-*", "-javaagent*", "-agent*", "-Dfile.encoding", "-Djava.*", "-Dsun.*",
+            "-Dcom.sun.*", "-Duser.*",
+        ],
+        aliases: &[],
     },
     Interpreter {
         language: Language::DotNet,
@@ -279,6 +379,8 @@ static INTERPRETERS: &[Interpreter] = &[
             Opt::Value,
         )],
         bare: BareOperand::Unclear,
+        harmless: &["--fx-version", "--roll-forward"],
+        aliases: &[],
     },
     Interpreter {
         language: Language::Lua,
@@ -288,14 +390,71 @@ static INTERPRETERS: &[Interpreter] = &[
         short: &[("iEW", Opt::Flag), ("leOb", Opt::Value), ("j", Opt::Attached)],
         long: &[],
         bare: BareOperand::Script,
+        harmless: &["-i", "-E", "-W", "-O", "-b", "-j"],
+        aliases: &[],
     },
+];
+
+/// Settings of PHP by which a program does not become another one.
+#[rustfmt::skip]
+const PHP_SETTINGS: &[&str] = &[
+    "memory_limit", "max_execution_time", "display_errors", "display_startup_errors",
+    "error_reporting", "log_errors", "opcache*", "xdebug*", "zend.*",
+];
+
+/// Modules that only load the language, or what is in `.env`.
+#[rustfmt::skip]
+const LOADERS: &[&str] = &[
+    "tsx", "tsx/cjs", "tsx/esm", "ts-node/register", "ts-node/esm", "ts-node/register/*",
+    "dotenv/config", "source-map-support/register", "@swc-node/register*", "@babel/register",
+    "esbuild-register", "tsconfig-paths/register", "bundler/setup", "strict", "warnings", "utf8",
+    "feature",
 ];
 
 impl Interpreter {
     /// Finds the interpreter with this base name, whatever its version.
     pub(super) fn by_name(name: &str) -> Option<&'static Interpreter> {
         let name = name.strip_suffix(".exe").unwrap_or(name);
+        let name = name.strip_suffix("-dbg").unwrap_or(name);
+        // Builds for free threads and for debugging: `python3.13t`.
+        let name = name
+            .strip_suffix(['t', 'd'])
+            .filter(|name| name.ends_with(|c: char| c.is_ascii_digit()))
+            .unwrap_or(name);
         let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
         INTERPRETERS.iter().find(|it| it.names.contains(&name))
     }
+
+    /// Returns an option as it is compared; `None` if it never makes a program another one.
+    pub(super) fn option(&self, name: &str, value: Option<&OsStr>) -> Option<CommandOption> {
+        let alias = self.aliases.iter().find(|(letter, _)| *letter == name);
+        let name = alias.map_or(name, |(_, word)| word);
+        let text = value.and_then(OsStr::to_str).unwrap_or_default();
+        let setting = text.split('=').next().unwrap_or_default();
+        let is_loader = matches!(
+            name,
+            "--require" | "--import" | "--loader" | "--experimental-loader" | "-r" | "-M" | "-m"
+        ) && (is_listed(LOADERS, text)
+            || ["/tsx/", "/ts-node/"].iter().any(|folder| text.contains(folder)));
+        let is_harmless = is_listed(self.harmless, name)
+            || is_loader
+            || name == "--define" && is_listed(PHP_SETTINGS, setting);
+        let value = value.map(|value| {
+            OsStr::new(
+                value.to_str().and_then(|it| it.strip_prefix("./")).map_or(value, OsStr::new),
+            )
+        });
+        (!is_harmless).then(|| CommandOption {
+            name: name.to_owned(),
+            value: value.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// Returns whether a name is in a list; `*` at the end of an entry stands for the rest of the name.
+fn is_listed(list: &[&str], name: &str) -> bool {
+    list.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => *entry == name,
+    })
 }

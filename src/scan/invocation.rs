@@ -6,11 +6,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use crate::scan::command_context::CommandContext;
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::operand::Operand;
+use crate::scan::operand::{InterpreterCommand, Operand};
 use crate::scan::package_scripts::{self, Entry};
-use crate::scan::shell_words::simple_words;
-use crate::scan::wrapper_programs::{self, WrappedCommand};
+use crate::scan::shell_words::simple_command;
+use crate::scan::wrapped_command::{EntryFile, PackageEntry, WrappedCommand};
+use crate::scan::wrapper_programs::{self, CommandRole};
 
 /// Wrappers that start wrappers, and scripts of a package that run each other.
 const MAX_DEPTH: u32 = 8;
@@ -23,6 +25,8 @@ pub(crate) struct Invocation {
     /// The name by which a wrapper knows the command.
     pub(super) entry: Option<OsString>,
     pub(super) through: Through,
+    /// What the words before the target set for it; the folder is absolute.
+    pub(crate) context: CommandContext,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +39,8 @@ pub(crate) enum Target {
     Program(PathBuf),
     /// The code on the command line of an interpreter.
     Code(Language, OsString),
-    /// A script of a package, whose line is more than one plain command.
-    Entry(OsString),
+    /// A script of a package by its name, and its line, which is more than one plain command.
+    Entry(OsString, Option<String>),
     /// The program is read from standard input, `/dev` or `/proc`: what it is cannot be known.
     Input,
 }
@@ -52,22 +56,46 @@ pub(super) enum Through {
 
 impl Invocation {
     /// Reads a command line, with the files that lie in `folder`.
-    pub(super) fn of(args: &[&OsStr], folder: Option<&Path>) -> Invocation {
+    pub(super) fn of(args: &[&OsStr], folder: Option<&Path>, role: CommandRole) -> Invocation {
         let words: Vec<OsString> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut unwrapped = Unwrapped { words, entry: None, through: Through::Itself };
-        for _ in 0..MAX_DEPTH {
-            match unwrapped.next(folder) {
-                Next::Unwrapped(next) => {
-                    unwrapped = Unwrapped { entry: next.entry.or(unwrapped.entry), ..next };
-                }
-                Next::Target(target, args) => {
-                    let (entry, through) = (unwrapped.entry, unwrapped.through);
-                    return Invocation { target: special(target), args, entry, through };
-                }
+        let mut unwrapped = Unwrapped {
+            words,
+            entry: None,
+            through: Through::Itself,
+            context: CommandContext::default(),
+            role,
+        };
+        let mut depth = 0;
+        let (target, args) = loop {
+            depth += 1;
+            match unwrapped.next(folder).filter(|_| depth <= MAX_DEPTH) {
+                Some(Next::Unwrapped(next)) => unwrapped = next,
+                Some(Next::Target(target, args)) => break (special(target), args),
+                None => break program(&unwrapped.words),
             }
+        };
+        let Unwrapped { entry, through, mut context, .. } = unwrapped;
+        context.folder = absolute_folder(&context, folder);
+        Invocation { target, args, entry, through, context }
+    }
+
+    /// Reads a command line whose first word is not known, by the executable: an interpreter may
+    /// run under any name. `None` if it is no interpreter, or what it runs cannot be known.
+    pub(super) fn by_executable(
+        args: &[&OsStr],
+        executable: &Path,
+        folder: Option<&Path>,
+        role: CommandRole,
+    ) -> Option<Invocation> {
+        Interpreter::by_name(&base_name(executable))?;
+        let words = [&[executable.as_os_str()], args.get(1..).unwrap_or_default()].concat();
+        let read = Invocation::of(&words, folder, role);
+        match read.target {
+            Target::Script(..) | Target::Module(_) | Target::Code(..) | Target::Entry(..) => {
+                Some(read)
+            }
+            Target::Program(_) | Target::Input => None,
         }
-        let (target, args) = program(&unwrapped.words);
-        Invocation { target, args, entry: unwrapped.entry, through: unwrapped.through }
     }
 }
 
@@ -76,92 +104,130 @@ enum Next {
     Target(Target, Vec<OsString>),
 }
 
+#[derive(Clone)]
 struct Unwrapped {
     words: Vec<OsString>,
     entry: Option<OsString>,
     through: Through,
+    context: CommandContext,
+    role: CommandRole,
 }
 
 impl Unwrapped {
-    fn next(&self, folder: Option<&Path>) -> Next {
-        let words: Vec<&OsStr> = self.words.iter().map(OsString::as_os_str).collect();
-        let as_program = || {
-            let (target, args) = program(&self.words);
-            Next::Target(target, args)
-        };
-        let Some((first, rest)) = words.split_first() else { return as_program() };
+    /// `None` where the words are a program's own.
+    fn next(&mut self, folder: Option<&Path>) -> Option<Next> {
+        let words = self.words.clone();
+        let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+        let (first, rest) = words.split_first()?;
         let name = base_name(Path::new(first));
         // A login shell's name begins with a dash.
         let name = name.strip_prefix('-').unwrap_or(&name);
-        if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest) {
-            return match wrapped {
-                WrappedCommand::Words(words) => launch(words),
-                WrappedCommand::Unclear => as_program(),
-                WrappedCommand::Entry(file, entry, args) => {
-                    match folder.map(|folder| package_scripts::look_up(file, &entry, folder)) {
-                        Some(Entry::Line(line)) => self::entry(&entry, &line, args),
-                        Some(Entry::Missing) => launch([vec![entry], args].concat()),
-                        None => Next::Target(Target::Entry(entry), args),
-                    }
-                }
-            };
+        if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest, self.role) {
+            return self.unwrap(wrapped, folder);
         }
-        let Some(interpreter) = Interpreter::by_name(name) else { return as_program() };
-        let (operand, args) = interpreter.operand(rest);
+        let interpreter = Interpreter::by_name(name)?;
+        let InterpreterCommand { operand, args, context } = interpreter.read(rest);
+        let words = args;
         let args: Vec<OsString> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let language = interpreter.language;
-        match operand {
+        if operand == Operand::Unclear {
+            return None;
+        }
+        self.context = std::mem::take(&mut self.context).with(context);
+        let whole = absolute_folder(&self.context, folder);
+        let folder = whole.as_deref().or(folder);
+        Some(match operand {
             Operand::Script(script)
                 if wrapper_programs::is_wrapper_script(&base_name(Path::new(script))) =>
             {
-                launch([vec![script.to_owned()], args].concat())
+                self.launch([vec![script.to_owned()], args].concat(), CommandContext::default())
             }
             Operand::Script(script) => Next::Target(
                 Target::Script(script_file(language, script, folder), Some(language)),
                 args,
             ),
-            Operand::Module(module) => Next::Target(module_target(module, folder), args),
-            Operand::Code(code) => match code.to_str().and_then(simple_words) {
-                Some(words) if language == Language::Shell && args.is_empty() => {
-                    launch(without_assignments(&words))
+            Operand::Module(module) => match wrapper_programs::run_by_module(module, words) {
+                Some(WrappedCommand::Words(words, context)) => self.launch(words, context),
+                Some(WrappedCommand::Entry(_) | WrappedCommand::Unclear) | None => {
+                    Next::Target(module_target(module, folder), args)
+                }
+            },
+            Operand::Code(code) => match code.to_str().and_then(simple_command) {
+                Some((words, mut context)) if language == Language::Shell && args.is_empty() => {
+                    // A shell that runs is there already.
+                    if self.role == CommandRole::Process && self.through == Through::Itself {
+                        context.folder = None;
+                    }
+                    self.launch(words, context)
                 }
                 Some(_) | None => Next::Target(Target::Code(language, code.to_owned()), args),
             },
             Operand::Task(task) => {
-                let file = wrapper_programs::EntryFile::Package;
-                match folder.map(|folder| package_scripts::look_up(file, task, folder)) {
-                    Some(Entry::Line(line)) => entry(task, &line, args),
+                match folder.map(|it| package_scripts::look_up(EntryFile::Package, task, it)) {
+                    Some(Entry::Line(line)) => self.enter(task, line, args),
                     Some(Entry::Missing) => Next::Target(
                         Target::Script(script_file(language, task, folder), Some(language)),
                         args,
                     ),
-                    None => Next::Target(Target::Entry(task.to_owned()), args),
+                    None => Next::Target(Target::Entry(task.to_owned(), None), args),
                 }
             }
             Operand::Input => Next::Target(Target::Input, args),
-            Operand::Unclear => as_program(),
+            Operand::Unclear => return None,
+        })
+    }
+
+    fn unwrap(&mut self, wrapped: WrappedCommand, folder: Option<&Path>) -> Option<Next> {
+        match wrapped {
+            WrappedCommand::Words(words, context) => Some(self.launch(words, context)),
+            WrappedCommand::Unclear => None,
+            WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }) => {
+                let mut context = self.context.clone().with(context);
+                let whole = absolute_folder(&context, folder);
+                let mut folder = whole.as_deref().or(folder);
+                let package;
+                if let Some(workspace) = workspace {
+                    package = package_scripts::workspace_folder(&workspace, folder?)?;
+                    context.folder = Some(package.clone());
+                    folder = Some(&package);
+                }
+                self.context = context;
+                Some(match folder.map(|folder| package_scripts::look_up(file, &name, folder)) {
+                    Some(Entry::Line(line)) => self.enter(&name, line, args),
+                    Some(Entry::Missing) => {
+                        self.launch([vec![name], args].concat(), CommandContext::default())
+                    }
+                    None => Next::Target(Target::Entry(name, None), args),
+                })
+            }
+        }
+    }
+
+    fn launch(&self, words: Vec<OsString>, context: CommandContext) -> Next {
+        Next::Unwrapped(Unwrapped {
+            words,
+            entry: self.entry.clone(),
+            through: Through::Wrapper,
+            context: self.context.clone().with(context),
+            role: self.role,
+        })
+    }
+
+    fn enter(&mut self, name: &OsStr, line: String, args: Vec<OsString>) -> Next {
+        match simple_command(&line) {
+            Some((words, context)) => {
+                self.entry = Some(name.to_owned());
+                self.launch([words, args].concat(), context)
+            }
+            None => Next::Target(Target::Entry(name.to_owned(), Some(line)), args),
         }
     }
 }
 
-fn launch(words: Vec<OsString>) -> Next {
-    Next::Unwrapped(Unwrapped { words, entry: None, through: Through::Wrapper })
-}
-
-fn entry(name: &OsStr, line: &str, args: Vec<OsString>) -> Next {
-    match simple_words(line) {
-        Some(words) => Next::Unwrapped(Unwrapped {
-            words: [without_assignments(&words), args].concat(),
-            entry: Some(name.to_owned()),
-            through: Through::Wrapper,
-        }),
-        None => Next::Target(Target::Entry(name.to_owned()), args),
-    }
-}
-
-fn without_assignments(words: &[OsString]) -> Vec<OsString> {
-    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-    wrapper_programs::after_assignments(&words).iter().map(|word| (*word).to_owned()).collect()
+/// Returns the folder that a context enters from `folder`, if it enters any.
+fn absolute_folder(context: &CommandContext, folder: Option<&Path>) -> Option<PathBuf> {
+    let entered = context.folder.as_deref()?;
+    Some(absolute(entered, folder.unwrap_or(Path::new(""))))
 }
 
 fn program(words: &[OsString]) -> (Target, Vec<OsString>) {
@@ -183,7 +249,7 @@ fn special(target: Target) -> Target {
         | Target::Module(_)
         | Target::Program(_)
         | Target::Code(..)
-        | Target::Entry(_)
+        | Target::Entry(..)
         | Target::Input => target,
     }
 }

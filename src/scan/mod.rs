@@ -5,6 +5,7 @@ pub mod bot_api_peers;
 pub mod capabilities;
 pub mod cgroup;
 pub mod command;
+pub(crate) mod command_context;
 pub mod container;
 pub mod env_marker;
 pub(crate) mod guard_tree;
@@ -14,6 +15,7 @@ pub(crate) mod invocation;
 pub mod linux;
 pub mod lock_views;
 mod operand;
+mod package_managers;
 mod package_scripts;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
@@ -24,6 +26,7 @@ pub mod script;
 mod serves_others;
 mod shell_words;
 pub mod supervisors;
+mod wrapped_command;
 mod wrapper_programs;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]

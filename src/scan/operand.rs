@@ -4,7 +4,16 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::scan::command_context::CommandContext;
 use crate::scan::interpreters::{BareOperand, Interpreter, Language, Opt, SingleDash};
+
+/// What the command line of an interpreter says.
+pub(super) struct InterpreterCommand<'a> {
+    pub(super) operand: Operand<'a>,
+    /// The arguments to the program.
+    pub(super) args: &'a [&'a OsStr],
+    pub(super) context: CommandContext,
+}
 
 /// The program that a command line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,34 +28,59 @@ pub(super) enum Operand<'a> {
 }
 
 impl Interpreter {
-    /// Returns the program that follows the interpreter's name, and the arguments to it.
-    pub(super) fn operand<'a>(&self, words: &'a [&'a OsStr]) -> (Operand<'a>, &'a [&'a OsStr]) {
-        let subcommand = words.first().and_then(|word| word.to_str());
-        let is_subcommand = subcommand.is_some_and(|word| self.subcommands.contains(&word));
-        let mut at = usize::from(is_subcommand);
+    /// Reads the words that follow the interpreter's name.
+    pub(super) fn read<'a>(&self, words: &'a [&'a OsStr]) -> InterpreterCommand<'a> {
+        let mut context = CommandContext::default();
+        let (operand, args) = self.operand(words, &mut context);
+        InterpreterCommand { operand, args, context }
+    }
+
+    fn operand<'a>(
+        &self,
+        words: &'a [&'a OsStr],
+        context: &mut CommandContext,
+    ) -> (Operand<'a>, &'a [&'a OsStr]) {
+        let mut at = 0;
+        let mut has_subcommand = false;
         let mut follows = Opt::Script;
         while let Some(word) = words.get(at) {
             let text = word.to_str().unwrap_or_default();
+            let is_subcommand = !has_subcommand && self.subcommands.contains(&text);
             let is_option =
                 text.starts_with('-') || self.language == Language::Shell && text.starts_with('+');
+            if is_subcommand {
+                has_subcommand = true;
+                at += 1;
+                continue;
+            }
             if !is_option || text == "-" || text == "--" {
                 break;
             }
             at += 1;
-            let (effect, value) = self.effect(text);
-            let next = || words.get(at).copied();
+            let Some(ReadOption { name, effect, value }) = self.effect(text, context) else {
+                return (Operand::Unclear, &[]);
+            };
+            let next = words.get(at).copied();
+            let value = value.map(OsStr::new);
             match effect {
-                None => return (Operand::Unclear, &[]),
-                Some(Opt::Flag | Opt::Attached) => {}
-                Some(Opt::Value) => at += usize::from(value.is_none()),
-                Some(Opt::CodeFollows) => follows = Opt::CodeFollows,
-                Some(Opt::Input) => return (Operand::Input, &[]),
-                Some(of @ (Opt::Code | Opt::Module | Opt::Script | Opt::Task)) => {
+                Opt::Flag | Opt::Attached => context.options.extend(self.option(&name, value)),
+                Opt::Value => {
+                    at += usize::from(value.is_none());
+                    context.options.extend(self.option(&name, value.or(next)));
+                }
+                Opt::Folder => {
+                    at += usize::from(value.is_none());
+                    context.enter(Path::new(value.or(next).unwrap_or_default()));
+                }
+                Opt::CodeFollows => follows = Opt::CodeFollows,
+                Opt::Input => return (Operand::Input, &[]),
+                Opt::OtherMode => return (Operand::Unclear, &[]),
+                Opt::Code | Opt::Module | Opt::Script | Opt::Task => {
                     let after = at + usize::from(value.is_none());
-                    let Some(value) = value.map(OsStr::new).or_else(next) else {
+                    let Some(value) = value.or(next) else {
                         return (Operand::Unclear, &[]);
                     };
-                    return (Self::named(of, value), words.get(after..).unwrap_or_default());
+                    return (Self::named(effect, value), words.get(after..).unwrap_or_default());
                 }
             }
         }
@@ -61,6 +95,9 @@ impl Interpreter {
             Some(word) if word == "-" => (Operand::Input, rest),
             Some(word) if Self::is_bare(word) => match self.bare {
                 BareOperand::Script => (Operand::Script(word), rest),
+                BareOperand::Task if !has_subcommand && is_mode_of_bun(word) => {
+                    (Operand::Unclear, rest)
+                }
                 BareOperand::Task => (Operand::Task(word), rest),
                 BareOperand::Unclear => (Operand::Unclear, rest),
             },
@@ -76,7 +113,9 @@ impl Interpreter {
             Opt::Script if value == "-" => Operand::Input,
             Opt::Script => Operand::Script(value),
             Opt::Input => Operand::Input,
-            Opt::Flag | Opt::Attached | Opt::Value => Operand::Unclear,
+            Opt::Flag | Opt::Attached | Opt::Value | Opt::Folder | Opt::OtherMode => {
+                Operand::Unclear
+            }
         }
     }
 
@@ -85,41 +124,68 @@ impl Interpreter {
         path.extension().is_none() && path.components().count() == 1 && word != "."
     }
 
-    /// Returns the effect of an option, `None` if that is not known, and the value in its own word.
-    fn effect<'a>(&self, option: &'a str) -> (Option<Opt>, Option<&'a str>) {
+    /// Reads one word of options; `None` if one of them is not known.
+    fn effect<'a>(&self, option: &'a str, context: &mut CommandContext) -> Option<ReadOption<'a>> {
         let letters = option.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
         if self.dash == SingleDash::Letters
             && let Some(letters) = letters.or_else(|| option.strip_prefix('+'))
         {
-            return self.effect_of_letters(letters);
+            return self.effect_of_letters(letters, context);
         }
         let (name, value) =
             option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
         let listed = self.long.iter().find(|(names, _)| names.contains(&name));
-        (Some(listed.map_or(Opt::Flag, |(_, effect)| *effect)), value)
+        let effect = listed.map_or(Opt::Flag, |(_, effect)| *effect);
+        Some(ReadOption { name: name.to_owned(), effect, value })
     }
 
     /// Only the last letter can have an effect besides that of a flag.
-    fn effect_of_letters<'a>(&self, letters: &'a str) -> (Option<Opt>, Option<&'a str>) {
-        let mut last = Opt::Flag;
+    fn effect_of_letters<'a>(
+        &self,
+        letters: &'a str,
+        context: &mut CommandContext,
+    ) -> Option<ReadOption<'a>> {
+        let mut last = None;
         for (at, letter) in letters.char_indices() {
-            let listed = self.short.iter().find(|(letters, _)| letters.contains(letter));
-            let Some((_, effect)) = listed else { return (None, None) };
+            let (_, effect) = self.short.iter().find(|(letters, _)| letters.contains(letter))?;
             let rest = letters.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
+            let name = format!("-{letter}");
+            let read = |value| Some(ReadOption { name: name.clone(), effect: *effect, value });
             match effect {
-                Opt::Flag => {}
-                Opt::CodeFollows | Opt::Input => last = *effect,
+                Opt::Flag => {
+                    context.options.extend(self.option(&name, None));
+                    last = last.or_else(|| read(None));
+                }
+                Opt::OtherMode => return read(None),
+                Opt::CodeFollows | Opt::Input => last = read(None),
                 // `node -pe CODE`
                 Opt::Code if rest.is_some_and(|rest| letters.starts_with('p') && rest == "e") => {
-                    return (Some(Opt::Code), None);
+                    return read(None);
                 }
-                Opt::Value | Opt::Attached | Opt::Code | Opt::Module | Opt::Script | Opt::Task => {
-                    return (Some(*effect), rest);
-                }
+                Opt::Value
+                | Opt::Attached
+                | Opt::Code
+                | Opt::Module
+                | Opt::Script
+                | Opt::Folder
+                | Opt::Task => return read(rest),
             }
         }
-        (Some(last), None)
+        last
     }
+}
+
+struct ReadOption<'a> {
+    name: String,
+    effect: Opt,
+    value: Option<&'a str>,
+}
+
+/// Subcommands of bun that run no script of the package.
+fn is_mode_of_bun(word: &OsStr) -> bool {
+    ["test", "build", "install", "add", "remove", "update", "exec", "x", "create", "init", "repl"]
+        .iter()
+        .any(|mode| word == *mode)
 }
 
 #[cfg(test)]
@@ -131,7 +197,7 @@ mod tests {
         let words: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
         let name = Path::new(words[0]).file_name().unwrap().to_str().unwrap();
         let Some(interpreter) = Interpreter::by_name(name) else { return "no interpreter".into() };
-        let (operand, rest) = interpreter.operand(&words[1..]);
+        let InterpreterCommand { operand, args: rest, .. } = interpreter.read(&words[1..]);
         let rest: Vec<_> = rest.iter().map(|word| word.to_str().unwrap()).collect();
         let (kind, word) = match operand {
             Operand::Script(word) => ("script", word),

@@ -4,9 +4,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::scan::wrapper_programs::EntryFile;
+use crate::scan::wrapped_command::EntryFile;
 
 /// A longer file is none of theirs.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -36,6 +36,31 @@ pub(super) fn package_main(folder: &Path) -> OsString {
     json(&folder.join("package.json"))
         .and_then(|package| Some(package.get("main")?.as_str()?.into()))
         .unwrap_or_else(|| OsString::from("index.js"))
+}
+
+/// Returns the folder of a workspace's package, by its folder or its name.
+pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> {
+    let by_folder = root.join(package);
+    if by_folder.join("package.json").is_file() {
+        return Some(by_folder);
+    }
+    let manifest = json(&root.join("package.json"))?;
+    let workspaces = manifest.get("workspaces")?;
+    let patterns = workspaces.get("packages").unwrap_or(workspaces).as_array()?;
+    let folders = patterns.iter().filter_map(|it| it.as_str()).flat_map(|pattern| {
+        match pattern.strip_suffix("/*") {
+            Some(parent) => std::fs::read_dir(root.join(parent))
+                .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+                .unwrap_or_default(),
+            None => vec![root.join(pattern)],
+        }
+    });
+    let is_it = |folder: &PathBuf| {
+        json(&folder.join("package.json")).is_some_and(|it| {
+            it.get("name").and_then(|it| it.as_str()).map(OsStr::new) == Some(package)
+        })
+    };
+    folders.into_iter().find(is_it)
 }
 
 fn package_script(name: &str, folder: &Path) -> Option<String> {

@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::scan::command::{Command, ProgramKind};
+use crate::scan::command_context::CommandContext;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::package_managers;
+use crate::scan::shell_words::simple_words;
+use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 
 /// Longer scripts are not compared byte by byte.
 const MAX_SCRIPT: u64 = 1 << 20;
 
 /// A process as the kernel shows it.
+#[derive(Clone)]
 pub(super) struct RunningCommand<'a> {
     pub(super) args: Vec<&'a OsStr>,
     /// The working directory, without ` (deleted)`.
@@ -24,52 +29,150 @@ pub(super) struct RunningCommand<'a> {
     pub(super) exe: &'a dyn Fn() -> Option<PathBuf>,
     /// Tests a program for being its executable.
     pub(super) executes: &'a dyn Fn(&Path) -> bool,
+    /// Reads the folder that it was started in, as its environment has it.
+    pub(super) started_in: &'a dyn Fn() -> Option<PathBuf>,
+    /// Tests whether its first path, which is from the root, leads it to the file of my second one.
+    /// In my mount namespace that is true of every path.
+    pub(super) sees: &'a dyn Fn(&Path, &Path) -> bool,
+}
+
+/// What a comparison of a process with COMMAND says.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    /// It runs my script or, without one, my program, wherever and with whatever arguments.
+    pub(super) same_program: bool,
+    pub(super) likeness: CommandLikeness,
+    /// An option that may choose the bot, where that is all in which they differ.
+    pub(super) other_option: Option<String>,
+    /// The variables that its command line sets for the bot.
+    pub(super) variables: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Command {
+    pub(super) fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
+        let (likeness, invocation) = self.judge(process);
+        let same_program = likeness.is_same() || self.is_same_program(process);
+        self.comparison(same_program, likeness, &invocation)
+    }
+
+    /// Compares what another command would become, in a process that is not there yet.
+    pub(super) fn compare_command(
+        &self,
+        it: &Invocation,
+        process: &RunningCommand<'_>,
+    ) -> Comparison {
+        let likeness = self.likeness_of(it, process);
+        self.comparison(likeness.is_same(), likeness, it)
+    }
+
+    fn comparison(
+        &self,
+        same_program: bool,
+        likeness: CommandLikeness,
+        it: &Invocation,
+    ) -> Comparison {
+        let other_option = it.context.other_option(&self.runs.context);
+        Comparison {
+            same_program,
+            likeness,
+            other_option: other_option.filter(|_| likeness.is_same()),
+            variables: it.context.variables.clone(),
+        }
+    }
+
     /// Compares a process with what this command would become.
     pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
+        self.judge(process).0
+    }
+
+    /// Returns the likeness of a process, and what was compared.
+    fn judge(&self, process: &RunningCommand<'_>) -> (CommandLikeness, Invocation) {
         let literal = self.invocation_of(process);
         let likeness = self.likeness_of(&literal, process);
         if likeness.is_same() || !self.is_rewritten(process) {
-            return likeness;
+            return (likeness, literal);
         }
-        let Some(title) = process.args.first() else { return likeness };
+        let Some(title) = process.args.first() else { return (likeness, literal) };
         let words: Vec<OsString> = words(title);
         let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-        match self.likeness_of(&Invocation::of(&words, process.cwd), process) {
-            CommandLikeness::Same => CommandLikeness::Same,
-            near @ CommandLikeness::Near(_) => near,
-            CommandLikeness::Different if process.cwd.is_some_and(|cwd| self.is_folder(cwd)) => {
-                CommandLikeness::Near(CommandDifference::RewrittenTitle)
+        // What is left out of the title of a package manager says which package it is. What it
+        // starts is found by itself.
+        let name = words.first().map(|name| base_name(Path::new(name)));
+        if name.is_some_and(|name| package_managers::is_one(&name)) {
+            return (likeness, literal);
+        }
+        let read = Invocation::of(&words, process.cwd, CommandRole::Process);
+        match self.likeness_of(&read, process) {
+            likeness @ (CommandLikeness::Same | CommandLikeness::Near(_)) => (likeness, read),
+            CommandLikeness::Different if self.is_at_my_folder(process) => {
+                (CommandLikeness::Near(CommandDifference::RewrittenTitle), read)
             }
-            CommandLikeness::Different => CommandLikeness::Different,
+            CommandLikeness::Different => (CommandLikeness::Different, read),
         }
     }
 
     /// Returns whether a process runs this command's script or, without one, its program, wherever
     /// and with whatever arguments.
     pub(super) fn is_same_program(&self, process: &RunningCommand<'_>) -> bool {
-        self.is_same_target(&self.invocation_of(process), process)
+        let it = self.invocation_of(process);
+        let process = process.at(it.context.folder.as_deref());
+        self.is_same_target(&it, &process) && self.sees_my_file(&it, &process)
     }
 
     /// Returns whether a working directory is this command's own: by its path, as it may have been
     /// deleted and made again.
     pub(super) fn is_folder(&self, cwd: &Path) -> bool {
-        cwd == self.cwd
+        cwd == self.runs_in
             || cwd == self.folder
-            || cfg!(not(target_os = "linux")) && is_same_file(cwd, &self.cwd)
+            || cfg!(not(target_os = "linux")) && is_same_file(cwd, &self.runs_in)
     }
 
     fn likeness_of(&self, it: &Invocation, process: &RunningCommand<'_>) -> CommandLikeness {
+        let process = &process.at(it.context.folder.as_deref());
+        let likeness = self.likeness_by_path(it, process);
+        let is_same_place = || {
+            process.cwd.is_none_or(|cwd| (process.sees)(cwd, &self.runs_in))
+                && self.sees_my_file(it, process)
+        };
+        match likeness {
+            CommandLikeness::Different | CommandLikeness::Near(CommandDifference::OtherFolder) => {
+                likeness
+            }
+            CommandLikeness::Same | CommandLikeness::Near(_) if is_same_place() => likeness,
+            CommandLikeness::Same | CommandLikeness::Near(_) => CommandLikeness::Different,
+        }
+    }
+
+    /// Returns whether a process is in this command's folder, which may be another one under the
+    /// same path.
+    fn is_at_my_folder(&self, process: &RunningCommand<'_>) -> bool {
+        process.cwd.is_some_and(|cwd| self.is_folder(cwd) && (process.sees)(cwd, &self.runs_in))
+    }
+
+    /// Returns whether the path of a script leads the process to my file: it may have other mounts.
+    fn sees_my_file(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        let (Target::Script(path, _) | Target::Program(path), Some(mine)) =
+            (&it.target, &self.file)
+        else {
+            return true;
+        };
+        is_bare(path) && matches!(it.target, Target::Program(_))
+            || (process.sees)(&absolute(path, process.cwd.unwrap_or(Path::new("/"))), mine)
+    }
+
+    /// Compares a process that sees the same files as this one.
+    fn likeness_by_path(&self, it: &Invocation, process: &RunningCommand<'_>) -> CommandLikeness {
         // Another user's folder cannot be read, but a path from the root is the same everywhere.
         let is_here = match process.cwd {
             Some(cwd) => self.is_folder(cwd),
             None => matches!(&it.target, Target::Script(path, _) if path.is_absolute()),
         };
-        let has_same_args = it.args == self.runs.args;
+        let has_same_args = self.has_same_args(it);
         if !is_here && !has_same_args {
             return CommandLikeness::Different;
+        }
+        if !is_here && self.was_started_here(it, process) {
+            return CommandLikeness::Same;
         }
         match (is_here, has_same_args) {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
@@ -83,14 +186,44 @@ impl Command {
         }
     }
 
+    /// Returns whether a process that went to another folder was started in mine: its script can
+    /// only have been found there.
+    fn was_started_here(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        let (Target::Script(path, _), Some(cwd)) = (&it.target, process.cwd) else { return false };
+        let has_left = path.is_relative() && cwd.is_dir() && !cwd.join(path).exists();
+        let Some(start) = has_left.then(|| (process.started_in)()).flatten() else { return false };
+        self.is_folder(&start) && self.is_my_file(path, &process.at(Some(&start)))
+    }
+
+    fn has_same_args(&self, it: &Invocation) -> bool {
+        match (&self.runs.target, &it.target) {
+            // A package manager adds the arguments to the line of its script.
+            (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) => {
+                let added = code.to_str().and_then(|code| code.strip_prefix(line.as_str()));
+                added.is_some_and(|added| {
+                    added.trim().is_empty() && self.runs.args.is_empty()
+                        || simple_words(added).is_some_and(|words| words == self.runs.args)
+                })
+            }
+            _ => it.args == self.runs.args,
+        }
+    }
+
     /// Reads its command line; an interpreter that the table does not know may be the one in the
     /// first line of this command's own script.
     fn invocation_of(&self, process: &RunningCommand<'_>) -> Invocation {
-        let read = Invocation::of(&process.args, process.cwd);
-        let ProgramKind::Script(interpreters) = &self.kind else { return read };
+        let role = CommandRole::Process;
+        let read = Invocation::of(&process.args, process.cwd, role);
         if !matches!(read.target, Target::Program(_)) {
             return read;
         }
+        let has_other_name = read.through == Through::Itself && process.args.len() > 1;
+        if let Some(exe) = has_other_name.then(|| (process.exe)()).flatten()
+            && let Some(by_exe) = Invocation::by_executable(&process.args, &exe, process.cwd, role)
+        {
+            return by_exe;
+        }
+        let ProgramKind::Script(interpreters) = &self.kind else { return read };
         let name = process.args.first().map(|name| base_name(Path::new(name)));
         let is_interpreter = interpreters.iter().any(|program| {
             (process.executes)(program) || name.as_ref() == Some(&base_name(program))
@@ -109,6 +242,7 @@ impl Command {
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             entry: None,
             through: Through::Itself,
+            context: CommandContext::default(),
         }
     }
 
@@ -117,8 +251,14 @@ impl Command {
             (Target::Code(mine, code), Target::Code(theirs, other)) => {
                 mine == theirs && code == other
             }
-            (Target::Module(mine), Target::Module(theirs))
-            | (Target::Entry(mine), Target::Entry(theirs)) => mine == theirs,
+            (Target::Module(mine), Target::Module(theirs)) => mine == theirs,
+            (Target::Entry(mine, line), Target::Entry(theirs, other)) => {
+                mine == theirs && line == other
+            }
+            // Its arguments are compared with the rest of that line.
+            (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) => {
+                code.to_str().is_some_and(|code| code.starts_with(line.as_str()))
+            }
             (Target::Script(..) | Target::Program(_), Target::Script(path, _)) => {
                 self.is_my_file(path, process) || self.is_named_tool(path)
             }
@@ -133,13 +273,13 @@ impl Command {
                 Target::Input
                 | Target::Code(..)
                 | Target::Module(_)
-                | Target::Entry(_)
+                | Target::Entry(..)
                 | Target::Script(..)
                 | Target::Program(_),
                 Target::Input
                 | Target::Code(..)
                 | Target::Module(_)
-                | Target::Entry(_)
+                | Target::Entry(..)
                 | Target::Script(..)
                 | Target::Program(_),
             ) => false,
@@ -154,6 +294,8 @@ impl Command {
         if !is_bare(name) && written.is_some() && written == self.file {
             return true;
         }
+        // A path that leads elsewhere is another program, unless this one was searched for too.
+        let is_same_name = is_same_name && (is_bare(name) || self.is_searched());
         match (&self.runs.target, &self.file) {
             // A wrapper, such as the shim of a version manager, runs something else under its own
             // name.
@@ -170,6 +312,11 @@ impl Command {
                     && ((process.executes)(&program) || (process.exe)().as_ref() == Some(&program))
             }
         }
+    }
+
+    /// Returns whether this command names its program without a folder.
+    fn is_searched(&self) -> bool {
+        self.args.first().is_some_and(|name| is_bare(Path::new(name)))
     }
 
     /// Returns whether a file has the name of the program that a wrapper of this command finds in
@@ -205,7 +352,7 @@ impl Command {
                 Some(exe) if it.through == Through::Itself => exe,
                 Some(_) | None => return false,
             },
-            Target::Module(_) | Target::Code(..) | Target::Entry(_) | Target::Input => {
+            Target::Module(_) | Target::Code(..) | Target::Entry(..) | Target::Input => {
                 return false;
             }
         };
@@ -252,9 +399,16 @@ impl Command {
             Target::Script(_, language) => *language,
             Target::Code(language, _) => Some(*language),
             Target::Module(_) => Some(Language::Python),
-            Target::Entry(_) => Some(Language::JavaScript),
+            Target::Entry(..) => Some(Language::JavaScript),
             Target::Program(_) | Target::Input => None,
         }
+    }
+}
+
+impl RunningCommand<'_> {
+    /// Returns the same process in the folder that its command line enters, if it enters one.
+    fn at<'b>(&'b self, folder: Option<&'b Path>) -> RunningCommand<'b> {
+        RunningCommand { cwd: folder.or(self.cwd), ..self.clone() }
     }
 }
 

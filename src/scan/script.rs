@@ -22,8 +22,10 @@ impl Command {
         if env::var_os("NODE_OPTIONS").is_some() && language == Language::JavaScript {
             return Ok(());
         }
-        match fs::metadata(self.cwd.join(script)).map_err(|error| error.kind()) {
-            Err(ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(missing(script, &self.cwd)),
+        match fs::metadata(self.runs_in.join(script)).map_err(|error| error.kind()) {
+            Err(ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(missing(script, &self.runs_in))
+            }
             // It may exist where it cannot be seen.
             Ok(_) | Err(_) => Ok(()),
         }
@@ -38,7 +40,7 @@ impl Command {
             | Target::Program(_)
             | Target::Module(_)
             | Target::Code(..)
-            | Target::Entry(_)
+            | Target::Entry(..)
             | Target::Input => None,
         }
     }

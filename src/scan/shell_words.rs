@@ -1,9 +1,47 @@
-//! Splits a line of shell code into words, if it is nothing but one command.
+//! Splits a line of shell code into words, if it is nothing but one command and what is set for it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::scan::command_context::{CommandContext, after_assignments, assignment};
 
 /// Characters with a meaning to a shell; between single quotes they have none.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
+
+/// Returns the words of one plain command and what the line sets for it: `cd bot && A=b ./bot`.
+/// `None` where a shell would do more.
+pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContext)> {
+    let mut context = CommandContext::default();
+    let mut line = line.trim().trim_end_matches(';');
+    while let Some(end) = end_of_setting(line) {
+        let (setting, rest) = line.split_at(end);
+        let words = simple_words(setting)?;
+        let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+        match words.split_first()? {
+            (first, [folder]) if *first == "cd" => context.enter(Path::new(folder)),
+            (first, exported) if *first == "export" => {
+                for word in exported {
+                    let (name, value) = assignment(word)?;
+                    context.set(name, Some(value));
+                }
+            }
+            (first, _) if *first == "set" => {}
+            _ => return None,
+        }
+        line = rest.trim_start_matches(['&', ';', ' ']);
+    }
+    let words = simple_words(line)?;
+    let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
+    let words = after_assignments(&words, &mut context);
+    (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
+}
+
+/// Returns the end of the first of several commands, where it only sets something.
+fn end_of_setting(line: &str) -> Option<usize> {
+    ["cd ", "export ", "set "].iter().any(|start| line.starts_with(start)).then_some(())?;
+    let ends = [line.find("&&"), line.find(';')];
+    ends.into_iter().flatten().min()
+}
 
 /// Returns the words of one plain command; `None` where a shell would do more than split it.
 pub(super) fn simple_words(line: &str) -> Option<Vec<OsString>> {
@@ -49,6 +87,34 @@ mod tests {
                 .as_ref()
                 .map(|words| words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>());
             assert_eq!(words.as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_line_sets_for_its_command_is_known() {
+        let read = |line: &str| {
+            let (words, context) = simple_command(line)?;
+            let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+            let folder = context.folder.map(|folder| folder.display().to_string());
+            let names = context.variables.iter().map(|(name, _)| name.to_str().unwrap());
+            Some((words.join(" "), folder, names.collect::<Vec<_>>().join(" ")))
+        };
+        for (line, expected) in [
+            ("A=b ./bot x", Some(("./bot x", None, "A"))),
+            ("cd bot && exec ./bot;", Some(("exec ./bot", Some("bot"), ""))),
+            (
+                "set -e; cd '/a b'; export A=b C=d; E=f ./bot",
+                Some(("./bot", Some("/a b"), "A C E")),
+            ),
+            ("cd bot || ./bot", None),
+            ("cd $HOME && ./bot", None),
+            ("cd bot && true && ./bot", None),
+            ("A=b", None),
+        ] {
+            let expected = expected.map(|(words, folder, names): (&str, Option<&str>, &str)| {
+                (words.to_owned(), folder.map(str::to_owned), names.to_owned())
+            });
+            assert_eq!(read(line), expected, "{line}");
         }
     }
 }

@@ -1,28 +1,14 @@
 //! The table of wrapper programs (env, npm, uv), which run what the rest of their command line
 //! names, in their place or below them.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::Path;
 
-/// What a wrapper starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WrappedCommand {
-    Words(Vec<OsString>),
-    /// An entry in the wrapper's own file, and the arguments to it.
-    Entry(EntryFile, OsString, Vec<OsString>),
-    Unclear,
-}
-
-/// The file that gives commands a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EntryFile {
-    /// `scripts` in `package.json`; a name that is not there is a program of the packages.
-    Package,
-    /// `tasks` in `deno.json`, else as above.
-    Deno,
-    /// `scripts` in `Pipfile`; any other name is a program.
-    Pipfile,
-}
+use crate::scan::command_context::{CommandContext, CommandOption, after_assignments};
+use crate::scan::package_managers;
+use crate::scan::wrapped_command::{
+    EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
+};
 
 /// What follows the options of a wrapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +20,8 @@ enum Rest {
     After(usize),
     /// A Python script, or a command.
     UvRun,
+    /// A Python script, or `-m` and a module.
+    Python,
     Entry(EntryFile),
 }
 
@@ -45,8 +33,14 @@ struct WrapperProgram {
     flags: &'static str,
     /// Letters with a value.
     values: &'static str,
+    /// Letters whose value is the rest of the word.
+    attached: &'static str,
     /// Long options with a value in the next word.
     long_values: &'static [&'static str],
+    /// Options that may choose what the command does.
+    choosing: &'static [&'static str],
+    /// Options whose value is the folder of the command.
+    folders: &'static [&'static str],
     rest: Rest,
 }
 
@@ -55,19 +49,74 @@ const PLAIN: WrapperProgram = WrapperProgram {
     subcommand: None,
     flags: "",
     values: "",
+    attached: "",
     long_values: &[],
+    choosing: &[],
+    folders: &[],
     rest: Rest::Command,
 };
 
 #[rustfmt::skip]
 static WRAPPERS: &[WrapperProgram] = &[
     WrapperProgram { names: &["nohup", "chronic", "busybox"], ..PLAIN },
+    WrapperProgram { names: &["taskset"], flags: "ac", rest: Rest::After(1), ..PLAIN },
+    WrapperProgram {
+        names: &["chrt"],
+        flags: "abdfiorRv",
+        values: "DPT",
+        long_values: &["--sched-runtime", "--sched-period", "--sched-deadline"],
+        rest: Rest::After(1),
+        ..PLAIN
+    },
+    WrapperProgram { names: &["prlimit"], attached: "cdefilmnqrstuvxy", ..PLAIN },
+    WrapperProgram {
+        names: &["setarch", "linux32", "linux64", "i386", "x86_64", "uname26"],
+        flags: "3BFILRSTXZv",
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["setpriv"],
+        flags: "d",
+        long_values: &[
+            "--reuid", "--regid", "--ruid", "--euid", "--rgid", "--egid", "--groups",
+            "--inh-caps", "--ambient-caps", "--bounding-set", "--securebits", "--pdeathsig",
+            "--selinux-label", "--apparmor-profile", "--landlock-access", "--landlock-rule",
+        ],
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["unshare"],
+        flags: "CTUcfimnpru",
+        values: "GS",
+        long_values: &[
+            "--map-user", "--map-group", "--map-users", "--map-groups", "--propagation",
+            "--setgroups", "--setuid", "--setgid", "--boottime", "--monotonic",
+        ],
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["nsenter"],
+        flags: "F",
+        values: "GSt",
+        attached: "CTUaimnpu",
+        long_values: &["--target", "--setuid", "--setgid"],
+        ..PLAIN
+    },
+    WrapperProgram { names: &["proxychains", "proxychains4"], flags: "q", values: "f", ..PLAIN },
+    WrapperProgram {
+        names: &["time"],
+        flags: "apqv",
+        values: "fo",
+        long_values: &["--format", "--output"],
+        ..PLAIN
+    },
     WrapperProgram { names: &["exec"], flags: "cl", values: "a", ..PLAIN },
     WrapperProgram {
         names: &["env"],
         flags: "i0v",
-        values: "u",
-        long_values: &["--unset"],
+        values: "uC",
+        long_values: &["--unset", "--chdir"],
+        folders: &["-C", "--chdir"],
         rest: Rest::Assignments,
         ..PLAIN
     },
@@ -109,7 +158,14 @@ static WRAPPERS: &[WrapperProgram] = &[
     },
     WrapperProgram { names: &["dumb-init"], flags: "cv", values: "r", ..PLAIN },
     WrapperProgram { names: &["gosu", "su-exec"], rest: Rest::After(1), ..PLAIN },
-    WrapperProgram { names: &["dotenv"], flags: "co", values: "efvp", ..PLAIN },
+    WrapperProgram {
+        names: &["dotenv"],
+        flags: "co",
+        values: "efvp",
+        long_values: &["--file"],
+        choosing: &["-c", "-e", "-f", "-o", "-p", "-v", "--file"],
+        ..PLAIN
+    },
     WrapperProgram {
         names: &["uv"],
         subcommand: Some("run"),
@@ -119,8 +175,12 @@ static WRAPPERS: &[WrapperProgram] = &[
             "--python", "--with", "--with-editable", "--with-requirements", "--extra", "--group",
             "--no-group", "--only-group", "--env-file", "--package", "--index", "--index-url",
             "--extra-index-url", "--find-links", "--cache-dir", "--color", "--config-file",
+            "--directory", "--project",
         ],
+        choosing: &["--env-file", "--package", "--project"],
+        folders: &["--directory"],
         rest: Rest::UvRun,
+        ..PLAIN
     },
     WrapperProgram { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
     WrapperProgram {
@@ -133,9 +193,9 @@ static WRAPPERS: &[WrapperProgram] = &[
         names: &["pipenv"],
         subcommand: Some("run"),
         flags: "qv",
-        values: "",
         long_values: &["--python"],
         rest: Rest::Entry(EntryFile::Pipfile),
+        ..PLAIN
     },
     WrapperProgram {
         names: &["npx", "npx-cli.js", "bunx", "pnpx"],
@@ -148,37 +208,133 @@ static WRAPPERS: &[WrapperProgram] = &[
         names: &["deno"],
         subcommand: Some("task"),
         flags: "q",
+        values: "c",
+        long_values: &["--cwd", "--config"],
+        choosing: &["-c", "--config"],
+        folders: &["--cwd"],
         rest: Rest::Entry(EntryFile::Deno),
         ..PLAIN
     },
 ];
 
-/// The package managers of JavaScript; each also runs under the name of its own script.
-const PACKAGE_MANAGERS: [&str; 6] = ["npm", "npm-cli.js", "pnpm", "pnpm.cjs", "yarn", "yarn.js"];
+/// Programs that become the command as another user. A process that runs under their name is only
+/// what waits for it.
+#[rustfmt::skip]
+static OTHER_USER: &[WrapperProgram] = &[
+    WrapperProgram {
+        names: &["sudo"],
+        flags: "AEHPSbknN",
+        values: "CDTUghprtu",
+        long_values: &[
+            "--user", "--group", "--host", "--prompt", "--close-from", "--type", "--role",
+            "--chdir", "--command-timeout", "--other-user",
+        ],
+        folders: &["-D", "--chdir"],
+        rest: Rest::Assignments,
+        ..PLAIN
+    },
+    WrapperProgram { names: &["doas"], flags: "nL", values: "uC", ..PLAIN },
+    WrapperProgram {
+        names: &["runuser"],
+        flags: "mp",
+        values: "Ggu",
+        long_values: &["--user", "--group", "--supp-group"],
+        ..PLAIN
+    },
+];
 
-/// Options of theirs that choose another folder or package.
-const ELSEWHERE: &[&str] =
-    &["--prefix", "-C", "--dir", "--cwd", "-w", "--workspace", "--workspaces", "--filter", "-F"];
+/// Modules of Python that run a script.
+#[rustfmt::skip]
+static RUNNERS: &[WrapperProgram] = &[
+    WrapperProgram { names: &["pdb"], values: "c", rest: Rest::Python, ..PLAIN },
+    WrapperProgram {
+        names: &["cProfile", "profile"],
+        values: "os",
+        long_values: &["--outfile", "--sort"],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["trace"],
+        flags: "clrtTRgsm",
+        values: "fC",
+        long_values: &["--file", "--coverdir", "--ignore-module", "--ignore-dir"],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["coverage"],
+        subcommand: Some("run"),
+        flags: "aLp",
+        long_values: &[
+            "--concurrency", "--context", "--data-file", "--include", "--omit", "--rcfile",
+            "--source",
+        ],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["debugpy"],
+        long_values: &["--listen", "--connect", "--log-to", "--adapter-access-token"],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+];
+
+/// The part of a command line in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CommandRole {
+    /// COMMAND: what its line becomes counts.
+    Mine,
+    /// A process, which runs already.
+    Process,
+}
 
 /// Returns whether a script of this base name is a wrapper: it then counts as what it starts.
 pub(super) fn is_wrapper_script(base_name: &str) -> bool {
     let name = own_name(base_name);
-    PACKAGE_MANAGERS.contains(&name)
+    package_managers::is_one(name)
         || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
 }
 
 /// Returns what the program `name` with these arguments starts; `None` if it is no wrapper.
-pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
+pub(super) fn wrapped_command(
+    name: &str,
+    words: &[&OsStr],
+    role: CommandRole,
+) -> Option<WrappedCommand> {
     let name = own_name(name);
-    if PACKAGE_MANAGERS.contains(&name) {
-        return Some(package_manager(name, words).unwrap_or(WrappedCommand::Unclear));
+    if package_managers::is_one(name) {
+        return Some(package_managers::wrapped_command(name, words));
+    }
+    if role == CommandRole::Mine
+        && let Some(wrapper) = OTHER_USER.iter().find(|it| it.names.contains(&name))
+    {
+        let is_user = |word: &&OsStr| {
+            let word = word.as_encoded_bytes();
+            word.starts_with(b"-u") || word.starts_with(b"--user")
+        };
+        // Else it starts a shell.
+        let is_command = name != "runuser" || words.iter().any(is_user);
+        let wrapped = is_command.then(|| wrapper.wrapped_command(words)).flatten();
+        return Some(wrapped.unwrap_or(WrappedCommand::Unclear));
     }
     let wrapper = WRAPPERS.iter().find(|it| it.names.contains(&name))?;
     // What another subcommand of deno does is known from its options.
     let is_other = wrapper.rest == Rest::Entry(EntryFile::Deno)
         && words.first().is_none_or(|word| *word != "task");
+    let words = match words.split_first() {
+        Some((first, rest)) if name == "setarch" && !is_option(first) => rest,
+        Some(_) | None => words,
+    };
     (!is_other).then(|| wrapper.wrapped_command(words).unwrap_or(WrappedCommand::Unclear))
+}
+
+/// Returns what `python -m NAME` runs, where that module runs a script.
+pub(super) fn run_by_module(name: &OsStr, words: &[&OsStr]) -> Option<WrappedCommand> {
+    let runner = RUNNERS.iter().find(|it| it.names.iter().any(|own| name == *own))?;
+    runner.wrapped_command(words)
 }
 
 fn own_name(name: &str) -> &str {
@@ -188,8 +344,9 @@ fn own_name(name: &str) -> &str {
 impl WrapperProgram {
     fn wrapped_command(&self, words: &[&OsStr]) -> Option<WrappedCommand> {
         let mut words = words;
+        let mut context = CommandContext::default();
         if let Some(subcommand) = self.subcommand {
-            words = self.after_options(words)?;
+            words = self.after_options(words, &mut context)?;
             words = words.split_first().filter(|(first, _)| **first == subcommand)?.1;
         }
         if self.names.contains(&"env")
@@ -197,36 +354,48 @@ impl WrapperProgram {
         {
             return Some(line);
         }
-        if self.rest == Rest::UvRun
+        if matches!(self.rest, Rest::UvRun | Rest::Python)
             && let Some(at) = words.iter().position(|it| *it == "-m" || *it == "--module")
             && let Some((before, module)) = words.split_at_checked(at)
-            && self.after_options(before).is_some_and(<[_]>::is_empty)
+            && self
+                .after_options(before, &mut CommandContext::default())
+                .is_some_and(<[_]>::is_empty)
         {
-            let rest = module.get(1..)?;
-            return command([&[OsStr::new("python"), OsStr::new("-m")], rest].concat().as_slice());
+            self.after_options(before, &mut context)?;
+            return python(&[&[OsStr::new("-m")], module.get(1..)?].concat(), context);
         }
-        words = self.after_options(words)?;
+        words = self.after_options(words, &mut context)?;
         match self.rest {
-            Rest::Command => command(words),
-            Rest::After(count) => command(words.get(count..)?),
-            Rest::Assignments => command(after_assignments(words)),
+            Rest::Command => command(words, context),
+            Rest::After(count) => command(words.get(count..)?, context),
+            Rest::Assignments => {
+                let words = after_assignments(words, &mut context);
+                command(words, context)
+            }
             Rest::UvRun => {
                 let first = words.first()?.to_str()?;
                 if first == "-" || Path::new(first).extension() == Some(OsStr::new("py")) {
-                    command([&[OsStr::new("python")], words].concat().as_slice())
+                    python(words, context)
                 } else {
-                    command(words)
+                    command(words, context)
                 }
             }
+            Rest::Python => python(words, context),
             Rest::Entry(file) => {
                 let (name, args) = words.split_first()?;
-                Some(WrappedCommand::Entry(file, (*name).to_owned(), owned(args)))
+                let (name, args) = ((*name).to_owned(), owned(args));
+                let workspace = None;
+                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
             }
         }
     }
 
     /// `None` where an option is not known.
-    fn after_options<'a, 'b>(&self, words: &'b [&'a OsStr]) -> Option<&'b [&'a OsStr]> {
+    fn after_options<'a, 'b>(
+        &self,
+        words: &'b [&'a OsStr],
+        context: &mut CommandContext,
+    ) -> Option<&'b [&'a OsStr]> {
         let mut at = 0;
         while let Some(word) = words.get(at) {
             let Some(option) = word.to_str().filter(|word| word.starts_with('-') && *word != "-")
@@ -237,24 +406,56 @@ impl WrapperProgram {
             if option == "--" {
                 break;
             }
+            let next = words.get(at).copied();
             if option.starts_with("--") {
-                if matches!(option, "--directory" | "--project" | "--chdir") {
-                    return None;
-                }
-                at += usize::from(self.long_values.contains(&option));
+                let (name, value) = option
+                    .split_once('=')
+                    .map_or((option, None), |(name, value)| (name, Some(OsStr::new(value))));
+                let takes_next = value.is_none() && self.long_values.contains(&name);
+                at += usize::from(takes_next);
+                self.note(name, value.or(next.filter(|_| takes_next)), context)?;
                 continue;
             }
             let letters = option.trim_start_matches('-');
-            let valued = letters.find(|letter| !self.flags.contains(letter));
-            if let Some(valued) = valued {
-                let letter = letters[valued..].chars().next()?;
-                if !self.values.contains(letter) {
+            for (place, letter) in letters.char_indices() {
+                let name = format!("-{letter}");
+                let rest = letters.get(place + letter.len_utf8()..).filter(|it| !it.is_empty());
+                if self.flags.contains(letter) {
+                    self.note(&name, None, context)?;
+                } else if self.attached.contains(letter) {
+                    break;
+                } else if self.values.contains(letter) {
+                    at += usize::from(rest.is_none());
+                    self.note(&name, rest.map(OsStr::new).or(next), context)?;
+                    break;
+                } else {
                     return None;
                 }
-                at += usize::from(valued + letter.len_utf8() == letters.len());
             }
         }
         words.get(at..)
+    }
+
+    /// Notes what an option means for the command; `None` where that cannot be known.
+    fn note(&self, name: &str, value: Option<&OsStr>, context: &mut CommandContext) -> Option<()> {
+        if self.folders.contains(&name) {
+            context.enter(Path::new(value?));
+        } else if self.choosing.contains(&name) {
+            let value = value.unwrap_or_default().to_owned();
+            context.options.push(CommandOption { name: name.to_owned(), value });
+        } else if matches!(
+            name,
+            "--directory" | "--project" | "--chdir" | "--cwd" | "--root" | "--wd" | "--pid"
+        ) {
+            return None;
+        } else if self.names.contains(&"env") {
+            match (name, value) {
+                ("-u" | "--unset", Some(name)) => context.set(name, None),
+                ("-i" | "--ignore-environment", _) => context.clear_variables(),
+                (_, Some(_) | None) => {}
+            }
+        }
+        Some(())
     }
 }
 
@@ -273,74 +474,19 @@ fn split_string(words: &[&OsStr]) -> Option<WrappedCommand> {
         (line, rest)
     };
     let line: Vec<&OsStr> = line.split_ascii_whitespace().map(OsStr::new).collect();
-    command(after_assignments(&[line.as_slice(), rest].concat()))
+    let words = [&[OsStr::new("env")], line.as_slice(), rest].concat();
+    command(&words, CommandContext::default())
 }
 
-/// Skips the words that set a variable.
-pub(super) fn after_assignments<'a, 'b>(words: &'b [&'a OsStr]) -> &'b [&'a OsStr] {
-    let is_assignment = |word: &&OsStr| {
-        let (name, _) = word.to_str()?.split_once('=')?;
-        let mut letters = name.chars();
-        let first = letters.next()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        (is_name(first) && letters.all(is_name)).then_some(())
-    };
-    let count = words.iter().take_while(|word| is_assignment(word).is_some()).count();
-    words.get(count..).unwrap_or_default()
-}
-
-fn package_manager(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
-    let is_option = |word: &&OsStr| word.as_encoded_bytes().starts_with(b"-");
-    let before_name = |words: &mut &[&OsStr]| {
-        while let Some((option, rest)) = words.split_first().filter(|(word, _)| is_option(word)) {
-            let option = option.to_str()?;
-            if ELSEWHERE.contains(&option.split('=').next().unwrap_or_default()) {
-                return None;
-            }
-            *words = rest;
-        }
-        Some(())
-    };
-    let mut words = words;
-    before_name(&mut words)?;
-    let (first, mut rest) = words.split_first()?;
-    let entry = match first.to_str()? {
-        "exec" | "x" | "dlx" => {
-            before_name(&mut rest)?;
-            return command(rest);
-        }
-        "run" | "run-script" => {
-            before_name(&mut rest)?;
-            let (entry, after) = rest.split_first()?;
-            rest = after;
-            entry
-        }
-        "start" | "stop" | "restart" | "test" => first,
-        // The others run any name of the package.
-        _ if name.starts_with("npm") => return None,
-        _ => first,
-    };
-    let args = if name.starts_with("npm") {
-        let dashes = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
-        let (own, passed) = rest.split_at(dashes);
-        let own = own.iter().filter(|word| !is_option(word));
-        own.chain(passed.iter().skip(1)).map(|word| (*word).to_owned()).collect()
-    } else {
-        owned(rest.strip_prefix(&[OsStr::new("--")]).unwrap_or(rest))
-    };
-    Some(WrappedCommand::Entry(EntryFile::Package, (*entry).to_owned(), args))
-}
-
-fn command(words: &[&OsStr]) -> Option<WrappedCommand> {
-    (!words.is_empty()).then(|| WrappedCommand::Words(owned(words)))
-}
-
-fn owned(words: &[&OsStr]) -> Vec<OsString> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn python(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {
+    words.first()?;
+    command(&[&[OsStr::new("python")], words].concat(), context)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn shown(line: &str) -> String {
@@ -348,14 +494,23 @@ mod tests {
         let text = |words: Vec<OsString>| {
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        match wrapped_command(words[0].to_str().unwrap(), &words[1..]) {
-            None => "no wrapper".to_owned(),
-            Some(WrappedCommand::Unclear) => "unclear".to_owned(),
-            Some(WrappedCommand::Words(words)) => text(words),
-            Some(WrappedCommand::Entry(file, name, args)) => {
-                format!("{file:?} {} {}", name.display(), text(args)).trim_end().to_owned()
-            }
-        }
+        let (shown, context) =
+            match wrapped_command(words[0].to_str().unwrap(), &words[1..], CommandRole::Mine) {
+                None => return "no wrapper".to_owned(),
+                Some(WrappedCommand::Unclear) => return "unclear".to_owned(),
+                Some(WrappedCommand::Words(words, context)) => (text(words), context),
+                Some(WrappedCommand::Entry(entry)) => {
+                    let PackageEntry { file, name, args, context, workspace } = entry;
+                    let shown = format!("{file:?} {} {}", name.display(), text(args));
+                    let package = workspace.map(|it| format!(" of {}", it.display()));
+                    (shown.trim_end().to_owned() + &package.unwrap_or_default(), context)
+                }
+            };
+        let folder = context.folder.map(|folder| format!(" in {}", folder.display()));
+        let options = context.options.iter().map(|option| {
+            format!(" with {} {}", option.name, option.value.display()).trim_end().to_owned()
+        });
+        shown + &folder.unwrap_or_default() + &options.collect::<String>()
     }
 
     #[test]
@@ -363,8 +518,8 @@ mod tests {
         for (line, expected) in [
             ("nohup python3 main.py", "python3 main.py"),
             ("env -i -u A B=c python3 main.py", "python3 main.py"),
-            ("env -S python3 -u main.py", "python3 -u main.py"),
-            ("env -C /srv python3 main.py", "unclear"),
+            ("env -S python3 -u main.py", "env python3 -u main.py"),
+            ("env -C /srv python3 main.py", "python3 main.py in /srv"),
             ("env", "unclear"),
             ("nice -n 5 ./bot", "./bot"),
             ("nice -5 ./bot", "./bot"),
@@ -377,6 +532,19 @@ mod tests {
             ("exec python3 main.py", "python3 main.py"),
             ("tini -- ./bot -x", "./bot -x"),
             ("gosu bot ./bot", "./bot"),
+            ("taskset -c 0 ./bot", "./bot"),
+            ("chrt -f 10 ./bot", "./bot"),
+            ("prlimit --nofile=64 -n64 ./bot", "./bot"),
+            ("setarch x86_64 -R ./bot", "./bot"),
+            ("setarch -R ./bot", "./bot"),
+            ("setpriv --reuid=1 --clear-groups ./bot", "./bot"),
+            ("unshare -m ./bot", "./bot"),
+            ("unshare --root /x ./bot", "unclear"),
+            ("nsenter -t 1 -m ./bot", "./bot"),
+            ("runuser -u bot -- ./bot", "./bot"),
+            ("runuser bot", "unclear"),
+            ("sudo -u bot A=b ./bot", "./bot"),
+            ("doas -u bot ./bot", "./bot"),
             ("cross-env A=b node bot.js", "node bot.js"),
             ("uv run main.py -x", "python main.py -x"),
             ("uv run --with aiogram python main.py", "python main.py"),
@@ -384,14 +552,27 @@ mod tests {
             ("uv run -- bot", "bot"),
             ("uv run -", "python -"),
             ("uv --quiet run bot", "bot"),
-            ("uv run --directory /srv bot", "unclear"),
+            ("uv run --directory /srv bot", "bot in /srv"),
+            ("uv run --package bot bot", "bot with --package bot"),
+            ("dotenv -e .env.a -- node bot.js", "node bot.js with -e .env.a"),
             ("uv sync", "unclear"),
             ("poetry run python main.py", "python main.py"),
             ("pipenv run bot x", "Pipfile bot x"),
             ("npm start", "Package start"),
             ("npm run start -- --debug", "Package start --debug"),
             ("npm run --silent start", "Package start"),
-            ("npm --prefix bot start", "unclear"),
+            ("npm --prefix bot start", "Package start in bot"),
+            ("npm start --prefix=bot", "Package start in bot"),
+            ("npm run start -w bob", "Package start of bob"),
+            ("npm run start --workspaces", "unclear"),
+            ("npm start --bot=alice", "Package start with --bot alice"),
+            ("npm start --bot alice --silent", "Package start with --bot alice"),
+            ("npm --bot start", "unclear"),
+            ("pnpm -C bot start --dir x", "Package start --dir x in bot"),
+            ("pnpm --filter bob start", "Package start of bob"),
+            ("pnpm --filter ./* start", "unclear"),
+            ("yarn workspace bob start", "Package start of bob"),
+            ("yarn --cwd bot start", "Package start in bot"),
             ("npm exec tsx bot.ts", "tsx bot.ts"),
             ("npm install", "unclear"),
             ("npx -y tsx bot.ts", "tsx bot.ts"),

@@ -26,7 +26,7 @@ type Hide = fn(&mut Process);
 /// Each fact of a process, by name. Not `connected`: where the program is mine, the table counts an
 /// unknown connection like one, and `same_token = "act"` then ends the process. Nor `managed_by`:
 /// only a known supervisor is refused.
-const FACTS: [(&str, Hide); 18] = [
+const FACTS: [(&str, Hide); 19] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
     ("args", |it| it.args = Unknown),
@@ -41,6 +41,7 @@ const FACTS: [(&str, Hide); 18] = [
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("tokens", |it| it.tokens = UNREADABLE),
     ("other_variable", |it| it.other_variable = Unknown),
+    ("other_option", |it| it.other_option = Unknown),
     ("guard", |it| it.guard = Unknown),
     ("same_program", |it| it.same_program = Unknown),
     ("likeness", |it| it.likeness = Unknown),
@@ -56,7 +57,7 @@ const FOR: [(&str, Hide); 4] = [
 ];
 
 /// Adds evidence against it, where there was none.
-const AGAINST: [(&str, Hide); 3] = [
+const AGAINST: [(&str, Hide); 4] = [
     ("tokens", |it| {
         if it.tokens.other == Known(None) {
             it.tokens.other = ANOTHER_BOTS.other;
@@ -65,6 +66,11 @@ const AGAINST: [(&str, Hide); 3] = [
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
             it.other_variable = Known(Some("BOT_PROFILE"));
+        }
+    }),
+    ("other_option", |it| {
+        if it.other_option == Known(None) {
+            it.other_option = Known(Some("--env-file".to_owned()));
         }
     }),
     ("guard", |it| {

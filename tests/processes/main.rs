@@ -6,6 +6,7 @@
     reason = "a test may fail, and real files are looked at"
 )]
 
+mod almost_the_same;
 mod child;
 mod connected;
 mod container;

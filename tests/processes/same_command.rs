@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use monopoll_test_bots::programs::{self, testbot};
-use monopoll_test_bots::stage::{Running, Stage, Start};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_root};
 use serde_json::Value;
 
 use crate::supervisors::peer;
@@ -16,7 +16,7 @@ pub(crate) const PYTHON: &str = "#!/usr/bin/env python3\nimport os, time\n\
                       open(f'ready-{os.getpid()}', 'w').close()\ntime.sleep(600)\n";
 
 /// The same for node, bun and deno.
-const JAVASCRIPT: &str = "const fs = require('fs');\n\
+pub(crate) const JAVASCRIPT: &str = "const fs = require('fs');\n\
                           fs.writeFileSync(`ready-${process.pid}`, '');\n\
                           setTimeout(() => {}, 600000);\n";
 
@@ -27,7 +27,7 @@ pub(crate) fn write(stage: &Stage, name: &str, text: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let (before, code) = line.split_once(" -c ").unwrap_or((line, ""));
     let mut words: Vec<String> = before.split(' ').map(str::to_owned).collect();
     if !code.is_empty() {
@@ -106,7 +106,7 @@ fn all_find_each_other(stage: &Stage, spellings: &[&str], path: &str) {
     }
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     std::env::var("PATH").unwrap()
 }
 
@@ -304,8 +304,7 @@ fn every_spelling_of_a_node_script_is_the_same_command() {
         "node index.js",
         "node ./index",
         "node .",
-        "node --env-file .env --no-warnings index.js",
-        "node -r fs index.js",
+        "node --no-warnings --inspect=0 index.js",
         "npm start",
         "npm run --silent start",
     ];
@@ -390,4 +389,127 @@ fn the_other_interpreters_run_the_same_command() {
     write(&stage, "bot.pl", "#!/usr/bin/perl\nopen(F, '>', \"ready-$$\"); close F; sleep 600;\n");
     all_find_each_other(&stage, &["sh bot.sh", "bash -eu ./bot.sh", "./bot.sh"], &path());
     all_find_each_other(&stage, &["perl bot.pl", "perl -w -Ilib ./bot.pl", "./bot.pl"], &path());
+}
+
+#[test]
+fn what_a_program_that_starts_another_in_its_place_becomes_is_the_same_command() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "bin/sudo", "#!/bin/sh\nexec \"$@\"\n");
+    let path = format!("{}:{}", stage.folder().join("bin").display(), path());
+    let spellings = [
+        "python3 main.py",
+        "taskset 1 python3 main.py",
+        "prlimit --nofile=512 python3 main.py",
+        "chrt --other 0 python3 main.py",
+        "setarch --addr-no-randomize python3 main.py",
+        "setpriv --no-new-privs python3 main.py",
+        "unshare -m python3 main.py",
+        "runuser -u root -- python3 main.py",
+        "sudo python3 main.py",
+        "bash -c cd . && python3 main.py",
+        "bash -c cd . && exec python3 main.py",
+    ];
+    all_find_each_other(&stage, &spellings, &path);
+}
+
+#[test]
+fn a_shell_that_enters_a_folder_runs_the_command_there() {
+    let stage = Stage::new();
+    let app = stage.folder().join("app");
+    write(&stage, "app/main.py", PYTHON);
+    write(&stage, "main.py", PYTHON);
+    let line = "python3 main.py";
+    for shell in ["bash -c cd app && python3 main.py", "bash -c cd app; exec python3 main.py"] {
+        let (running, pid) = bot(&stage, program(&stage, shell), &app);
+        let found_by = |line: &str, folder: &Path| {
+            found(&plan(&stage, line, |start| start.current_dir(folder))).contains(&pid.into())
+        };
+        assert!(found_by(shell, stage.folder()) && found_by(line, &app));
+        assert!(!found_by(line, stage.folder()));
+        end(&stage, running, pid);
+        let (running, pid) = bot(&stage, program(&stage, line).current_dir(&app), &app);
+        let plan = plan(&stage, shell, |start| start);
+        assert_eq!(found(&plan), [u64::from(pid)], "{plan:#}");
+        end(&stage, running, pid);
+    }
+}
+
+#[test]
+fn what_waits_for_the_bot_of_another_user_is_not_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    for waits in ["sudo", "doas", "runuser"] {
+        let copy = stage.folder().join(waits);
+        fs::copy(testbot(), &copy).unwrap();
+        let number = stage.events().len();
+        let _waits = stage.program(copy, &["-u", "bot", "python3", "main.py"]).start();
+        stage.wait_until("it", || (stage.events().len() > number).then_some(()));
+        let plan = plan(&stage, "python3 main.py", |start| start);
+        assert_eq!(found(&plan), [] as [u64; 0], "{plan:#}");
+    }
+}
+
+#[test]
+fn an_interpreter_under_another_name_runs_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let python = fs::canonicalize("/usr/bin/python3").unwrap();
+    for name in ["python3.13t", "python3-dbg", "ipython", "mybot-python"] {
+        symlink(&python, stage.folder().join(name)).unwrap();
+    }
+    let spellings = [
+        "python3 main.py",
+        "./python3.13t main.py",
+        "./python3-dbg main.py",
+        "./ipython main.py",
+        "./mybot-python main.py",
+        "bash -c exec -a mybot python3 main.py",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn a_module_that_runs_a_script_runs_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let spellings = [
+        "python3 main.py",
+        "python3 -m cProfile -s time main.py",
+        "python3 -m trace --count main.py",
+        "python3 -um cProfile -m main",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn a_bot_that_went_to_another_folder_is_the_same_command() {
+    let stage = Stage::new();
+    let chdir = PYTHON.replace("time.sleep", "os.chdir('/'); time.sleep");
+    write(&stage, "main.py", &chdir);
+    write(&stage, "other/main.py", &chdir);
+    let start =
+        |line: &str, folder: &Path| program(&stage, line).current_dir(folder).env("PWD", folder);
+    let other = stage.folder().join("other");
+    let gone = |pid: u32| {
+        let cwd = format!("/proc/{pid}/cwd");
+        stage.wait_until("it goes", || {
+            (fs::read_link(&cwd).unwrap() == Path::new("/")).then_some(())
+        });
+    };
+    let (running, pid) = bot(&stage, start("python3 main.py", stage.folder()), stage.folder());
+    gone(pid);
+    let plan_in = |folder: &Path| plan(&stage, "python3 main.py", |it| it.current_dir(folder));
+    assert_eq!(found(&plan_in(stage.folder())), [u64::from(pid)]);
+    assert_eq!(found(&plan_in(&other)), [] as [u64; 0]);
+    end(&stage, running, pid);
+
+    let line = format!("python3 {}/main.py", stage.folder().display());
+    let (_running, pid) = bot(&stage, start(&line, stage.folder()), stage.folder());
+    gone(pid);
+    let plan = plan(&stage, &line, |it| it);
+    assert_eq!(plan["near_misses"][0]["pid"], pid, "{plan:#}");
 }

@@ -62,7 +62,11 @@ impl CommandSearch {
                 }
             }
             Target::Program(path) => add(path.file_name().unwrap_or_default().as_bytes()),
-            Target::Module(name) | Target::Entry(name) => add(name.as_bytes()),
+            Target::Module(name) => add(name.as_bytes()),
+            Target::Entry(name, line) => {
+                add(name.as_bytes());
+                add(line.as_ref().map_or(&[], |line| line.as_bytes()));
+            }
             Target::Code(_, code) => add(code.as_bytes()),
             Target::Input => {}
         }

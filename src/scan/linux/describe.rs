@@ -1,6 +1,7 @@
 //! Describes one process: pinned first, so that all facts are about the same one.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,14 +16,19 @@ use crate::engine::snapshot::GuardView;
 use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
+use crate::scan::command::Command;
 use crate::scan::env_marker::EnvMarker;
+use crate::scan::invocation::Invocation;
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::find_by_marker;
+use crate::scan::linux::guarded_command::command_of;
 use crate::scan::linux::parents::Stats;
-use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running};
+use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running, sees};
 use crate::scan::request::ScanRequest;
+use crate::scan::same_command::Comparison;
 use crate::scan::serves_others::serves_others;
+use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::poll::Poller;
@@ -86,26 +92,46 @@ impl<'a> Describer<'a> {
             && self.proc.stat(process.id.pid, &mut buffers.args).is_ok_and(ProcStat::is_exiting)
     }
 
-    /// Compares a process with COMMAND: first what it runs, then all of it.
+    /// Compares a process with COMMAND.
     fn compare(
         &self,
-        pid: u32,
+        id: Descendant,
         args: Option<&[u8]>,
         cwd: Option<&Path>,
-    ) -> (Fact<bool>, Fact<CommandLikeness>) {
-        let Some(command) = &self.request.command else {
-            return (Fact::Known(false), Fact::Known(CommandLikeness::Different));
+        role: Role,
+    ) -> ComparisonFacts {
+        let Some(command) = &self.request.command else { return Comparison::default().into() };
+        let Some(args) = args else { return ComparisonFacts::default() };
+        let compare = |pid, args: &[u8], cwd: Option<&Path>| {
+            running(self.proc, pid, args, cwd, |process| match role {
+                Role::Monopoll => Comparison {
+                    variables: variables_of_guard(args, cwd),
+                    ..command.compare(process)
+                },
+                Role::Program | Role::ServesOthers => command.compare(process),
+            })
         };
-        let Some(args) = args else { return (Fact::Unknown, Fact::Unknown) };
-        let (same_program, likeness) = running(self.proc, pid, args, cwd, |process| {
-            (command.is_same_program(process), command.likeness(process))
-        });
-        // Without its folder, only a path from the root can be compared.
-        if cwd.is_some() || likeness.is_same() {
-            (Fact::Known(same_program), Fact::Known(likeness))
-        } else {
-            (Fact::Unknown, Fact::Unknown)
+        let mut it = compare(id.pid, args, cwd);
+        // A wrapper that started it may have used up its options.
+        if it.other_option.is_some() && self.has_same_options(command, id.parent) {
+            it.other_option = None;
         }
+        // Without its folder, only a path from the root can be compared.
+        if cwd.is_some() || it.likeness.is_same() {
+            it.into()
+        } else {
+            ComparisonFacts { other_option: Fact::Known(None), ..ComparisonFacts::default() }
+        }
+    }
+
+    /// Returns whether a process is the same command with the same options.
+    fn has_same_options(&self, command: &Command, pid: u32) -> bool {
+        let (mut args, cwd) = (Vec::new(), folder(self.proc, pid));
+        self.proc.read(pid, "cmdline", &mut args).is_ok()
+            && running(self.proc, pid, &args, cwd.as_deref(), |process| {
+                let it = command.compare(process);
+                it.likeness.is_same() && it.other_option.is_none()
+            })
     }
 
     fn facts(
@@ -133,41 +159,20 @@ impl<'a> Describer<'a> {
         let readable = args.known().map(|_| buffers.args.as_slice());
         let environ = environ.is_ok().then_some(buffers.environ.as_slice());
         let tokens = carried_tokens(&self.request.tokens, readable, environ, owner);
-        let other_variable = match environ {
-            Some(environ) => Fact::Known(first_difference(&self.request.variables, environ)),
-            None => Fact::Unknown,
-        };
         let marker = environ.map(|environ| self.guard_above(pid, environ));
         let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
-        let is_guarded_as_mine = marker.as_ref().and_then(Option::as_ref).is_some_and(|it| {
-            it.guard.pid == stat.parent
-                && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok()
-                && self.request.is_my_command(self.proc, stat.parent, &buffers.status)
-        });
+        let is_started_by_guard = marker
+            .as_ref()
+            .and_then(Option::as_ref)
+            .is_some_and(|marker| marker.guard.pid == stat.parent);
+        let guarded_as_mine = (is_started_by_guard
+            && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok())
+        .then(|| self.request.compare_guarded(self.proc, stat.parent, &buffers.status))
+        .flatten();
         if let Some(marker) = marker.flatten() {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
         }
-        let (same_program, likeness) = if is_guarded_as_mine {
-            (Fact::Known(true), Fact::Known(CommandLikeness::Same))
-        } else {
-            self.compare(pid, readable, cwd.as_deref())
-        };
-        let connected = if needs_connection(&tokens, likeness) {
-            self.connections.is_connected(pid, environ)
-        } else {
-            Fact::Unknown
-        };
-        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
-        let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let managed_by =
-            self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
-        let restarts = match &managed_by {
-            // Each unit says; it is asked about only where it matters.
-            Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
-            Fact::Known(by) => Fact::Known(by.is_some()),
-            Fact::Unknown => Fact::Unknown,
-        };
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {
             Role::Monopoll
@@ -175,6 +180,30 @@ impl<'a> Describer<'a> {
             Role::ServesOthers
         } else {
             Role::Program
+        };
+        let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
+        let ComparisonFacts { same_program, likeness, other_option, variables } =
+            match guarded_as_mine {
+                Some(comparison) => ComparisonFacts::from(comparison),
+                None => self.compare(of, readable, cwd.as_deref(), role),
+            };
+        let other_variable = environ
+            .map(|environ| first_difference(&self.request.variables, &variables, environ))
+            .into();
+        let cwd = if self.is_my_folder_elsewhere(pid, cwd.as_deref()) { None } else { cwd };
+        let connected = if needs_connection(&tokens, likeness) {
+            self.connections.is_connected(pid, environ)
+        } else {
+            Fact::Unknown
+        };
+        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
+        let managed_by =
+            self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
+        let restarts = match &managed_by {
+            // Each unit says; it is asked about only where it matters.
+            Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
+            Fact::Known(by) => Fact::Known(by.is_some()),
+            Fact::Unknown => Fact::Unknown,
         };
         Process {
             id,
@@ -193,6 +222,7 @@ impl<'a> Describer<'a> {
             holds_lock,
             tokens,
             other_variable,
+            other_option,
             guard: guard.into(),
             connected,
             restarts,
@@ -229,6 +259,13 @@ impl<'a> Describer<'a> {
         }
     }
 
+    /// Returns whether a folder only has the path of mine: in other mounts, another one may be
+    /// there.
+    fn is_my_folder_elsewhere(&self, pid: u32, cwd: Option<&Path>) -> bool {
+        let mine = self.request.cwd.as_deref();
+        mine.zip(cwd).is_some_and(|(mine, cwd)| mine == cwd && !sees(self.proc, pid, cwd, mine))
+    }
+
     fn user(&mut self, uid: u32) -> User {
         self.users.entry(uid).or_insert_with(|| host::user(uid)).clone()
     }
@@ -249,6 +286,33 @@ impl<'a> Describer<'a> {
             (None, _) => Fact::Unknown,
         }
     }
+}
+
+/// The comparison of a process with COMMAND, as far as it can be made.
+#[derive(Default)]
+struct ComparisonFacts {
+    same_program: Fact<bool>,
+    likeness: Fact<CommandLikeness>,
+    other_option: Fact<Option<String>>,
+    variables: Vec<(OsString, Option<OsString>)>,
+}
+
+impl From<Comparison> for ComparisonFacts {
+    fn from(it: Comparison) -> ComparisonFacts {
+        ComparisonFacts {
+            same_program: Fact::Known(it.same_program),
+            likeness: Fact::Known(it.likeness),
+            other_option: Fact::Known(it.other_option),
+            variables: it.variables,
+        }
+    }
+}
+
+/// Returns the variables that the COMMAND of a guard sets.
+fn variables_of_guard(args: &[u8], cwd: Option<&Path>) -> Vec<(OsString, Option<OsString>)> {
+    let Some(command) = command_of(args) else { return Vec::new() };
+    let words: Vec<&OsStr> = command.iter().map(OsString::as_os_str).collect();
+    Invocation::of(&words, cwd, CommandRole::Mine).context.variables
 }
 
 /// A title that a process writes over its command line leaves NULs behind it.

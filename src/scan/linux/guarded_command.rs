@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::scan::command::Command;
 use crate::scan::linux::find_by_marker;
-use crate::scan::linux::prefilter::{executable, folder};
+use crate::scan::linux::prefilter::{executable, folder, sees};
 use crate::scan::request::ScanRequest;
-use crate::scan::same_command::RunningCommand;
+use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 
@@ -41,22 +41,36 @@ impl ScanRequest {
     }
 
     /// Returns whether a guard, with these arguments, runs my COMMAND.
-    pub(super) fn is_my_command(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> bool {
-        let (Some(mine), Some(cwd)) = (&self.command, folder(proc, guard)) else { return false };
-        let Some(words) = command_of(args) else { return false };
-        let Ok(theirs) = Command::find(words, cwd) else { return false };
-        let likeness = mine.likeness(&RunningCommand {
-            args: theirs.args.iter().map(OsString::as_os_str).collect(),
-            cwd: Some(&theirs.cwd),
-            exe: &|| Some(theirs.program.clone()),
-            executes: &|program| is_same_file(program, &theirs.program),
-        });
-        likeness.is_same()
+    fn is_my_command(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> bool {
+        self.compare_guarded(proc, guard, args).is_some()
+    }
+
+    /// Compares the COMMAND of a guard, with these arguments, with mine; `None` if it is another.
+    pub(super) fn compare_guarded(
+        &self,
+        proc: &ProcFs,
+        guard: u32,
+        args: &[u8],
+    ) -> Option<Comparison> {
+        let mine = self.command.as_ref()?;
+        let theirs = Command::find(command_of(args)?, folder(proc, guard)?).ok()?;
+        let comparison = mine.compare_command(
+            &theirs.runs,
+            &RunningCommand {
+                args: theirs.args.iter().map(OsString::as_os_str).collect(),
+                cwd: Some(&theirs.cwd),
+                exe: &|| Some(theirs.program.clone()),
+                executes: &|program| is_same_file(program, &theirs.program),
+                started_in: &|| None,
+                sees: &|theirs, mine| sees(proc, guard, theirs, mine),
+            },
+        );
+        comparison.likeness.is_same().then_some(comparison)
     }
 }
 
 /// Returns COMMAND of `monopoll … run … -- COMMAND`; without `--`, it follows the options of `run`.
-fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
+pub(super) fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
     let words: Vec<&[u8]> = args.strip_suffix(&[0])?.split(|byte| *byte == 0).collect();
     let run = words.iter().position(|word| *word == b"run")?;
     let after_run = words.get(run + 1..)?;

@@ -177,7 +177,31 @@ pub(super) fn running<T>(
         cwd,
         exe: &|| executable(proc, pid),
         executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
+        started_in: &|| started_in(proc, pid),
+        sees: &|theirs, mine| sees(proc, pid, theirs, mine),
     })
+}
+
+/// Returns whether a path from the root leads a process to the file that is at a path of mine.
+/// Containers, and units with folders of their own, may have something else there.
+pub(super) fn sees(proc: &ProcFs, pid: u32, theirs: &Path, mine: &Path) -> bool {
+    let mounts = |pid| proc.link(pid, "ns/mnt").ok();
+    match (mounts(pid), mounts(std::process::id())) {
+        (Some(theirs), Some(mine)) if theirs != mine => {}
+        // Whose mounts cannot be read is another user's.
+        (Some(_), Some(_)) | (None, _) | (_, None) => return true,
+    }
+    let seen = proc.file_in_root_of(pid, theirs).ok().map(|(dev, ino)| FileId { dev, ino });
+    seen.is_some() && FileId::at(mine) == seen
+}
+
+/// Returns the folder that `PWD` named when a process was started.
+fn started_in(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
+    let mut environ = Vec::new();
+    proc.read(pid, "environ", &mut environ).ok()?;
+    let mut entries = environ.split(|byte| *byte == 0);
+    let folder = entries.find_map(|entry| entry.strip_prefix(b"PWD="))?;
+    Some(PathBuf::from(OsStr::from_bytes(folder)))
 }
 
 /// Returns the working directory of a process, under its path if it was deleted.

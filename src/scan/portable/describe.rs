@@ -13,9 +13,8 @@ use crate::engine::process::{Process, ProcessId, Role, RunState};
 use crate::engine::token::CarriedTokens;
 use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
-use crate::scan::command::Command;
 use crate::scan::request::ScanRequest;
-use crate::scan::same_command::RunningCommand;
+use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::serves_others::serves_others;
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::file_id::is_same_file;
@@ -60,12 +59,18 @@ impl<'a> Describer<'a> {
             Some(user) if user.id == self.request.user.id => TokenOwner::Me,
             Some(_) | None => TokenOwner::AnotherUser,
         };
+        let comparison = self.compare(exe, args, cwd, &environ_bytes);
         Some(Process {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
-            same_program: self.compare(exe, args, cwd, Command::is_same_program),
-            likeness: self.compare(exe, args, cwd, Command::likeness),
+            same_program: comparison.as_ref().map(|it| it.same_program).into(),
+            likeness: comparison.as_ref().map(|it| it.likeness).into(),
+            other_option: match &comparison {
+                Some(it) => Fact::Known(it.other_option.clone()),
+                // Nothing found it to be the same command.
+                None => Fact::Known(None),
+            },
             user: user.into(),
             container: container(),
             state: run_state(seen.status()),
@@ -80,7 +85,8 @@ impl<'a> Describer<'a> {
             other_variable: if environ_bytes.is_empty() {
                 Fact::Unknown
             } else {
-                Fact::Known(first_difference(&self.request.variables, &environ_bytes))
+                let set = comparison.as_ref().map_or(&[][..], |it| &it.variables);
+                Fact::Known(first_difference(&self.request.variables, set, &environ_bytes))
             },
             // A marker's guard cannot be confirmed without the kernel's start times.
             guard: Fact::Known(None),
@@ -93,28 +99,29 @@ impl<'a> Describer<'a> {
         })
     }
 
-    /// Compares with COMMAND; `T::default()` is the verdict where there is none.
-    fn compare<T>(
+    /// Compares with COMMAND; `None` where that cannot be done.
+    fn compare(
         &self,
         exe: Option<&Path>,
         args: Option<&[OsString]>,
         cwd: Option<&Path>,
-        test: fn(&Command, &RunningCommand<'_>) -> T,
-    ) -> Fact<T>
-    where
-        T: Default,
-    {
-        match (&self.request.command, exe, args, cwd) {
-            (None, ..) => Fact::Known(T::default()),
-            (Some(command), Some(exe), Some(args), Some(_)) => {
-                let args = args.iter().map(OsString::as_os_str).collect();
-                let executes = |program: &Path| is_same_file(exe, program);
-                let exe = || Some(exe.to_path_buf());
-                let process = RunningCommand { args, cwd, exe: &exe, executes: &executes };
-                Fact::Known(test(command, &process))
-            }
-            (Some(_), ..) => Fact::Unknown,
-        }
+        environ: &[u8],
+    ) -> Option<Comparison> {
+        let Some(command) = &self.request.command else { return Some(Comparison::default()) };
+        let exe = exe?;
+        let process = RunningCommand {
+            args: args?.iter().map(OsString::as_os_str).collect(),
+            cwd: Some(cwd?),
+            exe: &|| Some(exe.to_path_buf()),
+            executes: &|program| is_same_file(exe, program),
+            started_in: &|| {
+                let mut entries = environ.split(|byte| *byte == 0);
+                let folder = entries.find_map(|entry| entry.strip_prefix(b"PWD="))?;
+                Some(PathBuf::from(String::from_utf8_lossy(folder).into_owned()))
+            },
+            sees: &|_, _| true,
+        };
+        Some(command.compare(&process))
     }
 
     /// An empty `environ` means an environment that may not be read.

@@ -4,10 +4,10 @@ use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Dir, Mode, OFlags, RawDir};
+use rustix::fs::{Dir, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
@@ -164,6 +164,17 @@ impl ProcFs {
         let stat = self.with_path(pid, name, |root, path| {
             rustix::fs::statat(root, path, rustix::fs::AtFlags::empty())
         })?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// Returns the device and inode of the file to which a path from the root leads a process: its
+    /// mounts and its links count.
+    pub(crate) fn file_in_root_of(&self, pid: u32, path: &Path) -> io::Result<(u64, u64)> {
+        let root = self.open_file(pid, "root", OFlags::PATH)?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let path = path.strip_prefix("/").unwrap_or(path);
+        let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
+        let stat = rustix::fs::fstat(file)?;
         Ok((stat.st_dev, stat.st_ino))
     }
 

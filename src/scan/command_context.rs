@@ -1,0 +1,89 @@
+//! What the words before a command set for it: its folder, its variables, and options that may
+//! choose what it does.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::engine::choosing_variables::CHOOSING_VARIABLES;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct CommandContext {
+    /// The folder that it runs in, where that is another one.
+    pub(crate) folder: Option<PathBuf>,
+    /// Variables and their values, the last one counts; `None` unsets it.
+    pub(crate) variables: Vec<(OsString, Option<OsString>)>,
+    pub(crate) options: Vec<CommandOption>,
+}
+
+/// An option of an interpreter or a wrapper program that may make a bot another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CommandOption {
+    pub(crate) name: String,
+    /// Empty where it has none.
+    pub(crate) value: OsString,
+}
+
+impl CommandContext {
+    pub(super) fn set(&mut self, name: &OsStr, value: Option<&OsStr>) {
+        self.variables.push((name.to_owned(), value.map(OsStr::to_owned)));
+    }
+
+    pub(super) fn clear_variables(&mut self) {
+        for name in CHOOSING_VARIABLES {
+            self.set(OsStr::new(name), None);
+        }
+    }
+
+    /// Changes the folder, as `cd` does.
+    pub(super) fn enter(&mut self, folder: &Path) {
+        self.folder = Some(match self.folder.take() {
+            Some(outer) => outer.join(folder),
+            None => folder.to_owned(),
+        });
+    }
+
+    /// Returns the context of a command inside this one.
+    pub(super) fn with(mut self, inner: CommandContext) -> CommandContext {
+        if let Some(folder) = inner.folder {
+            self.enter(&folder);
+        }
+        self.variables.extend(inner.variables);
+        self.options.extend(inner.options);
+        self
+    }
+
+    /// Returns the name of the first option in which two commands differ.
+    pub(super) fn other_option(&self, other: &CommandContext) -> Option<String> {
+        let (mut mine, mut theirs) = (self.options.clone(), other.options.clone());
+        for options in [&mut mine, &mut theirs] {
+            options.sort();
+            options.dedup();
+        }
+        let missing = |options: &[CommandOption], of: &[CommandOption]| {
+            options.iter().find(|option| !of.contains(option)).map(|option| option.name.clone())
+        };
+        missing(&mine, &theirs).or_else(|| missing(&theirs, &mine))
+    }
+}
+
+/// Returns the name and the value of a word that sets a variable.
+pub(super) fn assignment(word: &OsStr) -> Option<(&OsStr, &OsStr)> {
+    let (name, value) = word.to_str()?.split_once('=')?;
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(is_letter)).then(|| (OsStr::new(name), OsStr::new(value)))
+}
+
+/// Skips the words that set a variable, and notes them.
+pub(super) fn after_assignments<'a, 'b>(
+    words: &'b [&'a OsStr],
+    context: &mut CommandContext,
+) -> &'b [&'a OsStr] {
+    let mut words = words;
+    while let Some((first, rest)) = words.split_first()
+        && let Some((name, value)) = assignment(first)
+    {
+        context.set(name, Some(value));
+        words = rest;
+    }
+    words
+}
