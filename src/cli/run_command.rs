@@ -50,5 +50,6 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
         })?;
     drop(printer);
     start_messages::acquired(acquired.monitor.locks.first_path(), &request);
-    run_child(acquired, &request, command, &mut start_messages::guard_event)
+    let on_follow_up = Box::new(start_messages::follow_up);
+    run_child(acquired, &request, command, &mut start_messages::guard_event, on_follow_up)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use tracing::{Level, debug, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
 use crate::cli::output;
 use crate::cli::start_activity::{LastAction, OtherProcess, StartActivity};
@@ -16,10 +16,11 @@ use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::Conflict;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
+use crate::guard::follow_up::FollowUpEvent;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
 use crate::library::lock_warning;
-use crate::report::{not_touched, reasons, trace};
+use crate::report::{follow_up_text, not_touched, reasons, trace};
 use crate::supervise::GuardEvent;
 use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
@@ -190,6 +191,15 @@ pub(super) fn acquired(lock: &Path, request: &StartRequest) {
     };
     info!(lock = &*lock, "lock acquired, starting{limit}");
     debug!("lock: {lock}");
+}
+
+pub(super) fn follow_up(event: &FollowUpEvent<'_>) -> Option<String> {
+    let sentence = follow_up_text::sentence(event)?;
+    match event {
+        FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => error!("{sentence}"),
+        FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{sentence}"),
+    }
+    Some(sentence)
 }
 
 pub(super) fn guard_event(event: GuardEvent) {

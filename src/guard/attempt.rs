@@ -156,6 +156,7 @@ impl Attempt<'_> {
         }
         require_in_place(held)?;
         held.iter().for_each(HeldLock::mark_used);
+        self.progress.suspects = plan.suspects.iter().map(|suspect| suspect.id).collect();
         self.observer.on_event(&StartEvent::Clear(plan));
         Ok(Freshness::Fresh)
     }

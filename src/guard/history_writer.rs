@@ -60,6 +60,17 @@ impl HistoryWriter {
         self.write_all(state_dir, [HistoryEventKind::Loss { why: why.to_owned(), times: 1 }]);
     }
 
+    /// Writes the conflicts that a running guard ended when they came back.
+    pub(super) fn ended_again(&self, state_dir: &StateDir, ended: Vec<EndedConflict>) {
+        let to_pid = Some(self.process.process.pid);
+        let takeover = |ended| HistoryEventKind::Takeover { ended, to_pid };
+        self.write_all(state_dir, ended.into_iter().map(takeover));
+    }
+
+    pub(super) fn alert(&self, state_dir: &StateDir, why: String) {
+        self.write_all(state_dir, [HistoryEventKind::Alert { why, times: 1 }]);
+    }
+
     fn write_all(&self, state_dir: &StateDir, kinds: impl IntoIterator<Item = HistoryEventKind>) {
         let events: Vec<HistoryEvent> = kinds.into_iter().map(|kind| self.event(kind)).collect();
         self.write(state_dir, &events);

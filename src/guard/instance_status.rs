@@ -168,7 +168,8 @@ impl InstanceStatus {
                 HistoryEventKind::Start { .. } => return None,
                 HistoryEventKind::Refusal { .. }
                 | HistoryEventKind::Takeover { .. }
-                | HistoryEventKind::Loss { .. } => {}
+                | HistoryEventKind::Loss { .. }
+                | HistoryEventKind::Alert { .. } => {}
             }
         }
         None

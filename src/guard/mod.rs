@@ -2,6 +2,7 @@
 
 mod attempt;
 pub(crate) mod check_command;
+pub mod follow_up;
 pub mod held_locks;
 mod history_writer;
 pub(crate) mod instance_name;

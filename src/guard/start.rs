@@ -14,6 +14,7 @@ use crate::engine::process::ProcessId;
 use crate::error::Error;
 use crate::guard::attempt::{Attempt, StartMutexes};
 use crate::guard::check_command;
+use crate::guard::follow_up::{FollowUp, FollowUpScans, OnFollowUp};
 use crate::guard::held_locks::HeldLocks;
 use crate::guard::history_writer::HistoryWriter;
 use crate::guard::lock_monitor::LockMonitor;
@@ -44,6 +45,7 @@ pub struct AcquiredLocks {
     pub ended: Vec<EndedConflict>,
     /// From the first scan until the locks were acquired.
     pub took: Duration,
+    pub follow_up: FollowUp,
 }
 
 /// A held instance. The next start waits until [`announce`](Acquired::announce).
@@ -55,6 +57,7 @@ pub(crate) struct Acquired {
     mutexes: Option<StartMutexes>,
     ended: Vec<EndedConflict>,
     took: Duration,
+    follow_up: FollowUp,
 }
 
 impl Acquired {
@@ -79,6 +82,15 @@ impl Acquired {
         self.mutexes = None;
     }
 
+    /// Begins to scan again for a while, if this start left something to look for.
+    pub(crate) fn follow_up(
+        &mut self,
+        request: &StartRequest,
+        on_event: OnFollowUp,
+    ) -> Option<FollowUpScans> {
+        std::mem::take(&mut self.follow_up).begin(request, &self.monitor, on_event)
+    }
+
     /// Records that the start failed, and releases everything.
     pub(crate) fn give_up(self, error: &Error) {
         let state_dir = self.monitor.locks.state_dir();
@@ -96,10 +108,11 @@ pub(crate) fn start(
 ) -> Result<Acquired, NotStarted> {
     let AcquiredStart { acquired, poller, watch, cleanup } =
         prepare_and_acquire(request, cancellation, observer)?;
-    let AcquiredLocks { locks, record, mutexes, ended, took } = acquired;
+    let AcquiredLocks { locks, record, mutexes, ended, took, follow_up } = acquired;
     let record = record.ok_or_else(missing_command)?;
     let monitor = LockMonitor::new(watch, locks, record, request.config.settings.lock.on_lost);
-    Ok(Acquired { monitor, poller, cleanup, mutexes: Some(mutexes), ended, took })
+    let mutexes = Some(mutexes);
+    Ok(Acquired { monitor, poller, cleanup, mutexes, ended, took, follow_up })
 }
 
 /// Ends what runs, and acquires nothing.
@@ -197,6 +210,7 @@ pub fn acquire_locks(
                     locks,
                     record,
                     mutexes,
+                    follow_up: progress.follow_up(),
                     ended: progress.ended,
                     took: host.now().saturating_sub(began),
                 });

@@ -1,5 +1,6 @@
 //! The progress of a start, and its time limits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::engine::action::{Action, OnConflict};
@@ -11,6 +12,7 @@ use crate::engine::policy::Policy;
 use crate::engine::process::{Process, ProcessId};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
+use crate::guard::follow_up::FollowUp;
 use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
@@ -46,11 +48,17 @@ pub(super) struct StartProgress {
     pub(super) has_given_back: bool,
     /// Held while this start is the first that waits for a guard.
     pub(super) queue: Option<FileMutex>,
+    /// What the first scan listed as suspects.
+    pub(super) suspects: BTreeSet<ProcessId>,
     /// For the history, written when the child runs or the start fails.
     pub(super) ended: Vec<EndedConflict>,
 }
 
 impl StartProgress {
+    pub(super) fn follow_up(&self) -> FollowUp {
+        FollowUp { launchers: self.rounds.launchers.clone(), suspects: self.suspects.clone() }
+    }
+
     /// Notes the conflicts that `plan` has ended by `now`, for the next decision.
     pub(super) fn record_ended(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
         self.may_release_soon = true;

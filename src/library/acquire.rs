@@ -16,7 +16,7 @@ use crate::guard::instance_name;
 use crate::guard::start::{self, Acquired};
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
 use crate::guard::token_lookup;
-use crate::library::event_observer::EventObserver;
+use crate::library::event_observer::{EventObserver, on_follow_up};
 use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
 use crate::report::start_errors;
@@ -53,8 +53,9 @@ pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, P
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;
     acquired.announce(None);
+    let scans = acquired.follow_up(&request, on_follow_up(&request.instance));
     let Acquired { monitor, poller, .. } = acquired;
-    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor))), poller))
+    Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor, scans))), poller))
 }
 
 /// The `monopoll run` above this process that holds `named` for it, or any instance if `named` is

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
+use crate::guard::follow_up::{FollowUpEvent, OnFollowUp};
 use crate::guard::lock_monitor::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::report::{not_touched, reasons, trace};
+use crate::report::{follow_up_text, not_touched, reasons, trace};
 use crate::terminate::execute::TerminateEvent;
 use crate::text::printable;
 
@@ -70,6 +71,23 @@ pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> Str
         LockEvent::Lost(OnLost::Stop) => lost(stops),
         LockEvent::Lost(OnLost::Warn) => lost(goes_on),
     }
+}
+
+/// Returns the receiver of what a guard finds after its start.
+pub(super) fn on_follow_up(instance: &Instance) -> OnFollowUp {
+    let instance = instance.clone();
+    Box::new(move |event| {
+        let sentence = follow_up_text::sentence(event)?;
+        match event {
+            FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => {
+                error!("{instance}: {sentence}");
+            }
+            FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => {
+                info!("{instance}: {sentence}");
+            }
+        }
+        Some(sentence)
+    })
 }
 
 pub(super) fn warn_of_lock_event(instance: &Instance, event: &LockEvent) {

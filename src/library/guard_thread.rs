@@ -10,6 +10,7 @@ use tracing::info;
 use crate::engine::instance::Instance;
 use crate::engine::ladder::StopMode;
 use crate::engine::policy::Purpose;
+use crate::guard::follow_up::FollowUpScans;
 use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use crate::library::event_observer::warn_of_lock_event;
 use crate::library::in_process_claim::InProcessClaim;
@@ -92,11 +93,16 @@ pub(super) struct OwnGuard {
     claim: InProcessClaim,
     monitor: LockMonitor,
     request: Option<Request>,
+    _scans: Option<FollowUpScans>,
 }
 
 impl OwnGuard {
-    pub(super) fn new(claim: InProcessClaim, monitor: LockMonitor) -> OwnGuard {
-        OwnGuard { claim, monitor, request: None }
+    pub(super) fn new(
+        claim: InProcessClaim,
+        monitor: LockMonitor,
+        scans: Option<FollowUpScans>,
+    ) -> OwnGuard {
+        OwnGuard { claim, monitor, request: None, _scans: scans }
     }
 
     fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
@@ -147,7 +153,7 @@ impl OwnGuard {
     /// Gives back in reverse order: the record, the lock, the claim within this process. The watch
     /// can be closed later.
     fn release(self) -> FileWatch {
-        let OwnGuard { claim, monitor, request } = self;
+        let OwnGuard { claim, monitor, request, .. } = self;
         if let Some(request) = monitor.request() {
             // Before anything is released: a start that gets no answer in time kills. An answer
             // that cannot be written is no reason to keep the instance.

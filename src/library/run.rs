@@ -12,7 +12,7 @@ use crate::guard::instance_name;
 use crate::guard::start;
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
 use crate::guard::token_lookup;
-use crate::library::event_observer::{EventObserver, warn_of_lock_event};
+use crate::library::event_observer::{EventObserver, on_follow_up, warn_of_lock_event};
 use crate::report::{reasons, start_errors};
 use crate::scan::command::Command;
 use crate::supervise::{GuardEvent, run_child};
@@ -47,7 +47,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
     let instance = &request.instance;
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })
         .map_err(|not_started| start_errors::error(instance, not_started))?;
-    run_child(acquired, &request, &command, &mut |event| match event {
+    let mut on_event = |event| match event {
         GuardEvent::LeftBehind(number) => {
             let processes = count(number, "process", "processes");
             info!(
@@ -57,5 +57,6 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         }
         GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),
         GuardEvent::Lock(event) => warn_of_lock_event(instance, &event),
-    })
+    };
+    run_child(acquired, &request, &command, &mut on_event, on_follow_up(instance))
 }

@@ -59,6 +59,9 @@ pub(super) fn happened(event: &HistoryEvent) -> String {
         HistoryEventKind::Loss { why, times } => {
             format!("lost the lock{}: {}", repeated(*times), sanitize(why))
         }
+        HistoryEventKind::Alert { why, times } => {
+            format!("alert{}: {}", repeated(*times), sanitize(why))
+        }
         HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
             format!("stopped, asked by pid {pid}: {}", sanitize(why))
         }

@@ -14,6 +14,7 @@ pub mod effective_config;
 pub mod explain_json;
 pub mod explain_sentence;
 pub mod explain_text;
+pub(crate) mod follow_up_text;
 mod format;
 pub mod hints;
 pub mod history_text;

@@ -55,6 +55,11 @@ pub enum HistoryEventKind {
         why: String,
         times: u32,
     },
+    /// A running guard found what may be a second poller, and left it running.
+    Alert {
+        why: String,
+        times: u32,
+    },
     Stop {
         why: String,
         asked_by: Option<u32>,
@@ -119,6 +124,7 @@ impl HistoryEvent {
             HistoryEventKind::Start { command, .. } => *command = cut(command, MAX_COMMAND),
             HistoryEventKind::Refusal { why, .. }
             | HistoryEventKind::Loss { why, .. }
+            | HistoryEventKind::Alert { why, .. }
             | HistoryEventKind::Stop { why, .. } => {
                 *why = cut(why, MAX_SENTENCE);
             }
@@ -150,6 +156,10 @@ impl HistoryEventKind {
             (
                 HistoryEventKind::Loss { why, times },
                 HistoryEventKind::Loss { why: old_why, times: old_times },
+            )
+            | (
+                HistoryEventKind::Alert { why, times },
+                HistoryEventKind::Alert { why: old_why, times: old_times },
             ) if why == old_why => {
                 *times = times.saturating_add(*old_times);
                 true
@@ -216,6 +226,10 @@ mod tests {
             (
                 HistoryEventKind::Loss { why: why(), times: 2 },
                 r#""event":"loss","why":"w","times":2"#,
+            ),
+            (
+                HistoryEventKind::Alert { why: why(), times: 2 },
+                r#""event":"alert","why":"w","times":2"#,
             ),
             (
                 HistoryEventKind::Stop { why: why(), asked_by: None },

@@ -98,6 +98,7 @@ pub fn takeover_attempts(
             }
             | HistoryEventKind::Start { .. }
             | HistoryEventKind::Loss { .. }
+            | HistoryEventKind::Alert { .. }
             | HistoryEventKind::Stop { .. }
             | HistoryEventKind::Clearing { .. } => return None,
         };

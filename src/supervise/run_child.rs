@@ -6,6 +6,7 @@ use tracing::{debug, warn};
 use crate::engine::instance::Instance;
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
+use crate::guard::follow_up::OnFollowUp;
 use crate::guard::start::Acquired;
 use crate::guard::start_request::StartRequest;
 use crate::scan::cannot_scan;
@@ -25,6 +26,7 @@ pub(crate) fn run_child(
     request: &StartRequest,
     command: &Command,
     on_event: &mut dyn FnMut(GuardEvent),
+    on_follow_up: OnFollowUp,
 ) -> Result<ExitStatus, Error> {
     let tree = GuardTree::of_this_process().map_err(cannot_scan)?;
     let child = match spawn(&acquired, request, command) {
@@ -36,6 +38,7 @@ pub(crate) fn run_child(
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.announce(process_id(child.pid()));
+    let _scans = acquired.follow_up(request, on_follow_up);
     let Acquired { monitor, poller, cleanup, .. } = acquired;
     let _kept = cleanup.into_lock_watch();
     let mut supervision = Supervision::new(&poller, monitor, request, child, tree, on_event);

@@ -50,6 +50,11 @@ impl<'p> Machine<'p> {
         &self.scanner.request
     }
 
+    /// Ends the threads that read; the next scan starts new ones.
+    pub(crate) fn end_threads(&self) {
+        self.scanner.end_threads();
+    }
+
     fn sleep_on<'a>(
         &self,
         watch: Option<&FileWatch>,

@@ -1,0 +1,210 @@
+//! Scans again for a while after a start: for what a takeover may bring back (S13), and for suspects
+//! that turn out to poll.
+//!
+//! A thread of its own does this, only where there is something to look for: the guard forwards
+//! signals and answers requests meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use crate::engine::decide::decide;
+use crate::engine::fact::Fact;
+use crate::engine::plan::Plan;
+use crate::engine::policy::Policy;
+use crate::engine::process::{Launcher, Process, ProcessId, Relation};
+use crate::engine::reason::{RefusalCause, Verdict};
+use crate::engine::respawn::EarlierRounds;
+use crate::engine::snapshot::Snapshot;
+use crate::guard::history_writer::{EndedLog, HistoryWriter};
+use crate::guard::lock_monitor::LockMonitor;
+use crate::guard::start_request::StartRequest;
+use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::state::record::Record;
+use crate::state::state_dir::StateDir;
+use crate::sys::clock;
+use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};
+use crate::terminate::machine::Machine;
+use crate::terminate::process_control::{ProcessControl, StartHost};
+
+/// The times of the scans, after the start.
+const TIMES: [Duration; 6] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+];
+
+pub enum FollowUpEvent<'a> {
+    /// What this start had ended came back, and is ended again.
+    Ending(&'a Plan),
+    Terminate(TerminateEvent),
+    /// It came back, and is left running: for the reason of this refused plan.
+    ComesBack(&'a Plan),
+    /// A process that only carried the token is connected to the Bot API now.
+    Connected(&'a Process),
+}
+
+/// Logs an event, and returns it as a sentence for the history.
+pub(crate) type OnFollowUp = Box<dyn FnMut(&FollowUpEvent<'_>) -> Option<String> + Send>;
+
+/// What to look for after a start.
+#[derive(Debug, Clone, Default)]
+pub struct FollowUp {
+    /// The launchers of the unguarded conflicts that the start has ended.
+    pub(super) launchers: BTreeSet<ProcessId>,
+    pub(super) suspects: BTreeSet<ProcessId>,
+}
+
+/// The thread that scans; it ends when this is dropped.
+pub(crate) struct FollowUpScans {
+    _stop: mpsc::Sender<()>,
+}
+
+impl FollowUp {
+    /// Begins the scans; `None` where there is nothing to look for.
+    pub(super) fn begin(
+        self,
+        request: &StartRequest,
+        monitor: &LockMonitor,
+        on_event: OnFollowUp,
+    ) -> Option<FollowUpScans> {
+        if self.launchers.is_empty() && self.suspects.is_empty() {
+            return None;
+        }
+        let (stop, stopped) = mpsc::channel();
+        let record = &monitor.record;
+        let mut scans = Scans {
+            policy: request.config.policy.clone(),
+            state_dir: Arc::clone(monitor.locks.state_dir()),
+            history: HistoryWriter::new(record.holder.clone(), record.ticket),
+            record: record.clone(),
+            rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
+            suspects: self.suspects,
+            on_event,
+        };
+        let scan_request = request.scan_request();
+        let run = move || scans.run(scan_request, &stopped);
+        match thread::Builder::new().name("follow up".to_owned()).spawn(run) {
+            Ok(_) => Some(FollowUpScans { _stop: stop }),
+            Err(error) => {
+                warn!("cannot scan again after this start: no thread ({error})");
+                None
+            }
+        }
+    }
+}
+
+struct Scans {
+    policy: Policy,
+    state_dir: Arc<StateDir>,
+    history: HistoryWriter,
+    record: Record,
+    rounds: EarlierRounds,
+    suspects: BTreeSet<ProcessId>,
+    on_event: OnFollowUp,
+}
+
+impl Scans {
+    fn run(&mut self, request: ScanRequest, stopped: &mpsc::Receiver<()>) {
+        let began = clock::monotonic();
+        let mut request = Some(request);
+        let mut machine = None;
+        for time in TIMES {
+            let pause = began.saturating_add(time).saturating_sub(clock::monotonic());
+            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            if let Some(request) = request.take() {
+                machine = Machine::new(request).ok();
+            }
+            let Some(machine) = &mut machine else { return };
+            self.scan(machine);
+            if self.rounds.launchers.is_empty() && self.suspects.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn scan(&mut self, machine: &mut Machine<'_>) {
+        let state = StartState {
+            ticket: Some(self.record.ticket),
+            rounds: self.rounds.clone(),
+            ..StartState::default()
+        };
+        let snapshot = machine.snapshot(&[], None, &state, ScanScope::All);
+        machine.end_threads();
+        let mut snapshot = match snapshot {
+            Ok(snapshot) => snapshot,
+            Err(error) => return debug!("cannot scan again: {error}"),
+        };
+        self.report_suspects(&snapshot);
+        keep_returned(&mut snapshot, &self.rounds.launchers);
+        let plan = decide(&self.policy, &snapshot);
+        match plan.verdict() {
+            Verdict::Act => self.act(machine, &plan),
+            Verdict::Refuse(_) if comes_back(&plan) => {
+                self.alert(&FollowUpEvent::ComesBack(&plan));
+                self.rounds.launchers.clear();
+            }
+            Verdict::Refuse(_) | Verdict::Wait | Verdict::Clear => {}
+        }
+    }
+
+    /// Reports suspects that are connected by now. None is ended: it may be a worker of the bot.
+    fn report_suspects(&mut self, snapshot: &Snapshot) {
+        for process in &snapshot.processes {
+            if process.connected == Fact::Known(true) && self.suspects.remove(&process.id) {
+                self.alert(&FollowUpEvent::Connected(process));
+            }
+        }
+    }
+
+    fn alert(&mut self, event: &FollowUpEvent<'_>) {
+        if let Some(why) = (self.on_event)(event) {
+            self.history.alert(&self.state_dir, why);
+        }
+    }
+
+    /// Ends what came back, unless another start is in progress, which decides for itself.
+    fn act(&mut self, machine: &mut Machine<'_>, plan: &Plan) {
+        let mutex = self.state_dir.start_mutex().ok();
+        let Some(_mutex) = mutex.and_then(|mutex| mutex.wait(Duration::ZERO).ok().flatten()) else {
+            return;
+        };
+        (self.on_event)(&FollowUpEvent::Ending(plan));
+        let mut ended = EndedLog::begin(machine.now());
+        let on_event = &mut self.on_event;
+        let limits = TerminateLimits { until: None, reminder_interval: Duration::MAX };
+        let outcome = execute::execute(machine, plan, limits, &mut |event| {
+            ended.note(event);
+            on_event(&FollowUpEvent::Terminate(event));
+        });
+        if outcome.is_ok() {
+            self.rounds.ended_unguarded += 1;
+        }
+        self.history.ended_again(&self.state_dir, ended.conflicts(plan));
+    }
+}
+
+/// Keeps what runs below the launchers of what was ended, apart from my own tree.
+fn keep_returned(snapshot: &mut Snapshot, launchers: &BTreeSet<ProcessId>) {
+    let is_below = |launcher: &Launcher| launchers.contains(&launcher.id);
+    snapshot.processes.retain(|process| {
+        !matches!(process.relation, Fact::Known(Relation::Myself | Relation::Descendant))
+            && process.launchers.known().is_some_and(|above| above.iter().any(is_below))
+    });
+    snapshot.guards.clear();
+    snapshot.other_guards.clear();
+}
+
+fn comes_back(plan: &Plan) -> bool {
+    let causes = plan.conflicts.iter().filter_map(|conflict| conflict.refusal.as_ref());
+    causes.into_iter().any(|cause| matches!(cause, RefusalCause::ComesBack { .. }))
+}

@@ -1,0 +1,30 @@
+//! What a guard found after its start, as a sentence.
+
+use crate::guard::follow_up::FollowUpEvent;
+use crate::report::{format, reasons};
+use crate::terminate::execute::TerminateEvent;
+
+/// The sentence of an event; `None` for a step that only a trace shows.
+pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
+    match event {
+        FollowUpEvent::Ending(plan) => {
+            let names: Vec<String> = plan.conflicts_to_end().map(reasons::name).collect();
+            Some(format!("came back after the start, ending it again: {}", names.join(", ")))
+        }
+        FollowUpEvent::Terminate(TerminateEvent::Ended(Some(pid))) => {
+            Some(format!("pid {pid} has ended"))
+        }
+        FollowUpEvent::Terminate(_) => None,
+        FollowUpEvent::ComesBack(plan) => {
+            Some(format!("two pollers are running: {}", reasons::plan_reason(plan)))
+        }
+        FollowUpEvent::Connected(process) => {
+            let pid = process.id.pid;
+            let command = format::short_command(process);
+            Some(format!(
+                "`{command}` (pid {pid}) has the same bot token and is connected to the Bot API \
+                 now, so it may be a second poller; end it if it polls"
+            ))
+        }
+    }
+}
