@@ -181,7 +181,7 @@ impl Scans {
         (self.on_event)(&FollowUpEvent::Ending(plan));
         let mut ended = EndedLog::begin(machine.now());
         let on_event = &mut self.on_event;
-        let limits = TerminateLimits { until: None, reminder_interval: Duration::MAX };
+        let limits = TerminateLimits { until: Duration::MAX, reminder_interval: Duration::MAX };
         let outcome = execute::execute(machine, plan, limits, &mut |event| {
             ended.note(event);
             on_event(&FollowUpEvent::Terminate(event));
