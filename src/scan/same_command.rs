@@ -56,6 +56,7 @@ impl Command {
     }
 
     /// Compares what another command would become, in a process that is not there yet.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn compare_command(
         &self,
         it: &Invocation,
@@ -81,6 +82,7 @@ impl Command {
     }
 
     /// Compares a process with what this command would become.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
         self.judge(process).0
     }
