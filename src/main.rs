@@ -15,7 +15,8 @@ fn main() -> ExitCode {
             ExitStatus::Done
         }
         Err(error) => {
-            print_to_stderr(cli::usage_error(&error));
+            let arguments: Vec<_> = std::env::args_os().collect();
+            print_to_stderr(cli::usage_error(&error, &arguments));
             ExitStatus::Usage
         }
     };

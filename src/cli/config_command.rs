@@ -86,7 +86,16 @@ fn run_show(common: &Common, args: ShowArgs, format: Format) -> Result<ExitStatu
 }
 
 fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
-    let outcome = Config::load(&prepare::sources(common)?);
+    let sources = prepare::sources(common)?;
+    let mut outcome = Config::load(&sources);
+    if let Ok(config) = &mut outcome {
+        let found = [
+            token_lookup::search(config).warning,
+            hidden_note(&sources, config.file.as_deref()),
+            check_note(config, &sources.cwd),
+        ];
+        config.notes.extend(found.into_iter().flatten());
+    }
     // The JSON document lists problems alone, and has no place for a note.
     if let (Ok(config), Format::Json) = (&outcome, format) {
         for note in &config.notes {
@@ -100,6 +109,30 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
         Ok(_) => Ok(ExitStatus::Done),
         Err(problems) => Err(problems.into_error(paint(&std::io::stderr()))),
     }
+}
+
+/// Says that a `./config.toml` is not read, where another file hides it.
+fn hidden_note(sources: &Sources, read: Option<&Path>) -> Option<String> {
+    let read = read.filter(|read| **read == *Path::new("./monopoll.toml"))?;
+    sources.cwd.join(SHARED_NAME).is_file().then(|| {
+        format!(
+            "{SHARED_NAME} is not read, because {} is there",
+            printable(&read.to_string_lossy())
+        )
+    })
+}
+
+/// Says that the program of `check.command` is not found, as each start would.
+fn check_note(config: &Config, cwd: &Path) -> Option<String> {
+    let check: Vec<OsString> = config.check()?.command.iter().map(OsString::from).collect();
+    let error = Command::find(check, cwd.to_owned()).err()?;
+    let program = config.check()?.command.first().map_or_else(String::new, |word| quote(word));
+    let what = match error.status() {
+        ExitStatus::NotFound => "is not found",
+        _ => "cannot be executed",
+    };
+    let place = config.origin("check.command");
+    Some(format!("{place}: `check.command`: {program} {what}, so every start fails; correct it"))
 }
 
 fn run_init(common: &Common) -> Result<ExitStatus, Error> {

@@ -73,10 +73,14 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command_finding(found.as_ref()));
-    let TokenLookup { tokens, misfits, .. } = token_lookup::search(&config);
+    let TokenLookup { tokens, warning, misfits, .. } = token_lookup::search(&config);
+    findings.extend(warning.map(|warning| doctor::env_file_finding(&warning)));
     let token = tokens.mine.as_ref();
     findings.push(doctor::token_finding(&TokenSearch {
         found: token.map(Token::id),
+        others: token.map_or_else(Vec::new, |token| {
+            tokens.bots.iter().copied().filter(|bot| *bot != token.id()).collect()
+        }),
         variables: config.token_variables().map(str::to_owned).collect(),
         file: config.settings.env_file.to_string_lossy().into_owned(),
         unlisted: if token.is_some() { Vec::new() } else { token_lookup::unlisted_tokens(&config) },

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Args, Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -117,45 +116,6 @@ fn command_for_help() -> Command {
         "completions" | "man" => hide(command, |_| true),
         _ => command,
     })
-}
-
-/// The message about a command line that clap rejects: what is wrong, the usage, and the line that
-/// every error ends with.
-pub fn usage_error(error: &clap::Error) -> String {
-    let whole = error.render().to_string();
-    let (mut lines, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
-    for line in whole.trim_end().lines() {
-        if line.starts_with("For more information, try ") {
-            continue;
-        }
-        // The program is called as it was called, on Windows by its ending too.
-        if let Some((_, usage)) =
-            line.strip_prefix("Usage: ").and_then(|usage| usage.split_once(' '))
-        {
-            let command = usage
-                .split([' ', '\n'])
-                .next()
-                .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-            see = command.map_or(see, |command| format!("`monopoll help {command}`"));
-        }
-        lines.push(line.strip_prefix("error: ").unwrap_or(line));
-    }
-    while lines.last().is_some_and(|line| line.is_empty()) {
-        lines.pop();
-    }
-    lines.push("");
-    let after = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(word)) if word == "-c" => {
-            "; COMMAND goes after `--`, without quotes: `monopoll run -- python3 main.py`"
-        }
-        Some(ContextValue::String(word))
-            if !word.starts_with('-') && whole.contains("[-- <COMMAND>...]") =>
-        {
-            "; COMMAND goes after `--`"
-        }
-        _ => "",
-    };
-    format!("{}monopoll: the command line is wrong{after}; see {see}", lines.join("\n"))
 }
 
 pub(super) fn completions(common: &Common, shell: Shell) -> Result<ExitStatus, Error> {

@@ -16,6 +16,7 @@ mod start_messages;
 mod status_command;
 mod stop_command;
 mod terminal_line;
+mod usage_error;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,13 +24,13 @@ use std::path::PathBuf;
 use config_command::ConfigSubcommand;
 use doctor_command::DoctorArgs;
 use explain_command::ExplainArgs;
-pub use help::usage_error;
 pub use log::log_as;
 pub use output::print_to_stderr;
 use plan_command::PlanArgs;
 use run_command::RunArgs;
 use status_command::StatusArgs;
 use stop_command::StopArgs;
+pub use usage_error::usage_error;
 
 use clap::{Args, FromArgMatches, Parser, ValueHint};
 use clap_complete::Shell;

@@ -50,8 +50,11 @@ pub(super) fn print_plan(
     }
     let starts = plan.refusal.is_none();
     if starts && !common.json && request.command.is_some() && request.knows_only_the_command() {
+        let variable = request.config.suggested_token_variable();
         output::print_line(
-            "\nNo bot token is known, so only this exact command is recognized.",
+            &format!(
+                "\nNo bot token found, so only this exact command is recognized: set {variable}."
+            ),
             target,
         )?;
     }

@@ -185,9 +185,12 @@ impl ProgressPrinter {
 pub(super) fn acquired(lock: &Path, request: &StartRequest) {
     let lock = lock.to_string_lossy();
     let limit = if request.knows_only_the_command() {
-        "; without a bot token only this exact command is recognized"
+        format!(
+            "; no bot token found, so only this exact command is recognized: set {}",
+            request.config.suggested_token_variable()
+        )
     } else {
-        ""
+        String::new()
     };
     info!(lock = &*lock, "lock acquired, starting{limit}");
     debug!("lock: {lock}");

@@ -23,7 +23,7 @@ use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host};
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
-use crate::text::{Paint, count};
+use crate::text::Paint;
 
 const MAX_SCANS: u32 = 5;
 
@@ -32,7 +32,7 @@ pub struct StatusArgs {
     /// Print the history of the instance, too
     #[arg(long)]
     history: bool,
-    /// List every instance, also those that ended long ago
+    /// List every instance, also those that ended over 24 hours ago
     #[arg(long, conflicts_with = "command")]
     all: bool,
     /// The bot's program and its arguments
@@ -140,7 +140,15 @@ fn all(
         let now = now_wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         statuses.retain(|status| !ended_long_ago(status, now));
     }
-    let hidden = before - statuses.len();
+    // Those that run come first; they hide the stopped ones.
+    let is_stopped = |status: &&InstanceStatus| status.state == InstanceState::Stopped;
+    let (stopped, mut shown): (Vec<_>, Vec<_>) = statuses.iter().partition(is_stopped);
+    shown.sort_by_key(|status| !status.state.is_held());
+    let any_held = shown.iter().any(|status| status.state.is_held());
+    if detail == Detail::History || listed == Listed::All || !any_held {
+        shown.extend(stopped);
+    }
+    let hidden = before - shown.len();
     let context = Context {
         instance: String::new(),
         command: None,
@@ -155,17 +163,16 @@ fn all(
         output::print_json(&status_json::all(&statuses, &context))?;
     } else if detail == Detail::History {
         let texts: Vec<String> =
-            statuses.iter().map(|status| report(status, &context, paint, detail)).collect();
+            shown.iter().map(|status| report(status, &context, paint, detail)).collect();
         print(&texts.join("\n"))?;
     } else if !statuses.is_empty() {
-        print(&status_text::list(&statuses, &context, paint))?;
+        print(&status_text::list(&shown, &context, paint))?;
     }
     if !common.json && detail == Detail::Now {
         print("Bots that run without a guard are not listed: see `monopoll status -- COMMAND`.")?;
     }
     if hidden > 0 && !common.json {
-        let hidden = count(hidden, "instance", "instances");
-        print(&format!("{hidden} that ended over a day ago: see `monopoll status --all`"))?;
+        print(&format!("{hidden} stopped: see `monopoll status --all`"))?;
     }
     let any = |is: fn(InstanceState) -> bool| statuses.iter().any(|status| is(status.state));
     if any(InstanceState::is_held) {

@@ -19,7 +19,10 @@ pub(crate) struct EnvFile {
     pub(crate) token: Option<Token>,
     /// The bots of all its tokens, under any name.
     pub(crate) bots: BTreeSet<BotId>,
+    /// A note about it, for the log.
     pub(crate) note: Option<String>,
+    /// What is wrong with a file that `env_file` names, or that cannot be read.
+    pub(crate) warning: Option<String>,
     /// The first of the variables that has something else, for a message.
     pub(crate) invalid: Option<String>,
 }
@@ -37,7 +40,15 @@ impl EnvFile {
             let variable = printable(config.suggested_token_variable());
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
-        let unread = |note: Option<String>| EnvFile { note, ..EnvFile::default() };
+        let is_default = config.origin("env_file") == Origin::Default;
+        let unread = |what: &str| EnvFile {
+            warning: Some(format!(
+                "`env_file` {shown_path} {what}, so it is not searched for a bot token; set ${}, \
+                 or correct `env_file`",
+                printable(config.suggested_token_variable())
+            )),
+            ..EnvFile::default()
+        };
         match read(path) {
             Ok((text, extent)) => {
                 let assignments = assignments(&text);
@@ -63,19 +74,16 @@ impl EnvFile {
                             MOST >> 10
                         )),
                     },
+                    warning: None,
                 }
             }
-            Err(Unreadable::Missing) => EnvFile::default(),
             // `.env` is a common name of the folder of a virtual environment.
-            Err(Unreadable::Kind("a folder")) if config.origin("env_file") == Origin::Default => {
+            Err(Unreadable::Missing | Unreadable::Kind("a folder")) if is_default => {
                 EnvFile::default()
             }
-            Err(Unreadable::Kind(kind)) => {
-                unread(note(&format!("is {kind}, so it is not searched for a bot token")))
-            }
-            Err(Unreadable::Failed(error)) => {
-                unread(note(&format!("cannot be read for a bot token ({error})")))
-            }
+            Err(Unreadable::Missing) => unread("does not exist"),
+            Err(Unreadable::Kind(kind)) => unread(&format!("is {kind}")),
+            Err(Unreadable::Failed(error)) => unread(&format!("cannot be read ({error})")),
         }
     }
 }

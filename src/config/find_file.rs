@@ -142,7 +142,11 @@ pub(super) fn suspect_another_program(sources: &Sources, path: &Path, problems: 
     if named_file(sources).is_some() || path != Path::new(SHARED_NAME) {
         return;
     }
-    if let Some(last) = problems.iter_mut().max_by_key(|problem| problem.location.rank()) {
+    let is_typo =
+        |help: &Option<String>| help.as_ref().is_some_and(|it| it.contains("did you mean"));
+    if let Some(last) = problems.iter_mut().max_by_key(|problem| problem.location.rank())
+        && !is_typo(&last.help)
+    {
         let advice = "if this file is another program's, write monopoll's keys to \
                       `monopoll.toml`, or name a file with `--config`";
         let help = last.help.take().map_or_else(String::new, |help| format!("{help}; "));

@@ -147,6 +147,11 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
+    if within.is_empty() && matches!(name, "monopoll" | "tool") {
+        let line = if name == "tool" { "[tool.monopoll]" } else { "[monopoll]" };
+        return Fault::new("monopoll's keys are not in a table")
+            .help(format!("delete the line `{line}`"));
+    }
     let fault = Fault::new("unknown key");
     let names = || keys.iter().map(|key| key.name);
     if let Some(near) = closest_name(name, names()) {

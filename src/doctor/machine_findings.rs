@@ -73,7 +73,10 @@ fn container(capabilities: &Capabilities, folder: Option<&PrivateFolder>) -> Fin
         (_, Some(folder)) => Finding::warning(NAME, folder.problem(), folder.hint()),
         (Some(maker), None) => Finding::ok(
             NAME,
-            format!("this is one of {maker}; containers that share the lock folder see each other"),
+            format!(
+                "this is a container ({maker}); containers that share the lock folder see each \
+                 other"
+            ),
         ),
         (None, None) => Finding::ok(NAME, "none"),
     }
@@ -155,7 +158,7 @@ fn processes(hidden: Option<&str>) -> Finding {
 }
 
 fn environments(environments: Environments, privileged: bool) -> Finding {
-    let Environments { readable, unreadable } = environments;
+    let Environments { readable, unreadable, first_unreadable } = environments;
     let hint = if privileged {
         "if one of them is the bot, add a `[[match]]` entry for it; the container or the unit that \
          monopoll runs in may have dropped CAP_SYS_PTRACE"
@@ -163,14 +166,16 @@ fn environments(environments: Environments, privileged: bool) -> Finding {
         "if one of them is the bot, add a `[[match]]` entry for it, or give monopoll CAP_SYS_PTRACE"
     };
     let all = readable + unreadable;
+    let first =
+        first_unreadable.map_or_else(String::new, |pid| format!(" (the first is pid {pid})"));
     if unreadable == 0 {
         Finding::ok("environments", format!("readable for all {all} other processes of this user"))
     } else {
         Finding::warning(
             "environments",
             format!(
-                "not readable for {unreadable} of {all} other processes of this user, so a token \
-                 there is not found"
+                "not readable for {unreadable} of {all} other processes of this user{first}, so a \
+                 token there is not found"
             ),
             hint,
         )

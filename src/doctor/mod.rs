@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
-pub use config_findings::config_findings;
+pub use config_findings::{config_findings, env_file_finding};
 pub use instance_findings::{RunningState, command_finding, instance_finding, running_finding};
 pub use lock_findings::{FolderCheck, lock_findings};
 pub use machine_findings::{DoctorUser, ScanReach, machine_findings};
@@ -26,7 +26,6 @@ pub struct Finding {
     /// The finding in words, secrets masked.
     pub what: String,
     /// A way to fix it; never null for a problem.
-    #[serde(rename = "way_out")]
     pub hint: Option<String>,
 }
 

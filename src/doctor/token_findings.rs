@@ -11,6 +11,8 @@ use crate::text::{join_and, printable};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSearch {
     pub found: Option<BotId>,
+    /// The bots whose tokens are set too.
+    pub others: Vec<BotId>,
     pub variables: Vec<String>,
     pub file: String,
     /// Variables, as they are shown, that have a token and are not in `token_env`.
@@ -24,6 +26,14 @@ pub struct TokenSearch {
 pub fn token_finding(search: &TokenSearch) -> Finding {
     const NAME: &str = "token";
     match (search.found, search.same_token) {
+        (Some(id), _) if !search.others.is_empty() => {
+            let others: Vec<String> = search.others.iter().map(ToString::to_string).collect();
+            Finding::note(
+                NAME,
+                format!("that of bot {id} is used; that of bot {} is set too", join_and(&others)),
+                "the first variable of `token_env` that has a token decides, then `env_file`",
+            )
+        }
         (Some(id), _) => Finding::ok(NAME, format!("found, for bot {id}")),
         (None, SameToken::Refuse | SameToken::Act | SameToken::Warn)
             if !search.unlisted.is_empty() =>
@@ -60,7 +70,7 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
                 printable(&search.file)
             ),
             "set one of these variables, or add the variable that the bot reads to \
-                 `token_env`; a bot without a token needs `same_token = \"off\"`",
+                 `token_env`; `same_token = \"off\"` turns this search off",
         ),
     }
 }

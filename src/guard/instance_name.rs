@@ -58,7 +58,7 @@ pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str)
         ("no instance is named", first)
     };
     Error::new(ExitStatus::Usage, what).with_hint(format!(
-        "{first}set ${variable}, set $MONOPOLL_INSTANCE, or write `instance = \"…\"` in the \
+        "{first}set ${variable} or $MONOPOLL_INSTANCE, or write `instance = \"…\"` in the \
          configuration"
     ))
 }

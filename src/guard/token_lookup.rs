@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile};
 use crate::engine::token::{OwnTokens, Token};
 use crate::engine::token_parser::bots_in;
-use crate::text::printable;
+use crate::text::{join_and, printable};
 
 /// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
 #[must_use]
@@ -20,9 +20,38 @@ pub fn token(config: &Config) -> Option<Token> {
 
 /// Returns the tokens of this start, and logs what is wrong with them.
 pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
-    let TokenLookup { tokens, note, misfits } = search(config);
+    let TokenLookup { tokens, note, warning, misfits } = search(config);
     if let Some(note) = note {
         tracing::info!("{note}");
+    }
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    match &tokens.mine {
+        Some(mine) if tokens.bots.len() > 1 => {
+            let bots: Vec<String> = tokens
+                .bots
+                .iter()
+                .filter(|bot| **bot != mine.id())
+                .map(ToString::to_string)
+                .collect();
+            tracing::debug!(
+                "the token of bot {} names the instance; that of bot {} is set too",
+                mine.id(),
+                join_and(&bots)
+            );
+        }
+        Some(_) => {}
+        None => {
+            let unlisted = unlisted_tokens(config);
+            if !unlisted.is_empty() {
+                let names = join_and(&unlisted);
+                tracing::warn!(
+                    "no bot token is in a variable of `token_env`, but {names} looks like one; add \
+                     the variable that the bot reads to `token_env`"
+                );
+            }
+        }
     }
     for misfit in misfits {
         tracing::warn!(
@@ -38,6 +67,8 @@ pub(crate) struct TokenLookup {
     pub(crate) tokens: OwnTokens,
     /// A note about `env_file`, to be logged.
     pub(crate) note: Option<String>,
+    /// What is wrong with `env_file`.
+    pub(crate) warning: Option<String>,
     /// Without a token: the variables that have another value, to be shown.
     pub(crate) misfits: Vec<String>,
 }
@@ -67,7 +98,7 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
     for (_, value) in env::vars_os() {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
-    TokenLookup { tokens: OwnTokens { mine, bots }, note, misfits }
+    TokenLookup { tokens: OwnTokens { mine, bots }, note, warning: file.warning, misfits }
 }
 
 /// Returns the variables, as they are shown, that have a token and are not in `token_env`.

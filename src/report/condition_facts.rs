@@ -141,6 +141,9 @@ pub(super) fn token(tokens: &CarriedTokens) -> Option<String> {
         (Fact::Known(MyToken::Seen(_)), Fact::Known(Some(bot))) => {
             format!("{mine}, and that of bot {bot}")
         }
+        (Fact::Known(MyToken::NotLookedFor), Fact::Known(Some(bot))) => {
+            format!("not compared: this start knows no bot token; it carries that of bot {bot}")
+        }
         (_, Fact::Known(Some(bot))) => format!("carries the token of bot {bot}"),
         (_, Fact::Known(None) | Fact::Unknown) => mine.to_owned(),
     })

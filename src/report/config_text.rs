@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::config::{Config, Problems};
 use crate::report::built_in_rules::{BUILT_IN_RULES, BuiltInRule};
 use crate::report::effective_config::{Applied, ShownKeys, effective_values};
-use crate::text::{MAX_LINE, mask_secrets, printable, sanitize, short_path, truncate};
+use crate::text::{MAX_LINE, count, mask_secrets, printable, sanitize, short_path, truncate};
 
 /// A longer line does not move the origins of all others to the right.
 const WIDEST: usize = 60;
@@ -84,8 +84,12 @@ fn inline(value: &Value) -> String {
 pub(crate) fn problems(outcome: &Result<Config, Problems>) -> String {
     match outcome {
         Ok(config) => {
+            let found = match config.notes.len() {
+                0 => "no problems".to_owned(),
+                notes => format!("no errors, {}", count(notes, "warning", "warnings")),
+            };
             let sum = match &config.file {
-                Some(file) => format!("{}: no problems\n", printable(&file.to_string_lossy())),
+                Some(file) => format!("{}: {found}\n", printable(&file.to_string_lossy())),
                 None => "no configuration file: every key has its default\n".to_owned(),
             };
             config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()

@@ -2,7 +2,7 @@
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
-use crate::engine::process::Process;
+use crate::engine::process::{Process, Role};
 use crate::report::{
     Context, condition_facts, conflict_text, explain_sentence, format, reasons, typed, verdicts,
 };
@@ -104,10 +104,12 @@ impl LabelledLines {
 
     fn entries(&self, it: &Explanation<'_>, context: &Context<'_>) -> Vec<String> {
         if it.entries.is_empty() {
-            return vec![self.row(
-                Truth::False,
-                "not compared: the lock and the ticket identify a monopoll process",
-            )];
+            let why = match it.process.role {
+                Role::Monopoll => "the lock and the ticket identify a monopoll process",
+                Role::ServesOthers => "it serves people or other programs",
+                Role::Program => "no COMMAND is given after `--`",
+            };
+            return vec![self.row(Truth::False, &format!("not compared: {why}"))];
         }
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &verdicts::entry(entry, context));

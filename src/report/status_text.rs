@@ -50,10 +50,10 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     lines.join("\n") + "\n"
 }
 
-pub fn list(statuses: &[InstanceStatus], context: &Context<'_>, paint: Paint) -> String {
+pub fn list(statuses: &[&InstanceStatus], context: &Context<'_>, paint: Paint) -> String {
     let width =
         statuses.iter().map(|status| status.instance.chars().count()).max().unwrap_or_default();
-    let line = |status: &InstanceStatus| {
+    let line = |status: &&InstanceStatus| {
         let name = paint.style(Style::Bold, &format!("{:<width$}", sanitize(&status.instance)));
         let (tone, word) = state_word(status.state);
         let state = paint.style(tone, &format!("{word:<9}"));
@@ -196,7 +196,12 @@ fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
         }
         (None, Some(why)) => sanitize(why),
         (None, None) => status.last_end().map_or_else(String::new, |event| {
-            format!("{}: {}", time_and_age(event, context), happened(event))
+            let end = happened(event);
+            // The state says that it stopped.
+            let end = end
+                .strip_prefix("stopped")
+                .map_or(end.as_str(), |end| end.trim_start_matches([':', ',', ' ']));
+            format!("{}: {end}", time_and_age(event, context))
         }),
     }
 }

@@ -28,6 +28,8 @@ pub enum PidNamespace {
 pub struct Environments {
     pub readable: usize,
     pub unreadable: usize,
+    /// The pid of one that is not readable.
+    pub first_unreadable: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::shell_syntax;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -168,6 +169,9 @@ fn file_owner(_path: &Path) -> Option<String> {
 }
 
 fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
+    if let Some(error) = shell_syntax::error(args, status) {
+        return error;
+    }
     let name = printable(&args[0].to_string_lossy()).into_owned();
     let is_missing = status == ExitStatus::NotFound;
     let hint = if let Some(interpreter) = interpreter_of(&args[0], cwd) {

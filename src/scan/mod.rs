@@ -24,6 +24,7 @@ pub mod request;
 mod same_command;
 pub mod script;
 mod serves_others;
+mod shell_syntax;
 mod shell_words;
 pub mod supervisors;
 mod wrapped_command;

@@ -75,8 +75,13 @@ fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
     // On Windows a path from the root is not absolute, as it has no drive, but needs no folder
     // either.
+    let is_tilde = script.starts_with("~");
     let script = (shown(script), script.has_root());
     let (what, hint) = match script {
+        (script, _) if is_tilde => (
+            format!("`{script}` does not exist"),
+            "the shell does not expand a quoted `~`: leave out the quotes",
+        ),
         (script, true) => (format!("`{script}` does not exist"), "check its path"),
         (script, false) => (
             format!("`{script}` is not in {}", shown(cwd)),

@@ -312,3 +312,27 @@ fn commands_without_json_refuse_the_json_flag() {
         assert!(String::from_utf8(output.stderr).unwrap().starts_with("monopoll: this prints "));
     }
 }
+
+#[test]
+fn a_command_line_of_another_tool_is_answered_with_what_was_meant() {
+    for (line, tip) in [
+        ("python3 main.py", "did you mean `monopoll run -- python3 main.py`?"),
+        ("-- python3 main.py", "did you mean `monopoll run -- python3 main.py`?"),
+        ("start -- python3 main.py", "did you mean `monopoll run -- python3 main.py`?"),
+        ("kill", "did you mean `monopoll stop`?"),
+        ("list", "did you mean `monopoll status`?"),
+        ("restart -- x", "did you mean `monopoll run --on-conflict graceful -- x`?"),
+        ("run --graceful -- x", "did you mean `--on-conflict graceful`?"),
+        ("run --force -- x", "did you mean `--on-conflict force`?"),
+        (
+            "run --on-conflict ignore -- x",
+            "`ignore` works only in `[[rules]]` of the configuration",
+        ),
+        ("statsu", "a similar subcommand exists: 'status'"),
+    ] {
+        let output = monopoll(&line.split(' ').collect::<Vec<_>>());
+        let error = String::from_utf8(output.stderr).unwrap();
+        let tips: Vec<&str> = error.lines().filter_map(|it| it.strip_prefix("  tip: ")).collect();
+        assert_eq!((output.status.code(), tips), (Some(64), vec![tip]), "{error}");
+    }
+}

@@ -544,7 +544,7 @@ fn an_entry_with_a_command_line_alone_is_reported() {
     let first = note("./monopoll.toml:1: match[0]");
     assert_eq!(start.load().notes, std::slice::from_ref(&first));
     let printed = check(&Ok(start.load()), Format::Text);
-    assert_eq!(printed, format!("{first}\n./monopoll.toml: no problems\n"));
+    assert_eq!(printed, format!("{first}\n./monopoll.toml: no errors, 1 warning\n"));
     let of_profile = note("./monopoll.toml:10 [profile.ci]: match[3]");
     assert_eq!(start.profile("ci").load().notes, [first, of_profile]);
 }

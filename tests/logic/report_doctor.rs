@@ -46,7 +46,7 @@ fn checkup() -> Capabilities {
         pidfd: Support::Given,
         inotify: Support::Given,
         hidden: None,
-        environments: Environments { readable: 7, unreadable: 0 },
+        environments: Environments { readable: 7, unreadable: 0, first_unreadable: None },
         namespace: PidNamespace::First,
         container: None,
         starter: StartedBy::Program(4711, "bash".to_owned()),
@@ -75,6 +75,7 @@ fn search(found: Option<BotId>) -> TokenSearch {
     let variables = vec!["BOT_TOKEN".to_owned(), "TELEGRAM_TOKEN".to_owned()];
     TokenSearch {
         found,
+        others: Vec::new(),
         variables,
         file: ".env".to_owned(),
         unlisted: Vec::new(),
@@ -155,7 +156,7 @@ fn troubled() -> Vec<Finding> {
         pidfd: Support::Refused("Function not implemented (os error 38)".to_owned()),
         inotify: Support::Refused("EMFILE: Too many open files".to_owned()),
         hidden: Some("invisible".to_owned()),
-        environments: Environments { readable: 3, unreadable: 2 },
+        environments: Environments { readable: 3, unreadable: 2, first_unreadable: Some(77) },
         namespace: PidNamespace::Own,
         container: Some(ContainerKind::Docker),
         starter: StartedBy::Supervisor(ManagedBy::Systemd("bot.service".to_owned())),

@@ -280,7 +280,10 @@ fn a_list_has_one_line_per_instance() {
         ..status
     };
     let statuses: Vec<InstanceStatus> = every().into_iter().map(named).collect();
-    insta::assert_snapshot!("list", list(&statuses, &context(), Paint::Plain));
+    insta::assert_snapshot!(
+        "list",
+        list(&statuses.iter().collect::<Vec<_>>(), &context(), Paint::Plain)
+    );
 }
 
 #[test]

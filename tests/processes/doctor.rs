@@ -25,7 +25,7 @@ fn findings(ended: &Ended, name: &str) -> Vec<(String, String, Option<String>)> 
     let of_name =
         said["findings"].as_array().unwrap().iter().filter(|finding| finding["name"] == name);
     of_name
-        .map(|it| (text(&it["grade"]).unwrap(), text(&it["what"]).unwrap(), text(&it["way_out"])))
+        .map(|it| (text(&it["grade"]).unwrap(), text(&it["what"]).unwrap(), text(&it["hint"])))
         .collect()
 }
 

@@ -348,14 +348,13 @@ fn without_an_instance_all_are_listed() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(
         lines.len() == 4
-            && lines[3].starts_with("Bots that run without a guard are not listed")
+            && lines[2].starts_with("Bots that run without a guard are not listed")
             && lines[0].starts_with(&format!("bot-1  running    pid {}, since 20", one.pid())),
         "{said}"
     );
     assert!(
         lines[1].starts_with("bot.2  running")
-            && lines[2].starts_with("over   stopped")
-            && lines[2].contains("exited with 0"),
+            && lines[3] == "1 stopped: see `monopoll status --all`",
         "{said}"
     );
     let seen = document(&every(&stage, &["status", "--json"]).end().exits(0));
@@ -398,7 +397,7 @@ fn an_instance_that_ended_days_ago_is_listed_only_with_all() {
     assert_eq!(
         recent.out,
         "Bots that run without a guard are not listed: see `monopoll status -- COMMAND`.\n\
-         1 instance that ended over a day ago: see `monopoll status --all`\n"
+         1 stopped: see `monopoll status --all`\n"
     );
     let all = every(&stage, &["status", "--all"]).end().exits(3);
     assert!(all.out.starts_with("old  stopped"), "{all:?}");

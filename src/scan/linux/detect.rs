@@ -49,7 +49,7 @@ fn support<T, E: ToString>(result: Result<T, E>) -> Support {
 
 /// Environments are only opened, as the kernel decides there: reading one may hang.
 fn environments(proc: &ProcFs, me: u32) -> io::Result<Environments> {
-    let mut found = Environments { readable: 0, unreadable: 0 };
+    let mut found = Environments { readable: 0, unreadable: 0, first_unreadable: None };
     let mut buffer = Vec::new();
     let own_user = rustix::process::geteuid().as_raw();
     for pid in proc.pids()?.into_iter().filter(|pid| *pid != me) {
@@ -62,7 +62,10 @@ fn environments(proc: &ProcFs, me: u32) -> io::Result<Environments> {
         }
         match proc.try_open(pid, "environ") {
             Ok(()) => found.readable += 1,
-            Err(Errno::ACCESS | Errno::PERM) => found.unreadable += 1,
+            Err(Errno::ACCESS | Errno::PERM) => {
+                found.unreadable += 1;
+                found.first_unreadable.get_or_insert(pid);
+            }
             // It has ended.
             Err(_) => {}
         }
