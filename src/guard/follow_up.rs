@@ -1,5 +1,5 @@
-//! Scans again for a while after a start: for what a takeover may bring back (S13), and for suspects
-//! that turn out to poll.
+//! Scans again for a while after a start: for what a takeover may bring back (S13), and for
+//! suspects that turn out to poll.
 //!
 //! A thread of its own does this, only where there is something to look for: the guard forwards
 //! signals and answers requests meanwhile.
