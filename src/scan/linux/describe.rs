@@ -161,10 +161,11 @@ impl<'a> Describer<'a> {
         let tokens = carried_tokens(&self.request.tokens, readable, environ, owner);
         let marker = environ.map(|environ| self.guard_above(pid, environ));
         let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
+        // I have adopted what my COMMAND left behind, which may be any program.
         let is_started_by_guard = marker
             .as_ref()
             .and_then(Option::as_ref)
-            .is_some_and(|marker| marker.guard.pid == stat.parent);
+            .is_some_and(|it| it.guard.pid == stat.parent && it.guard.pid != self.me);
         let guarded_as_mine = (is_started_by_guard
             && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok())
         .then(|| self.request.compare_guarded(self.proc, stat.parent, &buffers.status))
