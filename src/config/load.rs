@@ -8,7 +8,7 @@ use crate::config::location::Origin;
 use crate::config::lock_path::Placeholders;
 use crate::config::parsed_text::Parsed;
 use crate::config::problem::{Fault, Problem, Problems};
-use crate::config::rule_tables::{ConditionsTable, MatchTable};
+use crate::config::rule_tables::{BroadField, ConditionsTable, MatchTable};
 use crate::config::settings::{CheckTable, GENERIC_TOKEN_VARIABLES, Settings};
 use crate::config::sources::Sources;
 use crate::config::spanned_value::{Table, Value};
@@ -152,20 +152,25 @@ impl Config {
         rules.iter().enumerate().skip(last + 1).map(note).collect()
     }
 
-    /// A word in a command line is also in that of an editor with the file.
+    /// A word in a command line is also in that of an editor with the file; a folder is also that
+    /// of a shell or a database.
     fn broad_entries(&self) -> Vec<String> {
-        let entries = self.settings.matches.iter().enumerate();
-        let broad = entries.filter(|(_, entry)| entry.has_only_words());
-        let note = |(index, _)| {
+        let note = |(index, entry): (usize, &MatchTable)| {
             let key = format!("match[{index}]");
-            format!(
-                "{}: {key} has only `cmdline`, so it also finds an editor or a `tail -f` with the \
-                 same words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
-                 \"/srv/bot\"`",
-                self.origin(&key)
-            )
+            let what = match entry.broad_field()? {
+                BroadField::Cmdline => {
+                    "has only `cmdline`, so it also finds an editor or a `tail -f` with the same \
+                     words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
+                     \"/srv/bot\"`"
+                }
+                BroadField::Cwd => {
+                    "has only `cwd`, so it finds every process in this folder; add `name` or \
+                     `cmdline`"
+                }
+            };
+            Some(format!("{}: {key} {what}", self.origin(&key)))
         };
-        broad.map(note).collect()
+        self.settings.matches.iter().enumerate().filter_map(note).collect()
     }
 }
 

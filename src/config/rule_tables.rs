@@ -150,12 +150,26 @@ fn ages_overlap(conditions: &Value) -> Option<Fault> {
     Some(Fault::new(found).help("`older_than` must be less than `younger_than`"))
 }
 
+/// The only field of an entry that does not say which program it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BroadField {
+    /// Words anywhere in the command line.
+    Cmdline,
+    /// A folder.
+    Cwd,
+}
+
 impl MatchTable {
-    /// Returns whether nothing but words anywhere in the command line select a process. A pattern
-    /// that begins at the start of the line names the program.
-    pub(super) fn has_only_words(&self) -> bool {
-        let other = self.name.is_some() || self.exe.is_some() || self.cwd.is_some();
-        self.cmdline.as_ref().is_some_and(|words| !other && !begins_with_a_program(words.as_str()))
+    /// Returns the only field of an entry, if it does not say which program it means. A pattern
+    /// that begins at the start of the command line names the program.
+    pub(super) fn broad_field(&self) -> Option<BroadField> {
+        match (&self.name, &self.exe, &self.cmdline, &self.cwd) {
+            (None, None, Some(words), None) if !begins_with_a_program(words.as_str()) => {
+                Some(BroadField::Cmdline)
+            }
+            (None, None, None, Some(_)) => Some(BroadField::Cwd),
+            (_, _, _, _) => None,
+        }
     }
 
     pub(super) fn to_entry(&self) -> MatchEntry {

@@ -549,6 +549,19 @@ fn an_entry_with_a_command_line_alone_is_reported() {
     assert_eq!(start.profile("ci").load().notes, [first, of_profile]);
 }
 
+#[test]
+fn an_entry_with_a_folder_alone_is_reported() {
+    let file = "[[match]]\ncwd = '/srv/bot'\n\
+                [[match]]\ncwd = '/srv/bot'\ncmdline = 'main\\.py'\n\
+                [[match]]\nexe = '/srv/bot/bot'\n";
+    let start = Start::new().file("monopoll.toml", file);
+    assert_eq!(
+        start.load().notes,
+        ["./monopoll.toml:1: match[0] has only `cwd`, so it finds every process in this folder; \
+          add `name` or `cmdline`"]
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_below_a_home_is_refused_with_the_home_of_the_user_database() {

@@ -317,6 +317,19 @@ fn a_pattern_of_the_command_line_alone_is_warned_about() {
     );
 }
 
+#[test]
+fn a_pattern_of_the_folder_alone_is_warned_about() {
+    let stage = main_py();
+    let config = format!("match = [{{ cwd = '{}' }}]\n", stage.folder().display());
+    let warning = "match[0] has only `cwd`, so it finds every process in this folder";
+    let plan = unnamed(&stage, &["plan"], "python3 main.py").config(&config).end().exits(0);
+    let check = stage.program(programs::monopoll(), &["config", "check"]).config(&config).end();
+    let started = unnamed(&stage, &["run"], "true").config(&config).end();
+    for ended in [plan, check, started] {
+        assert!([&ended.out, &ended.err].iter().any(|text| text.contains(warning)), "{ended:?}");
+    }
+}
+
 fn regex_escape(name: &str) -> String {
     name.replace('.', "\\.")
 }
