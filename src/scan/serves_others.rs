@@ -1,117 +1,119 @@
 //! Recognizes programs that serve people or other programs: their command line may name the bot, or
-//! they may have its token, but the bot is below them.
+//! they may have its token, but the bot is below them or they only read its files.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::scan::invocation::{Invocation, Target};
 use crate::scan::supervisors::supervises;
+use crate::scan::wrapper_programs::CommandRole;
 
-/// Terminal multiplexers, logins, desktops, editors, pagers, agents and container runtimes, by the
-/// base name of the executable.
-const PROGRAMS: &[&str] = &[
+/// Terminal multiplexers, logins, desktops, agents and container runtimes, by the base name of the
+/// executable. None of them is the bot, even where COMMAND starts one.
+const SERVERS: &[&[&str]] = &[
     // Terminal multiplexers.
-    "tmux",
-    "screen",
-    "zellij",
-    "byobu",
-    "dtach",
-    "abduco",
-    "dvtm",
-    "mosh-server",
-    "ttyd",
-    "gotty",
+    &["tmux", "screen", "zellij", "byobu", "dtach", "abduco", "dvtm"],
+    &["mosh-server", "ttyd", "gotty"],
     // Logins.
-    "sshd",
-    "sshd-session",
-    "dropbear",
-    "login",
-    "getty",
-    "agetty",
-    "su",
-    "sudo",
-    "doas",
-    "systemd",
-    "init",
-    "dbus-daemon",
-    "dbus-broker",
-    "ssh-agent",
-    "gpg-agent",
-    "ssh",
-    "script",
+    &["sshd", "sshd-session", "dropbear", "login", "getty", "agetty", "su", "sudo", "doas"],
+    &["systemd", "init", "dbus-daemon", "dbus-broker", "ssh-agent", "gpg-agent", "ssh", "script"],
     // Schedulers.
-    "cron",
-    "crond",
-    "atd",
-    "anacron",
+    &["cron", "crond", "atd", "anacron"],
     // Desktops.
-    "Xorg",
-    "Xwayland",
-    "gnome-shell",
-    "gnome-session-binary",
-    "gnome-terminal-server",
-    "plasmashell",
-    "ksmserver",
-    "konsole",
-    "xterm",
-    "alacritty",
-    "kitty",
-    "wezterm-gui",
-    "foot",
-    "xfce4-session",
-    "sway",
-    "Hyprland",
-    // Editors and pagers.
-    "vi",
-    "vim",
-    "vim.basic",
-    "vim.tiny",
-    "nvim",
-    "emacs",
-    "nano",
-    "pico",
-    "micro",
-    "hx",
-    "helix",
-    "code",
-    "code-server",
-    "codium",
-    "subl",
-    "sublime_text",
-    "gedit",
-    "kate",
-    "idea",
-    "pycharm",
-    "less",
-    "more",
-    "tail",
-    "cat",
-    "grep",
-    "rg",
-    "watch",
+    &["Xorg", "Xwayland", "gnome-shell", "gnome-session-binary", "gnome-terminal-server"],
+    &["plasmashell", "ksmserver", "konsole", "xterm", "alacritty", "kitty", "wezterm-gui", "foot"],
+    &["xfce4-session", "sway", "Hyprland"],
     // Container runtimes.
-    "dockerd",
-    "containerd",
-    "docker",
-    "podman",
-    "conmon",
-    "runc",
-    "crun",
-    "lxc-start",
-    "buildkitd",
-    "tini",
-    "dumb-init",
-    "docker-init",
-    "catatonit",
+    &["dockerd", "containerd", "docker", "podman", "conmon", "runc", "crun", "lxc-start"],
+    &["buildkitd", "tini", "dumb-init", "docker-init", "catatonit"],
 ];
+
+/// How the names of the servers with many variants begin.
+const SERVER_FAMILIES: &[&str] = &["containerd-shim"];
+
+/// Programs that read, edit, copy or watch files, by the base name of the executable: COMMAND may
+/// have one of these names too.
+const TOOLS: &[&[&str]] = &[
+    // Editors.
+    &["vi", "vim", "nvi", "nvim", "nano", "rnano", "pico", "ed", "joe", "jed", "ne", "kak", "hx"],
+    &["helix", "micro", "mc", "mcedit", "mcview", "zed", "zeditor", "zed-editor", "cursor"],
+    &["code", "code-insiders", "code-oss", "code-server", "codium", "subl", "sublime_text"],
+    &["gedit", "gnome-text-editor", "kate", "kwrite", "mousepad", "geany", "xed", "pluma"],
+    &["idea", "pycharm", "webstorm", "goland", "clion", "rider", "phpstorm", "rubymine"],
+    &["rustrover", "fleet"],
+    // Pagers and viewers.
+    &["less", "more", "most", "bat", "batcat", "lnav", "multitail", "tail", "head", "cat"],
+    &["watch", "journalctl"],
+    // Searches and filters.
+    &["grep", "rg", "ag", "ack", "sed", "gawk", "mawk", "tee", "diff"],
+    // Debuggers and tracers.
+    &["gdb", "gdbserver", "lldb", "lldb-server", "strace", "ltrace", "perf"],
+    // Copies and connections.
+    &["git", "rsync", "scp", "sftp", "autossh"],
+    // Watches.
+    &["entr", "inotifywait", "inotifywatch", "fswatch"],
+    // Checks and language servers.
+    &["ruff", "black", "blackd", "mypy", "dmypy", "pytest", "py.test", "pylint", "flake8"],
+    &["isort", "pylsp", "pyright", "pyright-langserver", "basedpyright"],
+    &["basedpyright-langserver", "eslint", "prettier", "tsc", "tsserver", "rubocop"],
+];
+
+/// How the names of the tools with many variants begin: `vim.nox`, `emacs-gtk`, `perf_6.1`.
+const TOOL_FAMILIES: &[&str] = &["vim.", "emacs", "gdb-", "lldb-", "perf_"];
 
 /// Returns whether a process serves others, by its executable, its arguments and its pid.
 pub(super) fn serves_others(exe: Option<&Path>, args: &[String], pid: u32) -> bool {
-    let name = exe.and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let name = program_name(exe, args);
     (pid == 1 && !cfg!(windows))
-        || PROGRAMS.contains(&name)
-        || name.starts_with("containerd-shim")
-        || name.starts_with("emacs-")
+        || is_listed(name, SERVERS, SERVER_FAMILIES)
         || is_login_shell(args)
         || supervises(args)
+}
+
+/// Returns whether a process is a tool that takes files as arguments: a program, or the script of
+/// an interpreter.
+pub(super) fn is_tool(exe: Option<&Path>, args: &[String]) -> bool {
+    is_listed(program_name(exe, args), TOOLS, TOOL_FAMILIES)
+        || script_name(args).is_some_and(|name| is_listed(&name, TOOLS, &[]))
+}
+
+fn is_listed(name: &str, names: &[&[&str]], families: &[&str]) -> bool {
+    names.iter().any(|names| names.contains(&name))
+        || families.iter().any(|family| name.starts_with(family))
+}
+
+/// Returns the base name of the executable; for a program that is many programs, the name of the
+/// one that it is.
+fn program_name<'a>(exe: Option<&'a Path>, args: &'a [String]) -> &'a str {
+    match base_name(exe) {
+        "busybox" | "toybox" => {
+            let names = args.iter().take(2).map(|arg| base_name(Some(Path::new(arg))));
+            names.into_iter().find(|name| !matches!(*name, "busybox" | "toybox")).unwrap_or("")
+        }
+        name => name,
+    }
+}
+
+fn base_name(path: Option<&Path>) -> &str {
+    path.and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default()
+}
+
+/// Returns the name of the module that an interpreter runs, or of a script in a folder of programs:
+/// a bot may have any name elsewhere.
+fn script_name(args: &[String]) -> Option<String> {
+    let words: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    match Invocation::of(&words, None, CommandRole::Process).target {
+        Target::Module(name) => name.into_string().ok(),
+        Target::Script(path, Some(_)) => {
+            let folder = base_name(path.parent());
+            matches!(folder, "bin" | ".bin" | "Scripts").then(|| base_name(Some(&path)).to_owned())
+        }
+        Target::Script(_, None)
+        | Target::Program(_)
+        | Target::Code(..)
+        | Target::Entry(..)
+        | Target::Input => None,
+    }
 }
 
 /// A login marks its shell by a dash before its name.
@@ -123,6 +125,10 @@ fn is_login_shell(args: &[String]) -> bool {
 mod tests {
     use super::*;
 
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
     #[test]
     fn what_serves_people_is_known_by_its_executable() {
         let of = |exe: &str, args: &[&str]| {
@@ -130,8 +136,8 @@ mod tests {
             serves_others(Some(Path::new(exe)), &args, 7)
         };
         assert!(of("/usr/bin/tmux", &["tmux", "new", "-d", "python3 main.py"]));
-        assert!(of("/usr/bin/vim.basic", &["vim", "main.py"]));
         assert!(of("/usr/bin/bash", &["-bash"]));
+        assert!(of("/bin/busybox", &["crond", "-f"]));
         assert!(of(
             "/usr/bin/python3.11",
             &["python3", "/usr/bin/supervisord", "-c", "main.py.conf"]
@@ -140,5 +146,49 @@ mod tests {
         assert!(!of("/usr/bin/python3.11", &["python3", "main.py"]));
         assert!(!of("/usr/bin/bash", &["bash", "start.sh"]));
         assert!(!of("/srv/bot/bot", &["bot"]));
+    }
+
+    #[test]
+    fn a_tool_is_known_by_its_executable() {
+        for (exe, line) in [
+            ("/usr/bin/vim.nox", "vim main.py"),
+            ("/usr/bin/vim.gtk3", "vi main.py"),
+            ("/usr/bin/emacs-gtk", "emacs main.py"),
+            ("/usr/bin/emacsclient", "emacsclient main.py"),
+            ("/usr/bin/less", "less main.py"),
+            ("/usr/bin/git", "git log -- main.py"),
+            ("/usr/bin/perf_6.1", "perf record python3 main.py"),
+            ("/bin/busybox", "tail -f main.py"),
+            ("/bin/busybox", "/bin/busybox tail -f main.py"),
+        ] {
+            assert!(is_tool(Some(Path::new(exe)), &words(line)), "{line}");
+        }
+        for (exe, line) in [
+            ("/usr/bin/python3.11", "python3 main.py"),
+            ("/bin/busybox", "sh start.sh"),
+            ("/bin/busybox", "busybox"),
+            ("/usr/bin/vimbot", "vimbot"),
+            ("/srv/bot/bot", "vim main.py"),
+        ] {
+            assert!(!is_tool(Some(Path::new(exe)), &words(line)), "{line}");
+        }
+        assert!(!is_tool(None, &[]));
+    }
+
+    #[test]
+    fn a_tool_is_known_by_the_script_of_its_interpreter() {
+        let python = Path::new("/usr/bin/python3.11");
+        for line in [
+            "python3 -m pytest tests/test_main.py",
+            "/srv/bot/.venv/bin/python /srv/bot/.venv/bin/black main.py",
+            "/usr/bin/python3 /usr/local/bin/mypy main.py",
+        ] {
+            assert!(is_tool(Some(python), &words(line)), "{line}");
+        }
+        let node = "node /srv/bot/node_modules/.bin/pyright-langserver --stdio";
+        assert!(is_tool(Some(Path::new("/usr/bin/node")), &words(node)));
+        for line in ["python3 -m bot", "python3 black", "python3 ./git/main.py", "python3 pytest"] {
+            assert!(!is_tool(Some(python), &words(line)), "{line}");
+        }
     }
 }

@@ -296,6 +296,41 @@ fn a_pattern_finds_the_bot_below_what_only_names_it() {
 }
 
 #[test]
+fn a_pattern_finds_the_bot_and_no_editor_or_tool_that_names_it() {
+    let stage = main_py();
+    write(&stage, "new.py", PYTHON);
+    write(&stage, "bin/pytest", PYTHON);
+    let (_bot, pid) = starts(&stage, program(&stage, "python3 main.py"));
+    let tools =
+        ["vim.nox", "nvim", "emacs-gtk", "lnav", "tee", "gdb", "git", "inotifywait", "code"].map(
+            |name| {
+                let path = stage.folder().join(name);
+                stage.program("cp", &["/usr/bin/tail", path.to_str().unwrap()]).end().exits(0);
+                stage.program(path, &["-f", "main.py"]).start()
+            },
+        );
+    let (pytest, checks) = starts(&stage, program(&stage, "python3 bin/pytest main.py"));
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 new.py").config(&entry(&stage));
+    let plan = plan(start(&["plan"]));
+    assert_eq!(found(&plan), [u64::from(pid)], "{plan:#}");
+    let (_new, _) = starts(&stage, start(&["run"]));
+    assert!(!is_alive(pid) && is_alive(checks) && pytest.is_alive());
+    assert!(tools.iter().all(Running::is_alive));
+}
+
+#[test]
+fn a_bot_with_the_name_of_a_tool_is_found_as_the_same_command() {
+    let stage = main_py();
+    let tool = stage.folder().join("kate");
+    stage.program("cp", &["/usr/bin/tail", tool.to_str().unwrap()]).end().exits(0);
+    let bot = program(&stage, "./kate -f main.py").start();
+    stage.wait_until("the bot", || {
+        let plan = plan(unnamed(&stage, &["plan"], "./kate -f main.py"));
+        (found(&plan) == [u64::from(bot.pid())]).then_some(())
+    });
+}
+
+#[test]
 fn a_pattern_of_the_command_line_alone_is_warned_about() {
     let stage = main_py();
     // No other process of this machine has that name.

@@ -27,7 +27,7 @@ use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running, sees};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::Comparison;
-use crate::scan::serves_others::serves_others;
+use crate::scan::serves_others::{is_tool, serves_others};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
@@ -175,19 +175,20 @@ impl<'a> Describer<'a> {
             self.guards.entry(marker.guard).or_insert_with(view);
         }
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
-        let role = if self.request.is_monopoll(self.proc, pid, exe.as_deref(), self.me) {
-            Role::Monopoll
-        } else if serves_others(exe.as_deref(), known_args, pid) {
-            Role::ServesOthers
-        } else {
-            Role::Program
-        };
+        let role = self.role(pid, exe.as_deref(), known_args);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
         let ComparisonFacts { same_program, likeness, other_option, variables } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
                 None => self.compare(of, readable, cwd.as_deref(), role),
             };
+        let is_my_program = same_program == Fact::Known(true);
+        let role = match role {
+            Role::Program if !is_my_program && is_tool(exe.as_deref(), known_args) => {
+                Role::ServesOthers
+            }
+            Role::Program | Role::Monopoll | Role::ServesOthers => role,
+        };
         let other_variable = environ
             .map(|environ| first_difference(&self.request.variables, &variables, environ))
             .into();
@@ -236,6 +237,16 @@ impl<'a> Describer<'a> {
             role,
             exe: exe.into(),
             cwd: cwd.into(),
+        }
+    }
+
+    fn role(&self, pid: u32, exe: Option<&Path>, args: &[String]) -> Role {
+        if self.request.is_monopoll(self.proc, pid, exe, self.me) {
+            Role::Monopoll
+        } else if serves_others(exe, args, pid) {
+            Role::ServesOthers
+        } else {
+            Role::Program
         }
     }
 

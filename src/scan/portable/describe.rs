@@ -15,7 +15,7 @@ use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::{Comparison, RunningCommand};
-use crate::scan::serves_others::serves_others;
+use crate::scan::serves_others::{is_tool, serves_others};
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::file_id::is_same_file;
 use crate::sys::portable::process_table::ProcessTable;
@@ -60,11 +60,13 @@ impl<'a> Describer<'a> {
             Some(_) | None => TokenOwner::AnotherUser,
         };
         let comparison = self.compare(exe, args, cwd, &environ_bytes);
+        let same_program = comparison.as_ref().map(|it| it.same_program).into();
         Some(Process {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
-            same_program: comparison.as_ref().map(|it| it.same_program).into(),
+            role: self.role(pid, exe, args, &same_program),
+            same_program,
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
             other_option: match &comparison {
                 Some(it) => Fact::Known(it.other_option.clone()),
@@ -81,7 +83,6 @@ impl<'a> Describer<'a> {
             holds_lock,
             tokens: self.tokens(args, &environ_bytes, owner),
             relation: Fact::Known(self.relation(of)),
-            role: self.role(pid, exe, args),
             other_variable: if environ_bytes.is_empty() {
                 Fact::Unknown
             } else {
@@ -137,14 +138,23 @@ impl<'a> Describer<'a> {
         carried_tokens(&self.request.tokens, args, environ, owner)
     }
 
-    fn role(&self, pid: u32, exe: Option<&Path>, args: Option<&[OsString]>) -> Role {
+    fn role(
+        &self,
+        pid: u32,
+        exe: Option<&Path>,
+        args: Option<&[OsString]>,
+        same_program: &Fact<bool>,
+    ) -> Role {
+        let known_args = args.map(text).unwrap_or_default();
         let tool_name = self.request.tool_name.as_deref();
         let is_tool = tool_name.is_some() && exe.and_then(Path::file_name) == tool_name;
         let library = exe.zip(self.request.library_exe.as_deref());
         let is_library = || library.is_some_and(|(exe, own)| is_same_file(exe, own));
         if is_tool || is_library() {
             Role::Monopoll
-        } else if serves_others(exe, &args.map(text).unwrap_or_default(), pid) {
+        } else if serves_others(exe, &known_args, pid)
+            || *same_program != Fact::Known(true) && is_tool(exe, &known_args)
+        {
             Role::ServesOthers
         } else {
             Role::Program
