@@ -113,8 +113,12 @@ pub(crate) fn token_evidence(
 
 /// Returns whether a process that may only have inherited the token polls with it.
 fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
-    let is_orphan_in_my_folder =
-        || process.orphaned == Fact::Known(true) && process.is_in(my_folder) == Truth::True;
+    // A daemon that the bot started has its token and its folder too.
+    let is_my_orphan = || {
+        process.orphaned == Fact::Known(true)
+            && process.is_in(my_folder) == Truth::True
+            && process.may_be_spawned == Fact::Known(true)
+    };
     let is_here = process.container == Fact::Known(None);
     // A title hides the script, in my folder and with my interpreter.
     let is_my_program = process.same_program == Fact::Known(true)
@@ -122,11 +126,9 @@ fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
             == Fact::Known(CommandLikeness::Near(CommandDifference::RewrittenTitle));
     match process.connected {
         Fact::Known(true) => true,
-        Fact::Unknown => is_here && (is_my_program || is_orphan_in_my_folder()),
+        Fact::Unknown => is_here && (is_my_program || is_my_orphan()),
         Fact::Known(false) => {
-            is_here
-                && is_orphan_in_my_folder()
-                && process.age.known().is_some_and(|age| *age < JUST_ORPHANED)
+            is_here && is_my_orphan() && process.age.known().is_some_and(|age| *age < JUST_ORPHANED)
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct Process {
     pub restarts: Fact<bool>,
     /// It runs COMMAND's script or, where that has none, its executable.
     pub same_program: Fact<bool>,
+    /// It runs what COMMAND forks or spawns: its executable, or an interpreter of its language.
+    pub may_be_spawned: Fact<bool>,
     pub likeness: Fact<CommandLikeness>,
     pub relation: Fact<Relation>,
     pub role: Role,

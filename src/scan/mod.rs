@@ -26,6 +26,7 @@ pub mod script;
 mod serves_others;
 mod shell_syntax;
 mod shell_words;
+mod spawned_program;
 pub mod supervisors;
 mod wrapped_command;
 mod wrapper_programs;

@@ -1,6 +1,7 @@
 //! Who is in the way: S5, S6, the default match, the token, nested candidates.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::fixture::*;
 
@@ -532,4 +533,32 @@ fn ancestors_and_descendants_with_the_token_are_no_suspects() {
     let relations = [Relation::None, Relation::Ancestor, Relation::Descendant].into_iter().zip(5..);
     let plan = plan(&graceful(), relations.map(|(relation, pid)| carrier(pid, relation)).collect());
     assert_eq!(suspects(&plan), [5]);
+}
+
+#[test]
+fn an_orphan_with_my_token_counts_only_if_my_command_may_have_spawned_it() {
+    let orphan = |connected, age, may_be_spawned| Process {
+        tokens: INHERITED,
+        orphaned: Known(true),
+        connected,
+        age: Known(age),
+        may_be_spawned,
+        ..process(5)
+    };
+    let (young, old) = (Duration::from_secs(1), Duration::from_mins(1));
+    for (connected, age, may_be_spawned, is_found) in [
+        (Unknown, old, Known(true), true),
+        (Unknown, old, Known(false), false),
+        (Unknown, old, Unknown, false),
+        (Known(false), young, Known(true), true),
+        (Known(false), young, Known(false), false),
+        (Known(false), young, Unknown, false),
+        (Known(false), old, Known(true), false),
+        (Known(true), old, Known(false), true),
+    ] {
+        let plan = plan(&graceful(), vec![orphan(connected, age, may_be_spawned)]);
+        let row = (connected, age, may_be_spawned);
+        assert_eq!(plan.conflicts.len(), usize::from(is_found), "{row:?}");
+        assert_eq!(suspects(&plan) == [5], !is_found, "{row:?}");
+    }
 }

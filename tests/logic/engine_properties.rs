@@ -26,7 +26,7 @@ type Hide = fn(&mut Process);
 /// Each fact of a process, by name. Not `connected`: where the program is mine, the table counts an
 /// unknown connection like one, and `same_token = "act"` then ends the process. Nor `managed_by`:
 /// only a known supervisor is refused.
-const FACTS: [(&str, Hide); 19] = [
+const FACTS: [(&str, Hide); 20] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
     ("args", |it| it.args = Unknown),
@@ -44,6 +44,7 @@ const FACTS: [(&str, Hide); 19] = [
     ("other_option", |it| it.other_option = Unknown),
     ("guard", |it| it.guard = Unknown),
     ("same_program", |it| it.same_program = Unknown),
+    ("may_be_spawned", |it| it.may_be_spawned = Unknown),
     ("likeness", |it| it.likeness = Unknown),
     ("relation", |it| it.relation = Unknown),
 ];
@@ -84,8 +85,18 @@ const AGAINST: [(&str, Hide); 4] = [
 ];
 
 /// Those that make a process a candidate; the others only say what is done about one.
-const FINDING: [&str; 9] =
-    ["name", "args", "exe", "cwd", "holds_lock", "tokens", "guard", "same_program", "likeness"];
+const FINDING: [&str; 10] = [
+    "name",
+    "args",
+    "exe",
+    "cwd",
+    "holds_lock",
+    "tokens",
+    "guard",
+    "same_program",
+    "may_be_spawned",
+    "likeness",
+];
 
 fn planned_ends(plan: &Plan) -> impl Iterator<Item = &Conflict> {
     plan.conflicts.iter().filter(|conflict| conflict.action.ends_processes())

@@ -95,6 +95,7 @@ pub(crate) fn process(pid: u32) -> Process {
         restarts: Known(false),
         found_by: None,
         same_program: Known(false),
+        may_be_spawned: Known(false),
         likeness: Known(CommandLikeness::Different),
         relation: Known(Relation::None),
         role: Role::Program,

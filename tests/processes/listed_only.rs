@@ -99,7 +99,9 @@ fn where_every_process_of_a_container_has_the_token_one_line_names_all_but_the_a
     let [line] = lines_about_tokens(&ended.err)[..] else { panic!("{ended:?}") };
     assert!(line.contains("2 processes have"), "{line}");
     // What the first program did not start itself is an orphan there, too.
-    below("setsid sh -c 'sleep 600 &';").exits(75).says("carries the same bot token");
+    let bot = monopoll_test_bots::programs::testbot().display().to_string();
+    let orphan = format!("setsid sh -c '{bot} --as orphan --for 60000 &';");
+    below(&orphan).exits(75).says("carries the same bot token");
 }
 
 /// The near miss with this pid.

@@ -72,6 +72,38 @@ fn an_orphan_with_my_token_in_another_folder_or_below_its_launcher_is_only_a_sus
 }
 
 #[test]
+fn a_daemon_of_another_program_with_my_token_is_only_a_suspect_and_never_ended() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "start.sh", "#!/bin/sh\nexec python3 main.py\n");
+    write(&stage, "daemon.sh", "#!/bin/sh\nsh -c 'touch ready-$$; exec sleep 600'\nexit\n");
+    let mine = token();
+    let launcher = behind_a_proxy(in_its_session(&stage, "./daemon.sh"), &mine);
+    let (launcher, pid) = bot(&stage, launcher, stage.folder());
+    orphan(&stage, &launcher, pid);
+    let rule = "[[rules]]\nwhen = { found_by = 'token', orphaned = true }\naction = 'graceful'\n";
+    for line in ["python3 main.py", "./start.sh"] {
+        for config in [rule, "same_token = 'act'\n"] {
+            for is_hidden in [true, false] {
+                let start = unnamed(&stage, &["plan"], line).config(config);
+                let start = if is_hidden {
+                    behind_a_proxy(start, &mine)
+                } else {
+                    start.env("BOT_TOKEN", &mine)
+                };
+                let plan = plan(start);
+                assert_eq!(plan["verdict"], "clear", "{line}, {config}: {plan:#}");
+                let suspects = plan["suspects"].as_array().unwrap();
+                assert!(suspects.iter().any(|it| it["pid"] == pid), "{plan:#}");
+            }
+        }
+    }
+    let acting = unnamed(&stage, &["run"], "python3 main.py").config("same_token = 'act'\n");
+    let (_own, _) = bot(&stage, behind_a_proxy(acting, &mine), stage.folder());
+    assert!(is_alive(pid));
+}
+
+#[test]
 fn a_process_that_the_bot_spawned_is_found_when_the_bot_was_killed() {
     let stage = Stage::new();
     let text = "import multiprocessing, os, time\n\

@@ -212,6 +212,7 @@ impl<'a> Describer<'a> {
             parent: Fact::Known(stat.parent),
             name: name_of(exe.as_deref(), &buffers.args).into(),
             same_program,
+            may_be_spawned: exe.as_deref().map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness,
             args,
             user: user.into(),

@@ -67,6 +67,7 @@ impl<'a> Describer<'a> {
             name: name(exe, args).into(),
             role: self.role(pid, exe, args, &same_program),
             same_program,
+            may_be_spawned: exe.map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
             other_option: match &comparison {
                 Some(it) => Fact::Known(it.other_option.clone()),

@@ -1,0 +1,69 @@
+//! Tells what COMMAND forks or spawns from other programs that it may have started, such as a
+//! database: by the program that a process runs.
+
+use std::path::Path;
+
+use crate::scan::command::{Command, ProgramKind};
+use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::invocation::{Target, Through, base_name};
+use crate::scan::request::ScanRequest;
+
+/// The programs that a bot consists of.
+enum BotPrograms {
+    /// The interpreters of one language.
+    Language(Language),
+    /// COMMAND's executable.
+    Executable,
+    /// Any interpreter, or a program in the folder: what COMMAND starts is not known.
+    Any,
+}
+
+impl ScanRequest {
+    /// Returns whether a process that runs `exe` may be what COMMAND forked or spawned.
+    pub(super) fn may_be_spawned(&self, exe: &Path) -> bool {
+        let language = language_of(exe);
+        let Some(command) = &self.command else {
+            return language.is_some() || self.is_in_folder(exe);
+        };
+        match command.bot_programs() {
+            BotPrograms::Language(own) => language == Some(own),
+            BotPrograms::Executable => exe == command.program,
+            BotPrograms::Any => {
+                language.is_some() || exe == command.program || self.is_in_folder(exe)
+            }
+        }
+    }
+
+    /// Returns whether a program lies in my folder. A start without a folder of its own has `/`.
+    fn is_in_folder(&self, exe: &Path) -> bool {
+        let folder = self.cwd.as_deref().filter(|folder| folder.parent().is_some());
+        folder.is_some_and(|folder| exe.starts_with(folder))
+    }
+}
+
+impl Command {
+    fn bot_programs(&self) -> BotPrograms {
+        let interpreters = match &self.kind {
+            ProgramKind::Binary => &[][..],
+            ProgramKind::Script(interpreters) => interpreters,
+        };
+        let by_program =
+            || interpreters.iter().chain([&self.program]).find_map(|it| language_of(it));
+        let language = match &self.runs.target {
+            Target::Script(_, Some(language)) | Target::Code(language, _) => Some(*language),
+            Target::Module(_) => Some(Language::Python),
+            Target::Script(_, None) | Target::Program(_) | Target::Input => by_program(),
+            // The line of a package is a shell's.
+            Target::Entry(..) => Some(Language::Shell),
+        };
+        match (language, self.runs.through) {
+            (Some(Language::Shell), _) | (None, Through::Wrapper) => BotPrograms::Any,
+            (Some(language), _) => BotPrograms::Language(language),
+            (None, Through::Itself) => BotPrograms::Executable,
+        }
+    }
+}
+
+fn language_of(program: &Path) -> Option<Language> {
+    Interpreter::by_name(&base_name(program)).map(|it| it.language)
+}
