@@ -5,7 +5,7 @@ use std::ffi::OsString;
 /// A bot whose script is chosen by one of these is another bot where the value differs; an unset
 /// variable is a value too. `NODE_ENV`, `ENV` and their like are not among them: a shell and a
 /// service differ in them on most machines.
-pub const CHOOSING_VARIABLES: [&str; 15] = [
+pub const CHOOSING_VARIABLES: [&str; 18] = [
     "BOT_PROFILE",
     "BOT_CONFIG",
     "BOT_NAME",
@@ -19,6 +19,9 @@ pub const CHOOSING_VARIABLES: [&str; 15] = [
     "CONFIG",
     "CONFIG_FILE",
     "CONFIG_PATH",
+    "BOT_TOKEN_FILE",
+    "TOKEN_FILE",
+    "TELEGRAM_TOKEN_FILE",
     "DJANGO_SETTINGS_MODULE",
     "SPRING_PROFILES_ACTIVE",
 ];
