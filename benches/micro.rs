@@ -18,6 +18,7 @@ use fixture::{
 
 use monopoll::internals::config::{Config, Sources};
 use monopoll::internals::engine::action::{Action, OnConflict};
+use monopoll::internals::engine::carried_tokens::{TokenOwner, carried_tokens};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::instance::NameSource;
@@ -26,7 +27,6 @@ use monopoll::internals::engine::policy::{Conditions, Policy};
 use monopoll::internals::engine::process::Process;
 use monopoll::internals::engine::snapshot::Snapshot;
 use monopoll::internals::engine::token::{OwnTokens, Token};
-use monopoll::internals::engine::token_parser::{TokenOwner, carried_tokens};
 use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;

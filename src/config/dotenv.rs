@@ -5,10 +5,10 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::config::{Config, Origin};
+use crate::config::Config;
+use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
-use crate::engine::token_parser::bots_in;
 use crate::text::printable;
 
 /// A larger file is a log or a disk: only its beginning is read.
@@ -40,7 +40,8 @@ impl EnvFile {
             let variable = printable(config.suggested_token_variable());
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
-        let is_default = config.origin("env_file") == Origin::Default;
+        // `config init` writes the default.
+        let is_default = config.settings.env_file == Path::new(".env");
         let unread = |what: &str| EnvFile {
             warning: Some(format!(
                 "`env_file` {shown_path} {what}, so it is not searched for a bot token; set ${}, \

@@ -248,7 +248,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
 
-    use crate::sys::permissions::own_group;
+    use crate::sys::folder_permissions::own_group;
 
     let everybody = file.mode() & 0o002 != 0;
     let group = file.mode() & 0o020 != 0 && file.gid() != 0;

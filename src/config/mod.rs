@@ -14,7 +14,7 @@ pub mod dotenv;
 mod duration;
 pub(crate) mod find_file;
 mod impossible_patterns;
-pub(crate) mod keys;
+pub(crate) mod key_types;
 mod layers;
 #[warn(missing_docs)]
 mod load;

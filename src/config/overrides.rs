@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
 
-use crate::config::keys::{Key, ValueKind};
+use crate::config::key_types::{Key, ValueKind};
 use crate::config::location::Location;
 use crate::config::parsed_text::TextKind;
 use crate::config::problem::{Fault, Problem};

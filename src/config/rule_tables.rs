@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::duration::HumanDuration;
 use crate::config::impossible_patterns;
-use crate::config::keys::{Key, KeyType, ValueKind, settings_table};
+use crate::config::key_types::{Key, KeyType, ValueKind, settings_table};
 use crate::config::parsed_text::{Parsed, TextValue, choices};
 use crate::config::problem::Fault;
 use crate::config::spanned_value::Value;

@@ -10,7 +10,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::config::api_url::ApiUrl;
 use crate::config::duration::{HumanDuration, is_not_zero};
-use crate::config::keys::{AtMost, Key, KeyType, ValueKind, settings_table};
+use crate::config::key_types::{AtMost, Key, KeyType, ValueKind, settings_table};
 use crate::config::lock_path::{self, LockPath};
 use crate::config::parsed_text::{Choice, Parsed, TextValue};
 use crate::config::problem::Fault;

@@ -1,7 +1,7 @@
 //! Validates what was written, key by key, and gathers everything that is wrong with it.
 
 use crate::config::duration::is_not_zero;
-use crate::config::keys::{Key, ValueKind};
+use crate::config::key_types::{Key, ValueKind};
 use crate::config::parsed_text::{NumberHint, TextKind};
 use crate::config::problem::{Fault, FaultScope, Problem};
 use crate::config::settings::KEYS;

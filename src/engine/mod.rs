@@ -6,6 +6,7 @@
 
 pub mod action;
 mod candidates;
+pub mod carried_tokens;
 pub mod choosing_variables;
 mod classify;
 pub mod command_match;
@@ -37,4 +38,3 @@ pub mod takeover_history;
 pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;
-pub mod token_parser;

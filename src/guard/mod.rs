@@ -11,6 +11,7 @@ pub mod lock_monitor;
 pub mod lock_set;
 pub mod not_started;
 pub mod start;
+mod start_deadlines;
 pub mod start_event;
 mod start_progress;
 pub mod start_request;

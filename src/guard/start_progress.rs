@@ -1,14 +1,11 @@
-//! The progress of a start, and its time limits.
+//! The progress of a start from one attempt to the next.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::engine::action::{Action, OnConflict};
 use crate::engine::fact::Fact;
-use crate::engine::ladder::WaitLimit;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, Plan};
-use crate::engine::policy::Policy;
 use crate::engine::process::{Process, ProcessId};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
@@ -16,9 +13,6 @@ use crate::guard::follow_up::FollowUp;
 use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
-
-/// The time for which a start that would refuse anyway waits for another start (S3).
-const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time in which an ended conflict may come back: with a manager, or with a living parent alone
 /// (S2).
@@ -82,40 +76,6 @@ impl StartProgress {
 
 fn launcher_ids(process: &Process) -> impl Iterator<Item = ProcessId> {
     process.launchers.known().into_iter().flatten().map(|launcher| launcher.id)
-}
-
-/// Returns the deadline of this plan, if it begins `now`: one second more than its ladders take, so
-/// that a ladder reports its own failure first.
-pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
-    plan.deadline().map_or(Duration::MAX, |time| {
-        now.saturating_add(time).saturating_add(Duration::from_secs(1))
-    })
-}
-
-/// Returns the time that a start may wait for its first snapshot; `None`: no limit.
-pub(super) fn first_scan_timeout(policy: &Policy) -> Option<Duration> {
-    let actions = || {
-        policy
-            .rules
-            .iter()
-            .map(|rule| rule.action)
-            .chain([policy.on_conflict.into(), policy.after_wait.into()])
-    };
-    let waits = actions().any(|action| action == Action::Wait);
-    let ends = actions().any(Action::ends_processes);
-    let ending = if ends {
-        policy.timeouts.graceful.saturating_add(policy.timeouts.force)
-    } else {
-        Duration::ZERO
-    };
-    let waiting = match (waits, policy.timeouts.wait) {
-        (false, _) => Duration::ZERO,
-        (true, WaitLimit::For(wait)) => wait,
-        (true, WaitLimit::Forever) => return None,
-    };
-    let total = ending.saturating_add(waiting);
-    let refuses = policy.on_conflict == OnConflict::Refuse && total.is_zero();
-    Some(if refuses { REFUSING_TIMEOUT } else { total.max(REFUSING_TIMEOUT) })
 }
 
 /// Returns the time after its end within which this conflict may come back.

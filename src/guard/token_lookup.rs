@@ -8,8 +8,8 @@ use std::env;
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile};
+use crate::engine::carried_tokens::bots_in;
 use crate::engine::token::{OwnTokens, Token};
-use crate::engine::token_parser::bots_in;
 use crate::text::{join_and, printable};
 
 /// Returns the bot's token: the first variable that has one, else the first one in `env_file`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::config::keys::{Key, ValueKind};
+use crate::config::key_types::{Key, ValueKind};
 use crate::config::settings::{KEYS, Settings};
 
 /// The keys that `config show` prints.

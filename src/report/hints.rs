@@ -90,11 +90,14 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
         lines.push(format!("{first}, or raise {}", set_key(context, "limits.max_targets")));
     }
     let too_many_takeovers = matches!(plan.refusal, Some(RefusalReason::TooManyTakeovers { .. }));
+    let never = matches!(plan.refusal, Some(RefusalReason::TooManyTakeovers { allowed: 0, .. }));
     if too_many_takeovers {
         lines.push(format!(
             "to allow more takeovers, raise {}",
             set_key(context, "limits.max_takeovers")
         ));
+    }
+    if too_many_takeovers && !never {
         lines.push(format!(
             "to forget takeovers sooner, lower {}",
             set_key(context, "limits.takeover_window")

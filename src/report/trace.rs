@@ -20,7 +20,7 @@ pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         suspects = plan.suspects.len(),
         took_us,
         verdict = word(plan.verdict()),
-        "looked in {took:.1?}: {} (processes {described}, conflicts {conflicts})",
+        "scanned in {took:.1?}: {} (processes {described}, conflicts {conflicts})",
         reasons::plan_reason(plan)
     );
     for lock in &snapshot.locks {

@@ -1,6 +1,7 @@
 //! COMMAND under its guard: its start, its signals, its end.
 
 mod child;
+mod departure;
 mod left_behind;
 mod run_child;
 mod supervision;

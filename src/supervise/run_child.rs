@@ -3,8 +3,6 @@
 
 use tracing::{debug, warn};
 
-use crate::engine::instance::Instance;
-use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::follow_up::OnFollowUp;
 use crate::guard::start::Acquired;
@@ -14,9 +12,9 @@ use crate::scan::command::Command;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
-use crate::state::protocol::Asker;
 use crate::supervise::child::{self, Child, Inheritance};
-use crate::supervise::supervision::{EndCause, GuardEvent, Supervision, SupervisionEnd};
+use crate::supervise::departure::Departure;
+use crate::supervise::supervision::{EndCause, GuardEvent, Supervision};
 use crate::text::{count, printable};
 
 /// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
@@ -86,54 +84,6 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
     })?;
     Child::spawn(&command.found, &command.args, &inheritance)
         .map_err(|error| not_executable(command, &error))
-}
-
-/// The end of a guard, as its history and its caller are told.
-struct Departure {
-    why: String,
-    /// The pid of the start or the stop that asked for it.
-    asked_by: Option<u32>,
-    result: Result<ExitStatus, Error>,
-}
-
-impl Departure {
-    fn new(end: &SupervisionEnd, instance: &Instance) -> Departure {
-        let how = match end.status {
-            ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
-            status => format!("COMMAND exited with {}", status.code()),
-        };
-        let gave_way =
-            |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
-        let (why, asked_by, result) = match end.cause {
-            EndCause::CommandEnded(left_behind) => {
-                let left_behind = left_behind.filter(|_| end.left == 0);
-                (how, None, Ok(left_behind.map_or(end.status, |it| it.exit_status(end.status))))
-            }
-            EndCause::Asked(Asker { pid, purpose: Purpose::Start }) => (
-                format!("a newer start took over; {how}"),
-                Some(pid),
-                gave_way(format!("a newer start (pid {pid}) took over")),
-            ),
-            EndCause::Asked(Asker { pid, purpose: Purpose::Stop }) => (
-                format!("`monopoll stop` ended it; {how}"),
-                Some(pid),
-                gave_way(format!("`monopoll stop` (pid {pid}) ended it")),
-            ),
-            EndCause::LockLost => (
-                format!("the lock was lost to another guard; {how}"),
-                None,
-                gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned()),
-            ),
-        };
-        let why = match end.left {
-            0 => why,
-            left => {
-                let left = count(left, "process", "processes");
-                format!("{why}; {left} of its tree could not be ended")
-            }
-        };
-        Departure { why, asked_by, result }
-    }
 }
 
 fn not_executable(command: &Command, error: &std::io::Error) -> Error {

@@ -44,7 +44,7 @@ mod unix {
     use rustix::fs::{Access, Mode, OFlags};
 
     use super::{Error, FolderFacts, Path, Support};
-    use crate::sys::permissions::{self, UnsafeFolder};
+    use crate::sys::folder_permissions::{self, UnsafeFolder};
     use crate::sys::{host, mounts};
 
     const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
@@ -78,7 +78,7 @@ mod unix {
         let statistics = rustix::fs::statvfs(folder).ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let path = fs::canonicalize(folder).ok();
-        let (exposed, foreign) = match path.as_deref().and_then(permissions::exposed) {
+        let (exposed, foreign) = match path.as_deref().and_then(folder_permissions::exposed) {
             None => (None, None),
             Some((folder, UnsafeFolder::Writers(owner))) => {
                 (Some((folder.to_owned(), owner)), None)

@@ -10,14 +10,14 @@ pub mod file_id;
 pub(crate) mod file_mutex;
 pub mod filesystem;
 pub mod folder_owner;
+#[cfg(unix)]
+pub(crate) mod folder_permissions;
 pub mod host;
 pub mod host_lookup;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod mounts;
 pub mod peer_pattern;
-#[cfg(unix)]
-pub(crate) mod permissions;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 #[cfg(unix)]

@@ -89,5 +89,5 @@ fn doctor_reports_the_same() {
     let ended = in_a_container(stage.monopoll(&["doctor"]), &stage, OWN_MEMORY).end().exits(0);
     assert!(ended.out.contains("only this container is guarded"), "{ended:?}");
     let shared = in_a_container(stage.monopoll(&["doctor", "-v"]), &stage, SHARED).end().exits(0);
-    assert!(shared.out.contains("this is one of Podman"), "{shared:?}");
+    assert!(shared.out.contains("this is a container (Podman)"), "{shared:?}");
 }

@@ -59,7 +59,7 @@ fn in_json_each_line_is_an_object_and_the_bots_output_is_untouched() {
     let sent = record(&records, "sent SIGTERM");
     assert_eq!((&sent["pid"], &sent["signal"]), (&old.into(), &"SIGTERM".into()));
     assert_eq!(record(&records, "sent SIGKILL")["signal"], "SIGKILL");
-    assert_eq!(record(&records, "looked in")["conflicts"], 1);
+    assert_eq!(record(&records, "scanned in")["conflicts"], 1);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn in_json_the_last_line_of_a_refusal_is_plain_text() {
         .exits(75)
         .says("refuse");
     let (before, _) = ended.err.trim_end().rsplit_once('\n').unwrap();
-    assert_eq!(record(&records(before), "looked in")["verdict"], "refuse");
+    assert_eq!(record(&records(before), "scanned in")["verdict"], "refuse");
 }
 
 #[test]

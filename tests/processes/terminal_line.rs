@@ -213,8 +213,8 @@ fn a_clean_start_prints_one_line_about_its_instance() {
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(
         ended.err,
-        "monopoll: test: lock acquired, starting; without a bot token only this exact command is \
-         recognized\n"
+        "monopoll: test: lock acquired, starting; no bot token found, so only this exact command \
+         is recognized: set BOT_TOKEN\n"
     );
 }
 

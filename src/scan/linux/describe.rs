@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
@@ -13,7 +14,6 @@ use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
 };
 use crate::engine::snapshot::GuardView;
-use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::cgroup;
 use crate::scan::command::Command;

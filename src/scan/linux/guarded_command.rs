@@ -27,7 +27,7 @@ impl ScanRequest {
         let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(tool_name);
         if !is_named_so
             || !self.is_monopoll(proc, guard, executable(proc, guard).as_deref(), me)
-            || !self.is_my_command(proc, guard, args)
+            || self.compare_guarded(proc, guard, args).is_none()
         {
             return Vec::new();
         }
@@ -38,11 +38,6 @@ impl ScanRequest {
                     .is_some_and(|marker| marker.guard.pid == guard)
         };
         children(proc, guard).into_iter().filter(|pid| is_its_own(pid)).collect()
-    }
-
-    /// Returns whether a guard, with these arguments, runs my COMMAND.
-    fn is_my_command(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> bool {
-        self.compare_guarded(proc, guard, args).is_some()
     }
 
     /// Compares the COMMAND of a guard, with these arguments, with mine; `None` if it is another.

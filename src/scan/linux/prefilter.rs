@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::action::SameToken;
+use crate::engine::carried_tokens::may_be_in;
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::Pattern;
-use crate::engine::token_parser::may_be_in;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::same_command::RunningCommand;

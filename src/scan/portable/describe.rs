@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use sysinfo::ProcessStatus;
 
+use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
 use crate::engine::token::CarriedTokens;
-use crate::engine::token_parser::{TokenOwner, carried_tokens};
 use crate::scan::ancestors::{Ancestry, Descendant};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::{Comparison, RunningCommand};

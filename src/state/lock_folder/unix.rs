@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::state::lock_folder::REMOVE_FILE;
-use crate::sys::permissions::{self, UnsafeFolder};
+use crate::sys::folder_permissions::{self, UnsafeFolder};
 use crate::sys::{file_id, filesystem, folder_owner, host};
 use crate::text::printable;
 
@@ -250,7 +250,7 @@ fn belongs_to_another_user(path: &Path, uid: u32) -> Error {
 }
 
 fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
-    match permissions::danger(metadata) {
+    match folder_permissions::danger(metadata) {
         None => Ok(()),
         Some(UnsafeFolder::Owner(uid)) => {
             let why = format!(

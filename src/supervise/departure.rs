@@ -1,0 +1,57 @@
+//! Says how a guard ended, to its history and its caller: COMMAND ended, a newer start or a stop
+//! asked, or the lock was lost.
+
+use crate::engine::instance::Instance;
+use crate::engine::policy::Purpose;
+use crate::error::{Error, ExitStatus};
+use crate::state::protocol::Asker;
+use crate::supervise::supervision::{EndCause, SupervisionEnd};
+use crate::text::count;
+
+/// The end of a guard, as its history and its caller are told.
+pub(super) struct Departure {
+    pub(super) why: String,
+    /// The pid of the start or the stop that asked for it.
+    pub(super) asked_by: Option<u32>,
+    pub(super) result: Result<ExitStatus, Error>,
+}
+
+impl Departure {
+    pub(super) fn new(end: &SupervisionEnd, instance: &Instance) -> Departure {
+        let how = match end.status {
+            ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
+            status => format!("COMMAND exited with {}", status.code()),
+        };
+        let gave_way =
+            |what: String| Err(Error::new(ExitStatus::Done, format!("{instance}: {what}")));
+        let (why, asked_by, result) = match end.cause {
+            EndCause::CommandEnded(left_behind) => {
+                let left_behind = left_behind.filter(|_| end.left == 0);
+                (how, None, Ok(left_behind.map_or(end.status, |it| it.exit_status(end.status))))
+            }
+            EndCause::Asked(Asker { pid, purpose: Purpose::Start }) => (
+                format!("a newer start took over; {how}"),
+                Some(pid),
+                gave_way(format!("a newer start (pid {pid}) took over")),
+            ),
+            EndCause::Asked(Asker { pid, purpose: Purpose::Stop }) => (
+                format!("`monopoll stop` ended it; {how}"),
+                Some(pid),
+                gave_way(format!("`monopoll stop` (pid {pid}) ended it")),
+            ),
+            EndCause::LockLost => (
+                format!("the lock was lost to another guard; {how}"),
+                None,
+                gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned()),
+            ),
+        };
+        let why = match end.left {
+            0 => why,
+            left => {
+                let left = count(left, "process", "processes");
+                format!("{why}; {left} of its tree could not be ended")
+            }
+        };
+        Departure { why, asked_by, result }
+    }
+}
