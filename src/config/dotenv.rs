@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
@@ -40,8 +40,9 @@ impl EnvFile {
             let variable = printable(config.suggested_token_variable());
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
+        let is_default = config.origin("env_file") == Origin::Default;
         // `config init` writes the default.
-        let is_default = config.settings.env_file == Path::new(".env");
+        let may_be_missing = config.settings.env_file == Path::new(".env");
         let unread = |what: &str| EnvFile {
             warning: Some(format!(
                 "`env_file` {shown_path} {what}, so it is not searched for a bot token; set ${}, \
@@ -79,9 +80,8 @@ impl EnvFile {
                 }
             }
             // `.env` is a common name of the folder of a virtual environment.
-            Err(Unreadable::Missing | Unreadable::Kind("a folder")) if is_default => {
-                EnvFile::default()
-            }
+            Err(Unreadable::Kind("a folder")) if is_default => EnvFile::default(),
+            Err(Unreadable::Missing) if may_be_missing => EnvFile::default(),
             Err(Unreadable::Missing) => unread("does not exist"),
             Err(Unreadable::Kind(kind)) => unread(&format!("is {kind}")),
             Err(Unreadable::Failed(error)) => unread(&format!("cannot be read ({error})")),
