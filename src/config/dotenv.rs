@@ -21,7 +21,7 @@ pub(crate) struct EnvFile {
     pub(crate) bots: BTreeSet<BotId>,
     /// A note about it, for the log.
     pub(crate) note: Option<String>,
-    /// What is wrong with a file that `env_file` names, or that cannot be read.
+    /// The problem of a file that `env_file` names, or that cannot be read.
     pub(crate) warning: Option<String>,
     /// The first of the variables that has something else, for a message.
     pub(crate) invalid: Option<String>,

@@ -31,7 +31,7 @@ fn loaded_finding(config: &Config) -> Finding {
     )
 }
 
-/// What is wrong with `env_file`.
+/// The problem of `env_file`.
 pub fn env_file_finding(warning: &str) -> Finding {
     let (what, hint) = warning.rsplit_once("; ").unwrap_or((warning, "correct `env_file`"));
     Finding::warning("env file", what, hint)

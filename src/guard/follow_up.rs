@@ -20,11 +20,11 @@ use crate::engine::process::{Launcher, Process, ProcessId, Relation};
 use crate::engine::reason::{RefusalCause, Verdict};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::ticket::Ticket;
 use crate::guard::history_writer::{EndedLog, HistoryWriter};
 use crate::guard::lock_monitor::LockMonitor;
 use crate::guard::start_request::StartRequest;
 use crate::scan::request::{ScanRequest, ScanScope, StartState};
-use crate::state::record::Record;
 use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};
@@ -42,10 +42,10 @@ const TIMES: [Duration; 6] = [
 ];
 
 pub enum FollowUpEvent<'a> {
-    /// What this start had ended came back, and is ended again.
+    /// A conflict that this start had ended came back, and is ended again.
     Ending(&'a Plan),
     Terminate(TerminateEvent),
-    /// It came back, and is left running: for the reason of this refused plan.
+    /// A conflict came back, and is left running for the reason of this refused plan.
     ComesBack(&'a Plan),
     /// A process that only carried the token is connected to the Bot API now.
     Connected(&'a Process),
@@ -54,7 +54,7 @@ pub enum FollowUpEvent<'a> {
 /// Logs an event, and returns it as a sentence for the history.
 pub(crate) type OnFollowUp = Box<dyn FnMut(&FollowUpEvent<'_>) -> Option<String> + Send>;
 
-/// What to look for after a start.
+/// The processes to look for after a start.
 #[derive(Debug, Clone, Default)]
 pub struct FollowUp {
     /// The launchers of the unguarded conflicts that the start has ended.
@@ -84,7 +84,7 @@ impl FollowUp {
             policy: request.config.policy.clone(),
             state_dir: Arc::clone(monitor.locks.state_dir()),
             history: HistoryWriter::new(record.holder.clone(), record.ticket),
-            record: record.clone(),
+            ticket: record.ticket,
             rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
             suspects: self.suspects,
             on_event,
@@ -105,7 +105,7 @@ struct Scans {
     policy: Policy,
     state_dir: Arc<StateDir>,
     history: HistoryWriter,
-    record: Record,
+    ticket: Ticket,
     rounds: EarlierRounds,
     suspects: BTreeSet<ProcessId>,
     on_event: OnFollowUp,
@@ -134,7 +134,7 @@ impl Scans {
 
     fn scan(&mut self, machine: &mut Machine<'_>) {
         let state = StartState {
-            ticket: Some(self.record.ticket),
+            ticket: Some(self.ticket),
             rounds: self.rounds.clone(),
             ..StartState::default()
         };

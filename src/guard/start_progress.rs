@@ -42,7 +42,7 @@ pub(super) struct StartProgress {
     pub(super) has_given_back: bool,
     /// Held while this start is the first that waits for a guard.
     pub(super) queue: Option<FileMutex>,
-    /// What the first scan listed as suspects.
+    /// The suspects that the first scan listed.
     pub(super) suspects: BTreeSet<ProcessId>,
     /// For the history, written when the child runs or the start fails.
     pub(super) ended: Vec<EndedConflict>,

@@ -67,7 +67,7 @@ pub(crate) struct TokenLookup {
     pub(crate) tokens: OwnTokens,
     /// A note about `env_file`, to be logged.
     pub(crate) note: Option<String>,
-    /// What is wrong with `env_file`.
+    /// The problem of `env_file`.
     pub(crate) warning: Option<String>,
     /// Without a token: the variables that have another value, to be shown.
     pub(crate) misfits: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a guard found after its start, as a sentence.
+//! Sentences about the findings of a guard after its start.
 
 use crate::guard::follow_up::FollowUpEvent;
 use crate::report::{format, reasons};

@@ -1,4 +1,4 @@
-//! What keeps a service manager from starting a program again: the command to type.
+//! The command to type that keeps a service manager from starting a program again.
 
 use crate::engine::managed_by::{
     Container, ContainerEngine, ManagedBy, Pm2App, ServiceFolder, SupervisordAddress,
