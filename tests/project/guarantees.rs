@@ -43,7 +43,9 @@ fn faults(page: &str, evidence: &Evidence) -> Vec<String> {
     faults.extend(stray.map(|line| format!("`{line}` belongs to no promise")));
     let mut last = 0;
     for (_, section) in sections {
-        let (title, body) = section.split_once('\n').unwrap_or((section, ""));
+        let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
+        // A name may stand after the number.
+        let title = heading.split_once(": ").map_or(heading, |(number, _)| number);
         // A promise that is not kept yet leaves a gap.
         match title.strip_prefix('S').and_then(|number| number.parse::<u32>().ok()) {
             Some(number) if number > last => last = number,
@@ -151,8 +153,8 @@ fn a_planted_fault_of_each_kind_is_found() {
     evidence.read_file("tests/test_it.py", "class It:\n    def test_it(self):\n        pass\n");
     evidence.read_file("tests/it.mjs", "test(\"it is so\", () => {});\n");
     evidence.read_file(".ci/run", "step \"format\"\ncargo fmt --check\n");
-    let good = "# Page\n\nIntroduction.\n\n## S1\n\nA promise\nof two lines.\n\n- `tests/logic: \
-        engine::it_holds`\n\
+    let good = "# Page\n\nIntroduction.\n\n## S1: Name\n\nA promise\nof two lines.\n\n- \
+        `tests/logic: engine::it_holds`\n\
                 - `tests/test_it.py: test_it`\n\n## S2\n\nAnother.\n\n- `tests/it.mjs: it is \
                 so`\n- `.ci/run: format`\n";
     assert_eq!(faults(good, &evidence), [] as [&str; 0]);
