@@ -27,7 +27,7 @@ pub(super) const NOT_RUN: [(&str, &str); 14] = [
     ("kubectl ", "needs a cluster"),
     ("journalctl ", "needs a journal"),
     ("pm2 ", "needs the machine's own PM2"),
-    ("crontab ", "changes the user's table"),
+    ("systemctl ", "needs systemd as the first process"),
 ];
 
 /// Longer than the commands of any section take.
