@@ -7,7 +7,7 @@ use crate::engine::ladder::{Ladder, Step, WaitLimit};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
 use crate::engine::policy::Purpose;
-use crate::engine::process::Process;
+use crate::engine::process::{OtherGuard, Process};
 use crate::engine::signal::SignalToSend;
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::report::format::{self, short_duration};
@@ -34,6 +34,8 @@ pub(super) fn lines(
     }
     if let Some(manager) = conflict.root.as_ref().and_then(Process::manager) {
         line("managed", managed_by(manager));
+    } else if let Some(guard) = guard_above(conflict) {
+        line("guard", guard);
     } else if let Some(launcher) = launcher(conflict) {
         line("launcher", launcher);
     }
@@ -54,6 +56,13 @@ pub(super) fn lines(
 
 pub(super) fn managed_by(manager: &ManagedBy) -> String {
     format!("by {}; {}", sanitize(&manager.to_string()), sanitize(&remedy(manager)))
+}
+
+/// The guard of another instance that runs the conflict.
+fn guard_above(conflict: &Conflict) -> Option<String> {
+    let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
+    let OtherGuard { instance, process, .. } = root.guard.known()?.as_ref()?;
+    Some(format!("{} (pid {}), with another lock", sanitize(instance), process.pid))
 }
 
 /// The process that may restart an unguarded conflict.

@@ -8,12 +8,15 @@ use serde_json::Value;
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::instance::NameSource;
 use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
 use monopoll::internals::engine::managed_by::{ManagedBy, Pm2App};
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts};
-use monopoll::internals::engine::process::{Launcher, Process, Relation, RunState};
+use monopoll::internals::engine::process::{
+    GuardedInstance, Launcher, OtherGuard, Process, Relation, RunState,
+};
 use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 use monopoll::internals::engine::ticket::Ticket;
@@ -257,6 +260,20 @@ fn comes_back_below_a_launcher() -> Plan {
     decide(&policy(OnConflict::Graceful), &Snapshot { rounds, ..snapshot(vec![bot]) })
 }
 
+fn below_the_guard_of_another_instance() -> Plan {
+    let guard = OtherGuard {
+        instance: "bot123".to_owned(),
+        name_source: NameSource::Token,
+        process: process(7).id,
+        guards: GuardedInstance::Another,
+    };
+    let launchers = Known(vec![launcher("monopoll run -- python3 main.py")]);
+    let bot = Process { guard: Known(Some(guard)), launchers, ..same_command(5) };
+    let mut snapshot = snapshot(vec![bot]);
+    snapshot.me.name_source = NameSource::Command;
+    decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
 fn ignored() -> Plan {
     let rules = vec![rule("the other one stays", Action::Ignore, Conditions::default())];
     plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![same_command(5)])
@@ -304,6 +321,7 @@ fn all() -> Vec<(&'static str, Plan)> {
         ("permission", permission()),
         ("comes_back", comes_back()),
         ("comes_back_below_a_launcher", comes_back_below_a_launcher()),
+        ("below_the_guard_of_another_instance", below_the_guard_of_another_instance()),
         ("ignored", ignored()),
         ("unreadable", unreadable()),
         ("no_lock_known", no_lock_known()),
