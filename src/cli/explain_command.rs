@@ -36,7 +36,7 @@ pub struct ExplainArgs {
 pub(super) fn run(common: &Common, args: ExplainArgs) -> Result<ExitStatus, Error> {
     let asked = args.pid.as_deref().map(number).transpose()?;
     let request = request(common, args.command, asked)?;
-    prepare::warn_of_missing_script(&request);
+    prepare::require_script(&request)?;
     let mut machine =
         Machine::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;
     let place = LockSet::open_existing(&request.locks)?;

@@ -76,12 +76,16 @@ pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRe
     Ok(unnamed.into_request(instance))
 }
 
-/// Warns of a missing script, for commands that start nothing: there it is a sign of the wrong
-/// folder.
-pub(super) fn warn_of_missing_script(request: &StartRequest) {
-    if let Err(error) = request.require_script() {
+/// Requires COMMAND's script, for commands that start nothing: a missing one is a sign of the wrong
+/// folder. Where the instance is named, its lock finds the bot, and the script may be gone.
+pub(super) fn require_script(request: &StartRequest) -> Result<(), Error> {
+    let Err(error) = request.require_script() else { return Ok(()) };
+    if request.config.settings.instance.is_some() {
         tracing::warn!("{}", error.message());
+        return Ok(());
     }
+    let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}, "));
+    Err(error.with_hint(format!("{hint}or name the bot with `--instance`")))
 }
 
 pub(super) fn instance(

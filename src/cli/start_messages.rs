@@ -215,7 +215,7 @@ pub(super) fn guard_event(event: GuardEvent) {
             );
         }
         GuardEvent::Stuck(gave_up) => {
-            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up));
+            warn!(pid = gave_up.id().pid, "{}", reasons::gave_up(gave_up, None));
         }
         GuardEvent::Lock(event) => {
             warn!("{}", lock_warning(&event, "ending COMMAND", "COMMAND keeps running"));

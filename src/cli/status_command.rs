@@ -65,7 +65,7 @@ pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error
 }
 
 fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
-    prepare::warn_of_missing_script(request);
+    prepare::require_script(request)?;
     let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let (config, policy) = (&request.config, &request.config.policy);
     let status = inspect(&mut machine, config, request.instance.as_str(), &request.locks, policy)?;
@@ -82,7 +82,7 @@ fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitSt
         }
         output::print_blind_spot(common, request, PlanOutput::Plan)?;
     }
-    let (status, what) = match status.state {
+    let (exit_status, what) = match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
             return Ok(ExitStatus::Done);
         }
@@ -93,7 +93,11 @@ fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitSt
             (ExitStatus::Unknown, format!("cannot tell whether it is running: {why}"))
         }
     };
-    Err(Error::new(status, format!("{}: {what}", request.instance)))
+    if common.json {
+        return Err(Error::new(exit_status, format!("{}: {what}", request.instance)));
+    }
+    // The first line of the report says it.
+    Ok(exit_status)
 }
 
 /// The instances of a list.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +15,8 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Purpose;
 use crate::engine::process::Launcher;
 use crate::engine::reason::{RefusalKind, Verdict};
+use crate::engine::signal::SignalToSend;
+use crate::engine::ticket::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
 use crate::guard::not_started::NotStarted;
@@ -23,7 +26,10 @@ use crate::guard::start_request::StartRequest;
 use crate::report::manager_remedy::remedy;
 use crate::report::{hints, not_touched, reasons, trace};
 use crate::scan::machine;
-use crate::text::printable;
+use crate::state::history_event::HistoryEventKind;
+use crate::state::state_dir::StateDir;
+use crate::terminate::execute::TerminateEvent;
+use crate::text::{count, printable};
 
 #[derive(Debug, Args)]
 pub struct StopArgs {
@@ -57,7 +63,7 @@ fn dry_run(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error>
 fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, Plan), Error> {
     let mode = mode(common)?;
     let mut request = prepare::request(common, command)?;
-    prepare::warn_of_missing_script(&request);
+    prepare::require_script(&request)?;
     request.config.policy = request.config.policy.to_stop(mode);
     let plan = dry_run::plan_of(&request)?;
     Ok((request, plan))
@@ -122,6 +128,10 @@ struct StopPrinter<'a> {
     launchers: Vec<Launcher>,
     /// The processes that a rule leaves alone.
     ignored: Vec<String>,
+    /// The guards that were asked: their first lock, if it is another one, and their ticket.
+    guards: Vec<(Option<PathBuf>, Option<Ticket>)>,
+    /// The number of processes that this stop sent SIGKILL.
+    killed: u32,
     /// COMMAND as it is typed.
     command: Option<String>,
 }
@@ -135,6 +145,8 @@ impl<'a> StopPrinter<'a> {
             managers: BTreeSet::new(),
             launchers: Vec::new(),
             ignored: Vec::new(),
+            guards: Vec::new(),
+            killed: 0,
             command: output::typed_command(request),
         }
     }
@@ -149,6 +161,8 @@ impl<'a> StopPrinter<'a> {
         let managers =
             plan.conflicts_to_end().filter_map(|conflict| conflict.root.as_ref()?.manager());
         self.managers.extend(managers.map(|by| (by.to_string(), remedy(by))));
+        let guards = plan.conflicts_to_end().filter_map(|conflict| conflict.guard.as_ref());
+        self.guards.extend(guards.map(|guard| (guard.other_lock.clone(), guard.ticket)));
         for launcher in plan.conflicts_to_end().filter_map(Conflict::launcher) {
             if !self.launchers.contains(launcher) {
                 self.launchers.push(launcher.clone());
@@ -161,6 +175,10 @@ impl<'a> StopPrinter<'a> {
         let has_acted = self.plan.is_some() && plan.verdict() == Verdict::Act;
         if self.common.json {
             print_document(self.common, self.request, plan)?;
+            // The document has no place for it.
+            if let Some(killed) = self.killed_text() {
+                tracing::warn!("{killed}");
+            }
         } else if self.common.quiet {
             return Ok(ExitStatus::Done);
         } else {
@@ -189,8 +207,42 @@ impl<'a> StopPrinter<'a> {
                 id.pid
             ))?;
         }
-        print(&format!("{instance}: {}", if has_acted { "stopped" } else { "nothing to stop" }))?;
+        if has_acted {
+            let killed = self.killed_text().map_or_else(String::new, |text| format!("; {text}"));
+            print(&format!("{instance}: stopped{killed}"))?;
+        } else {
+            print(&format!("{instance}: nothing to stop"))?;
+        }
         Ok(())
+    }
+
+    /// Says that SIGKILL was needed; `None` where it was not, or where it was asked for.
+    fn killed_text(&self) -> Option<String> {
+        let policy = &self.request.config.policy;
+        let by_guards =
+            self.guards.iter().map(|(lock, ticket)| self.killed_by(lock.as_ref(), *ticket));
+        let killed = self.killed.saturating_add(by_guards.sum());
+        if killed == 0 || policy.on_conflict == OnConflict::Force {
+            return None;
+        }
+        let processes = count(usize::try_from(killed).ok()?, "process", "processes");
+        let (signal, time) = (policy.signal, humantime::format_duration(policy.timeouts.graceful));
+        Some(format!(
+            "{processes} had to be killed (SIGKILL), as {signal} did not end the bot within \
+             {time}; to give it more time, raise `timeouts.graceful`"
+        ))
+    }
+
+    /// Returns how many processes a guard that was asked has sent SIGKILL, by its history.
+    fn killed_by(&self, lock: Option<&PathBuf>, ticket: Option<Ticket>) -> u32 {
+        let lock = lock.or_else(|| self.request.locks.first());
+        let history = lock.and_then(|lock| StateDir::of_lock(lock)).map(|it| it.history());
+        let events = history.unwrap_or_default().into_iter();
+        let end = events.rev().filter(|event| Some(event.ticket) == ticket).find_map(|event| {
+            let HistoryEventKind::Stop { killed, .. } = event.kind else { return None };
+            Some(killed)
+        });
+        end.unwrap_or(0)
     }
 }
 
@@ -203,6 +255,10 @@ impl Observer for StopPrinter<'_> {
         let lines: Vec<String> = match event {
             StartEvent::Scanned { snapshot, plan, took } => {
                 return trace::scanned(snapshot, plan, *took);
+            }
+            StartEvent::Terminate(TerminateEvent::Sent(_, SignalToSend::Kill)) => {
+                self.killed += 1;
+                return;
             }
             StartEvent::Queued | StartEvent::Reminder | StartEvent::Terminate(_) => return,
             StartEvent::Waiting(plan) => plan.waits().map(start_messages::waiting).collect(),

@@ -241,7 +241,7 @@ impl Attempt<'_> {
                 return Err(NotStarted::Replaced);
             }
             Err(ExecuteError::NotEnded(why)) => {
-                return Err(NotStarted::Refused(StartRefusal::NotEnded(why)));
+                return Err(NotStarted::Refused(StartRefusal::not_ended(why, plan)));
             }
             Err(ExecuteError::Interrupted(interrupted)) => return Err(interrupted.into()),
         }

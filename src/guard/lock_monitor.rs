@@ -65,6 +65,15 @@ enum HoldState {
     Lost,
 }
 
+/// The end of a guard, as its history has it.
+pub struct GuardEnd {
+    pub why: String,
+    /// The pid of the start or the stop that asked for it.
+    pub asked_by: Option<u32>,
+    /// The number of processes that the guard sent SIGKILL.
+    pub killed: u32,
+}
+
 /// The locks of a guard, its record, and the requests to it.
 pub struct LockMonitor {
     pub watch: FileWatch,
@@ -188,12 +197,19 @@ impl LockMonitor {
 
     /// Releases the locks and records the end of the guard. Returns the watch: closing it takes
     /// some milliseconds, for which no other start should wait.
-    pub fn release(self, why: String, asked_by: Option<u32>) -> FileWatch {
+    pub fn release(self, end: GuardEnd) -> FileWatch {
         let LockMonitor { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());
-        let left = history.event(HistoryEventKind::Stop { why, asked_by });
-        drop(locks);
-        history.write(&state_dir, &[left]);
+        let GuardEnd { why, asked_by, killed } = end;
+        let left = [history.event(HistoryEventKind::Stop { why, asked_by, killed })];
+        if killed > 0 {
+            // A stop that sees the lock free reads this, and says that SIGKILL was needed.
+            history.write(&state_dir, &left);
+            drop(locks);
+        } else {
+            drop(locks);
+            history.write(&state_dir, &left);
+        }
         watch
     }
 

@@ -1,6 +1,7 @@
 //! The reasons that a start fails.
 
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::Process;
 use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::sys::wake::Interrupted;
@@ -20,16 +21,27 @@ pub enum NotStarted {
 #[derive(Debug)]
 pub enum StartRefusal {
     Plan(Box<Plan>),
-    NotEnded(NotEnded),
+    NotEnded {
+        why: NotEnded,
+        /// The process that was not ended, where the plan has it.
+        process: Option<Box<Process>>,
+    },
     /// Another start did not finish in time.
     Queued,
 }
 
 impl StartRefusal {
+    /// Names the process of `plan` that was not ended.
+    pub(super) fn not_ended(why: NotEnded, plan: &Plan) -> StartRefusal {
+        let mut processes = plan.conflicts.iter().flat_map(Conflict::processes);
+        let process = processes.find(|process| why.pid() == Some(process.id.pid));
+        StartRefusal::NotEnded { why, process: process.cloned().map(Box::new) }
+    }
+
     pub fn kind(&self) -> RefusalKind {
         match self {
             StartRefusal::Plan(plan) => plan.refusal_kind().unwrap_or(RefusalKind::Policy),
-            StartRefusal::NotEnded(why) => why.kind(),
+            StartRefusal::NotEnded { why, .. } => why.kind(),
             StartRefusal::Queued => RefusalKind::Policy,
         }
     }

@@ -11,7 +11,7 @@ use crate::engine::instance::Instance;
 use crate::engine::ladder::StopMode;
 use crate::engine::policy::Purpose;
 use crate::guard::follow_up::FollowUpScans;
-use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
+use crate::guard::lock_monitor::{GuardEnd, LockCheckOutcome, LockEvent, LockMonitor};
 use crate::library::event_observer::warn_of_lock_event;
 use crate::library::in_process_claim::InProcessClaim;
 use crate::library::lost::Lost;
@@ -161,7 +161,7 @@ impl OwnGuard {
         }
         monitor.remove_record();
         let (why, asked_by) = departure(request.as_ref());
-        let watch = monitor.release(why.to_owned(), asked_by);
+        let watch = monitor.release(GuardEnd { why: why.to_owned(), asked_by, killed: 0 });
         drop(claim);
         watch
     }

@@ -55,7 +55,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
                 "{instance}: ending the {processes} that the command left running"
             );
         }
-        GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up)),
+        GuardEvent::Stuck(gave_up) => warn!("{instance}: {}", reasons::gave_up(gave_up, None)),
         GuardEvent::Lock(event) => warn_of_lock_event(instance, &event),
     };
     run_child(acquired, &request, &command, &mut on_event, on_follow_up(instance))

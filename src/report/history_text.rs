@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::report::Context;
 use crate::report::format::{age, short_duration, shorten, unix_rfc3339};
 use crate::state::history_event::{EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind};
-use crate::text::sanitize;
+use crate::text::{count, sanitize};
 
 pub fn text(events: &[HistoryEvent]) -> String {
     if events.is_empty() {
@@ -62,10 +62,10 @@ pub(super) fn happened(event: &HistoryEvent) -> String {
         HistoryEventKind::Alert { why, times } => {
             format!("alert{}: {}", repeated(*times), sanitize(why))
         }
-        HistoryEventKind::Stop { why, asked_by: Some(pid) } => {
-            format!("stopped, asked by pid {pid}: {}", sanitize(why))
+        HistoryEventKind::Stop { why, asked_by, killed } => {
+            let asked = asked_by.map_or_else(String::new, |pid| format!(", asked by pid {pid}"));
+            format!("stopped{asked}: {}{}", sanitize(why), killed_text(*killed))
         }
-        HistoryEventKind::Stop { why, asked_by: None } => format!("stopped: {}", sanitize(why)),
         HistoryEventKind::Clearing { ended } => {
             format!("`monopoll stop` ended {}", ended_conflict(ended))
         }
@@ -89,12 +89,15 @@ fn cause_text(cause: GiveUpCause) -> &'static str {
 
 fn ended_conflict(ended: &EndedConflict) -> String {
     let EndedText { process, action, took } = EndedText::of(ended);
-    let killed = if ended.killed == 0 {
-        String::new()
-    } else {
-        format!(", with SIGKILL for {}", ended.killed)
-    };
+    let killed = killed_text(ended.killed);
     format!("{} ({process}), {action}, in {took}{killed}", quoted_command(&ended.command))
+}
+
+fn killed_text(killed: u32) -> String {
+    match usize::try_from(killed).unwrap_or(usize::MAX) {
+        0 => String::new(),
+        killed => format!(", with SIGKILL for {}", count(killed, "process", "processes")),
+    }
 }
 
 /// The parts of a sentence about a conflict that was ended.

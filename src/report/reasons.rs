@@ -8,7 +8,7 @@ use crate::engine::ladder::WaitLimit;
 use crate::engine::likeness::CommandDifference;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
-use crate::engine::process::Launcher;
+use crate::engine::process::{Launcher, Process};
 use crate::engine::reason::{RefusalCause, RefusalReason};
 use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
@@ -148,10 +148,7 @@ pub(crate) fn name(conflict: &Conflict) -> String {
         (Some(root), Some(guard)) => {
             format!("the guard of `{}` (pid {})", runs(&guard.command), root.id.pid)
         }
-        (Some(root), None) => match format::known_command(root) {
-            Some(command) => format!("`{command}` (pid {})", root.id.pid),
-            None => format!("pid {}", root.id.pid),
-        },
+        (Some(root), None) => named(root.id.pid, Some(root)),
         (None, Some(guard)) => format!(
             "the guard of `{}` in another PID namespace (host {})",
             runs(&guard.command),
@@ -304,21 +301,22 @@ pub fn shield(shield: &Shield) -> String {
 pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     match refusal {
         StartRefusal::Plan(plan) => plan_reason(plan),
-        StartRefusal::NotEnded(why) => not_ended(*why),
+        StartRefusal::NotEnded { why, process } => not_ended(*why, process.as_deref()),
         StartRefusal::Queued => "another start is in progress; try again".to_owned(),
     }
 }
 
-/// The reason that a conflict was not ended.
-pub fn not_ended(why: NotEnded) -> String {
+/// The reason that a conflict was not ended; `process` is the one that is left.
+pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
     match why {
         NotEnded::Denied { pid } => {
-            format!("not permitted to signal pid {pid}; run monopoll as the user that owns it")
+            let who = named(pid, process);
+            format!("not permitted to signal {who}; run monopoll as the user that owns it")
         }
         NotEnded::GaveUp(reason @ GiveUpReason::OutlivedSignal(_)) => {
-            format!("{}; raise `timeouts.graceful`, or end it yourself", gave_up(reason))
+            format!("{}; raise `timeouts.graceful`, or end it yourself", gave_up(reason, process))
         }
-        NotEnded::GaveUp(reason) => gave_up(reason),
+        NotEnded::GaveUp(reason) => gave_up(reason, process),
         NotEnded::OutOfTime => {
             "a conflict did not end in time; raise `timeouts.graceful`, or end it yourself"
                 .to_owned()
@@ -335,14 +333,24 @@ pub fn not_ended(why: NotEnded) -> String {
     }
 }
 
-/// The reason that a tree could not be ended.
-pub fn gave_up(reason: GiveUpReason) -> String {
+/// The reason that a tree could not be ended; `process` is the member that is left.
+pub fn gave_up(reason: GiveUpReason, process: Option<&Process>) -> String {
     let why = match reason {
-        GiveUpReason::OutlivedSignal(_) => "survived the signal, and `kill.escalate` is false",
-        GiveUpReason::OutlivedKill(_) => "survived SIGKILL: it hangs in the kernel",
+        GiveUpReason::OutlivedSignal(_) => {
+            "still runs after the signal, and `kill.escalate` is false"
+        }
+        GiveUpReason::OutlivedKill(_) => "still runs after SIGKILL: it is blocked in the kernel",
         GiveUpReason::Unpinned(_) => {
-            "is still running, and no file descriptor is left to signal it through"
+            "still runs, and no file descriptor is left to signal it through"
         }
     };
-    format!("pid {} {why}", reason.id().pid)
+    format!("{} {why}", named(reason.id().pid, process))
+}
+
+/// The command and the pid of one process; the pid alone where the command is not known.
+fn named(pid: u32, process: Option<&Process>) -> String {
+    match process.and_then(format::known_command) {
+        Some(command) => format!("`{command}` (pid {pid})"),
+        None => format!("pid {pid}"),
+    }
 }

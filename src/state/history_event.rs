@@ -51,18 +51,15 @@ pub enum HistoryEventKind {
         to_pid: Option<u32>,
     },
     /// A running guard found its lock replaced.
-    Loss {
-        why: String,
-        times: u32,
-    },
+    Loss { why: String, times: u32 },
     /// A running guard found what may be a second poller, and left it running.
-    Alert {
-        why: String,
-        times: u32,
-    },
+    Alert { why: String, times: u32 },
     Stop {
         why: String,
         asked_by: Option<u32>,
+        /// The number of processes that the guard sent SIGKILL.
+        #[serde(default)]
+        killed: u32,
     },
     /// `monopoll stop` ended a conflict.
     Clearing {
@@ -232,8 +229,8 @@ mod tests {
                 r#""event":"alert","why":"w","times":2"#,
             ),
             (
-                HistoryEventKind::Stop { why: why(), asked_by: None },
-                r#""event":"stop","why":"w","asked_by":null"#,
+                HistoryEventKind::Stop { why: why(), asked_by: None, killed: 2 },
+                r#""event":"stop","why":"w","asked_by":null,"killed":2"#,
             ),
             (
                 HistoryEventKind::Clearing { ended: ended() },

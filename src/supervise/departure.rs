@@ -4,15 +4,14 @@
 use crate::engine::instance::Instance;
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
+use crate::guard::lock_monitor::GuardEnd;
 use crate::state::protocol::Asker;
 use crate::supervise::supervision::{EndCause, SupervisionEnd};
 use crate::text::count;
 
 /// The end of a guard, as its history and its caller are told.
 pub(super) struct Departure {
-    pub(super) why: String,
-    /// The pid of the start or the stop that asked for it.
-    pub(super) asked_by: Option<u32>,
+    pub(super) history: GuardEnd,
     pub(super) result: Result<ExitStatus, Error>,
 }
 
@@ -52,6 +51,6 @@ impl Departure {
                 format!("{why}; {left} of its tree could not be ended")
             }
         };
-        Departure { why, asked_by, result }
+        Departure { history: GuardEnd { why, asked_by, killed: end.killed }, result }
     }
 }

@@ -44,9 +44,9 @@ pub(crate) fn run_child(
     if end.left == 0 {
         supervision.monitor.remove_record();
     }
-    let Departure { why, asked_by, result } = Departure::new(&end, &request.instance);
+    let Departure { history, result } = Departure::new(&end, &request.instance);
     // The lock first, so that the next start does not wait for the rest of this exit.
-    let _watch = supervision.monitor.release(why, asked_by);
+    let _watch = supervision.monitor.release(history);
     match (end.left, end.cause) {
         (0, EndCause::CommandEnded(Some(left_behind))) => left_behind.warn(),
         (0, EndCause::CommandEnded(None) | EndCause::Asked(_) | EndCause::LockLost) => {}

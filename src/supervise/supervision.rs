@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use crate::engine::ladder::{StopMode, StopOptions};
-use crate::engine::signal::Signal;
+use crate::engine::signal::{Signal, SignalToSend};
 use crate::engine::signal_sequence::{AfterStep, GiveUpReason, PIN_AGAIN, SignalSequence};
 use crate::error::ExitStatus;
 use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
@@ -40,6 +40,8 @@ pub(super) struct SupervisionEnd {
     pub(super) cause: EndCause,
     /// The number of processes that could not be ended; they keep the lock.
     pub(super) left: usize,
+    /// The number of processes that were sent SIGKILL.
+    pub(super) killed: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,7 @@ pub(super) struct Supervision<'a> {
     asked_by: Option<Asker>,
     lost: bool,
     left_behind: Option<LeftBehind>,
+    killed: u32,
     /// The first time that each stop signal was forwarded.
     forwarded: HashMap<Signal, Duration>,
     check_at: Option<Duration>,
@@ -100,6 +103,7 @@ impl<'a> Supervision<'a> {
             asked_by: None,
             lost: false,
             left_behind: None,
+            killed: 0,
             forwarded: HashMap::new(),
             check_at: None,
             may_have_changed: true,
@@ -224,6 +228,7 @@ impl<'a> Supervision<'a> {
         let next = progress.step(clock::monotonic(), &members);
         for (id, signal) in next.signals {
             self.tree.pinned.send(id, signal);
+            self.killed += u32::from(signal == SignalToSend::Kill);
         }
         match next.then {
             // COMMAND is still to be reaped: its SIGCHLD will come.
@@ -263,6 +268,7 @@ impl<'a> Supervision<'a> {
                 None => EndCause::CommandEnded(self.left_behind),
             },
             left,
+            killed: self.killed,
         }
     }
 }

@@ -40,6 +40,16 @@ pub enum NotEnded {
 }
 
 impl NotEnded {
+    /// Returns the pid of the process that was not ended, if it is a certain one.
+    pub fn pid(self) -> Option<u32> {
+        match self {
+            NotEnded::Denied { pid } => Some(pid),
+            NotEnded::GaveUp(reason) => Some(reason.id().pid),
+            NotEnded::NotAsked { guard, .. } => guard,
+            NotEnded::OutOfTime | NotEnded::NoAnswer => None,
+        }
+    }
+
     pub fn kind(self) -> RefusalKind {
         match self {
             NotEnded::Denied { .. } => RefusalKind::Permission,

@@ -36,7 +36,7 @@ fn event(ticket: u64, kind: HistoryEventKind) -> HistoryEvent {
 }
 
 fn stop(why: &str) -> HistoryEventKind {
-    HistoryEventKind::Stop { why: why.to_owned(), asked_by: None }
+    HistoryEventKind::Stop { why: why.to_owned(), asked_by: None, killed: 0 }
 }
 
 fn takeover(text: &str) -> HistoryEventKind {

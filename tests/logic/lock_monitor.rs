@@ -11,7 +11,9 @@ use monopoll::internals::engine::action::OnLost;
 use monopoll::internals::engine::process::ProcessId;
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::guard::held_locks::HeldLocks;
-use monopoll::internals::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
+use monopoll::internals::guard::lock_monitor::{
+    GuardEnd, LockCheckOutcome, LockEvent, LockMonitor,
+};
 use monopoll::internals::guard::lock_set::LockSet;
 use monopoll::internals::state::lock_file::HeldLock;
 use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
@@ -184,7 +186,11 @@ fn giving_back_frees_the_lock_and_writes_why() {
     let scene = Scene::new(OnLost::Stop);
     let state_dir = std::sync::Arc::clone(scene.monitor.locks.state_dir());
     scene.monitor.remove_record();
-    let _watch = scene.monitor.release("the test is over".to_owned(), Some(77));
+    let _watch = scene.monitor.release(GuardEnd {
+        why: "the test is over".to_owned(),
+        asked_by: Some(77),
+        killed: 0,
+    });
     assert_eq!(state_dir.record(), None);
     lock(&LockSet::open_or_create(&[scene.folder.path().join("locks/x.lock")]).unwrap());
     let history = state_dir.history();

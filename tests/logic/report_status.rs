@@ -186,7 +186,11 @@ fn starting() -> InstanceStatus {
 fn stopped() -> InstanceStatus {
     let stop = event(
         8,
-        HistoryEventKind::Stop { why: "COMMAND exited with 0".to_owned(), asked_by: None },
+        HistoryEventKind::Stop {
+            why: "COMMAND exited with 0".to_owned(),
+            asked_by: None,
+            killed: 0,
+        },
     );
     status_of(&snapshot(Vec::new()), Some(record(RecordStage::Running)), vec![stop])
 }
@@ -244,7 +248,7 @@ fn hostile() -> InstanceStatus {
     let takeover = EndedConflict { command: text(), rule: Some(text()), ..ended(None) };
     let events = vec![
         event(7, HistoryEventKind::Takeover { ended: takeover, to_pid: Some(10) }),
-        event(7, HistoryEventKind::Stop { why: text(), asked_by: Some(9) }),
+        event(7, HistoryEventKind::Stop { why: text(), asked_by: Some(9), killed: 0 }),
         event(7, HistoryEventKind::Refusal { cause: GiveUpCause::Failed, why: text(), times: 1 }),
     ];
     status_of(&guarded(Some(7)), Some(record), events)
@@ -294,6 +298,7 @@ fn a_history_has_one_line_per_event() {
             HistoryEventKind::Stop {
                 why: "a newer start took over; COMMAND exited with 0".to_owned(),
                 asked_by: Some(9),
+                killed: 2,
             },
         ),
         event(9, HistoryEventKind::Clearing { ended: ended(None) }),

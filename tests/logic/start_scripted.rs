@@ -462,7 +462,7 @@ fn without_escalation_a_conflict_that_outlives_graceful_refuses_the_start() {
     let scene = Scene::new(&["on_conflict=graceful", "kill.escalate=false"]);
     let mut script = Script::new(vec![Actor { ends_after: None, ..Actor::new(same_command(5)) }]);
     let (result, _) = scene.start(&mut script);
-    assert!(matches!(refusal(result), StartRefusal::NotEnded(_)));
+    assert!(matches!(refusal(result), StartRefusal::NotEnded { .. }));
     assert_eq!(script.sent, [(5, TERM)]);
     scene.assert_nothing_left();
 }
@@ -564,7 +564,7 @@ fn a_guard_that_cannot_be_asked_refuses_the_start() {
     let mut script = Script::new(vec![Actor::guard(5, 0)]);
     script.answer = AskOutcome::NotAsked(io::ErrorKind::StorageFull);
     let (result, _) = scene.start(&mut script);
-    assert!(matches!(refusal(result), StartRefusal::NotEnded(_)));
+    assert!(matches!(refusal(result), StartRefusal::NotEnded { .. }));
     assert!(script.sent.is_empty());
     scene.assert_nothing_left();
 }

@@ -191,8 +191,8 @@ fn without_a_holder_the_state_is_stopped_and_the_status_3() {
     assert_eq!((&seen["state"], &seen["holder"]), (&"stopped".into(), &Value::Null));
     assert!(!stage.locks().exists(), "it makes nothing");
     stage.run(&["--exit", "7"]).end().exits(7);
-    let said = status(&stage).end().exits(3).says("test: not running");
-    assert!(said.out.starts_with("test is not running."), "{said:?}");
+    let said = status(&stage).end().exits(3);
+    assert!(said.out.starts_with("test is not running.") && said.err.is_empty(), "{said:?}");
     assert!(said.out.contains("stopped: COMMAND exited with 7"), "{said:?}");
 }
 
@@ -201,8 +201,8 @@ fn an_unguarded_bot_is_shown_and_holds_nothing() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
-    let said = status(&stage).end().exits(5).says("test: runs without a guard");
-    assert!(said.out.starts_with("test runs without a guard."), "{said:?}");
+    let said = status(&stage).end().exits(5);
+    assert!(said.out.starts_with("test runs without a guard.") && said.err.is_empty(), "{said:?}");
     assert!(
         said.out.contains(&format!("Running without a guard:\n  pid {}", bot.pid())),
         "{said:?}"
@@ -504,7 +504,8 @@ fn a_bot_under_the_guard_of_another_instance_is_unknown_and_that_instance_is_nam
          `monopoll --instance bot{bot} status`",
         guard.pid()
     );
-    assert!(said.err.contains(&doubt) && !said.out.contains("without a guard"), "{said:?}");
+    assert!(said.out.contains(&doubt) && said.err.is_empty(), "{said:?}");
+    assert!(!said.out.contains("without a guard"), "{said:?}");
     let seen = document(&without().flag("--json").end().exits(4));
     assert_eq!(seen["state"], "unknown");
     let there = every(&stage, &["status"]).flag("--instance").flag(format!("bot{bot}"));

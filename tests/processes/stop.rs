@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use monopoll_test_bots::programs::testbot;
+use monopoll_test_bots::programs::{self, testbot};
 use monopoll_test_bots::stage::{Stage, Start, contents, is_alive, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -107,9 +107,30 @@ fn a_stubborn_bot_is_killed_after_its_time() {
     let stage = Stage::new();
     let guard = stage.run(&["--stubborn"]).start();
     let bot = stage.ready(1);
-    stop(&stage, &[]).set("timeouts.graceful='300ms'").end().exits(0);
+    let ended = stop(&stage, &[]).set("timeouts.graceful='300ms'").end().exits(0);
     assert!(!is_alive(bot));
     guard.end().exits(0);
+    assert!(ended.out.ends_with(&format!("test: stopped; {KILLED}\n")), "{ended:?}");
+    let history = with(&stage, &["status", "--history"], &[]).end().exits(3);
+    assert!(history.out.contains("by signal 9, with SIGKILL for 1 process"), "{history:?}");
+}
+
+const KILLED: &str = "1 process had to be killed (SIGKILL), as SIGTERM did not end the bot within \
+                      300ms; to give it more time, raise `timeouts.graceful`";
+
+#[test]
+fn a_stubborn_bot_without_a_guard_is_killed_and_that_is_said_too() {
+    let stage = Stage::new();
+    let bot = stage.bot(&["--stubborn"]).start();
+    stage.ready(1);
+    let stop = || stop(&stage, &["--stubborn"]).set("timeouts.graceful='300ms'");
+    let ended = stop().end().exits(0);
+    assert!(ended.out.ends_with(&format!("test: stopped; {KILLED}\n")), "{ended:?}");
+    assert_eq!(bot.end().signal, Some(9));
+    let _again = stage.bot(&["--stubborn"]).start();
+    stage.ready(2);
+    let json = stop().flag("--json").end().exits(0);
+    assert!(json.err.contains(KILLED) && !json.out.contains("had to be killed"), "{json:?}");
 }
 
 #[test]
@@ -119,7 +140,8 @@ fn a_stubborn_bot_that_may_not_be_killed_lives_on() {
     stage.ready(1);
     let stop =
         stop(&stage, &["--stubborn"]).set("timeouts.graceful='300ms'").set("kill.escalate=false");
-    stop.end().exits(75).says("not stopped: ");
+    let name = format!("testbot --stubborn` (pid {}) still runs after the signal", bot.pid());
+    stop.end().exits(75).says("not stopped: `").says(&name);
     assert!(bot.is_alive());
 }
 
@@ -128,7 +150,8 @@ fn force_kills_at_once() {
     let stage = Stage::new();
     let bot = stage.bot(&[]).start();
     stage.ready(1);
-    stop(&stage, &[]).on_conflict("force").end().exits(0);
+    let ended = stop(&stage, &[]).on_conflict("force").end().exits(0);
+    assert!(ended.out.ends_with("test: stopped\n"), "{ended:?}");
     assert_eq!(bot.end().signal, Some(9));
 }
 
@@ -404,4 +427,27 @@ fn without_command_a_stop_says_what_it_could_not_check() {
         "x: nothing to stop\nWithout COMMAND no running bot can be recognized: only the lock was \
          checked.\n"
     );
+}
+
+#[test]
+fn a_missing_script_is_a_wrong_folder_unless_the_bot_is_named() {
+    let stage = Stage::new();
+    let named = |args: &[&str]| {
+        let args = [args, &["--", "python3", "no-such-script.py"]].concat();
+        stage.monopoll(&args)
+    };
+    let guessed = |args: &[&str]| {
+        let args = [args, &["--", "python3", "no-such-script.py"]].concat();
+        stage.program(programs::monopoll(), &args)
+    };
+    let folder = stage.folder().display().to_string();
+    for (args, code) in
+        [(&["stop"][..], 0), (&["stop", "--dry-run"], 0), (&["status"], 3), (&["explain"], 0)]
+    {
+        let ended = guessed(args).end().exits(127).says("or name the bot with `--instance`");
+        let missing = format!("COMMAND's script `no-such-script.py` is not in {folder}");
+        assert!(ended.err.contains(&missing) && ended.out.is_empty(), "{args:?} {ended:?}");
+        let ended = named(args).end().exits(code);
+        assert!(ended.err.contains(&format!("warning: {missing}")), "{args:?} {ended:?}");
+    }
 }
