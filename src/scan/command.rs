@@ -88,6 +88,7 @@ impl Command {
         {
             runs = by_link;
         }
+        runs.context.add_passed_options(env::vars_os());
         if let Some(entered) = &runs.context.folder {
             folder.clone_from(entered);
             runs_in = fs::canonicalize(entered).unwrap_or_else(|_| entered.clone());

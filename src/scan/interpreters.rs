@@ -452,7 +452,7 @@ impl Interpreter {
 }
 
 /// Returns whether a name is in a list; `*` at the end of an entry stands for the rest of the name.
-fn is_listed(list: &[&str], name: &str) -> bool {
+pub(super) fn is_listed(list: &[&str], name: &str) -> bool {
     list.iter().any(|entry| match entry.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => *entry == name,

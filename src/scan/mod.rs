@@ -17,6 +17,7 @@ pub mod lock_views;
 mod operand;
 mod package_managers;
 mod package_scripts;
+mod passed_options;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub(crate) mod process_tree;

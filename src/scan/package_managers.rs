@@ -1,41 +1,41 @@
-//! The package managers of JavaScript: npm, pnpm and yarn run a script of a package.
+//! The package managers of JavaScript: npm, npx, pnpm and yarn run a script or a program of a
+//! package.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::scan::command_context::{CommandContext, CommandOption};
-use crate::scan::wrapped_command::{
-    EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
-};
+use crate::scan::command_context::CommandContext;
+use crate::scan::passed_options::{self, SettingForm};
+use crate::scan::wrapped_command::{EntryFile, PackageEntry, WrappedCommand, is_option, owned};
 
 /// Each also runs under the name of its own script.
-const NAMES: [&str; 6] = ["npm", "npm-cli.js", "pnpm", "pnpm.cjs", "yarn", "yarn.js"];
-
-/// Options that change nothing for the script.
-#[rustfmt::skip]
-const HARMLESS: &[&str] = &[
-    "-s", "-d", "-dd", "-ddd", "-q", "-y", "--silent", "--quiet", "--verbose", "--yes", "--audit",
-    "--fund", "--progress", "--unicode", "--color", "--if-present", "--ignore-scripts",
-    "--foreground-scripts", "--offline", "--prefer-offline", "--prefer-online",
-    "--update-notifier", "--scripts-prepend-node-path", "--no-audit", "--no-fund",
-    "--no-progress", "--no-color", "--no-update-notifier", "--no-unicode",
+const NAMES: [(&str, Manager); 8] = [
+    ("npm", Manager::Npm),
+    ("npm-cli.js", Manager::Npm),
+    ("npx", Manager::Npx),
+    ("npx-cli.js", Manager::Npx),
+    ("pnpm", Manager::Pnpm),
+    ("pnpm.cjs", Manager::Pnpm),
+    ("yarn", Manager::Yarn),
+    ("yarn.js", Manager::Yarn),
 ];
-
-const HARMLESS_VALUES: &[&str] = &["--loglevel", "--script-shell", "--cache", "--userconfig"];
 
 /// Returns whether a program of this name is a package manager.
 pub(super) fn is_one(name: &str) -> bool {
-    NAMES.contains(&name)
+    NAMES.iter().any(|(own, _)| *own == name)
 }
 
-/// Returns what it starts.
-pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> WrappedCommand {
-    Line::new(name, words).read().unwrap_or(WrappedCommand::Unclear)
+/// Returns what the package manager of this name starts; `None` if it is none.
+pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
+    let (_, manager) = NAMES.iter().find(|(own, _)| *own == name)?;
+    Some(Line::new(*manager, words).read().unwrap_or(WrappedCommand::Unclear))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
     Npm,
+    /// `npm exec`.
+    Npx,
     Pnpm,
     Yarn,
 }
@@ -46,46 +46,38 @@ struct Line<'a, 'b> {
     words: &'b [&'a OsStr],
     context: CommandContext,
     workspace: Option<OsString>,
+    /// `--` was read.
+    has_ended_options: bool,
 }
 
 impl<'a, 'b> Line<'a, 'b> {
-    fn new(name: &str, words: &'b [&'a OsStr]) -> Self {
-        let manager = if name.starts_with("npm") {
-            Manager::Npm
-        } else if name.starts_with("pnpm") {
-            Manager::Pnpm
-        } else {
-            Manager::Yarn
-        };
-        Line { manager, words, context: CommandContext::default(), workspace: None }
+    fn new(manager: Manager, words: &'b [&'a OsStr]) -> Self {
+        let context = CommandContext::default();
+        Line { manager, words, context, workspace: None, has_ended_options: false }
     }
 
     fn read(mut self) -> Option<WrappedCommand> {
+        if self.manager == Manager::Npx {
+            return self.program();
+        }
         let mut name = self.operand()?.to_str()?;
         if self.manager == Manager::Yarn && name == "workspace" {
             self.workspace = Some(self.operand()?.to_owned());
             name = self.operand()?.to_str()?;
         }
         let name = match name {
-            "exec" | "x" | "dlx" => {
-                let first = self.operand()?;
-                // npm would find it in the package of a workspace.
-                return if self.workspace.is_some() {
-                    None
-                } else {
-                    command(&[&[first], self.words].concat(), self.context)
-                };
-            }
+            "exec" | "x" | "dlx" => return self.program(),
             "run" | "run-script" => self.operand()?,
             "start" | "stop" | "restart" | "test" => OsStr::new(name),
             // The others run any name of the package.
-            _ if self.manager == Manager::Npm => return None,
+            _ if self.is_npm() => return None,
             _ => OsStr::new(name),
         };
-        let args = if self.manager == Manager::Npm {
-            self.npm_arguments()?
-        } else {
-            owned(self.words.strip_prefix(&[OsStr::new("--")]).unwrap_or(self.words))
+        let args = match self.manager {
+            Manager::Npm | Manager::Npx => self.npm_arguments()?,
+            Manager::Pnpm | Manager::Yarn => {
+                owned(self.words.strip_prefix(&[OsStr::new("--")]).unwrap_or(self.words))
+            }
         };
         let Line { context, workspace, .. } = self;
         let name = name.to_owned();
@@ -93,15 +85,28 @@ impl<'a, 'b> Line<'a, 'b> {
         Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
     }
 
+    fn is_npm(&self) -> bool {
+        matches!(self.manager, Manager::Npm | Manager::Npx)
+    }
+
+    /// Reads a program of the packages, and its arguments.
+    fn program(mut self) -> Option<WrappedCommand> {
+        let first = self.operand()?;
+        let args = match self.manager {
+            Manager::Npm => self.npm_arguments()?,
+            Manager::Npx | Manager::Pnpm | Manager::Yarn => owned(self.words),
+        };
+        // npm would find it in the package of a workspace.
+        let is_here = self.workspace.is_none();
+        let words = [vec![first.to_owned()], args].concat();
+        is_here.then_some(WrappedCommand::Words(words, self.context))
+    }
+
     /// npm reads its own options behind the name too, up to `--`.
     fn npm_arguments(&mut self) -> Option<Vec<OsString>> {
         let mut args = Vec::new();
         while let Some((first, rest)) = self.words.split_first() {
-            if *first == "--" {
-                args.extend(owned(rest));
-                break;
-            }
-            if is_option(first) {
+            if is_option(first) && !self.has_ended_options {
                 self.option(OptionPlace::BehindName)?;
             } else {
                 self.words = rest;
@@ -113,7 +118,7 @@ impl<'a, 'b> Line<'a, 'b> {
 
     /// Returns the next word that is no option.
     fn operand(&mut self) -> Option<&'a OsStr> {
-        while self.words.first().is_some_and(|word| is_option(word)) {
+        while !self.has_ended_options && self.words.first().is_some_and(|word| is_option(word)) {
             self.option(OptionPlace::BeforeName)?;
         }
         let (first, rest) = self.words.split_first()?;
@@ -127,6 +132,7 @@ impl<'a, 'b> Line<'a, 'b> {
         self.words = rest;
         let option = option.to_str()?;
         if option == "--" {
+            self.has_ended_options = true;
             return Some(());
         }
         let (name, value) = option
@@ -137,7 +143,8 @@ impl<'a, 'b> Line<'a, 'b> {
                 let folder = self.value(value)?;
                 self.context.enter(Path::new(folder));
             }
-            "-w" if self.manager != Manager::Npm => return None,
+            "-w" if !self.is_npm() => return None,
+            "-p" if self.manager == Manager::Npx => drop(self.value(value)?),
             "--workspace" | "-w" | "--filter" | "-F" => {
                 let package = self.value(value)?;
                 let is_plain = !package.to_str()?.contains(['*', '{', '}', '[', ']', '!', '^']);
@@ -147,19 +154,23 @@ impl<'a, 'b> Line<'a, 'b> {
             }
             "--workspaces" | "-ws" | "--workspace-root" | "-r" | "--recursive" | "--stream"
             | "--parallel" => return None,
-            _ if HARMLESS.contains(&name) => {}
-            _ if HARMLESS_VALUES.contains(&name) => drop(self.value(value)?),
-            // Variables of the script: `npm_config_bot`.
-            _ if self.manager == Manager::Npm => {
-                let value = match (place, value) {
-                    (_, Some(value)) => value,
-                    (OptionPlace::BeforeName, None) => return None,
-                    (OptionPlace::BehindName, None) => self.next_value().unwrap_or_default(),
+            _ => {
+                let setting = match (passed_options::form_of(name), place) {
+                    (SettingForm::Flag, _) | (SettingForm::Unknown, OptionPlace::BehindName)
+                        if value.is_none() =>
+                    {
+                        passed_options::flag(name)
+                    }
+                    // It may take the name of the script for its value.
+                    (SettingForm::Unknown, OptionPlace::BeforeName) if value.is_none() => {
+                        return None;
+                    }
+                    (SettingForm::Value | SettingForm::Flag | SettingForm::Unknown, _) => {
+                        passed_options::option_of(name, &self.value(value)?.to_string_lossy())
+                    }
                 };
-                let (name, value) = (name.to_owned(), value.to_owned());
-                self.context.options.push(CommandOption { name, value });
+                self.context.options.extend(setting);
             }
-            _ => {}
         }
         Some(())
     }
@@ -173,12 +184,6 @@ impl<'a, 'b> Line<'a, 'b> {
             self.words = rest;
             Some(*first)
         })
-    }
-
-    fn next_value(&mut self) -> Option<&'a OsStr> {
-        let (first, rest) = self.words.split_first().filter(|(first, _)| !is_option(first))?;
-        self.words = rest;
-        Some(first)
     }
 }
 

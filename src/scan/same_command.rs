@@ -29,8 +29,8 @@ pub(super) struct RunningCommand<'a> {
     pub(super) exe: &'a dyn Fn() -> Option<PathBuf>,
     /// Tests a program for being its executable.
     pub(super) executes: &'a dyn Fn(&Path) -> bool,
-    /// Reads the folder that it was started in, as its environment has it.
-    pub(super) started_in: &'a dyn Fn() -> Option<PathBuf>,
+    /// Reads the variables of its environment: none where it cannot be read.
+    pub(super) environ: &'a dyn Fn() -> Vec<(OsString, OsString)>,
     /// Tests whether its first path, which is from the root, leads it to the file of my second one.
     /// In my mount namespace that is true of every path.
     pub(super) sees: &'a dyn Fn(&Path, &Path) -> bool,
@@ -52,33 +52,34 @@ impl Command {
     pub(super) fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
         let (likeness, invocation) = self.judge(process);
         let same_program = likeness.is_same() || self.is_same_program(process);
-        self.comparison(same_program, likeness, &invocation)
+        self.comparison(same_program, likeness, invocation, process)
     }
 
     /// Compares what another command would become, in a process that is not there yet.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn compare_command(
         &self,
-        it: &Invocation,
+        it: Invocation,
         process: &RunningCommand<'_>,
     ) -> Comparison {
-        let likeness = self.likeness_of(it, process);
-        self.comparison(likeness.is_same(), likeness, it)
+        let likeness = self.likeness_of(&it, process);
+        self.comparison(likeness.is_same(), likeness, it, process)
     }
 
     fn comparison(
         &self,
         same_program: bool,
         likeness: CommandLikeness,
-        it: &Invocation,
+        it: Invocation,
+        process: &RunningCommand<'_>,
     ) -> Comparison {
-        let other_option = it.context.other_option(&self.runs.context);
-        Comparison {
-            same_program,
-            likeness,
-            other_option: other_option.filter(|_| likeness.is_same()),
-            variables: it.context.variables.clone(),
+        let mut context = it.context;
+        let mut other_option = None;
+        if likeness.is_same() {
+            context.add_passed_options((process.environ)());
+            other_option = context.other_option(&self.runs.context);
         }
+        Comparison { same_program, likeness, other_option, variables: context.variables }
     }
 
     /// Compares a process with what this command would become.
@@ -193,7 +194,7 @@ impl Command {
     fn was_started_here(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
         let (Target::Script(path, _), Some(cwd)) = (&it.target, process.cwd) else { return false };
         let has_left = path.is_relative() && cwd.is_dir() && !cwd.join(path).exists();
-        let Some(start) = has_left.then(|| (process.started_in)()).flatten() else { return false };
+        let Some(start) = has_left.then(|| process.started_in()).flatten() else { return false };
         self.is_folder(&start) && self.is_my_file(path, &process.at(Some(&start)))
     }
 
@@ -408,6 +409,12 @@ impl Command {
 }
 
 impl RunningCommand<'_> {
+    /// Returns the folder that `PWD` named when it was started.
+    fn started_in(&self) -> Option<PathBuf> {
+        let folder = (self.environ)().into_iter().find(|(name, _)| name == "PWD");
+        folder.map(|(_, folder)| PathBuf::from(folder))
+    }
+
     /// Returns the same process in the folder that its command line enters, if it enters one.
     fn at<'b>(&'b self, folder: Option<&'b Path>) -> RunningCommand<'b> {
         RunningCommand { cwd: folder.or(self.cwd), ..self.clone() }

@@ -177,16 +177,20 @@ static WRAPPERS: &[WrapperProgram] = &[
             "--extra-index-url", "--find-links", "--cache-dir", "--color", "--config-file",
             "--directory", "--project",
         ],
-        choosing: &["--env-file", "--package", "--project"],
+        choosing: &["--env-file", "--no-env-file", "--package", "--project"],
         folders: &["--directory"],
         rest: Rest::UvRun,
         ..PLAIN
     },
     WrapperProgram { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
+    WrapperProgram { names: &["pdm", "rye"], subcommand: Some("run"), flags: "qv", ..PLAIN },
     WrapperProgram {
-        names: &["pdm", "rye", "hatch"],
+        names: &["hatch"],
         subcommand: Some("run"),
         flags: "qv",
+        values: "e",
+        long_values: &["--env", "--config"],
+        choosing: &["-e", "--env", "--config"],
         ..PLAIN
     },
     WrapperProgram {
@@ -198,7 +202,7 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram {
-        names: &["npx", "npx-cli.js", "bunx", "pnpx"],
+        names: &["bunx", "pnpx"],
         flags: "yq",
         values: "p",
         long_values: &["--package"],
@@ -305,8 +309,8 @@ pub(super) fn wrapped_command(
     role: CommandRole,
 ) -> Option<WrappedCommand> {
     let name = own_name(name);
-    if package_managers::is_one(name) {
-        return Some(package_managers::wrapped_command(name, words));
+    if let Some(wrapped) = package_managers::wrapped_command(name, words) {
+        return Some(wrapped);
     }
     if role == CommandRole::Mine
         && let Some(wrapper) = OTHER_USER.iter().find(|it| it.names.contains(&name))
@@ -566,7 +570,11 @@ mod tests {
             ("npm run start -w bob", "Package start of bob"),
             ("npm run start --workspaces", "unclear"),
             ("npm start --bot=alice", "Package start with --bot alice"),
-            ("npm start --bot alice --silent", "Package start with --bot alice"),
+            ("npm start --bot alice --silent", "Package start alice with --bot true"),
+            ("npm start --no-bot --Bot_Name=alice", "Package start with --bot-name alice"),
+            ("npm start --loglevel warn --no-fund -dd x", "Package start x"),
+            ("npm run -- start --bot=alice", "Package start --bot=alice"),
+            ("npm start --name=alice", "Package start with --name alice"),
             ("npm --bot start", "unclear"),
             ("pnpm -C bot start --dir x", "Package start --dir x in bot"),
             ("pnpm --filter bob start", "Package start of bob"),
@@ -574,6 +582,14 @@ mod tests {
             ("yarn workspace bob start", "Package start of bob"),
             ("yarn --cwd bot start", "Package start in bot"),
             ("npm exec tsx bot.ts", "tsx bot.ts"),
+            ("npm exec tsx bot.ts --bot=alice -- --x", "tsx bot.ts --x with --bot alice"),
+            ("npx --bot=alice tsx bot.ts --x", "tsx bot.ts --x with --bot alice"),
+            ("npx -p tsx -- tsx bot.ts", "tsx bot.ts"),
+            ("pnpm --bot=alice start", "Package start with --bot alice"),
+            ("pnpm --config.bot=alice --silent start", "Package start with --bot alice"),
+            ("yarn --bot=alice start", "Package start with --bot alice"),
+            ("hatch --env=alice run bot", "bot with --env alice"),
+            ("hatch -e alice run bot", "bot with -e alice"),
             ("npm install", "unclear"),
             ("npx -y tsx bot.ts", "tsx bot.ts"),
             ("pnpm bot x", "Package bot x"),

@@ -352,11 +352,73 @@ fn npm_in_another_package_is_a_command_where_the_root_has_no_such_script() {
 #[test]
 fn an_option_that_npm_passes_to_the_script_is_in_doubt() {
     let stage = monorepo(r#", "scripts": {"start": "node index.js"}"#);
-    match judge(&stage, "npm start", "npm start --bot=alice", |it| it) {
-        Judged::InDoubt(reason) => assert!(reason.contains("has another `--bot`"), "{reason}"),
-        other => panic!("{other:?}"),
+    for plain in ["npm start", "npm run start --audit=false --loglevel silent", "node index.js"] {
+        for chosen in ["npm start --bot=alice", "npm run start --bot_name=alice"] {
+            let option = if chosen.contains('_') { "--bot-name" } else { "--bot" };
+            doubt_each_other(&stage, option, [plain, chosen], &path());
+        }
     }
-    assert_eq!(judge(&stage, "npm start --silent", "npm start", |it| it), Judged::Same);
+    doubt_each_other(
+        &stage,
+        "--bot",
+        ["npm start --bot=bob", "npx --bot=alice node index.js"],
+        &path(),
+    );
+    for (running, started) in [
+        ("npm start --silent", "npm start"),
+        ("npm start --bot=alice", "env npm_config_bot=alice node index.js"),
+        ("npm start --no-bot", "npm start"),
+    ] {
+        assert_eq!(judge(&stage, running, started, |it| it), Judged::Same, "{running}");
+    }
+    let judged = judge(&stage, "npm start alice", "npm start", |it| it);
+    assert_eq!(judged, Judged::Different);
+    assert_eq!(judge(&stage, "npm start -- --bot=alice", "npm start", |it| it), Judged::Different);
+}
+
+#[test]
+fn an_option_that_pnpm_or_yarn_passes_to_the_script_is_in_doubt() {
+    let Some(pnpm) = peer("js/node_modules/.bin/pnpm") else { return };
+    let stage = monorepo(r#", "scripts": {"start": "node index.js"}"#);
+    let path = format!("{}:{}", pnpm.parent().unwrap().display(), path());
+    for pair in [
+        ["pnpm start", "pnpm --bot=alice start"],
+        ["pnpm --silent start", "pnpm --config.bot=alice start"],
+        ["npm start --bot=bob", "pnpm --bot=alice start"],
+        ["yarn start", "yarn --bot=alice start"],
+        ["bun start", "bun --bot=alice start"],
+    ] {
+        doubt_each_other(&stage, "--bot", pair, &path);
+    }
+    for manager in ["pnpm", "yarn", "bun"] {
+        let (plain, chosen) =
+            (format!("{manager} run start"), format!("{manager} run start --bot alice"));
+        for (running, started) in [(&plain, &chosen), (&chosen, &plain)] {
+            let judged = judge(&stage, running, started, |it| it.env("PATH", &path));
+            assert_eq!(judged, Judged::Different, "{running}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_on_the_command_line_of_make_is_in_doubt() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "Makefile", "run:\n\tpython3 main.py\n");
+    for (make, started, other) in [
+        ("make BOT=alice run", "python3 main.py", Some("BOT")),
+        ("make run", "python3 main.py", None),
+    ] {
+        let judged = judge(&stage, make, started, |it| it);
+        match (judged, other) {
+            (Judged::Same, None) => {}
+            (Judged::InDoubt(reason), Some(name)) => {
+                assert!(reason.contains(&format!("has another `{name}`")), "{reason}");
+            }
+            other => panic!("{make}: {other:?}"),
+        }
+    }
+    assert_eq!(judge(&stage, "make BOT=alice run", "make run", |it| it), Judged::Different);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::scan::linux::guarded_command::command_of;
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running, sees};
 use crate::scan::request::ScanRequest;
-use crate::scan::same_command::Comparison;
+use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::serves_others::{is_tool, serves_others};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::FileId;
@@ -38,6 +38,9 @@ use crate::sys::{clock, host};
 
 /// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
+
+/// The most wrapper programs above a bot.
+const MAX_WRAPPERS: usize = 8;
 
 pub(super) struct Describer<'a> {
     proc: &'a ProcFs,
@@ -124,14 +127,20 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns whether a process is the same command with the same options.
+    /// Returns whether a process is the same command with the same options: itself, or what it is
+    /// below without anything else between them.
     fn has_same_options(&self, command: &Command, pid: u32) -> bool {
-        let (mut args, cwd) = (Vec::new(), folder(self.proc, pid));
-        self.proc.read(pid, "cmdline", &mut args).is_ok()
-            && running(self.proc, pid, &args, cwd.as_deref(), |process| {
-                let it = command.compare(process);
-                it.likeness.is_same() && it.other_option.is_none()
+        let parent = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
+        std::iter::successors(Some(pid), parent)
+            .take(MAX_WRAPPERS)
+            .map_while(|pid| {
+                let (mut args, cwd) = (Vec::new(), folder(self.proc, pid));
+                self.proc.read(pid, "cmdline", &mut args).ok()?;
+                let compare = |process: &RunningCommand<'_>| command.compare(process);
+                let it = running(self.proc, pid, &args, cwd.as_deref(), compare);
+                it.likeness.is_same().then(|| it.other_option.is_none())
             })
+            .any(|has_same| has_same)
     }
 
     fn facts(

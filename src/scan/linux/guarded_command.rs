@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::scan::command::Command;
 use crate::scan::linux::find_by_marker;
-use crate::scan::linux::prefilter::{executable, folder, sees};
+use crate::scan::linux::prefilter::{environ, executable, folder, sees};
 use crate::scan::request::ScanRequest;
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::sys::file_id::is_same_file;
@@ -50,13 +50,13 @@ impl ScanRequest {
         let mine = self.command.as_ref()?;
         let theirs = Command::find(command_of(args)?, folder(proc, guard)?).ok()?;
         let comparison = mine.compare_command(
-            &theirs.runs,
+            theirs.runs,
             &RunningCommand {
                 args: theirs.args.iter().map(OsString::as_os_str).collect(),
                 cwd: Some(&theirs.cwd),
                 exe: &|| Some(theirs.program.clone()),
                 executes: &|program| is_same_file(program, &theirs.program),
-                started_in: &|| None,
+                environ: &|| environ(proc, guard),
                 sees: &|theirs, mine| sees(proc, guard, theirs, mine),
             },
         );

@@ -1,7 +1,7 @@
 //! The first, quick pass over all processes: finds the few that are worth a description.
 
 use std::cell::OnceCell;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ pub(super) fn running<T>(
         cwd,
         exe: &|| executable(proc, pid),
         executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
-        started_in: &|| started_in(proc, pid),
+        environ: &|| environ(proc, pid),
         sees: &|theirs, mine| sees(proc, pid, theirs, mine),
     })
 }
@@ -195,13 +195,17 @@ pub(super) fn sees(proc: &ProcFs, pid: u32, theirs: &Path, mine: &Path) -> bool 
     seen.is_some() && FileId::at(mine) == seen
 }
 
-/// Returns the folder that `PWD` named when a process was started.
-fn started_in(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
+/// Returns the variables that a process was started with; none where they cannot be read.
+pub(super) fn environ(proc: &ProcFs, pid: u32) -> Vec<(OsString, OsString)> {
     let mut environ = Vec::new();
-    proc.read(pid, "environ", &mut environ).ok()?;
-    let mut entries = environ.split(|byte| *byte == 0);
-    let folder = entries.find_map(|entry| entry.strip_prefix(b"PWD="))?;
-    Some(PathBuf::from(OsStr::from_bytes(folder)))
+    if proc.read(pid, "environ", &mut environ).is_err() {
+        return Vec::new();
+    }
+    let variable = |entry: &[u8]| {
+        let (name, value) = entry.split_at(memchr::memchr(b'=', entry)?);
+        Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value.get(1..)?).to_owned()))
+    };
+    environ.split(|byte| *byte == 0).filter_map(variable).collect()
 }
 
 /// Returns the working directory of a process, under its path if it was deleted.

@@ -116,10 +116,10 @@ impl<'a> Describer<'a> {
             cwd: Some(cwd?),
             exe: &|| Some(exe.to_path_buf()),
             executes: &|program| is_same_file(exe, program),
-            started_in: &|| {
-                let mut entries = environ.split(|byte| *byte == 0);
-                let folder = entries.find_map(|entry| entry.strip_prefix(b"PWD="))?;
-                Some(PathBuf::from(String::from_utf8_lossy(folder).into_owned()))
+            environ: &|| {
+                let environ = String::from_utf8_lossy(environ);
+                let variables = environ.split('\0').filter_map(|entry| entry.split_once('='));
+                variables.map(|(name, value)| (name.into(), value.into())).collect()
             },
             sees: &|_, _| true,
         };
