@@ -37,6 +37,9 @@ pub fn containers(cgroups: &str) -> Vec<Container> {
 
 /// Returns the container that a process with the cgroups `theirs` is in, and one with `own` is not.
 pub fn container(theirs: &str, own: &str) -> Option<Container> {
+    if theirs == own {
+        return None;
+    }
     let own = containers(own);
     containers(theirs)
         .into_iter()

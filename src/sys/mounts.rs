@@ -84,6 +84,9 @@ pub fn hidden_processes(mounts: &str) -> Option<String> {
 
 /// The kernel escapes a blank, a tab, a line break and a backslash as three octal digits.
 fn unescape(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(text.to_owned(), |text, (written, meant)| text.replace(written, meant))

@@ -10,13 +10,10 @@ pub(crate) const MASK: &str = "***";
 pub(crate) const SECRET_LENGTH: usize = 35;
 
 /// The beginning of the secret half of Telegram's tokens.
-const SECRET_START: &str = "AA";
+const SECRET_START: &[u8] = b"AA";
 
 /// The fewest characters that count as a secret after a bot's id.
 const MIN_SECRET: usize = 20;
-
-/// Stands between a token's halves: itself, and as a URL writes it.
-const SEPARATORS: [&str; 3] = [":", "%3A", "%3a"];
 
 /// Masks the secrets in `text` and escapes what a terminal would act on.
 pub fn sanitize(text: &str) -> String {
@@ -63,40 +60,50 @@ pub(super) fn merge_spans(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
 
 /// Finds the secrets in `text` as it stands, without reading its escapes.
 fn literal_secrets(text: &str) -> Vec<Range<usize>> {
-    tokens(text).chain(bare_secrets(text)).chain(passwords(text)).collect()
+    let bytes = text.as_bytes();
+    let secret_at = |at: usize| match bytes[at] {
+        b':' if bytes[at..].starts_with(b"://") => password(text, at),
+        b':' => token_secret(bytes, at, 1),
+        // A colon as a URL writes it.
+        b'%' if bytes[at..].starts_with(b"%3A") || bytes[at..].starts_with(b"%3a") => {
+            token_secret(bytes, at, 3)
+        }
+        b'A' => bare_secret(bytes, at),
+        _ => None,
+    };
+    (0..bytes.len()).filter_map(secret_at).collect()
 }
 
-/// The secret half of everything that looks like a bot token.
-fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let separators = SEPARATORS.into_iter().flat_map(|separator| text.match_indices(separator));
-    separators.filter_map(|(at, separator)| {
-        let start = at + separator.len();
-        let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
-        let has_id = text.as_bytes()[..at].last().is_some_and(u8::is_ascii_digit);
-        (has_id && len >= MIN_SECRET).then_some(start..start + len)
-    })
+/// The secret half of what looks like a bot token, whose separator is at `at`.
+fn token_secret(bytes: &[u8], at: usize, separator: usize) -> Option<Range<usize>> {
+    let start = at + separator;
+    let length = secret_length(&bytes[start..]);
+    let has_id = bytes[..at].last().is_some_and(u8::is_ascii_digit);
+    (has_id && length >= MIN_SECRET).then_some(start..start + length)
 }
 
-/// Every word that looks like the secret half of a bot token without its id.
-fn bare_secrets(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices(SECRET_START).filter_map(|(start, _)| {
-        let is_word_start = !text.as_bytes()[..start].last().is_some_and(|byte| is_secret(*byte));
-        let len = text.as_bytes()[start..].iter().take_while(|byte| is_secret(**byte)).count();
-        (is_word_start && len == SECRET_LENGTH).then_some(start..start + len)
-    })
+/// A word at `start` that looks like the secret half of a bot token without its id.
+fn bare_secret(bytes: &[u8], start: usize) -> Option<Range<usize>> {
+    let is_word_start = !bytes[..start].last().is_some_and(|byte| is_secret(*byte));
+    (is_word_start
+        && bytes[start..].starts_with(SECRET_START)
+        && secret_length(&bytes[start..]) == SECRET_LENGTH)
+        .then_some(start..start + SECRET_LENGTH)
 }
 
-/// The password in every `scheme://user:password@host`.
-fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices("://").filter_map(|(at, slashes)| {
-        let start = at + slashes.len();
-        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`');
-        let authority = text[start..].split(ends).next().unwrap_or_default();
-        let user_and_password = &authority[..authority.rfind('@')?];
-        let password = start + user_and_password.find(':')? + 1;
-        (password < start + user_and_password.len())
-            .then_some(password..start + user_and_password.len())
-    })
+/// The password in `scheme://user:password@host`, whose colon is at `at`.
+fn password(text: &str, at: usize) -> Option<Range<usize>> {
+    let start = at + "://".len();
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`');
+    let authority = text[start..].split(ends).next().unwrap_or_default();
+    let user_and_password = &authority[..authority.rfind('@')?];
+    let password = start + user_and_password.find(':')? + 1;
+    (password < start + user_and_password.len())
+        .then_some(password..start + user_and_password.len())
+}
+
+fn secret_length(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| is_secret(**byte)).count()
 }
 
 fn is_secret(byte: u8) -> bool {

@@ -36,8 +36,9 @@ impl<'a> Ancestors<'a> {
         own_cgroup: Option<&str>,
     ) -> Fact<Option<ManagedBy>> {
         let (Some(cgroup), Some(own)) = (cgroup, own_cgroup) else { return Fact::Unknown };
-        let by = cgroup::manager(cgroup, own)
-            .filter(|by| Some(by) != cgroup::manager(own, own).as_ref());
+        let manager = |cgroup| cgroup::manager(cgroup, own);
+        let by = if cgroup == own { None } else { manager(cgroup) };
+        let by = by.filter(|by| Some(by) != manager(own).as_ref());
         // A supervisor in another container cannot be controlled from here.
         if matches!(by, Some(ManagedBy::Container(_))) {
             return Fact::Known(by);

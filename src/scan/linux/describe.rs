@@ -300,9 +300,9 @@ impl<'a> Describer<'a> {
     ) -> Fact<Option<String>> {
         let (theirs, own) =
             (cgroup.unwrap_or_default(), self.own_cgroup.as_deref().unwrap_or_default());
-        let is_same = cgroup::containers(theirs) == cgroup::containers(own);
+        let is_same = || cgroup::containers(theirs) == cgroup::containers(own);
         match (pid_namespaces, cgroup::container(theirs, own)) {
-            (Some(1), _) if is_same => Fact::Known(None),
+            (Some(1), _) if theirs == own || is_same() => Fact::Known(None),
             (Some(_), Some(container)) => Fact::Known(Some(container.id)),
             (Some(_), None) => Fact::Known(Some("another PID namespace".to_owned())),
             (None, _) => Fact::Unknown,

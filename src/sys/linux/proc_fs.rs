@@ -191,7 +191,7 @@ impl ProcFs {
 
     pub(crate) fn status(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStatus> {
         self.read(pid, "status", buffer)?;
-        Ok(ProcStatus::parse(&String::from_utf8_lossy(buffer)))
+        Ok(ProcStatus::parse(buffer))
     }
 
     pub(crate) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {

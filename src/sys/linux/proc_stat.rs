@@ -60,9 +60,15 @@ pub(crate) struct ProcStatus {
 }
 
 impl ProcStatus {
-    pub(super) fn parse(text: &str) -> ProcStatus {
+    pub(super) fn parse(text: &[u8]) -> ProcStatus {
         let mut status = ProcStatus::default();
-        for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        for line in text.split(|byte| *byte == b'\n') {
+            // Most lines are left out without a closer look.
+            if !matches!(line.first(), Some(b'U' | b'N' | b'S')) {
+                continue;
+            }
+            let Ok(line) = std::str::from_utf8(line) else { continue };
+            let Some((name, value)) = line.split_once(':') else { continue };
             let mut fields = value.split_whitespace();
             match name {
                 "Uid" => {
@@ -123,8 +129,8 @@ mod tests {
             innermost_pid: Some(1),
             ignored_signals: Some(0x1000),
         };
-        assert_eq!(ProcStatus::parse(text), expected);
-        assert_eq!(ProcStatus::parse("garbage\nUid:\tx\n"), ProcStatus::default());
+        assert_eq!(ProcStatus::parse(text.as_bytes()), expected);
+        assert_eq!(ProcStatus::parse(b"garbage\nUid:\tx\n"), ProcStatus::default());
     }
 
     #[test]
