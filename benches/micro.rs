@@ -31,7 +31,7 @@ use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
 use monopoll::internals::scan::request::{ScanRequest, ScanScope, StartState};
-use monopoll::internals::sys::host;
+use monopoll::internals::sys::users;
 use monopoll::internals::terminate::machine::Machine;
 use monopoll::internals::terminate::process_control::StartHost;
 
@@ -127,7 +127,7 @@ fn own_tokens() -> OwnTokens {
 /// A look at all of this machine: it takes as long as there are processes.
 #[divan::bench]
 fn scan_this_machine(bencher: Bencher<'_, '_>) {
-    let user = host::current_user();
+    let user = users::current_user();
     let command = Command::find(vec!["true".into()], std::env::temp_dir()).unwrap();
     let query = ScanRequest {
         policy: policy(OnConflict::Refuse),

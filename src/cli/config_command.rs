@@ -20,7 +20,7 @@ use crate::guard::token_lookup;
 use crate::report::effective_config::{Applied, ShownKeys};
 use crate::report::{check_json, config_json, config_text, plan_json};
 use crate::scan::command::Command;
-use crate::sys::host;
+use crate::sys::users;
 use crate::text::{mask_secrets, printable, quote};
 
 /// The example file: every key with its default and a reason.
@@ -80,7 +80,7 @@ fn run_show(common: &Common, args: ShowArgs, format: Format) -> Result<ExitStatu
     let instance = instance_name::instance(&config, &tokens, command.as_ref());
     let instance = instance.map(|instance| instance.to_string());
     let shown_instance = instance.as_deref().unwrap_or("{instance}");
-    let locks = lock_files(&config, shown_instance, &host::current_user());
+    let locks = lock_files(&config, shown_instance, &users::current_user());
     let applied = Applied { instance, locks };
     print(&show(&config, &applied, shown, format))
 }

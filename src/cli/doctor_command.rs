@@ -22,7 +22,7 @@ use crate::report::{doctor_json, doctor_text};
 use crate::scan::command::Command;
 use crate::scan::{self, machine};
 use crate::state::lock_folder::LockFolder;
-use crate::sys::{filesystem, host};
+use crate::sys::{filesystem, users};
 use crate::telegram;
 use crate::text::count;
 
@@ -108,7 +108,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         (None, None) => NameSource::Command,
     };
     findings.push(doctor::instance_finding(named.as_ref().map(|instance| (instance, by))));
-    let user = host::current_user();
+    let user = users::current_user();
     // Without a name nothing can hold it, but its folder can be checked.
     let instance = named.as_ref().map_or("instance", Instance::as_str);
     let paths = lock_files(&config, instance, &user);
@@ -118,7 +118,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
     }
     let private_folder =
         paths.first().and_then(|path| machine::private_folder(&resolved(path.parent()?)));
-    let privileged = host::is_privileged();
+    let privileged = users::is_privileged();
     let me = DoctorUser { user, privileged, private_folder, reach: scan_reach(&config) };
     match machine::detect_capabilities() {
         Ok(checkup) => findings.extend(doctor::machine_findings(&me, checkup.as_ref())),
@@ -138,7 +138,7 @@ fn scan_reach(config: &Config) -> ScanReach {
     let shares = paths
         .iter()
         .any(|path| !["{lock_dir}", "{user}"].iter().any(|mine| path.as_str().contains(mine)));
-    if host::is_privileged() || reaches || shares {
+    if users::is_privileged() || reaches || shares {
         ScanReach::OtherUsers
     } else {
         ScanReach::OwnUser

@@ -20,7 +20,7 @@ use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::LockFolder;
 use crate::state::record::Record;
 use crate::state::state_dir;
-use crate::sys::host;
+use crate::sys::users;
 use crate::terminate::machine::Machine;
 use crate::text::{printable, secret_spans};
 
@@ -66,7 +66,7 @@ pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
 }
 
 fn records(config: &Config) -> Vec<Record> {
-    let user = host::current_user();
+    let user = users::current_user();
     let lock_dir = default_lock_folder(&user);
     let profile = config.profile.as_deref();
     let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
@@ -92,7 +92,7 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
         command: None,
         tool_name,
         library_exe,
-        user: host::current_user(),
+        user: users::current_user(),
         bot_api: BotApiPeers::new(&config.settings.telegram.api_url),
         asked: None,
     }

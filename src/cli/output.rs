@@ -12,7 +12,7 @@ use crate::engine::action::SameToken;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start_request::StartRequest;
 use crate::report::{Context, plan_json};
-use crate::sys::{clock, host};
+use crate::sys::{clock, host_names};
 use crate::text::{Paint, mask_secrets, short_command_line};
 
 /// The stream of a plan, and the meaning of its exit status.
@@ -97,7 +97,7 @@ pub(super) fn context<'a>(
         command: typed_command(request),
         profile: request.config.profile.clone(),
         purpose: request.config.policy.purpose,
-        host: host::host_name(),
+        host: host_names::host_name(),
         now_wall: clock::WallClock::now(),
         origin,
     }

@@ -20,7 +20,7 @@ use crate::report::{Context, history_text, status_json, status_text};
 use crate::scan;
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::state_dir::StateDir;
-use crate::sys::{clock, host};
+use crate::sys::{clock, host_names, users};
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;
 use crate::text::Paint;
@@ -124,7 +124,7 @@ fn all(
     detail: Detail,
     listed: Listed,
 ) -> Result<ExitStatus, Error> {
-    let user = host::current_user();
+    let user = users::current_user();
     let lock_dir = default_lock_folder(&user);
     let profile = config.profile.as_deref();
     let placeholders =
@@ -158,7 +158,7 @@ fn all(
         command: None,
         profile: config.profile.clone(),
         purpose: Purpose::Start,
-        host: host::host_name(),
+        host: host_names::host_name(),
         now_wall,
         origin: &|_| "default".to_owned(),
     };

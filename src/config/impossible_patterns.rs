@@ -10,7 +10,7 @@ use crate::config::problem::Fault;
 use crate::config::spanned_value::Value;
 use crate::engine::fact::Fact;
 use crate::engine::pattern::{NamePattern, UserLimit};
-use crate::sys::host;
+use crate::sys::users;
 use crate::text::{closest_name, short_name};
 
 /// Checks that a regular expression can match a name without a slash.
@@ -64,7 +64,7 @@ pub(super) fn can_be_a_folder(value: &Value) -> Option<Fault> {
 pub(super) fn is_a_known_user(value: &Value) -> Option<Fault> {
     let Value::Text(text) = value else { return None };
     let UserLimit::Named(name) = UserLimit::parse(text).ok()? else { return None };
-    match (name.parse::<u32>(), host::user_named(&name)) {
+    match (name.parse::<u32>(), users::user_named(&name)) {
         (Ok(_), _) | (_, Fact::Known(Some(_)) | Fact::Unknown) => return None,
         (Err(_), Fact::Known(None)) => {}
     }
@@ -121,10 +121,10 @@ fn may_begin_at_the_root(glob: &str) -> bool {
 fn expanded(text: &str) -> Option<String> {
     let (user, rest) = text.split_once('/').unwrap_or((text, ""));
     let user = match user.strip_prefix('~')? {
-        "" => host::current_user(),
-        name => host::user_named(name).known()?.clone()?,
+        "" => users::current_user(),
+        name => users::user_named(name).known()?.clone()?,
     };
-    let home: PathBuf = host::home(&user)?;
+    let home: PathBuf = users::home(&user)?;
     let home = globset::escape(home.to_str()?.trim_end_matches('/'));
     let path = format!("{home}/{rest}");
     Some(path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty())
@@ -237,8 +237,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_home_is_the_one_of_the_user_database() {
-        let me = host::current_user();
-        let home = host::home(&me).unwrap();
+        let me = users::current_user();
+        let home = users::home(&me).unwrap();
         let home = globset::escape(home.to_str().unwrap());
         for (text, rest) in [("~", ""), ("~/t8", "/t8"), ("~/t8/", "/t8")] {
             assert_eq!(expanded(text), Some(format!("{home}{rest}")), "{text}");

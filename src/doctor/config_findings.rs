@@ -31,12 +31,6 @@ fn loaded_finding(config: &Config) -> Finding {
     )
 }
 
-/// The problem of `env_file`.
-pub fn env_file_finding(warning: &str) -> Finding {
-    let (what, hint) = warning.rsplit_once("; ").unwrap_or((warning, "correct `env_file`"));
-    Finding::warning("env file", what, hint)
-}
-
 /// The hint of a note is what follows its last `; `.
 fn note_finding(note: &str) -> Finding {
     let (what, hint) = note

@@ -1,4 +1,4 @@
-//! The bot's token, and Telegram's answer about its webhook.
+//! The bot's token, its file, and Telegram's answer about its webhook.
 
 use crate::config::settings::{TelegramTable, WebhookPolicy};
 use crate::doctor::Finding;
@@ -73,6 +73,12 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
                  `token_env`; `same_token = \"off\"` turns this search off",
         ),
     }
+}
+
+/// The problem of `env_file`.
+pub fn env_file_finding(warning: &str) -> Finding {
+    let (what, hint) = warning.rsplit_once("; ").unwrap_or((warning, "correct `env_file`"));
+    Finding::warning("env file", what, hint)
 }
 
 /// All of a few variables; of many the first ones and how many more there are.

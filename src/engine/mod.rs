@@ -34,7 +34,7 @@ pub mod shield;
 pub mod signal;
 pub mod signal_sequence;
 pub mod snapshot;
-pub mod takeover_history;
+pub mod takeover_limit;
 pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;

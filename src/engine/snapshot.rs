@@ -7,7 +7,7 @@ use crate::engine::instance::NameSource;
 use crate::engine::policy::Purpose;
 use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::respawn::EarlierRounds;
-use crate::engine::takeover_history::TakeoverHistory;
+use crate::engine::takeover_limit::TakeoverHistory;
 use crate::engine::ticket::Ticket;
 
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know of the machine.

@@ -19,12 +19,12 @@ use crate::engine::policy::Policy;
 use crate::engine::process::Process;
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::Snapshot;
+use crate::guard::attempt_state::AttemptState;
 use crate::guard::history_writer::EndedLog;
 use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_deadlines::{deadline, first_scan_timeout};
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::guard::start_progress::StartProgress;
 use crate::scan::request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
@@ -52,7 +52,7 @@ pub(super) struct Attempt<'a> {
     /// newer than every guard.
     pub(super) record: Option<&'a Record>,
     pub(super) preflight: Option<&'a mut Preflight>,
-    pub(super) progress: &'a mut StartProgress,
+    pub(super) progress: &'a mut AttemptState,
     pub(super) observer: &'a mut dyn Observer,
 }
 

@@ -1,6 +1,7 @@
 //! Acquires, holds and releases an instance.
 
 mod attempt;
+mod attempt_state;
 pub(crate) mod check_command;
 pub mod follow_up;
 pub mod held_locks;
@@ -13,7 +14,6 @@ pub mod not_started;
 pub mod start;
 mod start_deadlines;
 pub mod start_event;
-mod start_progress;
 pub mod start_request;
 #[warn(missing_docs)]
 pub(crate) mod token_lookup;

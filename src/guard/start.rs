@@ -13,6 +13,7 @@ use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::error::Error;
 use crate::guard::attempt::{Attempt, StartMutexes};
+use crate::guard::attempt_state::AttemptState;
 use crate::guard::check_command;
 use crate::guard::follow_up::{FollowUp, FollowUpScans, OnFollowUp};
 use crate::guard::held_locks::HeldLocks;
@@ -21,7 +22,6 @@ use crate::guard::lock_monitor::LockMonitor;
 use crate::guard::lock_set::{MAX_REPLACEMENTS, OpenedLocks};
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_event::Observer;
-use crate::guard::start_progress::StartProgress;
 use crate::guard::start_request::{Cancellation, StartRequest, missing_command};
 use crate::scan::cannot_scan;
 use crate::scan::command::Command;
@@ -181,7 +181,7 @@ pub fn acquire_locks(
     observer: &mut dyn Observer,
 ) -> Result<AcquiredLocks, NotStarted> {
     let began = host.now();
-    let mut progress = StartProgress::default();
+    let mut progress = AttemptState::default();
     for _ in 0..MAX_REPLACEMENTS {
         let OpenedLocks { lock_set, files, ticket } = opened;
         let first_lock = lock_set.open_first_lock()?;

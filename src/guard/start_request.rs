@@ -22,7 +22,7 @@ use crate::state::history_event::GiveUp;
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record, RecordStage};
 use crate::sys::machine::poll::Poller;
-use crate::sys::{clock, host};
+use crate::sys::{clock, host_names, users};
 
 /// The executables by which a scan recognizes other starts.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +71,7 @@ impl StartRequest {
         programs: OwnPrograms,
         give_up: fn(&NotStarted) -> GiveUp,
     ) -> StartRequest {
-        let user = host::current_user();
+        let user = users::current_user();
         let locks = lock_files(&config, instance.as_str(), &user);
         StartRequest { config, instance, command, tokens, user, locks, programs, give_up }
     }
@@ -153,7 +153,7 @@ impl StartRequest {
             ticket,
             holder: process.clone(),
             locks: files.iter().filter_map(LockFile::known_id).collect(),
-            host: host::host_name(),
+            host: host_names::host_name(),
             user: self.user.name.clone(),
             command: command.recorded(),
             since: clock::WallClock::seconds(),

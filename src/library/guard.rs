@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use crate::config::Config;
 use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
-use crate::library::acquire;
+use crate::library::adopt_or_start;
 use crate::library::guard_thread::GuardReply;
 use crate::library::lost::Lost;
 use crate::scan::cannot_scan;
@@ -164,7 +164,7 @@ fn run_guard_thread(
     cancel: CancelHandle,
     answer: oneshot::Sender<Result<Guard, Error>>,
 ) {
-    let (held, poller) = match acquire::acquire(config, poller) {
+    let (held, poller) = match adopt_or_start::adopt_or_start(config, poller) {
         Ok(acquired) => acquired,
         // Where it was cancelled, nothing receives this.
         Err(error) => return drop(answer.send(Err(error))),

@@ -15,12 +15,12 @@ use crate::guard::lock_monitor::{GuardEnd, LockCheckOutcome, LockEvent, LockMoni
 use crate::library::event_observer::warn_of_lock_event;
 use crate::library::in_process_claim::InProcessClaim;
 use crate::library::lost::Lost;
-use crate::state::protocol::{Asker, Request};
+use crate::state::end_request::{Asker, Request};
 use crate::state::record::RecordStage;
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
-use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
+use crate::sys::machine::process_handle::ProcessHandle;
 
 /// The state of the instance. A thread that ends after `Held` has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
 use crate::engine::policy::Purpose;
 use crate::error::ExitStatus;
-use crate::state::protocol::Request;
+use crate::state::end_request::Request;
 
 /// Why a guard is to be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

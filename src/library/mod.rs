@@ -1,6 +1,6 @@
 //! The guard for a Rust bot: its thread, its loss, giving it back.
 
-mod acquire;
+mod adopt_or_start;
 mod event_observer;
 mod guard;
 mod guard_thread;

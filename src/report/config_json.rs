@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::report::built_in_rules::{BUILT_IN_RULES, BuiltInRule};
-use crate::report::effective_config::{Applied, EffectiveValue, ShownKeys, effective_values};
+use crate::report::effective_config::{
+    Applied, BUILT_IN_RULES, BuiltInRule, EffectiveValue, ShownKeys, effective_values,
+};
 
 /// The effective configuration.
 #[derive(Serialize)]

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::config::{Config, Problems};
-use crate::report::built_in_rules::{BUILT_IN_RULES, BuiltInRule};
-use crate::report::effective_config::{Applied, ShownKeys, effective_values};
+use crate::report::effective_config::{
+    Applied, BUILT_IN_RULES, BuiltInRule, ShownKeys, effective_values,
+};
 use crate::text::{MAX_LINE, count, mask_secrets, printable, sanitize, short_path, truncate};
 
 /// A longer line does not move the origins of all others to the right.

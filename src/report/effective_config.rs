@@ -1,7 +1,8 @@
-//! The effective configuration: each key with its value and its origin.
+//! The effective configuration: each key with its value and its origin, and the built-in rules.
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
@@ -23,6 +24,19 @@ pub struct Applied {
     pub instance: Option<String>,
     pub locks: Vec<PathBuf>,
 }
+
+/// A rule that is always there, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct BuiltInRule {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+}
+
+/// In the order in which they are asked.
+pub(crate) const BUILT_IN_RULES: [BuiltInRule; 1] = [BuiltInRule {
+    name: "supervised",
+    description: "an unguarded conflict that a known supervisor would start again is refused",
+}];
 
 pub(super) struct EffectiveValue {
     pub(super) key: String,

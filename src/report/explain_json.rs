@@ -17,7 +17,7 @@ use crate::engine::process::Process;
 use crate::engine::rules::RuleOutcome;
 use crate::report::plan_json::PlanDocument;
 use crate::report::{
-    Context, condition_facts, explain_sentence, format, plan_json, reasons, verdicts,
+    Context, condition_facts, explain_sentence, explain_verdicts, format, plan_json, reasons,
 };
 use crate::text::mask_secrets;
 
@@ -259,7 +259,7 @@ fn entry_document(
     process: &Process,
     context: &Context<'_>,
 ) -> EntryDocument {
-    let name = verdicts::evidence_key(entry.entry);
+    let name = explain_verdicts::evidence_key(entry.entry);
     EntryDocument {
         place: match entry.entry {
             Evidence::Match(_) => written_at(context, &name),
@@ -290,7 +290,7 @@ fn shield_document(verdict: &ShieldVerdict) -> ShieldDocument {
         shield: verdict.kind,
         holds: verdict.holds().known(),
         reason: verdict.shield.as_ref().map(|shield| mask_secrets(&reasons::shield(shield))),
-        lifted_by: verdict.lifted_by.map(verdicts::evidence_key),
+        lifted_by: verdict.lifted_by.map(explain_verdicts::evidence_key),
     }
 }
 

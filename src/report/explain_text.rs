@@ -4,7 +4,8 @@ use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
 use crate::engine::process::{Process, Role};
 use crate::report::{
-    Context, condition_facts, conflict_text, explain_sentence, format, reasons, typed, verdicts,
+    Context, condition_facts, conflict_text, explain_sentence, explain_verdicts, format, reasons,
+    typed,
 };
 use crate::text::{Paint, Style, count, printable, sanitize};
 
@@ -56,20 +57,23 @@ impl LabelledLines {
                 .and_then(|it| it.guard.as_ref())
                 .map(conflict_text::guard_facts),
         );
-        self.add("tree", verdicts::tree(it));
+        self.add("tree", explain_verdicts::tree(it));
         self.add("match", self.entries(it, context));
-        self.add("token", [self.row(it.process.same_token(), &verdicts::token(it))]);
+        self.add("token", [self.row(it.process.same_token(), &explain_verdicts::token(it))]);
         self.add(
             "network",
-            [self.row(verdicts::is_connected(it.process), &verdicts::network(it.process))],
+            [self.row(
+                explain_verdicts::is_connected(it.process),
+                &explain_verdicts::network(it.process),
+            )],
         );
         self.add("against", [self.against(it)]);
-        self.add("lock", [self.row(it.lock.holds, &verdicts::lock(&it.lock))]);
+        self.add("lock", [self.row(it.lock.holds, &explain_verdicts::lock(&it.lock))]);
         self.add(
             "shields",
             it.shields
                 .iter()
-                .map(|shield| self.row(shield.holds(), &verdicts::shield(shield)))
+                .map(|shield| self.row(shield.holds(), &explain_verdicts::shield(shield)))
                 .collect::<Vec<_>>(),
         );
         self.add("rules", self.rules(it, context));
@@ -112,7 +116,7 @@ impl LabelledLines {
             return vec![self.row(Truth::False, &format!("not compared: {why}"))];
         }
         let rows = |entry: &EntryVerdict<'_>| {
-            let head = self.row(entry.holds(), &verdicts::entry(entry, context));
+            let head = self.row(entry.holds(), &explain_verdicts::entry(entry, context));
             let asked: Vec<LabelledRow> = entry
                 .criteria
                 .iter()
@@ -138,7 +142,7 @@ impl LabelledLines {
             let conditions = rule.conditions.iter().map(|(criterion, truth)| {
                 LabelledRow::of(&Criterion::Condition(*criterion), *truth, &it.subject)
             });
-            let head = self.row(rule.holds(), &verdicts::rule(rule, it, context));
+            let head = self.row(rule.holds(), &explain_verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
         };
         whose.into_iter().chain(it.rules.iter().flat_map(rows)).collect()

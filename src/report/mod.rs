@@ -2,7 +2,6 @@
 //!
 //! The current time is given in too, so that a report depends on nothing else.
 
-pub(crate) mod built_in_rules;
 pub mod check_json;
 mod condition_facts;
 pub(crate) mod config_json;
@@ -14,6 +13,7 @@ pub mod effective_config;
 pub mod explain_json;
 pub mod explain_sentence;
 pub mod explain_text;
+mod explain_verdicts;
 pub(crate) mod follow_up_text;
 mod format;
 pub mod hints;
@@ -27,7 +27,6 @@ pub(crate) mod start_errors;
 pub mod status_json;
 pub mod status_text;
 pub(crate) mod trace;
-mod verdicts;
 
 use crate::engine::policy::Purpose;
 

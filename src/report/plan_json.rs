@@ -13,7 +13,7 @@ use crate::engine::process::{Process, RunState};
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
 use crate::report::format::{self, rfc3339};
-use crate::report::{Context, not_touched, reasons, verdicts};
+use crate::report::{Context, explain_verdicts, not_touched, reasons};
 use crate::sys::clock::millis;
 use crate::text::{is_nonprinting, mask_secrets};
 
@@ -279,7 +279,7 @@ pub(super) fn conflict(conflict: &Conflict, context: &Context<'_>) -> ConflictDo
         container: root.container.known().and_then(Option::as_deref).map(mask_secrets),
         host: mask_secrets(guard.map_or(&context.host, |guard| &guard.host)),
         tree: conflict.tree.iter().map(|process| process.id.pid).collect(),
-        matched_by: conflict.evidence.iter().copied().map(verdicts::evidence_key).collect(),
+        matched_by: conflict.evidence.iter().copied().map(explain_verdicts::evidence_key).collect(),
         rule: conflict.decided_by.rule().map(mask_secrets),
         action: conflict.action,
         steps: conflict.ladder.steps().iter().map(step).collect(),

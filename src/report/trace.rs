@@ -7,8 +7,8 @@ use tracing::{debug, trace};
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{LockState, Snapshot};
+use crate::report::explain_verdicts::evidence_key;
 use crate::report::reasons;
-use crate::report::verdicts::evidence_key;
 
 pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::config::ApiUrl;
-use crate::sys::host_lookup;
+use crate::sys::host_names;
 use crate::sys::peer_pattern::{Network, PeerPattern};
 
 /// Telegram's networks, by <https://core.telegram.org/resources/cidr.txt>.
@@ -88,7 +88,7 @@ impl Server {
             Server::Other { host, port } => {
                 let addresses = match host.parse() {
                     Ok(address) => vec![address],
-                    Err(_) => host_lookup::addresses(host, LOOK_UP_LIMIT)?,
+                    Err(_) => host_names::addresses(host, LOOK_UP_LIMIT)?,
                 };
                 Some(all(&mut addresses.into_iter().map(reached).map(Network::of), *port))
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::{JobState, Member};
-use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::process_handle::ProcessHandle;
 
 /// Returns these processes and all their descendants, without `me` and what is only below it.
 pub(super) fn with_descendants(

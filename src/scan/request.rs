@@ -10,12 +10,12 @@ use crate::engine::policy::Policy;
 use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::{Caller, GuardView, LockView, SignalSupport, Snapshot};
-use crate::engine::takeover_history::TakeoverHistory;
+use crate::engine::takeover_limit::TakeoverHistory;
 use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
-use crate::sys::host;
+use crate::sys::users;
 
 /// Shared with the threads that read.
 pub struct ScanRequest {
@@ -89,7 +89,7 @@ impl StartState {
             pid: me.pid,
             start: me.start,
             user: request.user.clone(),
-            privileged: host::is_privileged(),
+            privileged: users::is_privileged(),
             signal_support: if cfg!(windows) {
                 SignalSupport::KillAlone
             } else {

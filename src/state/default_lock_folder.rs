@@ -14,7 +14,7 @@ pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
         return PathBuf::from(RUN);
     }
-    crate::sys::host::home(user)
+    crate::sys::users::home(user)
         .map(|home| home.join(".local/state/monopoll"))
         .filter(|folder| crate::sys::filesystem::is_local_and_writable(folder))
         .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))

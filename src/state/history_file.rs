@@ -3,14 +3,9 @@
 //! One event a line: a line that cannot be read takes no other with it (S22). The file is replaced
 //! whole, with the counter locked, so that two writers lose nothing.
 
-use std::time::Duration;
-
-use crate::engine::takeover_history::{AttemptKind, TakeoverAttempt};
 use crate::error::{Error, ExitStatus};
-use crate::state::history_event::{GiveUpCause, HistoryEvent, HistoryEventKind};
-use crate::state::record::HostProcess;
+use crate::state::history_event::HistoryEvent;
 use crate::state::state_dir::{StateDir, StateFile};
-use crate::sys::clock;
 use crate::text::printable;
 
 pub const MAX_EVENTS: usize = 100;
@@ -54,10 +49,6 @@ impl StateDir {
             Error::new(ExitStatus::LockFile, message).with_source(error)
         })
     }
-
-    pub(crate) fn takeover_attempts(&self, me: &HostProcess) -> Vec<TakeoverAttempt> {
-        takeover_attempts(&self.history(), &me.boot, clock::since_boot())
-    }
 }
 
 /// Inserts an event by its time: its writer may have waited for others that came later.
@@ -72,39 +63,4 @@ fn insert(all: &mut Vec<HistoryEvent>, mut event: HistoryEvent) {
     };
     let later = all.iter().rev().take_while(is_later).count();
     all.insert(all.len() - later, event);
-}
-
-/// Returns the takeovers of `boot`, done and refused by their limit, without restarts by a
-/// supervisor and without `monopoll stop`. Conflicts that one start ended share its ticket.
-pub fn takeover_attempts(
-    events: &[HistoryEvent],
-    boot: &str,
-    since_boot: Duration,
-) -> Vec<TakeoverAttempt> {
-    let attempt = |event: &HistoryEvent| {
-        let kind = match &event.kind {
-            HistoryEventKind::Takeover { .. } => AttemptKind::Done,
-            HistoryEventKind::Refusal { cause: GiveUpCause::Limit, .. } => {
-                AttemptKind::RefusedByLimit
-            }
-            HistoryEventKind::Refusal {
-                cause:
-                    GiveUpCause::Policy
-                    | GiveUpCause::Permission
-                    | GiveUpCause::Superseded
-                    | GiveUpCause::Interrupted
-                    | GiveUpCause::Failed,
-                ..
-            }
-            | HistoryEventKind::Start { .. }
-            | HistoryEventKind::Loss { .. }
-            | HistoryEventKind::Alert { .. }
-            | HistoryEventKind::Stop { .. }
-            | HistoryEventKind::Clearing { .. } => return None,
-        };
-        // Without a boot id, an event in the future is from another boot.
-        let ago = since_boot.checked_sub(Duration::from_millis(event.since_boot_ms))?;
-        Some(TakeoverAttempt { ago, ticket: event.ticket, kind })
-    };
-    events.iter().filter(|event| event.boot == boot).filter_map(attempt).collect()
 }

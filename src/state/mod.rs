@@ -1,11 +1,12 @@
 //! The files next to a lock.
 
 pub mod default_lock_folder;
+pub mod end_request;
 pub mod history_event;
 pub mod history_file;
 pub mod lock_file;
 pub mod lock_folder;
-pub mod protocol;
 pub mod record;
 pub mod state_dir;
+pub mod takeover_attempts;
 mod ticket_counter;

@@ -1,7 +1,7 @@
 //! COMMAND under its guard: its start, its signals, its end.
 
 mod child;
-mod departure;
+mod guard_exit;
 mod left_behind;
 mod run_child;
 mod supervision;

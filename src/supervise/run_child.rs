@@ -13,7 +13,7 @@ use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::supervise::child::{self, Child, Inheritance};
-use crate::supervise::departure::Departure;
+use crate::supervise::guard_exit::GuardExit;
 use crate::supervise::supervision::{EndCause, GuardEvent, Supervision};
 use crate::text::{count, printable};
 
@@ -44,7 +44,7 @@ pub(crate) fn run_child(
     if end.left == 0 {
         supervision.monitor.remove_record();
     }
-    let Departure { history, result } = Departure::new(&end, &request.instance);
+    let GuardExit { history, result } = GuardExit::new(&end, &request.instance);
     // The lock first, so that the next start does not wait for the rest of this exit.
     let _watch = supervision.monitor.release(history);
     match (end.left, end.cause) {

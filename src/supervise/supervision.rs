@@ -15,14 +15,14 @@ use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
-use crate::state::protocol::Asker;
+use crate::state::end_request::Asker;
 use crate::state::record::RecordStage;
 use crate::supervise::child::{Child, possible_options};
 use crate::supervise::left_behind::LeftBehind;
 use crate::sys::clock;
 use crate::sys::machine::memory;
-use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
+use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::wake::Wake;
 

@@ -45,7 +45,7 @@ mod unix {
 
     use super::{Error, FolderFacts, Path, Support};
     use crate::sys::folder_permissions::{self, UnsafeFolder};
-    use crate::sys::{host, mounts};
+    use crate::sys::{mounts, users};
 
     const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
     const MAKE_FILES: Access = Access::WRITE_OK.union(Access::EXEC_OK);
@@ -86,7 +86,7 @@ mod unix {
             Some((folder, UnsafeFolder::Owner(uid))) => (None, Some((folder.to_owned(), uid))),
         };
         Some(FolderFacts {
-            owner: host::user(metadata.uid()).name,
+            owner: users::user(metadata.uid()).name,
             mode: metadata.mode() & 0o1777,
             file_system: path
                 .as_deref()

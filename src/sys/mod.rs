@@ -12,8 +12,7 @@ pub mod filesystem;
 pub mod folder_owner;
 #[cfg(unix)]
 pub(crate) mod folder_permissions;
-pub mod host;
-pub mod host_lookup;
+pub mod host_names;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod mounts;
@@ -25,6 +24,7 @@ pub(crate) mod signal_numbers;
 pub mod ticker;
 #[cfg(unix)]
 pub(crate) mod tokio_signals;
+pub mod users;
 pub mod wake;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]

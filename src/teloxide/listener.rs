@@ -22,9 +22,9 @@ use tracing::{debug, info, warn};
 
 use crate::error::{Error, ExitStatus};
 use crate::sys::clock;
+use crate::teloxide::conflict_window::{ConflictAdvice, ConflictCause, ConflictSeries};
 use crate::teloxide::health::Health;
 use crate::teloxide::poll_state::{PollState, describe};
-use crate::teloxide::polling_conflict::{ConflictAdvice, ConflictCause, ConflictSeries};
 
 /// The time beyond its timeout after which the connection of a poll counts as dead.
 const SLACK: Duration = Duration::from_secs(20);

@@ -43,11 +43,11 @@
 //!   it takes; [`Health`] has the time since the last good one.
 //! - Nothing panics when Telegram cannot be reached or does not accept the token.
 
+mod conflict_window;
 mod health;
 mod listener;
 mod poll_state;
 mod polling;
-mod polling_conflict;
 mod shutdown;
 
 use std::hash::Hash;

@@ -16,8 +16,8 @@ use crate::scan::request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;
-use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
+use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::wake::{Interrupted, SleepEnd};
 
 pub trait ProcessControl {

@@ -10,9 +10,7 @@ use monopoll::internals::engine::ladder::{Ladder, StopMode};
 use monopoll::internals::engine::policy::Policy;
 use monopoll::internals::engine::reason::{RefusalKind, Verdict};
 use monopoll::internals::engine::snapshot::Snapshot;
-use monopoll::internals::engine::takeover_history::{
-    AttemptKind, TakeoverAttempt, TakeoverHistory,
-};
+use monopoll::internals::engine::takeover_limit::{AttemptKind, TakeoverAttempt, TakeoverHistory};
 use monopoll::internals::engine::ticket::Ticket;
 
 const WINDOW: Duration = Duration::from_mins(1);

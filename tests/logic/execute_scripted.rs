@@ -20,7 +20,7 @@ use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::signal::{Signal, SignalResult, SignalToSend};
 use monopoll::internals::engine::signal_sequence::{GiveUpReason, JobState, Member};
 use monopoll::internals::engine::snapshot::{Caller, GuardView, LockState, LockView, Snapshot};
-use monopoll::internals::engine::takeover_history::TakeoverHistory;
+use monopoll::internals::engine::takeover_limit::TakeoverHistory;
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::sys::wake::Interrupted;
 use monopoll::internals::terminate::execute::{

@@ -25,7 +25,7 @@ use monopoll::internals::engine::signal::Signal;
 use monopoll::internals::engine::snapshot::{
     Caller, GuardView, LockState, LockView, SignalSupport, Snapshot,
 };
-use monopoll::internals::engine::takeover_history::TakeoverHistory;
+use monopoll::internals::engine::takeover_limit::TakeoverHistory;
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::engine::token::{CarriedTokens, MyToken, TokenPlace};
 use monopoll::internals::report::reasons;

@@ -8,15 +8,16 @@ use tempfile::TempDir;
 
 use monopoll::internals::engine::action::Action;
 use monopoll::internals::engine::process::ProcessId;
-use monopoll::internals::engine::takeover_history::{AttemptKind, TakeoverAttempt};
+use monopoll::internals::engine::takeover_limit::{AttemptKind, TakeoverAttempt};
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::state::history_event::{
     EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };
-use monopoll::internals::state::history_file::{MAX_EVENTS, takeover_attempts};
+use monopoll::internals::state::history_file::MAX_EVENTS;
 use monopoll::internals::state::lock_folder::LockFolder;
 use monopoll::internals::state::record::HostProcess;
 use monopoll::internals::state::state_dir::StateDir;
+use monopoll::internals::state::takeover_attempts::takeover_attempts;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 

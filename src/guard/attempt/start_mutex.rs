@@ -17,7 +17,7 @@ use crate::guard::start_event::StartEvent;
 use crate::scan::request::StartState;
 use crate::state::record::RecordStage;
 use crate::sys::file_mutex::{FileMutex, WaitDecision, WaitEnd};
-use crate::sys::machine::pidfd::ProcessHandle;
+use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::ticker::Ticker;
 use crate::terminate::process_control::StartHost;
 

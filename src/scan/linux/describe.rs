@@ -30,11 +30,11 @@ use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::serves_others::{is_tool, serves_others};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::FileId;
-use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::poll::Poller;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{ProcStat, age, strings};
-use crate::sys::{clock, host};
+use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
+use crate::sys::{clock, users};
 
 /// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
@@ -289,7 +289,7 @@ impl<'a> Describer<'a> {
     }
 
     fn user(&mut self, uid: u32) -> User {
-        self.users.entry(uid).or_insert_with(|| host::user(uid)).clone()
+        self.users.entry(uid).or_insert_with(|| users::user(uid)).clone()
     }
 
     /// A process that `/proc` shows is in this PID namespace or in one below.

@@ -17,7 +17,7 @@ use crate::scan::linux::parents::with_ancestors;
 use crate::state::record::HostProcess;
 use crate::sys::filesystem::Support;
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::{host, mounts};
+use crate::sys::{mounts, users};
 
 /// The inodes of the first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
 const FIRST_NAMESPACES: [(&str, u64); 3] =
@@ -32,7 +32,7 @@ pub fn detect_capabilities() -> io::Result<Option<Capabilities>> {
     Ok(Some(Capabilities {
         pidfd: support(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())),
         inotify: support(Inotify::init(InitFlags::IN_CLOEXEC)),
-        hidden: mounts::hidden_processes(&mounts).filter(|_| !host::is_privileged()),
+        hidden: mounts::hidden_processes(&mounts).filter(|_| !users::is_privileged()),
         environments: environments(&proc, me)?,
         namespace: if is_first { PidNamespace::First } else { PidNamespace::Own },
         container: container(),

@@ -12,10 +12,10 @@ use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::linux::lock_holders;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
-use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{age, strings};
-use crate::sys::{clock, host};
+use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
+use crate::sys::{clock, host_names, users};
 use crate::text::command_line;
 
 /// The most ancestors of a process: a longer chain would be a circle, from pids of different
@@ -148,8 +148,8 @@ pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> Guar
         command: command_line(&strings(args)),
         user: proc
             .owner(marker.guard.pid)
-            .map_or_else(|_| "unknown".to_owned(), |uid| host::user(uid).name),
-        host: host::host_name(),
+            .map_or_else(|_| "unknown".to_owned(), |uid| users::user(uid).name),
+        host: host_names::host_name(),
         since: clock::WallClock::seconds().saturating_sub(age(marker.guard.start).as_secs()),
         other_lock: Some(marker.lock.clone()),
     }

@@ -21,8 +21,8 @@ use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::file_watch::FileWatch;
-use crate::sys::linux::pidfd::ProcessHandle;
 use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::process_handle::ProcessHandle;
 use crate::sys::linux::reader_pool::ReadTask;
 
 pub(crate) struct Scanner {

@@ -11,8 +11,8 @@ use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::{JobState, Member};
 use crate::scan::linux::parents::{ParentMap, Stats};
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
-use crate::sys::linux::pidfd::{PinnedPid, ProcessHandle};
 use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 
 pub(crate) struct TreeReader {
     pub(super) proc: Arc<ProcFs>,

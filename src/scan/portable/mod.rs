@@ -24,7 +24,7 @@ use crate::state::lock_file::LockFile;
 use crate::state::lock_folder::LockFolder;
 use crate::state::record::HostProcess;
 use crate::state::state_dir::StateDir;
-use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Returns the identity of the process that has this pid now. For a child, it cannot change before

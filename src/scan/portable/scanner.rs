@@ -17,7 +17,7 @@ use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;
 use crate::sys::portable::file_watch::FileWatch;
-use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 /// Start times are counted from 1970 here: a pid with its start time is unique across boots.

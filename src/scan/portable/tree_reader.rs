@@ -12,7 +12,7 @@ use crate::engine::signal_sequence::Member;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::portable::process_id;
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
-use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
 pub(crate) struct TreeReader {

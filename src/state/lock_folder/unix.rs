@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::state::lock_folder::REMOVE_FILE;
 use crate::sys::folder_permissions::{self, UnsafeFolder};
-use crate::sys::{file_id, filesystem, folder_owner, host};
+use crate::sys::{file_id, filesystem, folder_owner, users};
 use crate::text::printable;
 
 /// Flags of every open. `NONBLOCK`: a FIFO in the place of the file must not hang the start.
@@ -237,7 +237,7 @@ fn is_me(uid: u32) -> bool {
 
 /// Refuses with a hint that does not suggest removing the file: that user's bot may hold it.
 fn belongs_to_another_user(path: &Path, uid: u32) -> Error {
-    let name = host::user(uid).name;
+    let name = users::user(uid).name;
     let why = if name == uid.to_string() {
         format!("it belongs to another user (uid {uid})")
     } else {

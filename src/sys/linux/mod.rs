@@ -4,11 +4,11 @@
 mod diag_bytecode;
 pub mod file_watch;
 pub(crate) mod memory;
-pub mod pidfd;
 pub mod poll;
 pub(crate) mod proc_fs;
 pub(crate) mod proc_net_tcp;
 pub(crate) mod proc_stat;
+pub mod process_handle;
 pub(crate) mod reader_pool;
 pub(crate) mod signals;
 pub mod sock_diag;

@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::sys::clock;
 use crate::sys::linux::file_watch::FileWatch;
-use crate::sys::linux::pidfd::{ProcessHandle, is_readable};
+use crate::sys::linux::process_handle::{ProcessHandle, is_readable};
 use crate::sys::linux::signals::{self, ReceivedSignal, SI_KERNEL, TAKEN, bit};
 use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 

@@ -2,8 +2,8 @@
 //! would report.
 
 pub mod file_watch;
-pub mod pidfd;
 pub mod poll;
+pub mod process_handle;
 pub(crate) mod process_table;
 pub(crate) mod signals;
 #[cfg(unix)]

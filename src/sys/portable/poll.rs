@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::engine::signal::Signal;
 use crate::sys::clock;
 use crate::sys::portable::file_watch::FileWatch;
-use crate::sys::portable::pidfd::ProcessHandle;
+use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::signals::{ReceivedSignal, SignalStreams};
 use crate::sys::wake::{CANCELLED, Interrupted, Wake};
 

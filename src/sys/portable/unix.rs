@@ -6,10 +6,10 @@ use sysinfo::Process;
 
 use crate::engine::process::User;
 use crate::engine::signal::{SignalResult, SignalToSend};
-use crate::sys::{host, signal_numbers};
+use crate::sys::{signal_numbers, users};
 
 pub(crate) fn user_of(process: &Process, _current: &User) -> Option<User> {
-    process.user_id().map(|uid| host::user(**uid))
+    process.user_id().map(|uid| users::user(**uid))
 }
 
 /// The process was identified just now.

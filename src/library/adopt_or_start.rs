@@ -23,10 +23,13 @@ use crate::report::start_errors;
 use crate::scan::command::Command;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::machine::find_guard_above;
-use crate::sys::machine::pidfd::ProcessHandle;
 use crate::sys::machine::poll::Poller;
+use crate::sys::machine::process_handle::ProcessHandle;
 
-pub(super) fn acquire(config: &Config, poller: Poller) -> Result<(ThreadGuard, Poller), Error> {
+pub(super) fn adopt_or_start(
+    config: &Config,
+    poller: Poller,
+) -> Result<(ThreadGuard, Poller), Error> {
     for note in &config.notes {
         info!("{note}");
     }

@@ -5,18 +5,18 @@ use crate::engine::instance::Instance;
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_monitor::GuardEnd;
-use crate::state::protocol::Asker;
+use crate::state::end_request::Asker;
 use crate::supervise::supervision::{EndCause, SupervisionEnd};
 use crate::text::count;
 
 /// The end of a guard, as its history and its caller are told.
-pub(super) struct Departure {
+pub(super) struct GuardExit {
     pub(super) history: GuardEnd,
     pub(super) result: Result<ExitStatus, Error>,
 }
 
-impl Departure {
-    pub(super) fn new(end: &SupervisionEnd, instance: &Instance) -> Departure {
+impl GuardExit {
+    pub(super) fn new(end: &SupervisionEnd, instance: &Instance) -> GuardExit {
         let how = match end.status {
             ExitStatus::Signaled(signal) => format!("COMMAND was ended by signal {signal}"),
             status => format!("COMMAND exited with {}", status.code()),
@@ -51,6 +51,6 @@ impl Departure {
                 format!("{why}; {left} of its tree could not be ended")
             }
         };
-        Departure { history: GuardEnd { why, asked_by, killed: end.killed }, result }
+        GuardExit { history: GuardEnd { why, asked_by, killed: end.killed }, result }
     }
 }

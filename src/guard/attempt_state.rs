@@ -28,7 +28,7 @@ const JUST_STARTED: Duration = Duration::from_secs(10);
 
 /// The state that carries over from one attempt of a start to the next.
 #[derive(Default)]
-pub(super) struct StartProgress {
+pub(super) struct AttemptState {
     pub(super) waiting_since: Option<Duration>,
     pub(super) ticker: Option<Ticker>,
     /// The deadline of the whole start, on the monotonic clock.
@@ -48,7 +48,7 @@ pub(super) struct StartProgress {
     pub(super) ended: Vec<EndedConflict>,
 }
 
-impl StartProgress {
+impl AttemptState {
     pub(super) fn follow_up(&self) -> FollowUp {
         FollowUp { launchers: self.rounds.launchers.clone(), suspects: self.suspects.clone() }
     }

@@ -1,9 +1,19 @@
-//! Looks up the addresses of a host, in bounded time.
+//! The name of this host, and the addresses of others.
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+#[cfg(unix)]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(windows)]
+pub fn host_name() -> String {
+    sysinfo::System::host_name().unwrap_or_default()
+}
 
 /// Returns the addresses of a host; `None` if they cannot be found within `limit`. The look-up has
 /// no limit of its own: its thread is left behind then, and ends by itself.

@@ -1,4 +1,4 @@
-//! This host's name and its users.
+//! This host's users.
 
 use std::path::PathBuf;
 
@@ -48,14 +48,4 @@ pub fn current_user() -> User {
 #[cfg(unix)]
 pub fn is_privileged() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-#[cfg(unix)]
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-#[cfg(windows)]
-pub fn host_name() -> String {
-    sysinfo::System::host_name().unwrap_or_default()
 }
