@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::output::{paint, print, print_to_stderr};
 use crate::cli::{Common, help, prepare};
-use crate::config::find_file::{SHARED_NAME, preferred_to_shared};
+use crate::config::find_file::{SHARED_NAME, preferred_to_shared, shared_has_our_keys};
 use crate::config::settings::file_schema;
 use crate::config::{Config, Problems, Sources};
 use crate::error::{Error, ExitStatus};
@@ -71,6 +71,9 @@ pub(super) fn run(common: &Common, command: ConfigSubcommand) -> Result<ExitStat
 fn run_show(common: &Common, args: ShowArgs, format: Format) -> Result<ExitStatus, Error> {
     let shown = if args.changed { ShownKeys::Changed } else { ShownKeys::All };
     let config = prepare::configuration(common)?;
+    for note in &config.notes {
+        print_to_stderr(format_args!("monopoll: {note}"));
+    }
     let command = if args.command.is_empty() {
         None
     } else {
@@ -89,12 +92,10 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
     let sources = prepare::sources(common)?;
     let mut outcome = Config::load(&sources);
     if let Ok(config) = &mut outcome {
-        let found = [
-            token_lookup::search(config).warning,
-            hidden_note(&sources, config.file.as_deref()),
-            check_note(config, &sources.cwd),
-        ];
-        config.notes.extend(found.into_iter().flatten());
+        let tokens = token_lookup::search(config).warnings(config);
+        let hidden = hidden_note(&sources, config.file.as_deref());
+        let check = check_note(config, &sources.cwd);
+        config.notes.extend(tokens.into_iter().chain(hidden).chain(check));
     }
     // The JSON document lists problems alone, and has no place for a note.
     if let (Ok(config), Format::Json) = (&outcome, format) {
@@ -111,10 +112,10 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
     }
 }
 
-/// Says that a `./config.toml` is not read, where another file hides it.
+/// Says that a `./config.toml` with monopoll's keys is not read, where another file hides it.
 fn hidden_note(sources: &Sources, read: Option<&Path>) -> Option<String> {
     let read = read.filter(|read| **read == *Path::new("./monopoll.toml"))?;
-    sources.cwd.join(SHARED_NAME).is_file().then(|| {
+    shared_has_our_keys(sources).then(|| {
         format!(
             "{SHARED_NAME} is not read, because {} is there",
             printable(&read.to_string_lossy())

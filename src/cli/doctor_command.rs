@@ -28,13 +28,16 @@ use crate::text::count;
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Do not ask Telegram whether the bot has a webhook
+    #[arg(long)]
+    offline: bool,
     /// The bot's program and its arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 pub(super) fn run(common: &Common, args: DoctorArgs) -> Result<ExitStatus, Error> {
-    let findings = examine(common, args.command)?;
+    let findings = examine(common, args)?;
     if common.json {
         print_json(&doctor_json::document(&findings))?;
     } else {
@@ -54,16 +57,19 @@ pub(super) fn run(common: &Common, args: DoctorArgs) -> Result<ExitStatus, Error
     }
 }
 
-fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Error> {
+fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let sources = prepare::sources(common)?;
     let outcome = Config::load(&sources);
+    // The defaults may name another server, which must not get the token.
+    let asks_telegram = outcome.is_ok() && !args.offline;
     let mut findings = doctor::config_findings(&outcome);
     let config = match outcome {
         Ok(config) => config,
         // Everything else can still be checked.
         Err(_) => Config::defaults(&sources.cwd),
     };
-    let command = if command.is_empty() { None } else { Some(Command::find(command, sources.cwd)) };
+    let command = Some(args.command).filter(|command| !command.is_empty());
+    let command = command.map(|command| Command::find(command, sources.cwd));
     let found = command.as_ref().map(|command| match command {
         // A `[check]` may be what makes the script.
         Ok(command) if config.check().is_none() => {
@@ -87,7 +93,7 @@ fn examine(common: &Common, command: Vec<OsString>) -> Result<Vec<Finding>, Erro
         misfits,
         same_token: config.policy.same_token,
     }));
-    findings.extend(token.map(|token| {
+    findings.extend(token.filter(|_| asks_telegram).map(|token| {
         let settings = &config.settings.telegram;
         if !common.quiet {
             let (server, bot) = (&settings.api_url.authority, token.id());

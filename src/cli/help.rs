@@ -56,8 +56,9 @@ Examples:
 A guard and its bot name the instance themselves, and so does a token on a command line:
 `monopoll explain 4711` is enough there.";
 pub(super) const DOCTOR: &str = "\
-Example:
-  monopoll doctor -- python3 main.py";
+Examples:
+  monopoll doctor -- python3 main.py
+  monopoll doctor --offline -- python3 main.py";
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   monopoll completions bash > ~/.local/share/bash-completion/completions/monopoll

@@ -203,7 +203,8 @@ impl<'a> StopPrinter<'a> {
         for Launcher { id, command } in self.launchers.iter().filter(lives) {
             let command = printable(command);
             print(&format!(
-                "{instance}: its launcher `{command}` (pid {}) may restart it; stop that first",
+                "{instance}: its launcher `{command}` (pid {}) still runs and may restart it; stop \
+                 that too",
                 id.pid
             ))?;
         }

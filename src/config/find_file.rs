@@ -11,7 +11,7 @@ use crate::config::problem::{Fault, Problem};
 use crate::config::settings::KEYS;
 use crate::config::source_text::{SourceName, SourceText};
 use crate::config::sources::Sources;
-use crate::config::spanned_value::{Table, parse_file};
+use crate::config::spanned_value::{Table, Value, parse_file};
 use crate::text::{closest_name, quote, short_path};
 
 /// A larger file is no configuration but a log or a device.
@@ -52,7 +52,7 @@ pub(crate) fn search(
     for path in usual_files(sources) {
         let absolute = sources.cwd.join(&path);
         if let Some(why) = reason_to_ignore(&absolute) {
-            notes.push(format!("{}: ignored: {why}", short_path(&path)));
+            notes.push(format!("{} is not read: {why}", short_path(&path)));
             continue;
         }
         let text = match read(&absolute) {
@@ -69,10 +69,7 @@ pub(crate) fn search(
             FileSearch::Found(path, root)
                 if path == Path::new(SHARED_NAME) && is_foreign(&root) =>
             {
-                notes.push(format!(
-                    "{SHARED_NAME}: ignored: it has no key of monopoll; to use it, name it with \
-                     `--config`"
-                ));
+                notes.push(not_read(&root));
             }
             found => return found,
         }
@@ -88,6 +85,16 @@ pub(crate) fn preferred_to_shared(sources: &Sources) -> Option<PathBuf> {
             .take_while(|path| path != Path::new(SHARED_NAME))
             .find(|path| sources.cwd.join(path).exists())
     })
+}
+
+/// Returns whether `./config.toml` has keys of ours.
+pub(crate) fn shared_has_our_keys(sources: &Sources) -> bool {
+    let path = PathBuf::from(SHARED_NAME);
+    let Ok(text) = read(&sources.cwd.join(&path)) else { return false };
+    match parse(path, &text, &mut Vec::new()) {
+        FileSearch::Found(_, root) => !is_foreign(&root),
+        FileSearch::None | FileSearch::Unusable => false,
+    }
 }
 
 fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {
@@ -135,6 +142,26 @@ fn is_foreign(root: &Table) -> bool {
         names.filter(|name| !SHARED_KEYS.contains(name)).chain(["profile"])
     };
     !root.keys().any(|key| closest_name(key, ours()).is_some())
+}
+
+/// Says why a `./config.toml` is not read, and where monopoll's keys belong.
+fn not_read(root: &Table) -> String {
+    let tool = root.get("tool").map(|node| &node.value);
+    let (why, keys) = if root.contains_key("monopoll") {
+        ("monopoll's keys are not in a table `[monopoll]`", "move them to the top level of")
+    } else if matches!(tool, Some(Value::Table(tools)) if tools.contains_key("monopoll")) {
+        ("monopoll's keys are not in a table `[tool.monopoll]`", "move them to the top level of")
+    } else if root.keys().any(|key| SHARED_KEYS.contains(&key.as_str())) {
+        (
+            "its tables may be another program's, as many have `[app]` or `[telegram]`",
+            "write monopoll's keys to",
+        )
+    } else {
+        ("it has no key of monopoll", "write monopoll's keys to")
+    };
+    format!(
+        "{SHARED_NAME} is not read: {why}; {keys} `monopoll.toml`, or name the file with `--config`"
+    )
 }
 
 /// Adds to the last problem of a `./config.toml` that was only found: it may be another program's.

@@ -54,6 +54,7 @@ fn problem_finding(problem: &crate::config::Problem) -> Finding {
 }
 
 fn defaults_finding() -> Finding {
-    let what = "the configuration cannot be used, so everything else is checked with the defaults";
+    let what = "the configuration cannot be used: everything else is checked with the defaults, \
+                and Telegram is not asked";
     Finding::warning(NAME, what, "fix it, then run `monopoll doctor` again")
 }

@@ -20,46 +20,23 @@ pub fn token(config: &Config) -> Option<Token> {
 
 /// Returns the tokens of this start, and logs what is wrong with them.
 pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
-    let TokenLookup { tokens, note, warning, misfits } = search(config);
-    if let Some(note) = note {
+    let lookup = search(config);
+    if let Some(note) = &lookup.note {
         tracing::info!("{note}");
     }
-    if let Some(warning) = warning {
+    for warning in lookup.warnings(config) {
         tracing::warn!("{warning}");
     }
-    match &tokens.mine {
-        Some(mine) if tokens.bots.len() > 1 => {
-            let bots: Vec<String> = tokens
-                .bots
-                .iter()
-                .filter(|bot| **bot != mine.id())
-                .map(ToString::to_string)
-                .collect();
-            tracing::debug!(
-                "the token of bot {} names the instance; that of bot {} is set too",
-                mine.id(),
-                join_and(&bots)
-            );
-        }
-        Some(_) => {}
-        None => {
-            let unlisted = unlisted_tokens(config);
-            if !unlisted.is_empty() {
-                let names = join_and(&unlisted);
-                tracing::warn!(
-                    "no bot token is in a variable of `token_env`, but {names} looks like one; add \
-                     the variable that the bot reads to `token_env`"
-                );
-            }
-        }
-    }
-    for misfit in misfits {
-        tracing::warn!(
-            "{misfit} is set, but is not a bot token (5–16 digits, a colon and 35 letters, digits, \
-             `_` or `-`); it is ignored"
+    if let Some(mine) = lookup.tokens.mine.as_ref().filter(|_| lookup.tokens.bots.len() > 1) {
+        let others = lookup.tokens.bots.iter().filter(|bot| **bot != mine.id());
+        let others: Vec<String> = others.map(ToString::to_string).collect();
+        tracing::debug!(
+            "the token of bot {} names the instance; that of bot {} is set too",
+            mine.id(),
+            join_and(&others)
         );
     }
-    tokens
+    lookup.tokens
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +48,30 @@ pub(crate) struct TokenLookup {
     pub(crate) warning: Option<String>,
     /// Without a token: the variables that have another value, to be shown.
     pub(crate) misfits: Vec<String>,
+}
+
+impl TokenLookup {
+    /// Returns what is wrong with `env_file` and with the variables that may have the token.
+    pub(crate) fn warnings(&self, config: &Config) -> Vec<String> {
+        let unlisted =
+            if self.tokens.mine.is_some() { Vec::new() } else { unlisted_tokens(config) };
+        let unlisted = (!unlisted.is_empty()).then(|| {
+            let names = join_and(&unlisted);
+            let looks = if unlisted.len() == 1 { "looks like one" } else { "look like tokens" };
+            format!(
+                "no bot token is in a variable of `token_env`, but {names} {looks}; add the \
+                 variable that the bot reads to `token_env`"
+            )
+        });
+        let misfit = |misfit: &String| {
+            format!(
+                "{misfit} is set, but is not a bot token (5–16 digits, a colon and 35 letters, \
+                 digits, `_` or `-`), so it is ignored; set it to the token from @BotFather"
+            )
+        };
+        let misfits = self.misfits.iter().map(misfit);
+        self.warning.iter().cloned().chain(unlisted).chain(misfits).collect()
+    }
 }
 
 /// Searches for the token without logging anything.

@@ -85,13 +85,15 @@ fn inline(value: &Value) -> String {
 pub(crate) fn problems(outcome: &Result<Config, Problems>) -> String {
     match outcome {
         Ok(config) => {
-            let found = match config.notes.len() {
-                0 => "no problems".to_owned(),
-                notes => format!("no errors, {}", count(notes, "warning", "warnings")),
+            let warnings = match config.notes.len() {
+                0 => String::new(),
+                notes => format!(", with {}", count(notes, "warning", "warnings")),
             };
             let sum = match &config.file {
-                Some(file) => format!("{}: {found}\n", printable(&file.to_string_lossy())),
-                None => "no configuration file: every key has its default\n".to_owned(),
+                Some(file) => {
+                    format!("{} is valid{warnings}\n", printable(&file.to_string_lossy()))
+                }
+                None => format!("no configuration file, so every key has its default{warnings}\n"),
             };
             config.notes.iter().map(|note| format!("{note}\n")).chain([sum]).collect()
         }

@@ -307,7 +307,7 @@ fn other(process: &Process, reason: &str) -> OtherDocument {
     }
 }
 
-fn near_miss(it: &NearMiss) -> NearMissDocument {
+pub(super) fn near_miss(it: &NearMiss) -> NearMissDocument {
     NearMissDocument {
         pid: it.process.id.pid,
         command: format::full_command(&it.process),

@@ -107,6 +107,9 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         RefusalCause::Shielded { shield: reason, permission: _ } => {
             format!("{who} must not be signaled: {}", shield(reason))
         }
+        RefusalCause::InDoubt(Doubt::NoTokenOfMine(bot)) => format!(
+            "no bot token is set here, but {who} carries the token of bot {bot}; {SET_TOKEN}"
+        ),
         RefusalCause::InDoubt(why) => format!("{who} may be another bot's: {}", doubt(why)),
         RefusalCause::Supervised(manager) => format!(
             "{who} {}, and {manager} would start it again; {}",
@@ -223,6 +226,10 @@ fn another_bot(another: &AnotherBot) -> String {
     }
 }
 
+/// The ways to say which bot this is.
+const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in another \
+                         variable of `token_env`";
+
 /// The doubt, and the least harmful ways to settle it.
 fn doubt(doubt: &Doubt) -> String {
     let by_hand = "or end that process once: a bot that runs under monopoll is recognized";
@@ -231,11 +238,9 @@ fn doubt(doubt: &Doubt) -> String {
             "it carries the token of bot {bot} as well as this bot's; give each bot a name with \
              `instance`, {by_hand}"
         ),
-        Doubt::NoTokenOfMine(bot) => format!(
-            "it carries the token of bot {bot}, and this command has no token; set this bot's \
-             token here too: in `BOT_TOKEN`, in `.env`, or in another variable that \
-             `token_env` names"
-        ),
+        Doubt::NoTokenOfMine(bot) => {
+            format!("it carries the token of bot {bot}, and no bot token is set here; {SET_TOKEN}")
+        }
         Doubt::BelowGuard(instance) => format!(
             "it belongs to the guard of an instance {instance} with another lock; if it is the \
              same bot, use `--instance {instance}` with the same `lock.paths`, else give this \

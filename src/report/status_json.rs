@@ -8,7 +8,7 @@ use crate::engine::action::Action;
 use crate::engine::snapshot::LockState;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::report::format::unix_rfc3339;
-use crate::report::plan_json::{ConflictDocument, HolderDocument};
+use crate::report::plan_json::{ConflictDocument, HolderDocument, NearMissDocument};
 use crate::report::{Context, plan_json};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::text::mask_secrets;
@@ -47,6 +47,8 @@ pub struct InstanceDocument {
     pub takeovers: Vec<TakeoverDocument>,
     /// The conflicts of a start, the holder too; each as in `plan`.
     pub conflicts: Vec<ConflictDocument>,
+    /// Processes that are almost the same command; none where all instances are listed.
+    pub near_misses: Vec<NearMissDocument>,
 }
 
 /// The holder of an instance and its child.
@@ -98,6 +100,12 @@ fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument 
             .iter()
             .flat_map(|plan| &plan.conflicts)
             .map(|it| plan_json::conflict(it, context))
+            .collect(),
+        near_misses: status
+            .plan
+            .iter()
+            .flat_map(|plan| &plan.near_misses)
+            .map(plan_json::near_miss)
             .collect(),
     }
 }

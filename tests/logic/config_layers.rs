@@ -246,7 +246,31 @@ fn a_config_toml_of_another_program_is_ignored_with_one_message() {
         let config = Start::new().file("config.toml", text).load();
         assert_eq!(config.file, None, "{text}");
         assert_eq!(config.notes.len(), 1, "{text}");
-        assert!(config.notes[0].starts_with("./config.toml: ignored"), "{}", config.notes[0]);
+        assert!(config.notes[0].starts_with("./config.toml is not read: "), "{}", config.notes[0]);
+    }
+}
+
+#[test]
+fn a_table_that_many_programs_have_and_a_table_for_monopoll_are_named() {
+    let note = |text: &str| Start::new().file("config.toml", text).load().notes.concat();
+    let ways = "`monopoll.toml`, or name the file with `--config`";
+    for (text, why) in [
+        ("[database]\nurl = 'x'", "it has no key of monopoll; write monopoll's keys to"),
+        (
+            "[telegram]\ntoken = 'x'",
+            "its tables may be another program's, as many have `[app]` or `[telegram]`; write \
+             monopoll's keys to",
+        ),
+        (
+            "[monopoll]\non_conflict = 'force'",
+            "monopoll's keys are not in a table `[monopoll]`; move them to the top level of",
+        ),
+        (
+            "[tool.monopoll]\non_conflict = 'force'",
+            "monopoll's keys are not in a table `[tool.monopoll]`; move them to the top level of",
+        ),
+    ] {
+        assert_eq!(note(text), format!("./config.toml is not read: {why} {ways}"));
     }
 }
 
@@ -255,14 +279,15 @@ fn config_check_names_the_ignored_file() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
     let printed = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
     assert!(
-        printed.starts_with("./config.toml: ignored: it has no key of monopoll; "),
+        printed.starts_with("./config.toml is not read: it has no key of monopoll; "),
         "{printed}"
     );
-    assert!(printed.ends_with("\nno configuration file: every key has its default\n"), "{printed}");
+    let end = "\nno configuration file, so every key has its default, with 1 warning\n";
+    assert!(printed.ends_with(end), "{printed}");
     let start = Start::new();
     fs::create_dir(start.folder.path().join("config.toml")).unwrap();
     assert!(
-        ignored(&start).starts_with("./config.toml: ignored: it is a folder\n"),
+        ignored(&start).starts_with("./config.toml is not read: it is a folder\n"),
         "{}",
         ignored(&start)
     );
@@ -544,7 +569,7 @@ fn an_entry_with_a_command_line_alone_is_reported() {
     let first = note("./monopoll.toml:1: match[0]");
     assert_eq!(start.load().notes, std::slice::from_ref(&first));
     let printed = check(&Ok(start.load()), Format::Text);
-    assert_eq!(printed, format!("{first}\n./monopoll.toml: no errors, 1 warning\n"));
+    assert_eq!(printed, format!("{first}\n./monopoll.toml is valid, with 1 warning\n"));
     let of_profile = note("./monopoll.toml:10 [profile.ci]: match[3]");
     assert_eq!(start.profile("ci").load().notes, [first, of_profile]);
 }

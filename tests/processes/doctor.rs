@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use monopoll_test_bots::programs::testbot;
-use monopoll_test_bots::stage::{Ended, Stage, Start, contents};
+use monopoll_test_bots::stage::{Ended, Stage, Start, contents, token};
 use serde_json::Value;
 
 /// `monopoll doctor -- testbot`.
@@ -129,6 +129,23 @@ fn doctor_names_the_token_by_its_bot_id_only() {
     let asks = "monopoll: asking 127.0.0.1:1 whether bot 123456 has a webhook\n";
     assert_eq!(ended.err, asks);
     assert!(!ended.out.contains("AAHdqT"), "{ended:?}");
+}
+
+#[test]
+fn telegram_is_not_asked_offline_or_with_a_wrong_configuration() {
+    let stage = Stage::new();
+    let start = |args: &[&str]| {
+        let start = stage.monopoll(args).flag("-v").env("BOT_TOKEN", token());
+        start.set("telegram.api_url=http://127.0.0.1:1")
+    };
+    for (ended, code) in [
+        (start(&["doctor", "--offline"]).end(), 0),
+        (start(&["doctor"]).config("on_conflict = 1").end(), 1),
+    ] {
+        let ended = ended.exits(code);
+        assert!(!ended.err.contains("asking") && !ended.out.contains("webhook"), "{ended:?}");
+        assert!(ended.out.contains("found, for bot "), "{ended:?}");
+    }
 }
 
 #[test]

@@ -136,6 +136,18 @@ fn a_near_miss_is_listed_with_an_entry_that_finds_it() {
         let pasted = plan(start(&["plan"]).config(&config));
         assert_eq!(found(&pasted), [u64::from(*pid)], "{pasted:#}");
     }
+    let status = start(&["status"]).end().exits(3);
+    let stop = start(&["stop"]).end().exits(0);
+    let seen: Value = serde_json::from_str(&start(&["status", "--json"]).end().out).unwrap();
+    for ((_, pid), reason) in &running {
+        assert_eq!(near_miss(&seen, *pid)["reason"], *reason, "{seen:#}");
+        let lines = format!("  pid {pid}  ");
+        assert!(status.out.contains(&lines) && status.out.contains(reason), "{status:?}");
+    }
+    // The stage leaves out the lines about other folders, which other tests may cause.
+    let (_, reason) = &running[1];
+    let line = format!("(pid {}) may be a second poller: {reason}", running[1].0.1);
+    assert!(stop.out.contains(&line), "{stop:?}");
     let (run, _) = starts(&stage, start(&["run"]));
     for ((other, pid), reason) in &running {
         run.wait_for(&format!("(pid {pid}) may be a second poller: {reason}"));

@@ -143,7 +143,10 @@ fn a_guard_is_found_by_its_command_whatever_became_of_it() {
         for line in ["./start.sh", "sh start.sh"] {
             let plan = plan(start(second_env, &["plan"], line));
             if first_env {
-                assert!(refusal(&plan).contains("has no token"), "{line}: {plan:#}");
+                assert!(
+                    refusal(&plan).contains("no bot token is set here, but "),
+                    "{line}: {plan:#}"
+                );
             } else {
                 assert!(found(&plan).contains(&u64::from(first.pid())), "{line}: {plan:#}");
                 assert_eq!(plan["verdict"], "act", "{line}: {plan:#}");
@@ -183,7 +186,7 @@ fn a_bot_can_be_stopped_by_its_given_name_without_its_token() {
     let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display());
     let start = || unnamed(&stage, &["--instance", "voice", "run"], "python3 main.py");
     let (first, pid) = starts(&stage, start().env("BOT_TOKEN", &mine));
-    assert!(start().end().exits(75).err.contains("has no token"));
+    assert!(start().end().exits(75).err.contains("no bot token is set here, but "));
     assert!(is_alive(pid));
     let stop = |name: &str| {
         stage.program(programs::monopoll(), &["--instance", name, "stop"]).set(&lock).end()

@@ -451,3 +451,15 @@ fn a_missing_script_is_a_wrong_folder_unless_the_bot_is_named() {
         assert!(ended.err.contains(&format!("warning: {missing}")), "{args:?} {ended:?}");
     }
 }
+
+#[test]
+fn a_living_launcher_is_named_after_the_stop() {
+    let stage = Stage::new();
+    let line = format!("{}; sleep 600", testbot().display());
+    let launcher = stage.program("sh", &["-c", &line]).start();
+    stage.ready(1);
+    let ended = stop(&stage, &[]).end().exits(0);
+    let named = format!("(pid {}) still runs and may restart it; stop that too\n", launcher.pid());
+    assert!(ended.out.contains("test: its launcher `sh -c ") && ended.out.contains(&named));
+    assert!(ended.out.ends_with("test: stopped\n"), "{ended:?}");
+}

@@ -114,7 +114,8 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
     let warning = |what: &str| {
         format!(
             "monopoll: warning: {what} is set, but is not a bot token (5–16 digits, a colon and 35 \
-                letters, digits, `_` or `-`); it is ignored\n"
+                letters, digits, `_` or `-`), so it is ignored; set it to the token from \
+                @BotFather\n"
         )
     };
     let start = || stage.run(&["--exit", "7"]).env("BOT_TOKEN", "my-secret");
@@ -132,6 +133,12 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
             && !ended.err.contains("my-secret"),
         "{ended:?}"
     );
+    let check = stage.monopoll(&["config", "check"]).env("BOT_TOKEN", "my-secret").end().exits(0);
+    for what in
+        ["$BOT_TOKEN is set, but is not a bot token", "BOT_TOKEN in `", ", with 2 warnings\n"]
+    {
+        assert!(check.out.contains(what) && !check.out.contains("my-secret"), "{what} {check:?}");
+    }
     let doctor = stage.monopoll(&["doctor"]).env("BOT_TOKEN", "my-secret").end();
     assert!(
         doctor.out.contains("none found: $BOT_TOKEN and BOT_TOKEN in `")

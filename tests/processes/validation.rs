@@ -392,3 +392,25 @@ fn folders_of_an_unmapped_root_are_safe_in_a_user_namespace() {
     }
     of_somebody(&inside, |_| {}).exits(0);
 }
+
+#[test]
+fn config_show_and_a_start_say_that_the_config_toml_of_a_bot_is_not_read() {
+    let stage = Stage::new();
+    fs::write(stage.folder().join("config.toml"), "[monopoll]\non_conflict = 'wait'\n").unwrap();
+    let note = "monopoll: ./config.toml is not read: monopoll's keys are not in a table \
+                `[monopoll]`; move them to the top level of `monopoll.toml`, or name the file with \
+                `--config`\n";
+    for ended in [
+        stage.monopoll(&["config", "show"]).end().exits(0),
+        stage.monopoll(&["config", "show", "--json"]).end().exits(0),
+        stage.plan(&[]).end().exits(0),
+        stage.run(&["--exit", "0"]).end().exits(0),
+    ] {
+        assert_eq!(ended.err.matches(note).count(), 1, "{ended:?}");
+    }
+    let check = stage.monopoll(&["config", "check"]).end().exits(0);
+    assert!(check.out.contains("./config.toml is not read: "), "{check:?}");
+    fs::write(stage.folder().join("monopoll.toml"), "on_conflict = 'wait'\n").unwrap();
+    let check = stage.monopoll(&["config", "check"]).end().exits(0);
+    assert_eq!((check.out.as_str(), check.err.as_str()), ("./monopoll.toml is valid\n", ""));
+}
