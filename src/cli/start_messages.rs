@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use tracing::{Level, debug, error, info, warn};
+use tracing::{Level, debug, info, warn};
 
 use crate::cli::output;
 use crate::cli::start_activity::{LastAction, OtherProcess, StartActivity};
@@ -198,10 +198,7 @@ pub(super) fn acquired(lock: &Path, request: &StartRequest) {
 
 pub(super) fn follow_up(event: &FollowUpEvent<'_>) -> Option<String> {
     let sentence = follow_up_text::sentence(event)?;
-    match event {
-        FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => error!("{sentence}"),
-        FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{sentence}"),
-    }
+    event.log(&sentence);
     Some(sentence)
 }
 

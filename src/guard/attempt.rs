@@ -36,6 +36,12 @@ use crate::terminate::process_control::StartHost;
 /// The age at which a plan is too old to act on.
 const OUTDATED: Duration = Duration::from_millis(50);
 
+/// The result of an attempt that succeeded.
+pub(super) struct HeldInstance {
+    pub(super) locks: Vec<HeldLock>,
+    pub(super) mutexes: StartMutexes,
+}
+
 pub(super) struct StartMutexes {
     /// Held until the child runs.
     _start: FileMutex,
@@ -57,7 +63,7 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    pub(super) fn run(mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
+    pub(super) fn run(mut self) -> Result<HeldInstance, NotStarted> {
         let outcome = self.acquire();
         // Errors in a removed folder are consequences of the removal.
         if matches!(outcome, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
@@ -67,7 +73,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn acquire(&mut self) -> Result<(Vec<HeldLock>, StartMutexes), NotStarted> {
+    fn acquire(&mut self) -> Result<HeldInstance, NotStarted> {
         let first =
             first_scan_timeout(self.policy).map(|time| self.host.now().saturating_add(time));
         let until = self.progress.until.or(first);
@@ -119,7 +125,7 @@ impl Attempt<'_> {
                         if self.finish(&held, &plan)? == Freshness::Fresh {
                             let queue = self.progress.queue.take();
                             let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
-                            return Ok((held, mutexes));
+                            return Ok(HeldInstance { locks: held, mutexes });
                         }
                         locks = LockHandles::Held(held);
                     }

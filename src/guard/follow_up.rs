@@ -5,12 +5,13 @@
 //! signals and answers requests meanwhile.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::engine::decide::decide;
 use crate::engine::fact::Fact;
@@ -49,6 +50,16 @@ pub enum FollowUpEvent<'a> {
     ComesBack(&'a Plan),
     /// A process that only carried the token is connected to the Bot API now.
     Connected(&'a Process),
+}
+
+impl FollowUpEvent<'_> {
+    /// Logs `text` about this event: an error where a person must act.
+    pub(crate) fn log(&self, text: impl fmt::Display) {
+        match self {
+            FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => error!("{text}"),
+            FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{text}"),
+        }
+    }
 }
 
 /// Logs an event, and returns it as a sentence for the history.

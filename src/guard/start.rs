@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::error::Error;
-use crate::guard::attempt::{Attempt, StartMutexes};
+use crate::guard::attempt::{Attempt, HeldInstance, StartMutexes};
 use crate::guard::attempt_state::AttemptState;
 use crate::guard::check_command;
 use crate::guard::follow_up::{FollowUp, FollowUpScans, OnFollowUp};
@@ -201,7 +201,7 @@ pub fn acquire_locks(
         let result = attempt.run();
         let history = HistoryWriter::new(host.host_process().clone(), ticket);
         match result {
-            Ok((locks, mutexes)) => {
+            Ok(HeldInstance { locks, mutexes }) => {
                 let locks = HeldLocks::new(lock_set, locks);
                 if record.is_none() {
                     history.cleared(locks.state_dir(), std::mem::take(&mut progress.ended));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
-use crate::guard::follow_up::{FollowUpEvent, OnFollowUp};
+use crate::guard::follow_up::OnFollowUp;
 use crate::guard::lock_monitor::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::report::{follow_up_text, not_touched, reasons, trace};
@@ -78,14 +78,7 @@ pub(super) fn on_follow_up(instance: &Instance) -> OnFollowUp {
     let instance = instance.clone();
     Box::new(move |event| {
         let sentence = follow_up_text::sentence(event)?;
-        match event {
-            FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => {
-                error!("{instance}: {sentence}");
-            }
-            FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => {
-                info!("{instance}: {sentence}");
-            }
-        }
+        event.log(format_args!("{instance}: {sentence}"));
         Some(sentence)
     })
 }
