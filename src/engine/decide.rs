@@ -6,7 +6,7 @@ use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Stop, StopMeans, WaitLimit};
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
 use crate::engine::policy::{Policy, Purpose};
 use crate::engine::process::Process;
 use crate::engine::reason::{RefusalCause, RefusalReason};
@@ -62,7 +62,9 @@ fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict
         Ok(wanted) => (ladder(policy, &found, &wanted), wanted.action, wanted.decided_by, None),
         Err((cause, decided_by)) => (Ladder::Nothing, Action::Refuse, decided_by, Some(cause)),
     };
+    let uncertain_rules = uncertain_rules(policy, snapshot, &found);
     Conflict {
+        uncertain_rules,
         ladder,
         action,
         decided_by,
@@ -72,6 +74,18 @@ fn settle(policy: &Policy, snapshot: &Snapshot, found: ConflictTree) -> Conflict
         tree: found.tree,
         evidence: found.evidence.into_iter().collect(),
     }
+}
+
+fn uncertain_rules(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    found: &ConflictTree,
+) -> Vec<UncertainRule> {
+    if policy.rules.is_empty() {
+        return Vec::new();
+    }
+    let subject = subject(found.root.as_ref(), &found.tree, &found.evidence);
+    rules::uncertain(policy, &subject, &snapshot.me.user).collect()
 }
 
 /// Returns the action on one conflict, or the cause of its refusal: the table of evidence first,

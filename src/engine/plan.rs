@@ -115,6 +115,16 @@ pub struct Conflict {
     pub decided_by: DecidedBy,
     pub refusal: Option<RefusalCause>,
     pub ladder: Ladder,
+    /// The rules that were asked, and that unknown facts kept from deciding.
+    pub uncertain_rules: Vec<UncertainRule>,
+}
+
+/// A rule with conditions that are unknown of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncertainRule {
+    pub name: String,
+    /// The keys of these conditions.
+    pub unknown: Vec<&'static str>,
 }
 
 impl Conflict {

@@ -4,9 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::engine::action::Action;
+use crate::engine::condition::Condition;
 use crate::engine::evidence::Evidence;
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::plan::UncertainRule;
 use crate::engine::policy::{Policy, Rule};
 use crate::engine::process::{Process, User};
 
@@ -46,6 +48,23 @@ pub(super) fn outcomes<'p>(
         let outcome = if *decided { RuleOutcome::NotAsked } else { ask(rule, subject, me) };
         *decided = *decided || outcome.is_final();
         Some((rule, outcome))
+    })
+}
+
+/// Returns the rules that unknown facts keep from deciding about a conflict.
+pub(super) fn uncertain(
+    policy: &Policy,
+    subject: &Process,
+    me: &User,
+) -> impl Iterator<Item = UncertainRule> {
+    outcomes(policy, subject, me).filter_map(move |(rule, outcome)| match outcome {
+        RuleOutcome::TooUncertain | RuleOutcome::Undecidable => {
+            let conditions = rule.when.each();
+            let unknown = conditions.filter(|it| it.holds(subject, me) == Truth::Unknown);
+            let unknown = unknown.map(Condition::key).collect();
+            Some(UncertainRule { name: rule.name.clone(), unknown })
+        }
+        RuleOutcome::Decides | RuleOutcome::DoesNotHold | RuleOutcome::NotAsked => None,
     })
 }
 

@@ -5,9 +5,10 @@ use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Step, WaitLimit};
 use crate::engine::managed_by::ManagedBy;
-use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
 use crate::engine::policy::Purpose;
 use crate::engine::process::{OtherGuard, Process};
+use crate::engine::reason::RefusalCause;
 use crate::engine::signal::SignalToSend;
 use crate::engine::snapshot::{GuardView, LockState};
 use crate::report::format::{self, short_duration};
@@ -43,6 +44,11 @@ pub(super) fn lines(
         line("tree", pids(&conflict.tree));
     }
     line("why", evidence(conflict, plan, context));
+    if conflict.refusal != Some(RefusalCause::UndecidableRule) {
+        for rule in &conflict.uncertain_rules {
+            line("skipped", skipped(rule, context));
+        }
+    }
     line("decided", decision(conflict, context));
     // The reason of the decisive conflict is the reason of the plan, printed above.
     if let Some(why) = reasons::conflict_refusal(conflict)
@@ -150,6 +156,14 @@ pub(super) fn evidence(conflict: &Conflict, plan: &Plan, context: &Context<'_>) 
         .map(|it| format!("{}{}", reasons::evidence(it), place(it)))
         .collect();
     all.join("; ").trim_end().to_owned()
+}
+
+/// A rule that ends processes, and that an unknown fact keeps from doing so.
+fn skipped(rule: &UncertainRule, context: &Context<'_>) -> String {
+    let place = format::written_at(context, &format!("rules.{}", rule.name));
+    let rule_name = format!("rule `{}` {place}", sanitize(&rule.name));
+    let unknown = reasons::unknown_conditions(rule);
+    format!("{}, because {unknown}", rule_name.trim_end())
 }
 
 fn lock_paths(conflict: &Conflict, plan: &Plan) -> String {

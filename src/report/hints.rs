@@ -229,9 +229,10 @@ fn outside_configuration(
         (None, Some(_), _) if matches!(conflict.refusal, Some(RefusalCause::ComesBack { .. })) => {
             Vec::new()
         }
-        (None, Some(root), _) => {
-            vec![format!("end pid {} yourself if it is not needed", root.id.pid)]
-        }
+        (None, Some(root), _) => vec![
+            stop_as_its_user(conflict, command)
+                .unwrap_or_else(|| format!("end pid {} yourself if it is not needed", root.id.pid)),
+        ],
         (None, None, Some(guard)) => {
             vec![format!("end it where it runs, on host {}", sanitize(&guard.host))]
         }
@@ -264,6 +265,18 @@ fn as_the_owner(conflict: &Conflict, purpose: Purpose, command: Option<&str>) ->
     let command = command.map_or_else(|| " …".to_owned(), |command| format!(" -- {command}"));
     let user = shell_quote(&sanitize(owner));
     format!("run it as that user: `sudo -u {user} monopoll {subcommand}{command}`")
+}
+
+/// The stop by the user of a process that this user may signal, but that monopoll leaves alone.
+fn stop_as_its_user(conflict: &Conflict, command: Option<&str>) -> Option<String> {
+    let Some(RefusalCause::Shielded { shield: Shield::OtherUser(owner), .. }) = &conflict.refusal
+    else {
+        return None;
+    };
+    // That user's stop finds it by the same COMMAND.
+    let command = command.filter(|_| conflict.evidence.contains(&Evidence::Command))?;
+    let user = shell_quote(&sanitize(owner));
+    Some(format!("stop it as that user: `sudo -u {user} monopoll stop -- {command}`"))
 }
 
 fn find_holder(lock: &Path, purpose: Purpose) -> String {

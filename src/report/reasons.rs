@@ -7,7 +7,7 @@ use crate::engine::evidence::Evidence;
 use crate::engine::ladder::WaitLimit;
 use crate::engine::likeness::CommandDifference;
 use crate::engine::near_miss::NearMissReason;
-use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
 use crate::engine::process::{Launcher, Process};
 use crate::engine::reason::{RefusalCause, RefusalReason};
 use crate::engine::respawn::Restarter;
@@ -18,7 +18,7 @@ use crate::report::format;
 use crate::report::manager_remedy::remedy;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
-use crate::text::{count, sanitize};
+use crate::text::{count, join_and, sanitize};
 
 /// The evidence against a suspect, after "has".
 pub const SUSPECT: &str = "the same token in its environment";
@@ -93,7 +93,11 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             format!("{who} {}, and {decider} forbids ending it", claim(conflict))
         }
         RefusalCause::UndecidableRule => {
-            format!("{decider} depends on a fact about {who} that cannot be read")
+            let unknown = conflict
+                .uncertain_rules
+                .last()
+                .map_or_else(|| "one of its conditions is unknown".to_owned(), unknown_conditions);
+            format!("{decider} cannot be decided for {who}, because {unknown}")
         }
         RefusalCause::WaitedTooLong(WaitLimit::For(Duration::ZERO)) => {
             format!("{who} still runs, and `timeouts.wait` is 0s")
@@ -142,6 +146,13 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             format!("{who} comes back: {}", restarted(restarted_by))
         }
     })
+}
+
+/// The conditions of a rule that are unknown, as a clause.
+pub(super) fn unknown_conditions(rule: &UncertainRule) -> String {
+    let keys: Vec<String> = rule.unknown.iter().map(|key| format!("`{key}`")).collect();
+    let are = if keys.len() == 1 { "is" } else { "are" };
+    format!("{} {are} unknown", join_and(&keys))
 }
 
 /// The command and the pid of a conflict, masked and printable.

@@ -851,7 +851,7 @@ fn a_stop_applies_the_rules_in_order_and_assumes_no_more_than_a_start() {
     let waits = plan(&stop(vec![mine(Action::Wait, Some(true))]), unreadable);
     assert_eq!(
         reason(&waits),
-        "rule `x` depends on a fact about `python3 main.py` (pid 5) that cannot be read"
+        "rule `x` cannot be decided for `python3 main.py` (pid 5), because `orphaned` is unknown"
     );
     let forbidden = plan(&stop(vec![mine(Action::Wait, None)]), vec![same_command(5)]);
     assert_eq!(

@@ -15,7 +15,7 @@ use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts};
 use monopoll::internals::engine::process::{
-    GuardedInstance, Launcher, OtherGuard, Process, Relation, RunState,
+    GuardedInstance, Launcher, OtherGuard, Process, Relation, RunState, User,
 };
 use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
@@ -274,6 +274,28 @@ fn below_the_guard_of_another_instance() -> Plan {
     decide(&policy(OnConflict::Graceful), &snapshot)
 }
 
+fn a_rule_is_skipped() -> Plan {
+    let conditions = Conditions {
+        orphaned: Some(true),
+        older_than: Some(Duration::from_mins(1)),
+        ..Conditions::default()
+    };
+    let rules = vec![rule("the forgotten may go", Action::Force, conditions)];
+    let bot = Process { orphaned: unknown(), ..same_command(5) };
+    plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![bot])
+}
+
+/// Root finds the bot of the user that owns the script.
+fn the_owner_of_the_script_runs_it() -> Plan {
+    let owner = User { id: "1001".to_owned(), name: "deploy".to_owned() };
+    let bot = Process { user: Known(owner), ..same_command(5) };
+    let mut snapshot = snapshot(vec![bot]);
+    snapshot.me.user = User { id: "0".to_owned(), name: "root".to_owned() };
+    snapshot.me.privileged = true;
+    snapshot.me.script_owner = Some("1001".to_owned());
+    decide(&policy(OnConflict::Graceful), &snapshot)
+}
+
 fn ignored() -> Plan {
     let rules = vec![rule("the other one stays", Action::Ignore, Conditions::default())];
     plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![same_command(5)])
@@ -322,6 +344,7 @@ fn all() -> Vec<(&'static str, Plan)> {
         ("comes_back", comes_back()),
         ("comes_back_below_a_launcher", comes_back_below_a_launcher()),
         ("below_the_guard_of_another_instance", below_the_guard_of_another_instance()),
+        ("a_rule_is_skipped", a_rule_is_skipped()),
         ("ignored", ignored()),
         ("unreadable", unreadable()),
         ("no_lock_known", no_lock_known()),
@@ -383,6 +406,19 @@ fn a_refusal_names_the_hint_for_its_reason() {
             && unknown.ends_with(more),
         "{unknown}"
     );
+}
+
+#[test]
+fn the_bot_of_another_user_is_stopped_as_that_user() {
+    let plan = the_owner_of_the_script_runs_it();
+    let command = Some("python3 main.py");
+    let way = "stop it as that user: `sudo -u deploy monopoll stop -- python3 main.py`; ";
+    for purpose in [Purpose::Start, Purpose::Stop] {
+        let hint = hint(&plan, purpose, command).unwrap();
+        assert!(hint.starts_with(way), "{hint}");
+    }
+    let hint = hint(&plan, Purpose::Start, None).unwrap();
+    assert!(hint.starts_with("end pid 5 yourself if it is not needed; "), "{hint}");
 }
 
 #[test]
