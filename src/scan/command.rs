@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
+use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::shell_syntax;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
-
-/// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
-#[cfg(unix)]
-const MAX_INTERPRETER_LINE: u64 = 256;
 
 /// The longest command line in a record, in characters: a record must fit a small file.
 const LONGEST_RECORDED: usize = 4000;
@@ -38,14 +35,6 @@ pub struct Command {
     pub(crate) file: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProgramKind {
-    Binary,
-    /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
-    /// program that env finds.
-    Script(Vec<PathBuf>),
-}
-
 impl Command {
     /// Finds `args[0]` as execvp(3) does. Fails with 127 where it is not found, with 126 where it
     /// cannot be executed.
@@ -54,14 +43,11 @@ impl Command {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
                 .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
         };
-        let found = if has_folder(name) {
-            check(&with_extension(cwd.join(name)))
-        } else {
-            search(name, &cwd)
-        };
-        let found = found.map_err(|status| not_runnable(&args, &cwd, status))?;
+        let found =
+            executable::find(name, &cwd).map_err(|status| not_runnable(&args, &cwd, status))?;
         let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
         let kind = kind_of(&found, &cwd)?;
+        executable::require_wrapped_program(&args, &cwd)?;
         Ok(Command::new(args, found, program, kind, cwd))
     }
 
@@ -212,108 +198,5 @@ fn is_quoted_line(args: &[OsString], cwd: &Path) -> bool {
     let line = line.to_string_lossy();
     let mut words = line.split_whitespace();
     let (Some(program), Some(_)) = (words.next(), words.next()) else { return false };
-    let program = OsStr::new(program);
-    let found = if has_folder(program) {
-        check(&with_extension(cwd.join(program)))
-    } else {
-        search(program, cwd)
-    };
-    found.is_ok()
-}
-
-fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
-    // The default of execvp(3).
-    let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
-    let mut status = ExitStatus::NotFound;
-    for folder in env::split_paths(&path) {
-        let candidate = with_extension(cwd.join(folder).join(name));
-        // A folder that may not be entered counts as empty.
-        if fs::metadata(&candidate).is_err() {
-            continue;
-        }
-        match check(&candidate) {
-            Ok(program) => return Ok(program),
-            Err(worse) => status = worse,
-        }
-    }
-    Err(status)
-}
-
-/// Returns whether a name is a path, and not searched in `$PATH`.
-fn has_folder(name: &OsStr) -> bool {
-    name.to_string_lossy().contains(std::path::is_separator)
-}
-
-/// Adds `.exe` on Windows, where it may be omitted.
-fn with_extension(path: PathBuf) -> PathBuf {
-    if cfg!(windows) && path.extension().is_none() && !path.is_file() {
-        let whole = path.with_extension("exe");
-        if whole.is_file() { whole } else { path }
-    } else {
-        path
-    }
-}
-
-fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
-        _ => ExitStatus::NotFound,
-    })?;
-    if metadata.is_file() && may_execute(path) {
-        Ok(path.to_owned())
-    } else {
-        Err(ExitStatus::NotExecutable)
-    }
-}
-
-#[cfg(unix)]
-fn may_execute(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-#[cfg(not(unix))]
-fn may_execute(_path: &Path) -> bool {
-    true
-}
-
-/// Fails where the kernel would not find the interpreter either.
-#[cfg(unix)]
-fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
-    use std::fs::File;
-    use std::io::Read;
-    use std::os::unix::ffi::OsStrExt;
-
-    let mut start = Vec::new();
-    // A program may be executable and not readable.
-    let read = File::open(program)
-        .and_then(|file| file.take(MAX_INTERPRETER_LINE).read_to_end(&mut start));
-    let line = start
-        .strip_prefix(b"#!")
-        .filter(|_| read.is_ok())
-        .and_then(|rest| rest.split(|byte| matches!(byte, b'\n' | 0)).next());
-    let Some(line) = line else { return Ok(ProgramKind::Binary) };
-    let mut words = line
-        .split(|byte| matches!(byte, b' ' | b'\t'))
-        .filter(|word| !word.is_empty())
-        .map(OsStr::from_bytes);
-    let Some(interpreter) = words.next() else { return Ok(ProgramKind::Script(Vec::new())) };
-    let first = check(&cwd.join(interpreter)).map_err(|status| {
-        let (program, interpreter) = (program.to_string_lossy(), interpreter.to_string_lossy());
-        let what = format!(
-            "COMMAND `{}` cannot be executed: its interpreter `{}` cannot be",
-            printable(&program),
-            printable(&interpreter)
-        );
-        Error::new(status, what).with_hint("check its first line and its line endings")
-    })?;
-    Ok(ProgramKind::Script(
-        std::iter::once(first).chain(words.filter_map(|word| search(word, cwd).ok())).collect(),
-    ))
-}
-
-/// `#!` lines mean nothing there.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "on Unix the interpreter may be missing")]
-fn kind_of(_program: &Path, _cwd: &Path) -> Result<ProgramKind, Error> {
-    Ok(ProgramKind::Binary)
+    executable::find(OsStr::new(program), cwd).is_ok()
 }

@@ -8,6 +8,7 @@ pub mod command;
 pub(crate) mod command_context;
 pub mod container;
 pub mod env_marker;
+mod executable;
 pub(crate) mod guard_tree;
 mod interpreters;
 pub(crate) mod invocation;

@@ -7,8 +7,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
-use crate::scan::command::{Command, ProgramKind};
+use crate::scan::command::Command;
 use crate::scan::command_context::CommandContext;
+use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::package_managers;

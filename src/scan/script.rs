@@ -98,10 +98,9 @@ mod tests {
     use std::ffi::OsString;
 
     fn command(line: &str) -> Command {
-        // The interpreters need not be there.
-        let line = format!("env {line}");
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        Command::find(args, "/nowhere".into()).unwrap()
+        // The interpreters need not be there.
+        Command::of_this_process(args, "/bin/program".into(), "/nowhere".into())
     }
 
     #[test]

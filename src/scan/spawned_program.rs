@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::scan::command::{Command, ProgramKind};
+use crate::scan::command::Command;
+use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, Through, base_name};
 use crate::scan::request::ScanRequest;

@@ -102,6 +102,91 @@ fn a_script_without_its_interpreter_touches_nothing() {
     });
 }
 
+/// Makes a program in the folder of the stage: a `#!` line, or the bytes of any file.
+fn program(stage: &Stage, name: &str, content: impl AsRef<[u8]>) {
+    let path = stage.folder().join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_script_whose_interpreter_cannot_run_touches_nothing() {
+    for (code, says, line) in [
+        (127, "env does not find `no-such-python`", "#!/usr/bin/env no-such-python"),
+        (127, "env does not find `no-such-python`", "#!/usr/bin/env -S no-such-python -u"),
+        (127, "env does not find `no-such-python`", "#!/usr/bin/env -S A=b no-such-python"),
+        (127, "write `#!/usr/bin/env -S`", "#!/usr/bin/env sh -e"),
+        (127, "its interpreter `/bin/sh\\r` cannot be", "#!/bin/sh\r"),
+        (126, "its `#!` lines lead in a circle", "#!@/bot"),
+        (126, "its `#!` lines lead in a circle", "#!/usr/bin/env @/bot"),
+        (127, "its interpreter `/nowhere/python` cannot be", "#!@/nested"),
+        (126, "/cut` is cut off", "#!@/cut"),
+        (126, "/cut` is cut off", "#!/usr/bin/env @/cut"),
+    ] {
+        touches_nothing(code, says, |stage| {
+            let folder = stage.folder().to_str().unwrap().to_owned();
+            program(stage, "nested", "#!/nowhere/python\n");
+            program(stage, "cut", &fs::read("/bin/sh").unwrap()[..1000]);
+            program(stage, "bot", format!("{}\n", line.replace('@', &folder)));
+            stage.run_command("./bot", &[])
+        });
+    }
+}
+
+#[test]
+fn a_program_that_the_kernel_does_not_execute_touches_nothing() {
+    let shell = fs::read("/bin/sh").unwrap();
+    let loader = shell.windows(9).position(|bytes| bytes.starts_with(b"/ld-linux"));
+    let without_loader = loader.map(|at| {
+        let mut bytes = shell.clone();
+        bytes[at..at + 9].copy_from_slice(b"/no-linux");
+        bytes
+    });
+    for (code, says, bytes) in [
+        (126, "bot` is empty", Some(Vec::new())),
+        (126, "bot` is cut off", Some(shell[..shell.len() / 2].to_vec())),
+        (127, "bot` needs the loader `/lib", without_loader),
+    ] {
+        let Some(bytes) = bytes else { continue };
+        touches_nothing(code, says, |stage| {
+            program(stage, "bot", bytes);
+            stage.run_command("./bot", &[])
+        });
+    }
+}
+
+#[test]
+fn a_program_that_is_being_written_is_refused_for_now() {
+    let open = std::cell::OnceCell::new();
+    touches_nothing(75, "bot` is being written; wait until it is written", |stage| {
+        program(stage, "bot", fs::read("/bin/sh").unwrap());
+        let written = fs::File::options().append(true).open(stage.folder().join("bot")).unwrap();
+        open.set(written).unwrap();
+        stage.run_command("./bot", &[])
+    });
+}
+
+#[test]
+fn the_program_after_env_and_its_like_must_run_too() {
+    for (code, args) in [
+        (127, &["env", "no-such-bot"][..]),
+        (127, &["env", "-S", "A=b no-such-bot -u"]),
+        (127, &["nohup", "nice", "-n", "5", "./no-such-bot"]),
+        (126, &["setsid", "./locks"]),
+        (127, &["timeout", "5", "./nested"]),
+    ] {
+        touches_nothing(code, "", |stage| {
+            program(stage, "nested", "#!/nowhere/python\n");
+            stage.run_command(args[0], &args[1..])
+        });
+    }
+    let stage = Stage::new();
+    program(&stage, "bot", "#!/usr/bin/env sh\nexit 7\n");
+    for args in [&["env", "A=b", "./bot"][..], &["env", "PATH=/bin:.", "bot"], &["nice", "./bot"]] {
+        stage.run_command(args[0], &args[1..]).end().exits(7);
+    }
+}
+
 #[test]
 fn a_script_that_is_not_in_this_folder_touches_nothing() {
     let says = "COMMAND's script `./start.sh` is not in /";

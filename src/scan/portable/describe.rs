@@ -65,7 +65,7 @@ impl<'a> Describer<'a> {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
-            role: self.role(pid, exe, args, &same_program),
+            role: self.role(pid, exe, args, same_program),
             same_program,
             may_be_spawned: exe.map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
@@ -144,17 +144,17 @@ impl<'a> Describer<'a> {
         pid: u32,
         exe: Option<&Path>,
         args: Option<&[OsString]>,
-        same_program: &Fact<bool>,
+        same_program: Fact<bool>,
     ) -> Role {
         let known_args = args.map(text).unwrap_or_default();
         let tool_name = self.request.tool_name.as_deref();
-        let is_tool = tool_name.is_some() && exe.and_then(Path::file_name) == tool_name;
+        let is_monopoll = tool_name.is_some() && exe.and_then(Path::file_name) == tool_name;
         let library = exe.zip(self.request.library_exe.as_deref());
         let is_library = || library.is_some_and(|(exe, own)| is_same_file(exe, own));
-        if is_tool || is_library() {
+        if is_monopoll || is_library() {
             Role::Monopoll
         } else if serves_others(exe, &known_args, pid)
-            || *same_program != Fact::Known(true) && is_tool(exe, &known_args)
+            || same_program != Fact::Known(true) && is_tool(exe, &known_args)
         {
             Role::ServesOthers
         } else {

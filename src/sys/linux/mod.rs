@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod diag_bytecode;
+pub(crate) mod elf;
 pub mod file_watch;
 pub(crate) mod memory;
 pub mod poll;
@@ -12,3 +13,4 @@ pub mod process_handle;
 pub(crate) mod reader_pool;
 pub(crate) mod signals;
 pub mod sock_diag;
+pub(crate) mod write_lease;

@@ -1,0 +1,148 @@
+//! Finds a program as exec does, and checks that the kernel can execute it: a start that fails only
+//! at exec has ended the healthy bot before.
+#![expect(clippy::disallowed_methods, reason = "finds and reads files as exec does")]
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use crate::error::{Error, ExitStatus};
+use crate::scan::wrapped_command::WrappedCommand;
+use crate::scan::wrapper_programs::{CommandRole, wrapped_command};
+use crate::text::printable;
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+pub(super) use self::unix::kind_of;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramKind {
+    Binary,
+    /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
+    /// program that env finds.
+    Script(Vec<PathBuf>),
+}
+
+/// Finds a program by its path or in `$PATH`; fails with its status.
+pub(super) fn find(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
+    if has_folder(name) { check(&with_extension(cwd.join(name))) } else { search(name, cwd) }
+}
+
+/// Finds a program in `$PATH`, as execvp(3) does.
+pub(super) fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
+    // The default of execvp(3).
+    let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
+    let mut status = ExitStatus::NotFound;
+    for folder in env::split_paths(&path) {
+        let candidate = with_extension(cwd.join(folder).join(name));
+        // A folder that may not be entered counts as empty.
+        if fs::metadata(&candidate).is_err() {
+            continue;
+        }
+        match check(&candidate) {
+            Ok(program) => return Ok(program),
+            Err(worse) => status = worse,
+        }
+    }
+    Err(status)
+}
+
+/// Returns whether a name is a path, and not searched in `$PATH`.
+pub(super) fn has_folder(name: &OsStr) -> bool {
+    name.to_string_lossy().contains(std::path::is_separator)
+}
+
+/// Adds `.exe` on Windows, where it may be omitted.
+pub(super) fn with_extension(path: PathBuf) -> PathBuf {
+    if cfg!(windows) && path.extension().is_none() && !path.is_file() {
+        let whole = path.with_extension("exe");
+        if whole.is_file() { whole } else { path }
+    } else {
+        path
+    }
+}
+
+fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
+        _ => ExitStatus::NotFound,
+    })?;
+    if metadata.is_file() && may_execute(path) {
+        Ok(path.to_owned())
+    } else {
+        Err(ExitStatus::NotExecutable)
+    }
+}
+
+#[cfg(unix)]
+fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn may_execute(_path: &Path) -> bool {
+    true
+}
+
+/// Programs that search the command after them in `$PATH` as it is, and end where it is not there.
+const SEARCHING_WRAPPERS: [&str; 14] = [
+    "env",
+    "nohup",
+    "nice",
+    "ionice",
+    "setsid",
+    "stdbuf",
+    "timeout",
+    "chrt",
+    "taskset",
+    "prlimit",
+    "setarch",
+    "time",
+    "tini",
+    "dumb-init",
+];
+
+/// Requires of the program that such wrappers start that it can be executed.
+pub(super) fn require_wrapped_program(args: &[OsString], cwd: &Path) -> Result<(), Error> {
+    let mut words: Vec<OsString> = args.to_vec();
+    let mut wrappers = 0;
+    loop {
+        let Some((first, rest)) = words.split_first() else { return Ok(()) };
+        let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy();
+        if !SEARCHING_WRAPPERS.contains(&&*name) {
+            break;
+        }
+        let rest: Vec<&OsStr> = rest.iter().map(OsString::as_os_str).collect();
+        let Some(WrappedCommand::Words(command, context)) =
+            wrapped_command(&name, &rest, CommandRole::Mine)
+        else {
+            return Ok(());
+        };
+        if context.folder.is_some() || context.variables.iter().any(|(name, _)| name == "PATH") {
+            return Ok(());
+        }
+        words = command;
+        wrappers += 1;
+    }
+    let Some(program) = words.first().filter(|word| wrappers > 0 && !word.is_empty()) else {
+        return Ok(());
+    };
+    let found = find(program, cwd).map_err(|status| {
+        let wrapper = printable(&args[0].to_string_lossy()).into_owned();
+        let program = printable(&program.to_string_lossy()).into_owned();
+        let what =
+            if status == ExitStatus::NotFound { "is not found" } else { "cannot be executed" };
+        Error::new(status, format!("COMMAND's program `{program}`, after `{wrapper}`, {what}"))
+            .with_hint("check its spelling and $PATH")
+    })?;
+    kind_of(&found, cwd).map(drop)
+}
+
+/// `#!` lines mean nothing there.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "on Unix a format may be wrong")]
+pub(super) fn kind_of(_program: &Path, _cwd: &Path) -> Result<ProgramKind, Error> {
+    Ok(ProgramKind::Binary)
+}

@@ -1,0 +1,191 @@
+//! Reads ELF headers (elf(5)): would the kernel execute a file?
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+pub(crate) const MAGIC: &[u8] = b"\x7fELF";
+
+/// The reason why the kernel does not execute an ELF file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ElfFault {
+    /// It ends before what its headers name.
+    Truncated,
+    /// It is a library's object file or a core file.
+    NoProgram,
+    /// It is for another kind of processor; `binfmt_misc` may run it in an emulator.
+    OtherMachine,
+}
+
+/// The machine of this program (`e_machine`), and that of the 32-bit programs which the same
+/// processors run; `None` where no table says.
+const MACHINES: Option<[u16; 2]> = if cfg!(target_arch = "x86_64") {
+    Some([62, 3])
+} else if cfg!(target_arch = "aarch64") {
+    Some([183, 40])
+} else {
+    None
+};
+
+/// The longest path of a loader, and the most program headers, that the kernel reads.
+const MAX_PATH: u64 = 4096;
+const MAX_HEADERS: u64 = 65536 / 32;
+
+const LOAD: u64 = 1;
+const INTERPRETER: u64 = 3;
+
+/// Where the fields of one class of files lie: a byte offset and a length each.
+struct Layout {
+    /// The offset, the size and the number of the program headers.
+    headers: [(usize, usize); 3],
+    /// The offset and the length of a segment in the file, within its header.
+    segment: [(usize, usize); 2],
+}
+
+const CLASS_32: Layout =
+    Layout { headers: [(28, 4), (42, 2), (44, 2)], segment: [(4, 4), (16, 4)] };
+const CLASS_64: Layout =
+    Layout { headers: [(32, 8), (54, 2), (56, 2)], segment: [(8, 8), (32, 8)] };
+
+/// Returns the loader that the file names, if it names one. Fails with `Ok(Err(…))` where the
+/// kernel would not execute it.
+pub(crate) fn loader(file: &File) -> io::Result<Result<Option<PathBuf>, ElfFault>> {
+    let length = file.metadata()?.len();
+    let mut header = [0; 64];
+    let layout = match read_at(file, &mut header, 0)? {
+        read if read < 52 => return Ok(Err(ElfFault::Truncated)),
+        _ if header[4] == 1 => CLASS_32,
+        _ => CLASS_64,
+    };
+    // The other byte order is that of another machine.
+    let native = if cfg!(target_endian = "little") { 1 } else { 2 };
+    let machine = u16::from_ne_bytes([header[18], header[19]]);
+    if header[5] != native || MACHINES.is_some_and(|known| !known.contains(&machine)) {
+        return Ok(Err(ElfFault::OtherMachine));
+    }
+    // An executable (2), or one that can be loaded anywhere (3).
+    if !matches!(u16::from_ne_bytes([header[16], header[17]]), 2 | 3) {
+        return Ok(Err(ElfFault::NoProgram));
+    }
+    let [start, size, count] = layout.headers.map(|field| number(&header, field));
+    if size == 0 || count == 0 || count > MAX_HEADERS {
+        return Ok(Err(ElfFault::NoProgram));
+    }
+    let mut loader = None;
+    for index in 0..count {
+        let mut header = [0; 56];
+        let at = start.saturating_add(index * size);
+        if read_at(file, &mut header, at)? < 32 {
+            return Ok(Err(ElfFault::Truncated));
+        }
+        let [offset, in_file] = layout.segment.map(|field| number(&header, field));
+        let kind = number(&header, (0, 4));
+        if matches!(kind, LOAD | INTERPRETER) && offset.saturating_add(in_file) > length {
+            return Ok(Err(ElfFault::Truncated));
+        }
+        if kind == INTERPRETER && loader.is_none() {
+            let mut path = vec![0; usize::try_from(in_file.min(MAX_PATH)).unwrap_or_default()];
+            read_at(file, &mut path, offset)?;
+            path.truncate(path.iter().position(|byte| *byte == 0).unwrap_or(path.len()));
+            loader = Some(PathBuf::from(std::ffi::OsString::from_vec(path)));
+        }
+    }
+    Ok(Ok(loader))
+}
+
+fn number(bytes: &[u8], (at, length): (usize, usize)) -> u64 {
+    let mut whole = [0; 8];
+    let field = &bytes[at..at + length];
+    if cfg!(target_endian = "little") {
+        whole[..length].copy_from_slice(field);
+    } else {
+        whole[8 - length..].copy_from_slice(field);
+    }
+    u64::from_ne_bytes(whole)
+}
+
+/// Fills as much of the buffer as the file has.
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], at + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Returns whether the kernel may give files in a foreign format to other programs (`binfmt_misc`).
+pub(crate) fn may_have_foreign_formats() -> bool {
+    const FOLDER: &str = "/proc/sys/fs/binfmt_misc";
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
+    let folder = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let names: Vec<_> = folder.map(|entry| entry.file_name()).collect();
+    if names.iter().any(|name| name == "status") {
+        return names.iter().any(|name| name != "status" && name != "register");
+    }
+    // Where it is not mounted, formats of the host may apply, unless the kernel has none.
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
+    let file_systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    file_systems.lines().any(|line| line.split_whitespace().next_back() == Some("binfmt_misc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::io::Write;
+
+    /// Writes a copy of this test's program, changed, and reads it.
+    fn loader_of(change: impl FnOnce(&mut Vec<u8>)) -> Result<Option<PathBuf>, ElfFault> {
+        #[expect(clippy::disallowed_methods, reason = "any program will do")]
+        let mut bytes = std::fs::read("/proc/self/exe").unwrap();
+        change(&mut bytes);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        loader(&file).unwrap()
+    }
+
+    #[test]
+    fn a_program_names_its_loader() {
+        let named = loader_of(|_| {}).unwrap();
+        assert!(named.is_none_or(|path| path.is_absolute()));
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_execute_is_found() {
+        for length in [4, 40, 100, 4096] {
+            let cut = loader_of(|bytes| bytes.truncate(length));
+            assert_eq!(cut, Err(ElfFault::Truncated), "{length} bytes");
+        }
+        // S/390, and the other byte order.
+        for change in [(18, 22), (5, 3)] {
+            let other = loader_of(|bytes| bytes[change.0] = change.1);
+            assert_eq!(other, Err(ElfFault::OtherMachine));
+        }
+        for kind in [1, 4] {
+            assert_eq!(loader_of(|bytes| bytes[16] = kind), Err(ElfFault::NoProgram));
+        }
+        assert_eq!(loader_of(|bytes| bytes[56..58].fill(0)), Err(ElfFault::NoProgram));
+    }
+
+    #[test]
+    fn a_32_bit_program_may_run() {
+        // The header and one segment of 8 bytes, as a 32-bit file has them.
+        let machine = MACHINES.map_or(3, |known| known[1]).to_ne_bytes();
+        let mut bytes = [MAGIC, &[1, 1, 1], &[0; 9], &[2, 0], &machine].concat();
+        bytes.resize(52, 0);
+        (bytes[28], bytes[42], bytes[44]) = (52, 32, 1);
+        bytes.extend([1, 0, 0, 0, 0, 0, 0, 0].iter().chain(&[0; 8]).chain(&[8, 0, 0, 0]));
+        bytes.resize(52 + 32, 0);
+        let whole = bytes.clone();
+        assert_eq!(loader_of(|file| *file = whole), Ok(None));
+        bytes[52 + 16] = 200;
+        assert_eq!(loader_of(|file| *file = bytes), Err(ElfFault::Truncated));
+    }
+}
