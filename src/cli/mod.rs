@@ -97,7 +97,7 @@ pub enum Subcommand {
     /// End the running bot gracefully, or with `--on-conflict force` at once
     #[command(after_help = help::STOP)]
     Stop(StopArgs),
-    /// Print why a process is or is not a candidate: each entry, shield and rule
+    /// Print why a process is or is not recognized as this bot, and every check of it
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Show, check or write the configuration

@@ -232,7 +232,7 @@ fn nothing(action: Action, purpose: Purpose) -> &'static str {
             "nothing, because the stop is refused"
         }
         (Action::Ignore, Purpose::Start) => "nothing: it keeps running next to the new one",
-        (Action::Ignore, Purpose::Stop) => "nothing: it is left alone",
+        (Action::Ignore, Purpose::Stop) => "nothing: it keeps running",
     }
 }
 
@@ -267,9 +267,7 @@ fn ladder_text(ladder: Ladder) -> String {
         Some(Step::Ask { .. }) => {
             "; if it does not answer: refuse (it cannot be signaled from here)"
         }
-        Some(Step::Signal { signal: SignalToSend::Signal(_), .. }) => {
-            "; if it survives that: refuse"
-        }
+        Some(Step::Signal { signal: SignalToSend::Signal(_), .. }) => "; if it still runs: refuse",
         Some(Step::Wait { limit: WaitLimit::Forever } | Step::Signal { .. }) | None => "",
     });
     text

@@ -23,20 +23,23 @@ pub(super) fn predicate(it: &Explanation<'_>) -> String {
         (Some(conflict), _) => conflict_sentence(it, conflict),
         (None, Classification::Shielded(shield)) => {
             let shield = reasons::shield(shield);
-            format!("would be a candidate, but is never touched: {shield}")
+            format!("would be a conflict, but is never touched: {shield}")
         }
         (None, Classification::Suspect) => {
-            format!("is a suspect and is not touched: {}", suspicion(it))
+            format!("is not touched: {}", suspicion(it))
         }
         (None, Classification::NearMiss(reason)) => {
-            format!("is a near miss and is not touched: {}", reasons::near_miss(reason))
+            format!(
+                "is almost the same command, and is not touched: {}",
+                reasons::near_miss(reason)
+            )
         }
         // Every candidate of a snapshot is in a conflict of its plan.
         (None, Classification::Candidate { evidence, .. }) => {
-            format!("is a candidate: it {}", evidence_text(evidence))
+            format!("is recognized as this bot: it {}", evidence_text(evidence))
         }
         (None, Classification::Unrelated) => {
-            format!("is not a candidate: {}", unrelated(it))
+            format!("is not recognized as this bot: {}", unrelated(it))
         }
     }
 }
@@ -167,7 +170,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
     let not = (!not.is_empty()).then(|| format!("it {}", join_and(&not)));
     let doubt = (!unclear.is_empty()).then(|| {
         format!(
-            "whether it {} is unknown, and an unknown fact makes no candidate",
+            "whether it {} is unknown, and unknown facts are not evidence",
             unclear.join(" or ")
         )
     });
@@ -175,7 +178,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
         .or_else(|| shield::another_bot(&it.against))
         .filter(|shield| shield.holds() == Truth::True)
         .map(|shield| reasons::shield(&shield))
-        .map(|shield| format!("even as a candidate it would not be touched: {shield}"));
+        .map(|shield| format!("it would not be touched in any case: {shield}"));
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 

@@ -20,7 +20,7 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
     let instance = format::instance(context, paint);
     if all.is_empty() {
         return format!(
-            "{instance}: no candidates. {} explains any other process.\n",
+            "{instance}: no process was recognized as this bot. {} explains any other process.\n",
             typed("explain PID", context.command.as_deref())
         );
     }
@@ -102,7 +102,7 @@ impl LabelledLines {
     fn against(&self, it: &Explanation<'_>) -> String {
         match reasons::against(&it.against) {
             Some(why) => self.row(Truth::True, &sanitize(&why)),
-            None => self.row(Truth::False, "nothing speaks against its being this bot"),
+            None => self.row(Truth::False, "no evidence against it"),
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
             format!("{name}: {limit}")
         }
         (Truth::Unknown, Truth::True | Truth::False | Truth::Unknown, _) => {
-            format!("{name}: an unknown fact never matches")
+            format!("{name}: a fact is unknown, so it does not count")
         }
         (Truth::True, _, None) | (Truth::False, ..) => name,
     }
@@ -63,8 +63,8 @@ pub(super) fn token(it: &Explanation<'_>) -> String {
         return "cannot be read, so it may be another bot's".to_owned();
     };
     let so = match (it.token, it.process.same_token(), it.policy.same_token) {
-        (Some(TokenEvidence::Proof), ..) => ": enough to be a candidate",
-        (Some(TokenEvidence::Hint), ..) => ": not enough to be a candidate",
+        (Some(TokenEvidence::Proof), ..) => ": enough to recognize it",
+        (Some(TokenEvidence::Hint), ..) => ": not enough to recognize it",
         (None, Truth::True, SameToken::Off) => ", but `same_token` says off",
         (None, Truth::True, _) if it.process.role == Role::Monopoll => {
             ", which does not count for a monopoll process"
@@ -145,8 +145,8 @@ pub(super) fn rule(
         (RuleOutcome::Decides, Some(_)) => ", and decides",
         (RuleOutcome::Decides, None) => ", and would decide",
         (RuleOutcome::DoesNotHold, _) => "",
-        (RuleOutcome::TooUncertain, _) => ", but an unknown fact never ends a process",
-        (RuleOutcome::Undecidable, _) => ", and is not skipped on an unknown fact: refuse",
+        (RuleOutcome::TooUncertain, _) => ", but does not apply: a condition is unknown",
+        (RuleOutcome::Undecidable, _) => ", and refuses: a condition is unknown",
         (RuleOutcome::NotAsked, _) => ", and does not apply: an earlier rule decides",
     };
     format!("{} says {}{so}", rule.trim_end(), verdict.rule.action)

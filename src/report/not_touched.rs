@@ -43,15 +43,15 @@ pub fn lines(plan: &Plan, command: Option<&str>) -> Vec<String> {
                 let plan = typed("plan", command);
                 format!("{plan} prints the `[[match]]` entry that includes it")
             }
-            None => format!("{} says more", typed(&format!("explain {pid}"), command)),
+            None => format!("{} explains it", typed(&format!("explain {pid}"), command)),
         };
         format!("`{found}` (pid {pid}) may be a second poller: {reason}; it keeps running; {next}")
     };
     let named = plan.near_misses.iter().take(MAX_NAMED).map(near_miss);
     let more = plan.near_misses.len().saturating_sub(MAX_NAMED);
     let rest = (more > 0).then(|| {
-        let more = count(more, "more near miss", "more near misses");
-        format!("{more}; {} lists them", typed("plan", command))
+        let more = count(more, "more process is", "more processes are");
+        format!("{more} almost the same command; {} lists all", typed("plan", command))
     });
     suspects(&plan.suspects).into_iter().chain(named).chain(rest).collect()
 }

@@ -58,7 +58,7 @@ fn near_miss(it: &NearMiss, context: &Context<'_>, paint: Paint) -> String {
         entry.join("\n       ")
     } else {
         let explain = format!("explain {}", it.process.id.pid);
-        format!("{} says more", typed(&explain, context.command.as_deref()))
+        format!("{} explains it", typed(&explain, context.command.as_deref()))
     };
     let reason = reasons::near_miss(&it.reason);
     format!("{}\n     {next}", untouched(&it.process, &reason, paint))
@@ -104,7 +104,7 @@ fn stop_verdict(
     ended: &str,
     ignored: Option<String>,
 ) -> (Style, &'static str, String) {
-    let alone = ignored.map_or_else(String::new, |them| format!("; {them} would be left alone"));
+    let alone = ignored.map_or_else(String::new, |them| format!("; {them} would keep running"));
     match plan.verdict() {
         Verdict::Clear => (Style::Success, "nothing to stop", format!("{alone}.")),
         Verdict::Act | Verdict::Wait => {

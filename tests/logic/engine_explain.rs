@@ -425,14 +425,15 @@ fn a_shielded_process_is_explained_with_its_shield() {
         &graceful,
         &snapshot(vec![shell]),
         5,
-        "pid 5 would be a candidate, but is never touched: it started monopoll",
+        "pid 5 would be a conflict, but is never touched: it started monopoll",
     );
     let foreign = Process { user: Known(user("deploy")), ..same_command(5) };
     says(
         &graceful,
         &snapshot(vec![foreign]),
         5,
-        "pid 5 is a near miss and is not touched: the same command, run by user deploy",
+        "pid 5 is almost the same command, and is not touched: the same command, run by user \
+        deploy",
     );
 }
 
@@ -441,8 +442,7 @@ fn a_suspect_is_explained_with_the_reason_it_is_not_a_candidate() {
     let graceful = policy(OnConflict::Graceful);
     let suspect = |process: Process| snapshot(vec![process]);
     let editor = Process { tokens: INHERITED, ..process(5) };
-    let begins =
-        "pid 5 is a suspect and is not touched: it carries this bot's token in its environment";
+    let begins = "pid 5 is not touched: it carries this bot's token in its environment";
     let inherited = format!(
         "{begins}, which it may only have inherited, and it does not run COMMAND's program"
     );
@@ -453,7 +453,7 @@ fn a_suspect_is_explained_with_the_reason_it_is_not_a_candidate() {
     says(&graceful, &suspect(hidden), 5, &unclear);
     let warned = Policy { same_token: SameToken::Warn, ..graceful };
     let other = Process { tokens: MINE, ..process(5) };
-    let expected = "pid 5 is a suspect and is not touched: it carries this bot's token on its \
+    let expected = "pid 5 is not touched: it carries this bot's token on its \
         command line, and `same_token` says warn";
     says(&warned, &suspect(other), 5, expected);
 }
@@ -468,7 +468,8 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         Process { cwd: Known("/srv/other".into()), same_program: Known(true), ..process(5) };
     let place = |what: &str| {
         format!(
-            "pid 5 is not a candidate: it is not the same command in the same folder ({what}), \
+            "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+            ({what}), \
                 {no} and does not carry this bot's token"
         )
     };
@@ -486,23 +487,26 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         OnConflict::Graceful,
     );
     let none = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another \
+        "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+        (another \
             program), meets no match entry, {no} and does not carry this bot's token"
     );
     says(&two, &of(process(5)), 5, &none);
     let one = matching(vec![entry("nobody")], OnConflict::Graceful);
     let expected = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another \
+        "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+        (another \
             program), does not meet match[0] (another cmdline), {no} and does not carry this \
             bot's token"
     );
     says(&one, &of(process(5)), 5, &expected);
     let nameless = Process { name: unknown(), ..process(5) };
     let expected = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another \
+        "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+        (another \
             program), does not meet match[0] (another cmdline), {no} and does not carry this \
             bot's token; \
-        whether it meets match[1] is unknown, and an unknown fact makes no candidate"
+        whether it meets match[1] is unknown, and unknown facts are not evidence"
     );
     says(&two, &of(nameless), 5, &expected);
 
@@ -512,32 +516,32 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
         &graceful,
         &of(monopoll),
         5,
-        &format!("pid 5 is not a candidate: it {known}, {no} and does not carry this bot's token"),
+        &format!(
+            "pid 5 is not recognized as this bot: it {known}, {no} and does not carry this \
+            bot's token"
+        ),
     );
 
     let unheard = Process { tokens: NOT_COMPARED, ..elsewhere };
     let init = Process { relation: Known(Relation::Init), ..unheard.clone() };
     let folder = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another folder) \
+        "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+        (another folder) \
             and {no}"
     );
     says(&graceful, &of(unheard), 5, &folder);
-    says(
-        &graceful,
-        &of(init),
-        5,
-        &format!("{folder}; even as a candidate it would not be touched: PID 1"),
-    );
+    says(&graceful, &of(init), 5, &format!("{folder}; it would not be touched in any case: PID 1"));
     let others = Process { tokens: ANOTHER_BOTS, ..process(5) };
     let expected = format!(
-        "{}; even as a candidate it would not be touched: another bot's process (bot 9)",
+        "{}; it would not be touched in any case: another bot's process (bot 9)",
         place("another program")
     );
     says(&graceful, &of(others), 5, &expected);
     let off = Policy { same_token: SameToken::Off, ..graceful };
     let carrier = Process { tokens: MINE, ..process(5) };
     let expected = format!(
-        "pid 5 is not a candidate: it is not the same command in the same folder (another \
+        "pid 5 is not recognized as this bot: it is not the same command in the same folder \
+        (another \
             program), {no} and \
         carries this bot's token, which does not count (`same_token` says off)"
     );
@@ -547,9 +551,10 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
 #[test]
 fn unreadable_facts_are_explained_as_unknown() {
     let dim = Process { id: process(5).id, relation: Known(Relation::None), ..Process::default() };
-    let expected = "pid 5 is not a candidate: whether it is the same command in the same folder \
+    let expected = "pid 5 is not recognized as this bot: whether it is the same command in the \
+        same folder \
         or holds the lock or carries this bot's token \
-        is unknown, and an unknown fact makes no candidate";
+        is unknown, and unknown facts are not evidence";
     let graceful = policy(OnConflict::Graceful);
     says(&graceful, &snapshot(vec![dim.clone()]), 5, expected);
     about(&graceful, &snapshot(vec![dim]), 5, |it| {
@@ -569,7 +574,8 @@ fn without_a_command_nothing_is_compared() {
     let (policy, snapshot) = (policy(OnConflict::Graceful), snapshot(vec![process(5)]));
     let plan = decide(&policy, &snapshot);
     let it = explain(&policy, &snapshot, &plan, 5, None).unwrap();
-    let expected = "pid 5 is not a candidate: it cannot be compared with COMMAND (none is given), \
+    let expected = "pid 5 is not recognized as this bot: it cannot be compared with COMMAND \
+        (none is given), \
         does not hold the lock and does not carry this bot's token";
     assert_eq!(explain_sentence::sentence(&it), expected);
 }

@@ -240,7 +240,7 @@ fn another_bots_process_is_shielded_and_no_token_is_shown() {
         ended.out
     );
     assert!(
-        ended.out.contains("enough to be a candidate") && !ended.out.contains("AAHdq"),
+        ended.out.contains("enough to recognize it") && !ended.out.contains("AAHdq"),
         "{}",
         ended.out
     );
@@ -327,7 +327,7 @@ fn unreadable_facts_are_reported_as_unknown() {
         "{said:#}"
     );
     let unknown =
-        "whether it carries this bot's token is unknown, and an unknown fact makes no candidate";
+        "whether it carries this bot's token is unknown, and unknown facts are not evidence";
     let sentence = said["sentence"].as_str().unwrap();
     assert!(
         sentence.contains("does not meet match[0] (another user)") && sentence.contains(unknown),
@@ -345,10 +345,7 @@ fn pid_1_is_shielded() {
         "{said:#}"
     );
     assert!(
-        said["sentence"]
-            .as_str()
-            .unwrap()
-            .ends_with("even as a candidate it would not be touched: PID 1"),
+        said["sentence"].as_str().unwrap().ends_with("it would not be touched in any case: PID 1"),
         "{said:#}"
     );
 }
@@ -366,7 +363,7 @@ fn the_ancestors_of_monopoll_are_shielded() {
     let ended = stage.program("sh", &["-c", &line]).end().exits(0);
     assert!(
         sentence(&ended)
-            .ends_with("would be a candidate, but is never touched: it started monopoll."),
+            .ends_with("would be a conflict, but is never touched: it started monopoll."),
         "{ended:?}"
     );
 }
@@ -381,7 +378,7 @@ fn monopoll_itself_is_no_candidate() {
     );
     let ended = stage.program("sh", &["-c", &line]).end().exits(0);
     assert!(
-        sentence(&ended).contains("is not a candidate")
+        sentence(&ended).contains("is not recognized as this bot")
             && ended.out.contains("yes     monopoll itself"),
         "{ended:?}"
     );
@@ -514,7 +511,7 @@ fn without_a_pid_every_process_of_the_plan_has_one_line() {
     );
     let text = whole().end().exits(0).out;
     assert!(text.contains("2 processes considered"), "{text}");
-    let editor = format!("\npid {}  sleep 60\n   it is a suspect", editor.pid());
+    let editor = format!("\npid {}  sleep 60\n   it is not touched: it carries", editor.pid());
     assert!(text.contains(&editor), "{text}");
 }
 
