@@ -7,7 +7,9 @@ use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
+use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::script_end::{self, LastCommand};
 use crate::scan::shell_syntax;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
@@ -33,12 +35,31 @@ pub struct Command {
     pub(crate) runs: Invocation,
     /// The file of that, by its path as written, without `.` and `..`.
     pub(crate) file: Option<PathBuf>,
+    /// What it becomes, if it is a shell script that can be followed.
+    pub(super) script_end: Option<Box<ScriptEnd>>,
+}
+
+/// The last command of a shell script, which the script may start in its place.
+#[derive(Debug, Clone)]
+pub(super) struct ScriptEnd {
+    pub(super) command: Command,
+    /// The variables that the script sets for it.
+    pub(super) sets: Vec<(OsString, Option<OsString>)>,
+    /// The same variables with my own values, which the script replaces.
+    pub(super) replaces: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Command {
     /// Finds `args[0]` as execvp(3) does. Fails with 127 where it is not found, with 126 where it
     /// cannot be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
+        let mut command = Command::find_without_end(args, cwd)?;
+        command.script_end = command.read_script_end().map(Box::new);
+        Ok(command)
+    }
+
+    /// Finds it, without what its script becomes.
+    pub(super) fn find_without_end(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
                 .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
@@ -93,7 +114,56 @@ impl Command {
         {
             runs.target = Target::Script(path.clone(), None);
         }
-        Command { args, found, program, kind, cwd, runs_in, folder, runs, file }
+        let script_end = None;
+        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, script_end }
+    }
+
+    fn read_script_end(&self) -> Option<ScriptEnd> {
+        let file = self.file.as_ref()?;
+        let is_shell = |program: &PathBuf| {
+            Interpreter::by_name(&base_name(program))
+                .is_some_and(|it| it.language == Language::Shell)
+        };
+        let is_script_of_shell = match &self.runs.target {
+            Target::Script(_, Some(language)) => *language == Language::Shell,
+            Target::Script(_, None) => match kind_of(file, &self.cwd) {
+                Ok(ProgramKind::Script(interpreters)) => interpreters.iter().any(is_shell),
+                Ok(ProgramKind::Binary) | Err(_) => false,
+            },
+            Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => false,
+        };
+        if !is_script_of_shell {
+            return None;
+        }
+        let LastCommand { mut words, context, environment } =
+            script_end::read(file, &self.runs.args)?;
+        let folder = match &context.folder {
+            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
+            None => self.runs_in.clone(),
+        };
+        let first = words.first_mut()?;
+        if let Some(environment) = environment.filter(|_| !has_folder(first)) {
+            let program = folder.join(environment).join(&*first);
+            if program.is_file() {
+                *first = program.into();
+            }
+        }
+        let command = Command::find_without_end(words, folder).ok()?;
+        // A bare program, such as `sleep` or `tail`, runs for others in this folder too.
+        if matches!(&command.runs.target, Target::Program(name) if !has_folder(name.as_os_str())) {
+            return None;
+        }
+        let my_own = |(name, _): &(OsString, _)| {
+            let set = self.runs.context.variables.iter().rev().find(|(set, _)| set == name);
+            let value = set.map_or_else(|| env::var_os(name), |(_, value)| value.clone());
+            (name.clone(), value)
+        };
+        let replaces = context.variables.iter().map(my_own).collect();
+        Some(ScriptEnd { command, sets: context.variables, replaces })
     }
 
     /// The base name of the script or program that it runs.

@@ -137,9 +137,7 @@ impl Unwrapped {
         let whole = absolute_folder(&self.context, folder);
         let folder = whole.as_deref().or(folder);
         Some(match operand {
-            Operand::Script(script)
-                if wrapper_programs::is_wrapper_script(&base_name(Path::new(script))) =>
-            {
+            Operand::Script(script) if wrapper_programs::is_wrapper_script(Path::new(script)) => {
                 self.launch([vec![script.to_owned()], args].concat(), CommandContext::default())
             }
             Operand::Script(script) => Next::Target(

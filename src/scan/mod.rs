@@ -25,6 +25,7 @@ pub(crate) mod process_tree;
 pub mod request;
 mod same_command;
 pub mod script;
+mod script_end;
 mod serves_others;
 mod shell_syntax;
 mod shell_words;

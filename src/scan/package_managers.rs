@@ -1,4 +1,4 @@
-//! The package managers of JavaScript: npm, npx, pnpm and yarn run a script or a program of a
+//! The package managers of JavaScript: npm, npx, pnpm, yarn and bun run a script or a program of a
 //! package.
 
 use std::ffi::{OsStr, OsString};
@@ -9,7 +9,7 @@ use crate::scan::passed_options::{self, SettingForm};
 use crate::scan::wrapped_command::{EntryFile, PackageEntry, WrappedCommand, is_option, owned};
 
 /// Each also runs under the name of its own script.
-const NAMES: [(&str, Manager); 8] = [
+const NAMES: [(&str, Manager); 9] = [
     ("npm", Manager::Npm),
     ("npm-cli.js", Manager::Npm),
     ("npx", Manager::Npx),
@@ -18,6 +18,7 @@ const NAMES: [(&str, Manager); 8] = [
     ("pnpm.cjs", Manager::Pnpm),
     ("yarn", Manager::Yarn),
     ("yarn.js", Manager::Yarn),
+    ("bun", Manager::Bun),
 ];
 
 /// Returns whether a program of this name is a package manager.
@@ -28,6 +29,13 @@ pub(super) fn is_one(name: &str) -> bool {
 /// Returns what the package manager of this name starts; `None` if it is none.
 pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
     let (_, manager) = NAMES.iter().find(|(own, _)| *own == name)?;
+    let is_filter = |word: &&OsStr| {
+        let word = word.to_string_lossy();
+        word.starts_with("--filter") || word.starts_with("-F")
+    };
+    if *manager == Manager::Bun && !words.iter().any(is_filter) {
+        return None;
+    }
     Some(Line::new(*manager, words).read().unwrap_or(WrappedCommand::Unclear))
 }
 
@@ -38,6 +46,8 @@ enum Manager {
     Npx,
     Pnpm,
     Yarn,
+    /// Only with `--filter`: else it is an interpreter.
+    Bun,
 }
 
 /// A command line that is being read.
@@ -75,7 +85,7 @@ impl<'a, 'b> Line<'a, 'b> {
         };
         let args = match self.manager {
             Manager::Npm | Manager::Npx => self.npm_arguments()?,
-            Manager::Pnpm | Manager::Yarn => {
+            Manager::Pnpm | Manager::Yarn | Manager::Bun => {
                 owned(self.words.strip_prefix(&[OsStr::new("--")]).unwrap_or(self.words))
             }
         };
@@ -94,7 +104,7 @@ impl<'a, 'b> Line<'a, 'b> {
         let first = self.operand()?;
         let args = match self.manager {
             Manager::Npm => self.npm_arguments()?,
-            Manager::Npx | Manager::Pnpm | Manager::Yarn => owned(self.words),
+            Manager::Npx | Manager::Pnpm | Manager::Yarn | Manager::Bun => owned(self.words),
         };
         // npm would find it in the package of a workspace.
         let is_here = self.workspace.is_none();

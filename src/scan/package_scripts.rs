@@ -38,29 +38,43 @@ pub(super) fn package_main(folder: &Path) -> OsString {
         .unwrap_or_else(|| OsString::from("index.js"))
 }
 
-/// Returns the folder of a workspace's package, by its folder or its name.
+/// Returns the folder of a workspace's package, by its name or its folder.
 pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> {
-    let by_folder = root.join(package);
-    if by_folder.join("package.json").is_file() {
-        return Some(by_folder);
-    }
-    let manifest = json(&root.join("package.json"))?;
-    let workspaces = manifest.get("workspaces")?;
-    let patterns = workspaces.get("packages").unwrap_or(workspaces).as_array()?;
-    let folders = patterns.iter().filter_map(|it| it.as_str()).flat_map(|pattern| {
-        match pattern.strip_suffix("/*") {
+    let folders =
+        workspaces(root).into_iter().flat_map(|pattern| match pattern.strip_suffix("/*") {
             Some(parent) => std::fs::read_dir(root.join(parent))
                 .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
                 .unwrap_or_default(),
             None => vec![root.join(pattern)],
-        }
-    });
+        });
     let is_it = |folder: &PathBuf| {
         json(&folder.join("package.json")).is_some_and(|it| {
             it.get("name").and_then(|it| it.as_str()).map(OsStr::new) == Some(package)
         })
     };
-    folders.into_iter().find(is_it)
+    let by_folder = || Some(root.join(package)).filter(|it| it.join("package.json").is_file());
+    folders.into_iter().find(is_it).or_else(by_folder)
+}
+
+/// Returns the folders of a workspace, some of which end with `/*`.
+fn workspaces(root: &Path) -> Vec<String> {
+    let in_package = json(&root.join("package.json")).and_then(|manifest| {
+        let workspaces = manifest.get("workspaces")?;
+        let patterns = workspaces.get("packages").unwrap_or(workspaces).as_array()?;
+        Some(patterns.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
+    });
+    let of_pnpm = || text(&root.join("pnpm-workspace.yaml")).map(|it| packages_of_pnpm(&it));
+    in_package.or_else(of_pnpm).unwrap_or_default()
+}
+
+/// Reads the list `packages` of a `pnpm-workspace.yaml`, as it is usually written: an entry a line.
+fn packages_of_pnpm(text: &str) -> Vec<String> {
+    let after = text.lines().skip_while(|line| line.trim_end() != "packages:").skip(1);
+    let lines = after.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map_while(|line| line.strip_prefix("- "))
+        .map(|entry| entry.trim().trim_matches(['\'', '"']).trim_start_matches("./").to_owned())
+        .collect()
 }
 
 fn package_script(name: &str, folder: &Path) -> Option<String> {
@@ -98,4 +112,21 @@ fn text(path: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(path).ok()?.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_of_a_workspace_of_pnpm_are_read_a_line_each() {
+        for (text, expected) in [
+            ("packages:\n  - 'bots/*'\n  # mine\n\n  - \"app\"\n", &["bots/*", "app"][..]),
+            ("catalog:\n  a: 1\npackages:\n- ./bots/*\nonlyBuilt:\n- x\n", &["bots/*"]),
+            ("packages: ['bots/*']\n", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(packages_of_pnpm(text), expected, "{text}");
+        }
+    }
 }

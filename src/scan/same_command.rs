@@ -1,13 +1,14 @@
 //! Compares a process with COMMAND: by what each of them runs, not by how that is spelled.
 #![expect(clippy::disallowed_methods, reason = "compares the content of two scripts")]
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
-use crate::scan::command::Command;
+use crate::scan::command::{Command, ScriptEnd};
 use crate::scan::command_context::CommandContext;
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
@@ -52,6 +53,10 @@ pub(super) struct Comparison {
 impl Command {
     pub(super) fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
         let (likeness, invocation) = self.judge(process);
+        let script_end = self.script_end.as_ref().filter(|_| !likeness.is_same());
+        if let Some(comparison) = script_end.and_then(|end| end.compare(process)) {
+            return comparison;
+        }
         let same_program = likeness.is_same() || self.is_same_program(process);
         self.comparison(same_program, likeness, invocation, process)
     }
@@ -86,7 +91,10 @@ impl Command {
     /// Compares a process with what this command would become.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
-        self.judge(process).0
+        let (likeness, _) = self.judge(process);
+        let is_script_end =
+            || self.script_end.as_ref().is_some_and(|end| end.compare(process).is_some());
+        if !likeness.is_same() && is_script_end() { CommandLikeness::Same } else { likeness }
     }
 
     /// Returns the likeness of a process, and what was compared.
@@ -406,6 +414,30 @@ impl Command {
             Target::Entry(..) => Some(Language::JavaScript),
             Target::Program(_) | Target::Input => None,
         }
+    }
+}
+
+impl ScriptEnd {
+    /// Compares a process with what the script becomes; `None` if it is not that, or the script
+    /// would set other variables for it.
+    fn compare(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
+        let mut comparison = self.command.compare(process);
+        if !comparison.likeness.is_same() || !self.has_set(process) {
+            return None;
+        }
+        // What the script sets is compared already.
+        comparison.variables.extend(self.replaces.iter().cloned());
+        Some(comparison)
+    }
+
+    fn has_set(&self, process: &RunningCommand<'_>) -> bool {
+        if self.sets.is_empty() {
+            return true;
+        }
+        let environ = (process.environ)();
+        let theirs = |name: &OsStr| environ.iter().find(|(own, _)| own == name).map(|it| &it.1);
+        let set: BTreeMap<_, _> = self.sets.iter().map(|(name, value)| (name, value)).collect();
+        set.into_iter().all(|(name, value)| theirs(name) == value.as_ref())
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, CommandOption, after_assignments};
+use crate::scan::interpreters::Interpreter;
 use crate::scan::package_managers;
 use crate::scan::wrapped_command::{
     EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
@@ -18,6 +19,8 @@ enum Rest {
     Assignments,
     /// This many words, then a command.
     After(usize),
+    /// Words up to `--`, then a command.
+    AfterDashes,
     /// A Python script, or a command.
     UvRun,
     /// A Python script, or `-m` and a module.
@@ -193,6 +196,18 @@ static WRAPPERS: &[WrapperProgram] = &[
         choosing: &["-e", "--env", "--config"],
         ..PLAIN
     },
+    WrapperProgram { names: &["pyenv", "rbenv", "nodenv", "asdf"], subcommand: Some("exec"), ..PLAIN },
+    WrapperProgram { names: &["pyenv-exec", "rbenv-exec", "nodenv-exec"], ..PLAIN },
+    WrapperProgram {
+        names: &["mise"],
+        subcommand: Some("exec"),
+        flags: "qvy",
+        values: "j",
+        long_values: &["--env"],
+        choosing: &["--env"],
+        rest: Rest::AfterDashes,
+        ..PLAIN
+    },
     WrapperProgram {
         names: &["pipenv"],
         subcommand: Some("run"),
@@ -294,10 +309,14 @@ pub(super) enum CommandRole {
     Process,
 }
 
-/// Returns whether a script of this base name is a wrapper: it then counts as what it starts.
-pub(super) fn is_wrapper_script(base_name: &str) -> bool {
-    let name = own_name(base_name);
-    package_managers::is_one(name)
+/// Returns whether a script is a wrapper, which counts as what it starts: by its name, or the shim
+/// of an interpreter.
+pub(super) fn is_wrapper_script(script: &Path) -> bool {
+    let base_name = script.file_name().unwrap_or_default().to_string_lossy();
+    let name = own_name(&base_name);
+    let folder = script.parent().and_then(Path::file_name);
+    folder == Some(OsStr::new("shims")) && Interpreter::by_name(name).is_some()
+        || package_managers::is_one(name)
         || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
 }
@@ -368,10 +387,15 @@ impl WrapperProgram {
             self.after_options(before, &mut context)?;
             return python(&[&[OsStr::new("-m")], module.get(1..)?].concat(), context);
         }
+        let all = words;
         words = self.after_options(words, &mut context)?;
         match self.rest {
             Rest::Command => command(words, context),
             Rest::After(count) => command(words.get(count..)?, context),
+            Rest::AfterDashes => {
+                let dashes = all.iter().position(|word| *word == "--")?;
+                command(all.get(dashes + 1..)?, context)
+            }
             Rest::Assignments => {
                 let words = after_assignments(words, &mut context);
                 command(words, context)
@@ -596,6 +620,18 @@ mod tests {
             ("pnpm run start --debug", "Package start --debug"),
             ("yarn start", "Package start"),
             ("yarn.js run start", "Package start"),
+            ("pnpm --filter=bob run start --x", "Package start --x of bob"),
+            ("bun --filter bob start --x", "Package start --x of bob"),
+            ("bun run --filter=./bob start", "Package start of ./bob"),
+            ("bun run -F bob start", "Package start of bob"),
+            ("bun --filter * start", "unclear"),
+            ("bun run start", "no wrapper"),
+            ("pyenv exec python3 main.py", "python3 main.py"),
+            ("pyenv-exec python3 main.py", "python3 main.py"),
+            ("asdf exec ruby bot.rb", "ruby bot.rb"),
+            ("mise exec python@3.12 -- python3 main.py", "python3 main.py"),
+            ("mise exec -- python3 main.py", "python3 main.py"),
+            ("mise run bot", "unclear"),
             ("deno task start", "Deno start"),
             ("deno run main.ts", "no wrapper"),
             ("python3 main.py", "no wrapper"),

@@ -8,7 +8,8 @@ use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 use nix::sys::signal::Signal;
 
 use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
-use crate::same_command::{PYTHON, bot, found, program, write};
+use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
+use crate::supervisors::peer;
 
 /// A program in a session of its own, as after a login: what may have been started by PID 1 is no
 /// orphan, and the tests may have PID 1's session.
@@ -213,4 +214,134 @@ fn a_guard_with_another_name_puts_the_same_command_in_doubt() {
     let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
     assert!(refused.err.contains("use `--instance voice`"), "{refused:?}");
     assert!(guard.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn what_a_script_becomes_is_the_same_command() {
+    let stage = Stage::new();
+    for folder in ["", "app/", "other/"] {
+        write(&stage, &format!("{folder}main.py"), PYTHON);
+        write(&stage, &format!("{folder}admin.py"), &format!("{PYTHON}\n"));
+    }
+    write(&stage, "start", "#!/bin/sh\nset -e\necho start\nexec python3 main.py \"$@\"\n");
+    write(&stage, "plain.sh", "#!/bin/bash\npython3 main.py >> out.log 2>&1\n");
+    write(&stage, "admin.sh", "#!/bin/sh\nexec python3 admin.py\n");
+    let enters = "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\nexec python3 main.py\n";
+    write(&stage, "app/start.sh", enters);
+    for name in ["alice", "bob"] {
+        let sets = format!("#!/bin/sh\nexport NAME={name} BOT_ENV={name}\nexec python3 main.py\n");
+        write(&stage, &format!("{name}.sh"), &sets);
+    }
+    let root = stage.folder();
+    for (running, folder, same, different) in [
+        (
+            "./start",
+            "",
+            &["./start", "sh start", "./plain.sh", "python3 main.py"][..],
+            &["./start -x", "./admin.sh", "app/start.sh", "./alice.sh"][..],
+        ),
+        ("./start -x", "", &["bash start -x"], &["./start", "./plain.sh"]),
+        ("bash ./plain.sh", "", &["./plain.sh", "./start"], &["./admin.sh"]),
+        ("app/start.sh", "app/", &["app/start.sh", "bash app/start.sh"], &["./start"]),
+        ("./alice.sh", "", &["./alice.sh", "sh alice.sh"], &["./bob.sh"]),
+        ("python3 admin.py", "", &["./admin.sh"], &["./start", "app/start.sh"]),
+    ] {
+        let (running_bot, pid) = bot(&stage, program(&stage, running), &root.join(folder));
+        for (starts, expected) in [(same, true), (different, false)] {
+            for start in starts {
+                let plan = plan(unnamed(&stage, &["plan"], start));
+                let is_found = found(&plan).contains(&u64::from(pid));
+                assert_eq!(is_found, expected, "{running} / {start}: {plan:#}");
+                let verdict = if expected { "act" } else { "clear" };
+                assert_eq!(plan["verdict"], verdict, "{running} / {start}: {plan:#}");
+            }
+        }
+        end(&stage, running_bot, pid);
+    }
+    let elsewhere = program(&stage, "python3 main.py").current_dir(root.join("other"));
+    let (_elsewhere, _) = bot(&stage, elsewhere, &root.join("other"));
+    assert_eq!(plan(unnamed(&stage, &["plan"], "./start"))["verdict"], "clear");
+    let (first, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), root);
+    let (_second, _) = bot(&stage, unnamed(&stage, &["run"], "./start"), root);
+    assert!(!is_alive(pid));
+    first.end().exits(0);
+}
+
+#[test]
+fn a_script_that_is_not_plain_is_only_the_same_as_itself() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let (_bot, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    for text in [
+        "exec python3 $SCRIPT",
+        "if true; then\nexec python3 main.py\nfi",
+        ". ./bot.env\nexec python3 main.py",
+        "python3 other.py\nexec python3 main.py",
+    ] {
+        write(&stage, "start", &format!("#!/bin/sh\n{text}\n"));
+        let plan = plan(unnamed(&stage, &["plan"], "./start"));
+        assert!(!found(&plan).contains(&u64::from(pid)), "{text}: {plan:#}");
+    }
+    write(&stage, "start", "#!/bin/sh\nexec sleep 599\n");
+    let _sleeps = program(&stage, "sleep 599").start();
+    assert_eq!(plan(unnamed(&stage, &["plan"], "./start"))["verdict"], "clear");
+}
+
+#[test]
+fn a_package_of_a_workspace_is_found_by_the_filter_of_pnpm_and_bun() {
+    let Some(pnpm) = peer("js/node_modules/.bin/pnpm") else { return };
+    let stage = Stage::new();
+    write(&stage, "package.json", r#"{"name": "root", "workspaces": ["bots/*"]}"#);
+    write(&stage, "pnpm/package.json", r#"{"name": "root"}"#);
+    write(&stage, "pnpm/pnpm-workspace.yaml", "packages:\n  - 'bots/*'\n");
+    for folder in ["bots/a", "bots/b", "pnpm/bots/a", "pnpm/bots/b"] {
+        let name = if folder.ends_with('a') { "alice" } else { "bob" };
+        let package = format!(r#"{{"name": "{name}", "scripts": {{"start": "node index.js"}}}}"#);
+        write(&stage, &format!("{folder}/package.json"), &package);
+        write(&stage, &format!("{folder}/index.js"), JAVASCRIPT);
+    }
+    let path = format!("{}:{}", pnpm.parent().unwrap().display(), path());
+    for (root, line) in [
+        ("pnpm", "pnpm --filter bob start"),
+        ("pnpm", "pnpm -F ./bots/b run start"),
+        ("", "bun --filter bob start"),
+        ("", "bun run --filter ./bots/b start"),
+    ] {
+        let root = stage.folder().join(root);
+        let running = program(&stage, line).current_dir(&root).env("PATH", &path);
+        let (running, pid) = bot(&stage, running, &root.join("bots/b"));
+        let other = line.replace("bob", "alice").replace("bots/b", "bots/a");
+        let plan = |line: &str| {
+            plan(unnamed(&stage, &["plan"], line).current_dir(&root).env("PATH", &path))
+        };
+        assert!(found(&plan(line)).contains(&u64::from(pid)), "{line}: {:#}", plan(line));
+        assert_eq!(plan(&other)["verdict"], "clear", "{other}");
+        end(&stage, running, pid);
+    }
+}
+
+#[test]
+fn a_bot_inside_the_shim_of_a_version_manager_is_found() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "other.py", PYTHON);
+    // It stays what it is for a moment: then it becomes python.
+    let shim = "#!/bin/bash\n: > ready-$$\nsleep 600\n:\n";
+    for shim_of in ["libexec/pyenv-exec", "shims/python3", "bin/pyenv", "bin/asdf"] {
+        write(&stage, shim_of, shim);
+    }
+    for line in [
+        "libexec/pyenv-exec python3 main.py",
+        "shims/python3 main.py",
+        "bin/pyenv exec python3 main.py",
+        "bin/asdf exec python3 main.py",
+    ] {
+        let (running, pid) = bot(&stage, program(&stage, line), stage.folder());
+        let plan = |line: &str| plan(unnamed(&stage, &["plan"], line));
+        for line in [line, "python3 main.py"] {
+            assert!(found(&plan(line)).contains(&u64::from(pid)), "{line}: {:#}", plan(line));
+        }
+        assert_eq!(plan("python3 other.py")["verdict"], "clear");
+        end(&stage, running, pid);
+    }
 }

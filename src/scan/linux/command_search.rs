@@ -18,8 +18,8 @@ const MIN_STEM: usize = 3;
 pub(super) struct CommandSearch {
     /// Names of what COMMAND runs, in each spelling.
     names: Vec<Finder<'static>>,
-    /// The arguments of a program, which may run under any name.
-    args: Option<Vec<u8>>,
+    /// The arguments of programs, which may run under any name.
+    args: Vec<Vec<u8>>,
 }
 
 /// The sign that a process may run COMMAND.
@@ -33,10 +33,18 @@ pub(super) enum Hint {
 
 impl CommandSearch {
     pub(super) fn new(command: &Command) -> CommandSearch {
-        let mut names = Vec::new();
+        let mut search = CommandSearch { names: Vec::new(), args: Vec::new() };
+        search.add(command);
+        if let Some(end) = &command.script_end {
+            search.add(&end.command);
+        }
+        search
+    }
+
+    fn add(&mut self, command: &Command) {
         let mut add = |name: &[u8]| {
             if !name.is_empty() {
-                names.push(Finder::new(name).into_owned());
+                self.names.push(Finder::new(name).into_owned());
             }
         };
         add(command.runs.entry.as_ref().map_or(&[], |entry| entry.as_bytes()));
@@ -70,16 +78,11 @@ impl CommandSearch {
             Target::Code(_, code) => add(code.as_bytes()),
             Target::Input => {}
         }
-        let args = matches!(command.runs.target, Target::Program(_)).then(|| {
-            command
-                .runs
-                .args
-                .iter()
-                .flat_map(|arg| arg.as_bytes().iter().chain(&[0]))
-                .copied()
-                .collect()
-        });
-        CommandSearch { names, args }
+        if matches!(command.runs.target, Target::Program(_)) {
+            let args = command.runs.args.iter();
+            self.args
+                .push(args.flat_map(|arg| arg.as_bytes().iter().chain(&[0])).copied().collect());
+        }
     }
 
     pub(super) fn hint(&self, cmdline: &[u8]) -> Option<Hint> {
@@ -87,7 +90,7 @@ impl CommandSearch {
             return Some(Hint::Name);
         }
         let after_name = memchr::memchr(0, cmdline).and_then(|end| cmdline.get(end + 1..));
-        let has_args = self.args.is_some() && after_name == self.args.as_deref();
+        let has_args = after_name.is_some_and(|after| self.args.iter().any(|args| args == after));
         (has_args || is_title(cmdline)).then_some(Hint::Shape)
     }
 }

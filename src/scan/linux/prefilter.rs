@@ -152,7 +152,10 @@ impl ScanRequest {
         let (Some(command), cwd) = (&self.command, folder(proc, pid)) else {
             return CommandLikeness::Different;
         };
-        let is_here = cwd.as_deref().is_some_and(|cwd| command.is_folder(cwd));
+        let end = command.script_end.as_ref().map(|end| &end.command);
+        let is_here = cwd.as_deref().is_some_and(|cwd| {
+            [Some(command), end].into_iter().flatten().any(|it| it.is_folder(cwd))
+        });
         match hint {
             Hint::Shape if !is_here => CommandLikeness::Different,
             Hint::Name | Hint::Shape => {
