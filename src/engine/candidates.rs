@@ -189,15 +189,39 @@ fn conflict_trees(
         let tree: Vec<Process> =
             members.iter().filter_map(|pid| table.get(pid)).map(|it| (*it).clone()).collect();
         let limits = entry_limits(policy, &evidence);
+        let kind = TreeKind::of(process, &evidence);
         let proven = trees_of_holders(members.iter().chain([&root]), &children, candidates);
         let objection = objection
-            .or_else(|| against_members(snapshot, &tree, &proven, &limits, candidates))
+            .or_else(|| against_members(snapshot, &tree, kind, &proven, &limits, candidates))
             .or_else(|| other_script(snapshot, guard.as_ref(), &tree));
         let members = members.iter().filter_map(|pid| candidates.get(pid));
         evidence.extend(members.flat_map(|candidate| &candidate.evidence));
         found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, objection });
     }
     found
+}
+
+/// The root of a tree, as far as that says what its members are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TreeKind {
+    /// My bot with what it started, whatever their environments are.
+    Bot,
+    /// Another program, such as a shell, which only a match entry found: each bot may be below it.
+    AnotherProgram,
+}
+
+impl TreeKind {
+    fn of(root: &Process, evidence: &BTreeSet<Evidence>) -> TreeKind {
+        let is_match = |it: &Evidence| match it {
+            Evidence::Match(_) => true,
+            Evidence::Lock | Evidence::Command | Evidence::Token => false,
+        };
+        if evidence.iter().all(is_match) && root.same_program != Fact::Known(true) {
+            TreeKind::AnotherProgram
+        } else {
+            TreeKind::Bot
+        }
+    }
 }
 
 /// Returns the members of a tree that belong to the instance: those with the lock, and everything
@@ -219,6 +243,7 @@ fn trees_of_holders<'a>(
 fn against_members(
     snapshot: &Snapshot,
     tree: &[Process],
+    kind: TreeKind,
     proven: &BTreeSet<u32>,
     limits: &[(&UserLimit, ContainerLimit)],
     candidates: &Candidates,
@@ -229,9 +254,9 @@ fn against_members(
         let as_candidate = || candidates.get(&pid).and_then(|own| own.objection.clone());
         let limit = || limit_of_all(limits, snapshot, member).map(Objection::Shield);
         if is_proven {
-            against_member(snapshot, member)
+            against_member(snapshot, member, TreeKind::Bot)
         } else {
-            as_candidate().or_else(|| against_member(snapshot, member)).or_else(limit)
+            as_candidate().or_else(|| against_member(snapshot, member, kind)).or_else(limit)
         }
     })
 }
@@ -243,12 +268,14 @@ fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a Guard
 
 /// Returns the objection to ending a tree for one of its members, which no evidence need have
 /// found.
-fn against_member(snapshot: &Snapshot, member: &Process) -> Option<Objection> {
+fn against_member(snapshot: &Snapshot, member: &Process, kind: TreeKind) -> Option<Objection> {
     let against = weigh_against(&snapshot.me, member);
     let shield = shield::relation(member).or_else(|| shield::another_bot(&against));
     match (shield, against) {
         (Some(shield), _) => Some(Objection::Shield(shield)),
-        (None, CounterEvidence::Doubt(doubt)) if doubt.holds_for_members() => {
+        (None, CounterEvidence::Doubt(doubt))
+            if kind == TreeKind::AnotherProgram || doubt.holds_for_members() =>
+        {
             Some(Objection::Doubt(doubt))
         }
         (

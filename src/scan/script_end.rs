@@ -75,6 +75,8 @@ fn last_command(text: &str, path: &Path, args: &[OsString]) -> Option<LastComman
             }
             if all {
                 words.extend(args.iter().cloned());
+            } else if !args.is_empty() {
+                return None;
             }
             if is_option(words.first()?) {
                 return None;
@@ -159,7 +161,8 @@ mod tests {
 
     fn shown(text: &str) -> Option<String> {
         let args = ["-x".into(), "a b".into()];
-        let it = last_command(text, Path::new("/srv/bot/start.sh"), &args)?;
+        let args = if text.contains('@') { &args[..] } else { &[] };
+        let it = last_command(text, Path::new("/srv/bot/start.sh"), args)?;
         let words: Vec<_> = it.words.iter().map(|word| word.to_str().unwrap()).collect();
         let folder = it.context.folder.map(|it| format!(" in {}", it.display()));
         let names = it.context.variables.iter().map(|(name, value)| {
@@ -225,5 +228,7 @@ mod tests {
         ] {
             assert_eq!(shown(text), None, "{text}");
         }
+        let ignores_its_arguments = "exec python3 main.py";
+        assert!(last_command(ignores_its_arguments, Path::new("/start"), &["x".into()]).is_none());
     }
 }

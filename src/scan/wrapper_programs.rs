@@ -196,7 +196,11 @@ static WRAPPERS: &[WrapperProgram] = &[
         choosing: &["-e", "--env", "--config"],
         ..PLAIN
     },
-    WrapperProgram { names: &["pyenv", "rbenv", "nodenv", "asdf"], subcommand: Some("exec"), ..PLAIN },
+    WrapperProgram {
+        names: &["pyenv", "rbenv", "nodenv", "asdf"],
+        subcommand: Some("exec"),
+        ..PLAIN
+    },
     WrapperProgram { names: &["pyenv-exec", "rbenv-exec", "nodenv-exec"], ..PLAIN },
     WrapperProgram {
         names: &["mise"],

@@ -152,6 +152,24 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 }
 
 #[test]
+fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree() {
+    let changes: [Change; 2] = [
+        |it| Process { other_variable: Known(Some("BOT_PROFILE")), ..it },
+        |it| Process { other_option: Known(Some("--env-file".to_owned())), ..it },
+    ];
+    for change in changes {
+        let verdict = |root: Process| {
+            let shell = child_of(5, Process { args: Known(Vec::new()), ..process(6) });
+            let bot = Process { args: Known(Vec::new()), ..change(child_of(6, process(7))) };
+            plan(&with_entry(entry("main")), vec![root, shell, bot]).verdict()
+        };
+        assert_eq!(verdict(process(5)), POLICY_REFUSAL);
+        // My own bot may start anything.
+        assert_eq!(verdict(same_command(5)), Verdict::Act);
+    }
+}
+
+#[test]
 fn a_process_that_may_be_shielded_is_refused_and_not_killed() {
     let doubts: [(Change, Shield, RefusalKind); 3] = [
         (|it| Process { relation: Unknown, ..it }, Shield::UnknownRelation, RefusalKind::Policy),

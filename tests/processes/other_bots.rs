@@ -262,6 +262,23 @@ fn a_pattern_ends_the_bot_in_a_window_and_not_the_terminal_multiplexer() {
 }
 
 #[test]
+fn another_bot_below_a_shell_that_an_entry_found_is_not_ended_with_it() {
+    let stage = main_py();
+    write(&stage, "new.py", PYTHON);
+    let config =
+        format!("match = [{{ name = '(ba|da)?sh', cwd = '{}' }}]\n", stage.folder().display());
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 new.py").config(&config);
+    let line = "sh -c export BOT_PROFILE=alice; python3 main.py; :";
+    let (shell, pid) = starts(&stage, program(&stage, line));
+    start(&["run"]).end().exits(75).says("$BOT_PROFILE has another value there");
+    assert!(is_alive(pid));
+    end(&stage, shell, pid);
+    let (_shell, pid) = starts(&stage, program(&stage, "sh -c python3 main.py; :"));
+    let (_new, _) = starts(&stage, start(&["run"]));
+    assert!(!is_alive(pid));
+}
+
+#[test]
 fn a_terminal_multiplexer_that_has_my_token_is_not_mentioned() {
     let stage = main_py();
     let Some(tmux) = tmux(&stage, "sleep 600") else { return };

@@ -288,7 +288,7 @@ fn a_script_that_is_not_plain_is_only_the_same_as_itself() {
 }
 
 #[test]
-fn a_package_of_a_workspace_is_found_by_the_filter_of_pnpm_and_bun() {
+fn a_package_is_found_by_the_filter_of_pnpm_and_bun() {
     let Some(pnpm) = peer("js/node_modules/.bin/pnpm") else { return };
     let stage = Stage::new();
     write(&stage, "package.json", r#"{"name": "root", "workspaces": ["bots/*"]}"#);
