@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use divan::Bencher;
 use fixture::{
-    MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot, user,
+    MINE, child_of, entry, guarded, named, policy, process, rule, same_command, snapshot,
 };
 
 use monopoll::internals::config::{Config, Sources};
@@ -91,15 +91,13 @@ fn ruled() -> Policy {
 #[divan::bench]
 fn match_name(bencher: Bencher<'_, '_>) {
     let (pattern, process) = (named("python3?"), process(1));
-    let me = user("bot");
-    bencher.bench_local(|| pattern.matches(black_box(&process), &me));
+    bencher.bench_local(|| pattern.matches(black_box(&process)));
 }
 
 #[divan::bench]
 fn match_cmdline(bencher: Bencher<'_, '_>) {
     let (pattern, process) = (entry(r"main\.py").pattern, process(1));
-    let me = user("bot");
-    bencher.bench_local(|| pattern.matches(black_box(&process), &me));
+    bencher.bench_local(|| pattern.matches(black_box(&process)));
 }
 
 #[divan::bench]

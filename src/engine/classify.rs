@@ -85,9 +85,7 @@ struct EvidenceSet {
 impl EvidenceSet {
     fn by_patterns(policy: &Policy, me: &Caller, process: &Process) -> EvidenceSet {
         let mut found = EvidenceSet::default();
-        for PatternMatch { evidence, holds, user, container } in
-            pattern_matches(policy, process, me)
-        {
+        for PatternMatch { evidence, holds, user, container } in pattern_matches(policy, process) {
             match (holds, shield::limit(process, me, user, container)) {
                 (Truth::False | Truth::Unknown, _) => {}
                 (Truth::True, None) => {

@@ -65,10 +65,10 @@ impl Condition<'_> {
 
     pub fn holds(self, process: &Process, me: &User) -> Truth {
         match self {
-            Condition::Name(name) => process.name.holds(|it| name.matches(it)),
-            Condition::Cmdline(cmdline) => process.args.holds(|it| cmdline.matches(&it.join(" "))),
-            Condition::Exe(exe) => process.exe.holds(|it| exe.matches(it)),
-            Condition::Cwd(cwd) => process.cwd.holds(|it| cwd.matches_at_or_below(it)),
+            Condition::Name(name) => name.holds(process),
+            Condition::Cmdline(cmdline) => cmdline.holds(process),
+            Condition::Exe(exe) => exe.holds_for_exe(process),
+            Condition::Cwd(cwd) => cwd.holds_for_cwd(process),
             Condition::User(user) => user.admits(process, me),
             Condition::Container(container) => container.admits(process),
             Condition::HoldsLock(wanted) => process.holds_lock.holds(|it| *it == wanted),
@@ -89,10 +89,6 @@ impl Condition<'_> {
 }
 
 impl Pattern {
-    pub fn matches(&self, process: &Process, me: &User) -> Truth {
-        Truth::all(self.each().map(|condition| condition.holds(process, me)))
-    }
-
     fn each(&self) -> impl Iterator<Item = Condition<'_>> {
         let name = self.name.as_ref().map(Condition::Name);
         let cmdline = self.cmdline.as_ref().map(Condition::Cmdline);

@@ -10,7 +10,6 @@ use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::policy::{MatchEntry, Policy};
 use crate::engine::process::{Process, Role};
-use crate::engine::snapshot::Caller;
 use crate::engine::token::{MyToken, TokenPlace};
 
 /// Evidence that a process is a candidate, the strongest first.
@@ -48,18 +47,14 @@ pub(super) struct PatternMatch<'a> {
 
 /// Compares a process with each match entry, and with COMMAND. A monopoll is known by its ticket,
 /// and what serves people by its children: no pattern is compared with either.
-pub(super) fn pattern_matches<'a>(
-    policy: &'a Policy,
-    process: &Process,
-    me: &Caller,
-) -> Vec<PatternMatch<'a>> {
+pub(super) fn pattern_matches<'a>(policy: &'a Policy, process: &Process) -> Vec<PatternMatch<'a>> {
     match process.role {
         Role::Monopoll | Role::ServesOthers => return Vec::new(),
         Role::Program => {}
     }
     let entry = |(index, entry): (usize, &'a MatchEntry)| PatternMatch {
         evidence: Evidence::Match(index),
-        holds: entry.pattern.matches(process, &me.user),
+        holds: entry.pattern.matches(process),
         user: &entry.user,
         container: entry.container,
     };

@@ -218,7 +218,7 @@ fn entry_verdicts<'a>(
             .collect();
         EntryVerdict { entry, pattern, criteria, limit }
     };
-    evidence::pattern_matches(policy, process, me).into_iter().map(each).collect()
+    evidence::pattern_matches(policy, process).into_iter().map(each).collect()
 }
 
 fn lock<'a>(snapshot: &'a Snapshot, process: &Process) -> LockVerdict<'a> {

@@ -59,9 +59,16 @@ impl Truth {
         }
     }
 
-    /// An empty list holds.
+    /// An empty list holds. Takes no more of it than up to the first false.
     pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
-        truths.into_iter().fold(Truth::True, Truth::and)
+        let mut all = Truth::True;
+        for truth in truths {
+            all = all.and(truth);
+            if all == Truth::False {
+                break;
+            }
+        }
+        all
     }
 }
 

@@ -1,6 +1,7 @@
 //! Match patterns: conditions on names, command lines and paths, and limits to users and
 //! containers.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -8,7 +9,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::fact::Truth;
+use crate::engine::fact::{Fact, Truth};
 use crate::engine::process::{Process, User};
 
 /// The fields that a match entry and a rule share; a field that is not given matches every process.
@@ -20,6 +21,47 @@ pub struct Pattern {
     pub exe: Option<PathPattern>,
     /// On the working directory: that folder or any below it.
     pub cwd: Option<PathPattern>,
+}
+
+/// The facts that a pattern asks for: a scan reads each of them only when it is asked for.
+pub trait PatternFacts {
+    fn name(&self) -> Fact<Cow<'_, str>>;
+    /// The arguments, joined by one space.
+    fn cmdline(&self) -> Fact<Cow<'_, str>>;
+    fn exe(&self) -> Fact<Cow<'_, Path>>;
+    fn cwd(&self) -> Fact<Cow<'_, Path>>;
+}
+
+impl Pattern {
+    /// Asks for one fact after the other, up to the first that settles it: the command line first,
+    /// which is the cheapest to read.
+    pub fn matches(&self, facts: &impl PatternFacts) -> Truth {
+        let fields: [&dyn Fn() -> Option<Truth>; 4] = [
+            &|| Some(self.cmdline.as_ref()?.holds(facts)),
+            &|| Some(self.exe.as_ref()?.holds_for_exe(facts)),
+            &|| Some(self.name.as_ref()?.holds(facts)),
+            &|| Some(self.cwd.as_ref()?.holds_for_cwd(facts)),
+        ];
+        Truth::all(fields.into_iter().filter_map(|field| field()))
+    }
+}
+
+impl PatternFacts for Process {
+    fn name(&self) -> Fact<Cow<'_, str>> {
+        self.name.known().map(Cow::from).into()
+    }
+
+    fn cmdline(&self) -> Fact<Cow<'_, str>> {
+        self.args.known().map(|args| args.join(" ").into()).into()
+    }
+
+    fn exe(&self) -> Fact<Cow<'_, Path>> {
+        self.exe.known().map(Cow::from).into()
+    }
+
+    fn cwd(&self) -> Fact<Cow<'_, Path>> {
+        self.cwd.known().map(Cow::from).into()
+    }
 }
 
 /// A regular expression that must match a whole name.
@@ -50,6 +92,10 @@ impl NamePattern {
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
+
+    pub(super) fn holds(&self, facts: &impl PatternFacts) -> Truth {
+        facts.name().holds(|name| self.matches(name))
+    }
 }
 
 /// A regular expression that may match anywhere in a command line.
@@ -67,6 +113,10 @@ impl CmdlinePattern {
 
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+
+    pub(super) fn holds(&self, facts: &impl PatternFacts) -> Truth {
+        facts.cmdline().holds(|cmdline| self.matches(cmdline))
     }
 }
 
@@ -96,6 +146,14 @@ impl PathPattern {
     /// Returns whether it matches this path or a folder above it.
     pub fn matches_at_or_below(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.0.is_match(folder))
+    }
+
+    pub(super) fn holds_for_exe(&self, facts: &impl PatternFacts) -> Truth {
+        facts.exe().holds(|exe| self.matches(exe))
+    }
+
+    pub(super) fn holds_for_cwd(&self, facts: &impl PatternFacts) -> Truth {
+        facts.cwd().holds(|cwd| self.matches_at_or_below(cwd))
     }
 }
 

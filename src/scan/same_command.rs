@@ -39,7 +39,7 @@ pub(super) struct RunningCommand<'a> {
 }
 
 /// What a comparison of a process with COMMAND says.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Comparison {
     /// It runs my script or, without one, my program, wherever and with whatever arguments.
     pub(super) same_program: bool,

@@ -22,7 +22,7 @@ use crate::scan::invocation::Invocation;
 use crate::scan::linux::ancestors::Ancestors;
 use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::find_by_marker;
-use crate::scan::linux::guarded_command::command_of;
+use crate::scan::linux::guarded_command::{GuardedCommands, command_of};
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running, sees};
 use crate::scan::request::ScanRequest;
@@ -50,6 +50,8 @@ pub(super) struct Describer<'a> {
     users: BTreeMap<u32, User>,
     /// The living guards above the processes that were described, by their markers.
     pub(super) guards: BTreeMap<ProcessId, GuardView>,
+    /// The COMMANDs of the guards that this scan looked at.
+    pub(super) guarded: GuardedCommands,
     ancestors: Ancestors<'a>,
     connections: Connections<'a>,
 }
@@ -66,8 +68,8 @@ impl<'a> Describer<'a> {
         let own_cgroup = cgroup(proc, me, &mut Vec::new());
         let ancestors = Ancestors::new(proc, stats, me);
         let connections = Connections::new(proc, &request.bot_api, me);
-        let guards = BTreeMap::new();
-        Describer { proc, request, me, own_cgroup, users, guards, ancestors, connections }
+        let (guards, guarded) = (BTreeMap::new(), GuardedCommands::default());
+        Describer { proc, request, me, own_cgroup, users, guards, guarded, ancestors, connections }
     }
 
     pub(super) fn describe(
@@ -177,7 +179,7 @@ impl<'a> Describer<'a> {
             .is_some_and(|it| it.guard.pid == stat.parent && it.guard.pid != self.me);
         let guarded_as_mine = (is_started_by_guard
             && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok())
-        .then(|| self.request.compare_guarded(self.proc, stat.parent, &buffers.status))
+        .then(|| self.guarded.compare(self.request, self.proc, stat.parent, &buffers.status))
         .flatten();
         if let Some(marker) = marker.flatten() {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);

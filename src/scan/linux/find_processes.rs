@@ -16,6 +16,7 @@ use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::GuardView;
 use crate::scan::linux::describe::Describer;
 use crate::scan::linux::find_by_marker::MarkerSearch;
+use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
 use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
 use crate::scan::linux::prefilter::ReadBuffers;
@@ -75,6 +76,7 @@ impl RunningScan {
             found.candidates.extend(more.candidates);
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
+            found.guarded.extend(more.guarded);
         }
         let (processes, candidates, suspects) =
             (self.processes, found.candidates.len(), found.suspects.len());
@@ -92,6 +94,8 @@ pub(super) struct FoundProcesses {
     suspects: BTreeSet<u32>,
     /// Guards that were found by the marker of one of them.
     pub(super) guards: BTreeMap<ProcessId, GuardView>,
+    /// The COMMANDs of the guards that were looked at.
+    guarded: GuardedCommands,
     /// Processes that block every read.
     hanging: BTreeSet<u32>,
 }
@@ -190,6 +194,7 @@ impl SecondPass {
         all.extend(&found.suspects);
         all.extend(request.asked);
         let mut describer = Describer::new(proc, request, stats, me);
+        describer.guarded = found.guarded.clone();
         let mut buffers = ReadBuffers::default();
         let mut result = ScanResult::default();
         let mut open = all.clone();
@@ -318,7 +323,8 @@ impl FirstPass {
             }
         }
         if buffers.may_run_command() {
-            let started = self.request.guarded_as_mine(proc, pid, &buffers.args, self.me);
+            let (args, compared) = (&buffers.args, &mut found.guarded);
+            let started = self.request.guarded_as_mine(proc, pid, args, self.me, compared);
             found.candidates.extend(started);
         }
         if let Some(marker) = &self.marker

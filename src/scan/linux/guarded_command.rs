@@ -1,5 +1,6 @@
 //! Finds what another guard started as my COMMAND: a script may have become another program since.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,6 +13,29 @@ use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 
+/// The guards that one scan compared, by their pids and arguments: to find a COMMAND takes a search
+/// of `$PATH`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct GuardedCommands(BTreeMap<(u32, Vec<u8>), Option<Comparison>>);
+
+impl GuardedCommands {
+    /// Compares the COMMAND of a guard, with these arguments, with mine; `None` if it is another.
+    pub(super) fn compare(
+        &mut self,
+        request: &ScanRequest,
+        proc: &ProcFs,
+        guard: u32,
+        args: &[u8],
+    ) -> Option<Comparison> {
+        let compare = || request.compare_guarded(proc, guard, args);
+        self.0.entry((guard, args.to_vec())).or_insert_with(compare).clone()
+    }
+
+    pub(super) fn extend(&mut self, more: GuardedCommands) {
+        self.0.extend(more.0);
+    }
+}
+
 impl ScanRequest {
     /// Returns the processes that a guard, with these arguments, started as my COMMAND. A start
     /// that waits has started none.
@@ -21,13 +45,14 @@ impl ScanRequest {
         guard: u32,
         args: &[u8],
         me: u32,
+        compared: &mut GuardedCommands,
     ) -> Vec<u32> {
         let Some(tool_name) = self.tool_name.as_deref() else { return Vec::new() };
         let first = args.split(|byte| *byte == 0).next().map(OsStr::from_bytes);
         let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(tool_name);
         if !is_named_so
             || !self.is_monopoll(proc, guard, executable(proc, guard).as_deref(), me)
-            || self.compare_guarded(proc, guard, args).is_none()
+            || compared.compare(self, proc, guard, args).is_none()
         {
             return Vec::new();
         }
@@ -40,13 +65,7 @@ impl ScanRequest {
         children(proc, guard).into_iter().filter(|pid| is_its_own(pid)).collect()
     }
 
-    /// Compares the COMMAND of a guard, with these arguments, with mine; `None` if it is another.
-    pub(super) fn compare_guarded(
-        &self,
-        proc: &ProcFs,
-        guard: u32,
-        args: &[u8],
-    ) -> Option<Comparison> {
+    fn compare_guarded(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> Option<Comparison> {
         let mine = self.command.as_ref()?;
         let theirs = Command::find(command_of(args)?, folder(proc, guard)?).ok()?;
         let comparison = mine.compare_command(

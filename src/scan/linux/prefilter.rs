@@ -1,5 +1,6 @@
 //! The first, quick pass over all processes: finds the few that are worth a description.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::action::SameToken;
 use crate::engine::carried_tokens::may_be_in;
+use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
-use crate::engine::pattern::Pattern;
+use crate::engine::pattern::PatternFacts;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
 use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::same_command::RunningCommand;
@@ -113,7 +115,9 @@ impl ScanRequest {
             buffers.had_no_executable = error.kind() == io::ErrorKind::NotFound;
             return Relevance::None;
         }
-        if self.policy.matches.iter().any(|it| meets(&it.pattern, proc, pid, &buffers.args)) {
+        let facts = LazyFacts { proc, pid, args: &buffers.args };
+        let mut entries = self.policy.matches.iter();
+        if entries.any(|it| it.pattern.matches(&facts) == Truth::True) {
             return Relevance::Candidate;
         }
         let hint = buffers.search.as_ref().and_then(|search| search.hint(&buffers.args));
@@ -216,23 +220,34 @@ pub(super) fn folder(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
     proc.link(pid, "cwd").ok().map(without_deleted)
 }
 
-/// Gives the same answer as [`Pattern::matches`] where that is "yes", and reads no more than it
-/// takes.
-fn meets(pattern: &Pattern, proc: &ProcFs, pid: u32, args: &[u8]) -> bool {
-    let text = || {
-        let args = args.strip_suffix(&[0]).unwrap_or(args).iter();
-        args.map(|byte| if *byte == 0 { b' ' } else { *byte }).collect::<Vec<u8>>()
-    };
-    let exe = || executable(proc, pid);
-    let name = || name_of(exe().as_deref(), args);
-    let cwd = || folder(proc, pid);
-    pattern.cmdline.as_ref().is_none_or(|it| it.matches(&String::from_utf8_lossy(&text())))
-        && pattern.exe.as_ref().is_none_or(|it| exe().is_some_and(|exe| it.matches(&exe)))
-        && pattern.name.as_ref().is_none_or(|it| name().is_some_and(|name| it.matches(&name)))
-        && pattern
-            .cwd
-            .as_ref()
-            .is_none_or(|it| cwd().is_some_and(|cwd| it.matches_at_or_below(&cwd)))
+/// The facts of a process whose command line is read.
+struct LazyFacts<'a> {
+    proc: &'a ProcFs,
+    pid: u32,
+    args: &'a [u8],
+}
+
+impl PatternFacts for LazyFacts<'_> {
+    fn name(&self) -> Fact<Cow<'_, str>> {
+        let exe = executable(self.proc, self.pid);
+        name_of(exe.as_deref(), self.args).map(Cow::from).into()
+    }
+
+    fn cmdline(&self) -> Fact<Cow<'_, str>> {
+        let end = self.args.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let title = self.args.get(..end).filter(|it| memchr::memchr(0, it).is_none());
+        let args = title.or(self.args.strip_suffix(&[0])).unwrap_or(self.args).iter();
+        let text: Vec<u8> = args.map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
+        Fact::Known(String::from_utf8_lossy(&text).into_owned().into())
+    }
+
+    fn exe(&self) -> Fact<Cow<'_, Path>> {
+        executable(self.proc, self.pid).map(Cow::from).into()
+    }
+
+    fn cwd(&self) -> Fact<Cow<'_, Path>> {
+        folder(self.proc, self.pid).map(Cow::from).into()
+    }
 }
 
 pub(super) fn file_behind(proc: &ProcFs, pid: u32, link: &str) -> Option<FileId> {
