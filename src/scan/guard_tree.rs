@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::engine::process::ProcessId;
-use crate::engine::signal_sequence::Member;
 use crate::scan::machine::tree_reader::TreeReader;
-use crate::scan::process_tree::PinnedProcesses;
+use crate::scan::process_tree::{GuardMembers, PinnedProcesses};
 
 pub(crate) struct GuardTree {
     reader: TreeReader,
@@ -25,14 +24,13 @@ impl GuardTree {
         Ok(GuardTree { reader, other_children, pinned: PinnedProcesses::default() })
     }
 
-    /// Returns the living members. `None`: the process table cannot be read, and no member that was
-    /// seen before is alive.
-    pub(crate) fn members(&mut self) -> Option<Vec<Member>> {
-        if let Ok(members) = self.reader.guard_members(&self.other_children, &mut self.pinned) {
-            return Some(members);
+    /// Returns the living members. If the process table cannot be read, those that were seen before.
+    pub(crate) fn members(&mut self) -> GuardMembers {
+        if let Ok(look) = self.reader.guard_members(&self.other_children, &mut self.pinned) {
+            return look;
         }
         self.pinned.forget_ended();
         let members = self.pinned.assume_alive(self.pinned.handles().map(|handle| &handle.id));
-        (!members.is_empty()).then_some(members)
+        GuardMembers { members, is_proof: false }
     }
 }

@@ -29,6 +29,13 @@ pub(super) fn with_descendants(
     all
 }
 
+/// One look at a guard's tree.
+pub(crate) struct GuardMembers {
+    pub(crate) members: Vec<Member>,
+    /// No member can have been missed.
+    pub(crate) is_proof: bool,
+}
+
 /// The processes that may be signaled, each pinned before its facts were read.
 #[derive(Default)]
 pub(crate) struct PinnedProcesses(BTreeMap<ProcessId, ProcessHandle>);

@@ -9,12 +9,13 @@ use tracing::debug;
 
 use crate::engine::ladder::{StopMode, StopOptions};
 use crate::engine::signal::{Signal, SignalToSend};
-use crate::engine::signal_sequence::{AfterStep, GiveUpReason, PIN_AGAIN, SignalSequence};
+use crate::engine::signal_sequence::{AfterStep, GiveUpReason, SignalSequence};
 use crate::error::ExitStatus;
 use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
+use crate::scan::process_tree::GuardMembers;
 use crate::state::end_request::Asker;
 use crate::state::record::RecordStage;
 use crate::supervise::child::{Child, possible_options};
@@ -25,6 +26,10 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::wake::Wake;
+
+/// The pause after an empty look at the tree, from twice this to about a second.
+const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(1);
+const MAX_DOUBLINGS: u32 = 10;
 
 pub(crate) enum GuardEvent {
     /// The number of processes that COMMAND left behind and that are being ended.
@@ -76,6 +81,8 @@ pub(super) struct Supervision<'a> {
     /// The first time that each stop signal was forwarded.
     forwarded: HashMap<Signal, Duration>,
     check_at: Option<Duration>,
+    /// Looks in a row that found no member and do not prove that there is none.
+    empty_looks: u32,
     /// Changes in the state directory alone do not change the tree.
     may_have_changed: bool,
 }
@@ -106,6 +113,7 @@ impl<'a> Supervision<'a> {
             killed: 0,
             forwarded: HashMap::new(),
             check_at: None,
+            empty_looks: 0,
             may_have_changed: true,
         }
     }
@@ -210,12 +218,17 @@ impl<'a> Supervision<'a> {
         if self.progress.is_none() && self.status.is_none() || !self.may_have_changed {
             return None;
         }
-        let members = if self.is_childless { Some(Vec::new()) } else { self.tree.members() };
-        let Some(members) = members else {
-            // An unreadable table does not prove that the tree has ended.
-            self.check_at = Some(clock::monotonic() + PIN_AGAIN);
-            return None;
+        let members = if self.is_childless {
+            Vec::new()
+        } else {
+            let GuardMembers { members, is_proof } = self.tree.members();
+            if members.is_empty() && !is_proof {
+                self.look_again();
+                return None;
+            }
+            members
         };
+        self.empty_looks = 0;
         if self.progress.is_none() && !members.is_empty() {
             (self.on_event)(GuardEvent::LeftBehind(members.len()));
             // After a signal to stop, some are just slower than COMMAND.
@@ -257,6 +270,12 @@ impl<'a> Supervision<'a> {
             }
         }
         None
+    }
+
+    /// Waits a little longer each time: what hides may be a process that only root may see.
+    fn look_again(&mut self) {
+        self.empty_looks = (self.empty_looks + 1).min(MAX_DOUBLINGS);
+        self.check_at = Some(clock::monotonic() + FIRST_LOOK_AGAIN * 2_u32.pow(self.empty_looks));
     }
 
     fn end(&self, left: usize) -> SupervisionEnd {

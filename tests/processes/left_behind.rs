@@ -65,3 +65,53 @@ fn a_bot_that_failed_keeps_its_exit_status() {
     write(&stage, "start.sh", &script);
     stage.run_command("sh", &["start.sh"]).env("BOT_TOKEN", token()).end().exits(3).says(WARNING);
 }
+
+/// Forks twice without waiting, and closes all descriptors, the lock's too.
+const DAEMON: &str = "import os, time
+if os.fork(): os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+with open(\"pids\", \"a\") as pids: pids.write(f\"{os.getpid()}\\n\")
+os.closerange(0, 256)
+time.sleep(60)
+";
+
+/// Runs daemons one after the other: whatever each one left is gone when its guard is.
+fn no_guard_leaves_its_daemon(stage: &Stage, start: impl Fn() -> i32) {
+    write(stage, "main.py", DAEMON);
+    let rounds: usize = std::env::var("MONOPOLL_ROUNDS").map_or(20, |text| text.parse().unwrap());
+    for round in 1..=rounds {
+        let code = start();
+        let pids = std::fs::read_to_string(stage.folder().join("pids")).unwrap_or_default();
+        let alive: Vec<&str> = pids.lines().filter(|pid| is_alive(pid.parse().unwrap())).collect();
+        assert!(alive.is_empty(), "round {round}: {alive:?} outlived their guard ({code})");
+        assert!(stage.lock_is_free());
+    }
+}
+
+#[test]
+fn a_guard_never_leaves_a_daemon_that_forked_without_waiting() {
+    let stage = Stage::new();
+    no_guard_leaves_its_daemon(&stage, || {
+        stage.run_command("python3", &["main.py"]).end().code.unwrap()
+    });
+}
+
+#[test]
+fn nor_where_a_shell_became_the_guard_and_has_a_child_of_its_own() {
+    let stage = Stage::new();
+    let monopoll = env!("CARGO_BIN_EXE_monopoll");
+    let line = format!(
+        "sleep 1000 & echo $! > stranger; exec {monopoll} run --set 'lock.paths=[\"{}\"]' -- \
+         python3 main.py",
+        stage.lock().display()
+    );
+    no_guard_leaves_its_daemon(&stage, || {
+        let code = stage.program("sh", &["-c", &line]).end().code.unwrap();
+        let stranger = std::fs::read_to_string(stage.folder().join("stranger")).unwrap();
+        let stranger: u32 = stranger.trim().parse().unwrap();
+        assert!(is_alive(stranger), "what was not COMMAND's was ended");
+        monopoll_test_bots::stage::send(stranger, nix::sys::signal::Signal::SIGKILL);
+        code
+    });
+}

@@ -17,6 +17,8 @@ pub(super) const WORTH_A_SECOND_THREAD: usize = 64;
 
 pub(crate) struct ParentMap {
     pub(super) stats: Stats,
+    /// Every process that was listed could be read, and so could its parent.
+    pub(super) is_complete: bool,
     began: Duration,
     ended: Duration,
 }
@@ -26,7 +28,9 @@ impl ParentMap {
         let pids = proc.pids()?;
         let began = clock::monotonic();
         let stats = read_all(proc, &pids);
-        let parents = ParentMap { stats, began, ended: clock::monotonic() };
+        let has_parent = |stat: &ProcStat| stat.parent == 0 || stats.contains_key(&stat.parent);
+        let is_complete = stats.len() == pids.len() && stats.values().all(has_parent);
+        let parents = ParentMap { stats, is_complete, began, ended: clock::monotonic() };
         proc.require_complete().map(|()| parents)
     }
 

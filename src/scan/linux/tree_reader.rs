@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::{JobState, Member};
 use crate::scan::linux::parents::{ParentMap, Stats};
-use crate::scan::process_tree::{PinnedProcesses, with_descendants};
+use crate::scan::process_tree::{GuardMembers, PinnedProcesses, with_descendants};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 
@@ -35,14 +35,28 @@ impl TreeReader {
 
     /// Returns the members of this guard's tree. As their subreaper, it is the ancestor of all of
     /// them, however often they forked.
+    ///
+    /// A tree that forks and exits all the time can hide from one look: each process may end before
+    /// it is read, or have its pid in the part of the list that was read already. The list goes by
+    /// pid, and a child has a larger pid than its parent until pids start over; so a look hides
+    /// nothing if pids did not start over, every process that was listed could be read, and none of
+    /// them is a child of this guard, not even one that has ended: it may have forked since.
     pub(crate) fn guard_members(
         &mut self,
         other_children: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
-    ) -> io::Result<Vec<Member>> {
+    ) -> io::Result<GuardMembers> {
+        // Without others, only waitid(2) says that no child is left.
+        let can_prove = !other_children.is_empty();
+        let last_pid = || if can_prove { self.proc.last_pid().ok() } else { None };
+        let before = last_pid();
         let parents = ParentMap::read(&self.proc)?;
-        let roots = children(&parents.stats, self.me).difference(other_children).copied().collect();
-        Ok(self.pin_members(&parents.stats, &roots, pinned))
+        let roots: BTreeSet<ProcessId> =
+            children(&parents.stats, self.me).difference(other_children).copied().collect();
+        let members = self.pin_members(&parents.stats, &roots, pinned);
+        // Where `/proc` has nothing but processes, pids count as not having started over.
+        let is_proof = can_prove && roots.is_empty() && parents.is_complete && before <= last_pid();
+        Ok(GuardMembers { members, is_proof })
     }
 
     /// Returns the living ones of `known` and all their descendants.

@@ -11,7 +11,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::Member;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::portable::process_id;
-use crate::scan::process_tree::{PinnedProcesses, with_descendants};
+use crate::scan::process_tree::{GuardMembers, PinnedProcesses, with_descendants};
 use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
@@ -37,7 +37,7 @@ impl TreeReader {
         &mut self,
         other_children: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
-    ) -> io::Result<Vec<Member>> {
+    ) -> io::Result<GuardMembers> {
         let table = ProcessTable::all(TableFields::Environment)?;
         let ids = table.ids();
         pinned.retain(|id| ids.get(&id.pid) == Some(&id));
@@ -48,10 +48,9 @@ impl TreeReader {
         let mut roots: BTreeSet<u32> =
             ids.values().filter(|id| **id != self.me && is_member(id)).map(|id| id.pid).collect();
         roots.extend(pinned.handles().map(|handle| handle.id.pid));
-        if roots.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.tree(&table, roots, pinned))
+        let members = if roots.is_empty() { Vec::new() } else { self.tree(&table, roots, pinned) };
+        // There is no better proof here.
+        Ok(GuardMembers { members, is_proof: true })
     }
 
     pub(crate) fn members(

@@ -69,6 +69,16 @@ impl ProcFs {
         Ok(pids)
     }
 
+    /// Returns the pid that was given out last in this PID namespace.
+    pub(crate) fn last_pid(&self) -> io::Result<u32> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.root, "loadavg", flags, Mode::empty())
+            .map_err(|error| self.note_error(error))?;
+        let text = io::read_to_string(std::fs::File::from(file))?;
+        let last = text.split_whitespace().next_back().and_then(|pid| pid.parse().ok());
+        last.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// Lists all pids in batches of about this many bytes.
     pub(crate) fn list(
         &self,
