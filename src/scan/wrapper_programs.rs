@@ -44,6 +44,10 @@ struct WrapperProgram {
     choosing: &'static [&'static str],
     /// Options whose value is the folder of the command.
     folders: &'static [&'static str],
+    /// Options whose value is a variable that they remove.
+    unsets: &'static [&'static str],
+    /// Options that remove all variables.
+    clears: &'static [&'static str],
     rest: Rest,
 }
 
@@ -56,6 +60,8 @@ const PLAIN: WrapperProgram = WrapperProgram {
     long_values: &[],
     choosing: &[],
     folders: &[],
+    unsets: &[],
+    clears: &[],
     rest: Rest::Command,
 };
 
@@ -120,6 +126,8 @@ static WRAPPERS: &[WrapperProgram] = &[
         values: "uC",
         long_values: &["--unset", "--chdir"],
         folders: &["-C", "--chdir"],
+        unsets: &["-u", "--unset"],
+        clears: &["-i", "--ignore-environment"],
         rest: Rest::Assignments,
         ..PLAIN
     },
@@ -480,12 +488,10 @@ impl WrapperProgram {
             "--directory" | "--project" | "--chdir" | "--cwd" | "--root" | "--wd" | "--pid"
         ) {
             return None;
-        } else if self.names.contains(&"env") {
-            match (name, value) {
-                ("-u" | "--unset", Some(name)) => context.set(name, None),
-                ("-i" | "--ignore-environment", _) => context.clear_variables(),
-                (_, Some(_) | None) => {}
-            }
+        } else if self.unsets.contains(&name) {
+            context.set(value?, None);
+        } else if self.clears.contains(&name) {
+            context.clear_variables();
         }
         Some(())
     }

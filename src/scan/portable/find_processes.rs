@@ -78,7 +78,7 @@ pub(super) fn find_processes(
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
     if process.is_same_command() == Truth::True
-        || patterns.any(|pattern| pattern.matches(process, &request.user) == Truth::True)
+        || patterns.any(|pattern| pattern.matches(process) == Truth::True)
     {
         return Relevance::Candidate;
     }
