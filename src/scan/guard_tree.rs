@@ -24,7 +24,8 @@ impl GuardTree {
         Ok(GuardTree { reader, other_children, pinned: PinnedProcesses::default() })
     }
 
-    /// Returns the living members. If the process table cannot be read, those that were seen before.
+    /// Returns the living members. If the process table cannot be read, those that were seen
+    /// before.
     pub(crate) fn members(&mut self) -> GuardMembers {
         if let Ok(look) = self.reader.guard_members(&self.other_children, &mut self.pinned) {
             return look;
