@@ -57,8 +57,8 @@ pub enum HistoryEventKind {
     Stop {
         why: String,
         asked_by: Option<u32>,
-        /// The number of processes that the guard sent SIGKILL.
-        #[serde(default)]
+        /// The number of processes that the guard sent SIGKILL; left out where it is 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
         killed: u32,
     },
     /// `monopoll stop` ended a conflict.
@@ -66,6 +66,11 @@ pub enum HistoryEventKind {
         #[serde(flatten)]
         ended: EndedConflict,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
