@@ -30,7 +30,7 @@ use monopoll::internals::engine::token::{OwnTokens, Token};
 use monopoll::internals::scan::bot_api_peers::BotApiPeers;
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
-use monopoll::internals::scan::request::{ScanRequest, ScanScope, StartState};
+use monopoll::internals::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use monopoll::internals::sys::users;
 use monopoll::internals::terminate::machine::Machine;
 use monopoll::internals::terminate::process_control::StartHost;

@@ -12,7 +12,7 @@ use crate::guard::start_request::StartRequest;
 use crate::report::trace;
 use crate::scan;
 use crate::scan::lock_views::LockProbe;
-use crate::scan::request::{ScanScope, StartState};
+use crate::scan::scan_request::{ScanScope, StartState};
 use crate::sys::clock;
 use crate::terminate::machine::Machine;
 use crate::terminate::process_control::StartHost;

@@ -14,7 +14,7 @@ use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::OwnPrograms;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::machine::is_in_guard_tree;
-use crate::scan::request::ScanRequest;
+use crate::scan::scan_request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::LockFolder;

@@ -4,7 +4,7 @@ use crate::doctor::Finding;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::User;
 use crate::scan::capabilities::{Capabilities, Environments, PidNamespace, StartedBy};
-use crate::scan::container::PrivateFolder;
+use crate::scan::own_container::PrivateFolder;
 use crate::sys::filesystem::Support;
 use crate::text::{printable, sanitize};
 

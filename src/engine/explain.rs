@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::engine::classify;
 pub use crate::engine::classify::{Classification, Objection};
-use crate::engine::command_match::{CommandMatch, CommandPart};
+use crate::engine::command_parts::{CommandMatch, CommandPart};
 use crate::engine::condition::Condition;
 use crate::engine::counter_evidence::{CounterEvidence, weigh_against};
 use crate::engine::evidence::{self, Evidence, PatternMatch, TokenEvidence};

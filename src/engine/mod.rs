@@ -9,7 +9,7 @@ mod candidates;
 pub mod carried_tokens;
 pub mod choosing_variables;
 mod classify;
-pub mod command_match;
+pub mod command_parts;
 pub mod condition;
 pub mod counter_evidence;
 pub mod decide;

@@ -25,7 +25,7 @@ use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_deadlines::{deadline, first_scan_timeout};
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::scan::request::{ScanScope, StartState};
+use crate::scan::scan_request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
 use crate::sys::file_mutex::FileMutex;

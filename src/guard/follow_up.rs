@@ -25,7 +25,7 @@ use crate::engine::ticket::Ticket;
 use crate::guard::history_writer::{EndedLog, HistoryWriter};
 use crate::guard::lock_monitor::LockMonitor;
 use crate::guard::start_request::StartRequest;
-use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};

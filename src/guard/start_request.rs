@@ -16,7 +16,7 @@ use crate::guard::instance_name;
 use crate::guard::not_started::NotStarted;
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
-use crate::scan::request::ScanRequest;
+use crate::scan::scan_request::ScanRequest;
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::history_event::GiveUp;
 use crate::state::lock_file::LockFile;

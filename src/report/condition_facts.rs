@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::command_match::CommandPart;
+use crate::engine::command_parts::CommandPart;
 use crate::engine::condition::Condition;
 use crate::engine::explain::Criterion;
 use crate::engine::fact::Fact;

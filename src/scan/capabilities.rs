@@ -1,7 +1,7 @@
 //! The capabilities of a machine, as plain facts for `doctor`.
 
 use crate::engine::managed_by::ManagedBy;
-use crate::scan::container::ContainerKind;
+use crate::scan::own_container::ContainerKind;
 use crate::sys::filesystem::Support;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

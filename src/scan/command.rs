@@ -9,8 +9,8 @@ use crate::error::{Error, ExitStatus};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::needs_shell;
 use crate::scan::script_end::{self, LastCommand};
-use crate::scan::shell_syntax;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -226,7 +226,7 @@ fn file_owner(_path: &Path) -> Option<String> {
 }
 
 fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
-    if let Some(error) = shell_syntax::error(args, status) {
+    if let Some(error) = needs_shell::error(args, status) {
         return error;
     }
     let name = printable(&args[0].to_string_lossy()).into_owned();

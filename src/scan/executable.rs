@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus};
-use crate::scan::wrapped_command::WrappedCommand;
 use crate::scan::wrapper_programs::{CommandRole, wrapped_command};
+use crate::scan::wrapper_result::WrappedCommand;
 use crate::text::printable;
 
 #[cfg(unix)]

@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
+use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::operand::{InterpreterCommand, Operand};
-use crate::scan::package_scripts::{self, Entry};
+use crate::scan::project_scripts::{self, Entry};
 use crate::scan::shell_words::simple_command;
-use crate::scan::wrapped_command::{EntryFile, PackageEntry, WrappedCommand};
 use crate::scan::wrapper_programs::{self, CommandRole};
+use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand};
 
 /// Wrappers that start wrappers, and scripts of a package that run each other.
 const MAX_DEPTH: u32 = 8;
@@ -161,7 +161,7 @@ impl Unwrapped {
                 Some(_) | None => Next::Target(Target::Code(language, code.to_owned()), args),
             },
             Operand::Task(task) => {
-                match folder.map(|it| package_scripts::look_up(EntryFile::Package, task, it)) {
+                match folder.map(|it| project_scripts::look_up(EntryFile::Package, task, it)) {
                     Some(Entry::Line(line)) => self.enter(task, line, args),
                     Some(Entry::Missing) => Next::Target(
                         Target::Script(script_file(language, task, folder), Some(language)),
@@ -185,12 +185,12 @@ impl Unwrapped {
                 let mut folder = whole.as_deref().or(folder);
                 let package;
                 if let Some(workspace) = workspace {
-                    package = package_scripts::workspace_folder(&workspace, folder?)?;
+                    package = project_scripts::workspace_folder(&workspace, folder?)?;
                     context.folder = Some(package.clone());
                     folder = Some(&package);
                 }
                 self.context = context;
-                Some(match folder.map(|folder| package_scripts::look_up(file, &name, folder)) {
+                Some(match folder.map(|folder| project_scripts::look_up(file, &name, folder)) {
                     Some(Entry::Line(line)) => self.enter(&name, line, args),
                     Some(Entry::Missing) => {
                         self.launch([vec![name], args].concat(), CommandContext::default())
@@ -265,7 +265,7 @@ fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathB
             script.join("__main__.py")
         }
         (Language::JavaScript, Ok(kind)) if kind.is_dir() => {
-            script.join(package_scripts::package_main(&folder.join(&script)))
+            script.join(project_scripts::package_main(&folder.join(&script)))
         }
         (Language::JavaScript, Err(_)) => {
             let with_extension = [".js", ".mjs", ".cjs"].iter().map(|extension| {

@@ -6,33 +6,33 @@ pub mod capabilities;
 pub mod cgroup;
 pub mod command;
 pub(crate) mod command_context;
-pub mod container;
 pub mod env_marker;
 mod executable;
 pub(crate) mod guard_tree;
+mod interpreter_command;
 mod interpreters;
 pub(crate) mod invocation;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
-mod operand;
-mod package_managers;
-mod package_scripts;
+pub mod missing_script;
+mod needs_shell;
+mod never_the_bot;
+mod npm_pnpm_yarn;
+pub mod own_container;
 mod passed_options;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub(crate) mod process_tree;
-pub mod request;
+mod project_scripts;
 mod same_command;
-pub mod script;
+pub mod scan_request;
 mod script_end;
-mod serves_others;
-mod shell_syntax;
 mod shell_words;
 mod spawned_program;
 pub mod supervisors;
-mod wrapped_command;
 mod wrapper_programs;
+mod wrapper_result;
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub use linux as machine;

@@ -13,7 +13,7 @@ use crate::scan::command_context::CommandContext;
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
-use crate::scan::package_managers;
+use crate::scan::npm_pnpm_yarn;
 use crate::scan::shell_words::simple_words;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
@@ -110,7 +110,7 @@ impl Command {
         // What is left out of the title of a package manager says which package it is. What it
         // starts is found by itself.
         let name = words.first().map(|name| base_name(Path::new(name)));
-        if name.is_some_and(|name| package_managers::is_one(&name)) {
+        if name.is_some_and(|name| npm_pnpm_yarn::is_one(&name)) {
             return (likeness, literal);
         }
         let read = Invocation::of(&words, process.cwd, CommandRole::Process);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
 use crate::scan::shell_words::{simple_command, simple_words};
-use crate::scan::wrapped_command::is_option;
+use crate::scan::wrapper_result::is_option;
 
 /// A longer script does more than to start a bot.
 const MAX_LENGTH: u64 = 4 << 10;

@@ -7,7 +7,7 @@ use crate::scan::command::Command;
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, Through, base_name};
-use crate::scan::request::ScanRequest;
+use crate::scan::scan_request::ScanRequest;
 
 /// The programs that a bot consists of.
 enum BotPrograms {

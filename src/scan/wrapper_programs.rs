@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, CommandOption, after_assignments};
 use crate::scan::interpreters::Interpreter;
-use crate::scan::package_managers;
-use crate::scan::wrapped_command::{
+use crate::scan::npm_pnpm_yarn;
+use crate::scan::wrapper_result::{
     EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
 };
 
@@ -328,7 +328,7 @@ pub(super) fn is_wrapper_script(script: &Path) -> bool {
     let name = own_name(&base_name);
     let folder = script.parent().and_then(Path::file_name);
     folder == Some(OsStr::new("shims")) && Interpreter::by_name(name).is_some()
-        || package_managers::is_one(name)
+        || npm_pnpm_yarn::is_one(name)
         || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
 }
@@ -340,7 +340,7 @@ pub(super) fn wrapped_command(
     role: CommandRole,
 ) -> Option<WrappedCommand> {
     let name = own_name(name);
-    if let Some(wrapped) = package_managers::wrapped_command(name, words) {
+    if let Some(wrapped) = npm_pnpm_yarn::wrapped_command(name, words) {
         return Some(wrapped);
     }
     if role == CommandRole::Mine

@@ -13,7 +13,7 @@ use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, Snapshot};
 use crate::scan::lock_views::{DisplacedOwner, LockProbe};
 use crate::scan::machine::Scanner;
-use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;

@@ -12,7 +12,7 @@ use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, Snapshot};
 use crate::scan::lock_views::{DisplacedOwner, LockProbe};
-use crate::scan::request::{ScanScope, StartState};
+use crate::scan::scan_request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;

@@ -7,7 +7,7 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
-use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
+use monopoll::internals::engine::command_parts::{CommandMatch, RunKind};
 use monopoll::internals::engine::counter_evidence::CounterEvidence;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::{Evidence, TokenEvidence};

@@ -20,7 +20,7 @@ use monopoll::internals::report::plan_json::to_text;
 use monopoll::internals::scan::capabilities::{
     Capabilities, Environments, PidNamespace, StartedBy,
 };
-use monopoll::internals::scan::container::{ContainerKind, PrivateFolder};
+use monopoll::internals::scan::own_container::{ContainerKind, PrivateFolder};
 use monopoll::internals::sys::filesystem::{FolderFacts, Support};
 use monopoll::internals::sys::folder_owner::FolderOwner;
 use monopoll::internals::text::{Paint, output_schema};

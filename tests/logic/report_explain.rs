@@ -7,7 +7,7 @@ use crate::fixture::*;
 use serde_json::Value;
 
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
-use monopoll::internals::engine::command_match::{CommandMatch, RunKind};
+use monopoll::internals::engine::command_parts::{CommandMatch, RunKind};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence_kind::EvidenceKind;
 use monopoll::internals::engine::explain::{Explanation, explain};

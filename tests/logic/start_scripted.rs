@@ -28,7 +28,7 @@ use monopoll::internals::guard::start_event::{Observer, StartEvent};
 use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest};
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::{DisplacedOwner, LockProbe};
-use monopoll::internals::scan::request::{ScanScope, StartState};
+use monopoll::internals::scan::scan_request::{ScanScope, StartState};
 use monopoll::internals::state::end_request::{Asker, Request};
 use monopoll::internals::state::history_event::{GiveUp, GiveUpCause, HistoryEventKind};
 use monopoll::internals::state::lock_file::{HeldLock, LockFile};

@@ -211,6 +211,8 @@ fn a_guard_answers_a_start_of_the_version_before() {
             since: event["at"].as_u64().unwrap(),
         };
         let (at, why) = (event["since_boot_ms"].as_u64().unwrap(), event["why"].as_str().unwrap());
+        // A field that came later, and only where it says something: older versions skip it.
+        let line = if force { line.replace(",\"killed\":1", "") } else { line };
         assert_eq!(line, guard.stopped(at, why, Some(asker)));
     }
 }

@@ -14,7 +14,7 @@ use crate::guard::attempt::Attempt;
 use crate::guard::lock_set::LockSet;
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_event::StartEvent;
-use crate::scan::request::StartState;
+use crate::scan::scan_request::StartState;
 use crate::state::record::RecordStage;
 use crate::sys::file_mutex::{FileMutex, WaitDecision, WaitEnd};
 use crate::sys::machine::process_handle::ProcessHandle;

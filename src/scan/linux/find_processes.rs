@@ -22,7 +22,7 @@ use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
 use crate::scan::linux::prefilter::ReadBuffers;
 use crate::scan::linux::systemd_units::SystemdUnits;
 use crate::scan::process_tree::with_descendants;
-use crate::scan::request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::process_handle::ProcessHandle;
 use crate::sys::linux::reader_pool::{ReadProgress, ReadTask};

@@ -8,8 +8,8 @@ use std::path::Path;
 use crate::scan::command::Command;
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::prefilter::{environ, executable, folder, sees};
-use crate::scan::request::ScanRequest;
 use crate::scan::same_command::{Comparison, RunningCommand};
+use crate::scan::scan_request::ScanRequest;
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 

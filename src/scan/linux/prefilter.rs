@@ -13,8 +13,8 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
 use crate::scan::linux::command_search::{CommandSearch, Hint};
-use crate::scan::request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::same_command::RunningCommand;
+use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 

@@ -15,7 +15,7 @@ use crate::scan::linux::prefilter::executable;
 use crate::scan::linux::tree_reader::TreeReader;
 use crate::scan::lock_views::{LockProbe, holders, lock_views};
 use crate::scan::process_tree::PinnedProcesses;
-use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;

@@ -12,7 +12,7 @@ use crate::engine::process::Process;
 use crate::engine::token::MyToken;
 use crate::scan::portable::describe::Describer;
 use crate::scan::process_tree::{PinnedProcesses, with_descendants};
-use crate::scan::request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 

@@ -18,8 +18,8 @@ pub(crate) use scanner::Scanner;
 
 use crate::engine::process::ProcessId;
 use crate::scan::capabilities::Capabilities;
-use crate::scan::container::PrivateFolder;
 use crate::scan::env_marker::EnvMarker;
+use crate::scan::own_container::PrivateFolder;
 use crate::state::lock_file::LockFile;
 use crate::state::lock_folder::LockFolder;
 use crate::state::record::HostProcess;

@@ -12,7 +12,7 @@ use crate::scan::portable::find_processes::find_processes;
 use crate::scan::portable::process_id;
 use crate::scan::portable::tree_reader::{TreeReader, has_marker_of};
 use crate::scan::process_tree::PinnedProcesses;
-use crate::scan::request::{ScanRequest, ScanScope, StartState};
+use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::scan::command_context::CommandContext;
 use crate::scan::passed_options::{self, SettingForm};
-use crate::scan::wrapped_command::{EntryFile, PackageEntry, WrappedCommand, is_option, owned};
+use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand, is_option, owned};
 
 /// Each also runs under the name of its own script.
 const NAMES: [(&str, Manager); 9] = [

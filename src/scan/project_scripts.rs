@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::scan::wrapped_command::EntryFile;
+use crate::scan::wrapper_result::EntryFile;
 
 /// A longer file is none of theirs.
 const MAX_LENGTH: u64 = 1 << 20;
