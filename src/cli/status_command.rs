@@ -222,15 +222,16 @@ fn inspect(
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };
-        let state_dir: Option<&StateDir> = place.as_ref().map(|place| place.state_dir().as_ref());
+        // A guard with other locks too may keep its files next to one of those.
+        let other_lock = plan.guards.first().and_then(|guard| guard.other_lock.as_deref());
+        let other = other_lock.and_then(StateDir::of_lock);
+        let state_dir =
+            other.as_ref().or_else(|| place.as_ref().map(|place| place.state_dir().as_ref()));
         let history = state_dir.map(StateDir::history).unwrap_or_default();
-        if let Some(mut status) = InstanceStatus::of(
-            instance,
-            plan,
-            state_dir.and_then(StateDir::record),
-            history,
-            machine.host_process(),
-        ) {
+        let record = state_dir.and_then(StateDir::record);
+        if let Some(mut status) =
+            InstanceStatus::of(instance, plan, record, history, machine.host_process())
+        {
             if let Some(guard) = status.unrecorded_guard()
                 && let Some(record) = instances::record_of_guard(config, guard)
                 && record.instance != instance

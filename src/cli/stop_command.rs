@@ -74,7 +74,8 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
     // no files.
     let lock_set = LockSet::open_existing(&request.locks)?;
-    let ever_started = lock_set.is_some_and(|lock_set| lock_set.state_dir().was_ever_started());
+    let ever_started =
+        lock_set.is_some_and(|lock_set| lock_set.state_dirs().any(StateDir::was_ever_started));
     let mut stop = StopPrinter::new(common, &request);
     match plan.verdict() {
         Verdict::Clear if !ever_started => {

@@ -17,7 +17,7 @@ use crate::text::command_line;
 pub struct Plan {
     pub refusal: Option<RefusalReason>,
     pub locks: Vec<LockView>,
-    /// The guards that have a record next to the lock.
+    /// The guards that have one of the locks, or a record next to one.
     pub guards: Vec<GuardView>,
     /// The oldest first.
     pub conflicts: Vec<Conflict>,

@@ -16,7 +16,7 @@ pub struct Snapshot {
     pub me: Caller,
     /// The lock files, in canonical order.
     pub locks: Vec<LockView>,
-    /// The living guards and starts that have a record next to the lock.
+    /// The living guards and starts that have one of the locks, or a record next to one.
     pub guards: Vec<GuardView>,
     /// The living guards of other locks that started one of the processes.
     pub other_guards: Vec<GuardView>,
@@ -114,6 +114,6 @@ pub struct GuardView {
     pub host: String,
     /// The time since which it has the instance, in seconds since 1970, to be shown.
     pub since: u64,
-    /// Its first lock, if that is not the caller's.
+    /// Its first lock, next to which it reads requests, if that is not the caller's.
     pub other_lock: Option<PathBuf>,
 }

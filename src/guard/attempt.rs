@@ -11,7 +11,7 @@ mod wait;
 use std::time::Duration;
 
 use acquire_locks::{RecordState, require_in_place};
-use start_mutex::{FinalVerdicts, MutexOutcome};
+use start_mutex::{FinalVerdicts, MutexOutcome, StartMutex};
 
 use crate::engine::decide::decide;
 use crate::engine::plan::{NearMiss, Plan};
@@ -44,7 +44,7 @@ pub(super) struct HeldInstance {
 
 pub(super) struct StartMutexes {
     /// Held until the child runs.
-    _start: FileMutex,
+    _start: StartMutex,
     /// Held by the first start that waits for a guard; released after the start mutex.
     _queue: Option<FileMutex>,
 }

@@ -19,12 +19,15 @@ pub(super) const MAX_REPLACEMENTS: u32 = 100;
 /// Retries of failures that the removal of a folder may have caused.
 const MAX_RETRIES: u32 = 5;
 
-/// The lock files of an instance, and the state directory next to the first.
+/// The lock files of an instance, and a state directory next to each: the first one's has the
+/// record of this start.
 pub struct LockSet {
     /// The configured paths, to reopen a replaced folder.
     pub(super) paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
     state_dir: Arc<StateDir>,
+    /// Those next to the other locks.
+    other_state_dirs: Vec<StateDir>,
 }
 
 struct LockLocation {
@@ -81,10 +84,11 @@ impl LockSet {
         locations.dedup_by(|(one, _), (other, _)| one == other);
         let locks: Vec<LockLocation> =
             locations.into_iter().map(|(_, location)| location).collect();
-        let state_dir = locks
-            .first()
-            .map(|first| Arc::new(StateDir::new(Arc::clone(&first.folder), &first.name)));
-        Ok(state_dir.map(|state_dir| LockSet { paths: paths.to_owned(), locks, state_dir }))
+        let mut state_dirs =
+            locks.iter().map(|lock| StateDir::new(Arc::clone(&lock.folder), &lock.name));
+        let Some(first) = state_dirs.next() else { return Ok(None) };
+        let (state_dir, other_state_dirs) = (Arc::new(first), state_dirs.collect());
+        Ok(Some(LockSet { paths: paths.to_owned(), locks, state_dir, other_state_dirs }))
     }
 
     pub(crate) fn is_in_place(&self) -> bool {
@@ -105,6 +109,11 @@ impl LockSet {
 
     pub fn state_dir(&self) -> &Arc<StateDir> {
         &self.state_dir
+    }
+
+    /// Returns the state directories of all locks, in their order.
+    pub(crate) fn state_dirs(&self) -> impl Iterator<Item = &StateDir> {
+        std::iter::once(self.state_dir.as_ref()).chain(&self.other_state_dirs)
     }
 
     /// Opens every lock file without locking it, creating those that are missing.

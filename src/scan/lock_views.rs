@@ -8,6 +8,7 @@ use crate::engine::snapshot::{GuardView, LockState, LockView};
 use crate::engine::ticket::Ticket;
 use crate::state::lock_file::LockFile;
 use crate::state::record::Record;
+use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
@@ -97,7 +98,32 @@ pub(super) fn holders(view: &LockView) -> &[u32] {
     }
 }
 
-pub(super) fn guard_view(record: &Record, process: Option<ProcessId>) -> GuardView {
+/// A record next to one of the locks.
+pub(super) struct FoundRecord {
+    pub(super) record: Record,
+    /// Its lock, if that is not the first.
+    pub(super) other_lock: Option<PathBuf>,
+}
+
+/// Reads the records next to the locks, whose first has this state directory: a guard keeps its
+/// record next to the first of its own locks, and may have fewer.
+pub(super) fn found_records(
+    state_dir: Option<&StateDir>,
+    locks: &[LockProbe<'_>],
+    is_wanted: impl Fn(&Record) -> bool,
+) -> Vec<FoundRecord> {
+    let Some(state_dir) = state_dir else { return Vec::new() };
+    let first = state_dir.record().map(|record| FoundRecord { record, other_lock: None });
+    let others = locks.iter().skip(1).filter_map(|lock| {
+        let other_lock = lock.path();
+        let record = StateDir::of_lock(&other_lock)?.record()?;
+        Some(FoundRecord { record, other_lock: Some(other_lock) })
+    });
+    first.into_iter().chain(others).filter(|found| is_wanted(&found.record)).collect()
+}
+
+pub(super) fn guard_view(found: &FoundRecord, process: Option<ProcessId>) -> GuardView {
+    let FoundRecord { record, other_lock } = found;
     GuardView {
         process,
         ticket: (record.ticket < Ticket::MAX).then_some(record.ticket),
@@ -105,6 +131,6 @@ pub(super) fn guard_view(record: &Record, process: Option<ProcessId>) -> GuardVi
         user: record.user.clone(),
         host: record.host.clone(),
         since: record.since,
-        other_lock: None,
+        other_lock: other_lock.clone(),
     }
 }

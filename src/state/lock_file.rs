@@ -48,6 +48,12 @@ impl LockFile {
         folder.open_existing_file(name)?.map(|file| Self::new(folder, name, file)).transpose()
     }
 
+    /// Opens the file at this path, whose folder must be safe to use; `None` if there is none.
+    pub(crate) fn open_at(path: &Path) -> Option<LockFile> {
+        let folder = LockFolder::open_existing(path.parent()?).ok()??;
+        Self::open_existing(&folder, path.file_name()?.to_str()?).ok()?
+    }
+
     fn new(folder: &LockFolder, name: &str, file: File) -> Result<LockFile, Error> {
         let path = folder.path().join(name);
         #[cfg(unix)]

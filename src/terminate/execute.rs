@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::ladder::{Stop, StopMeans};
@@ -139,27 +140,34 @@ pub fn execute(
 /// The time from the end of a guard's last process to the removal of its record.
 const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
-/// The lock of a guard that was asked.
-#[derive(Clone, Copy)]
-enum GuardLock {
-    /// Mine: its record and the lock show when the guard has left.
-    Mine,
-    /// Another one: only the ends of its processes show that.
-    Other,
+/// What shows that a guard that was asked has left.
+enum SignOff {
+    /// Its record next to one of my locks (`None`: the first), and that lock.
+    Lock(Option<PathBuf>),
+    /// Only the ends of its processes: its record may lie next to a lock that is not mine.
+    Processes,
 }
 
-impl GuardLock {
-    fn has_signed_off(self, machine: &mut dyn ProcessControl) -> bool {
-        match self {
-            GuardLock::Mine => machine.has_signed_off(),
-            GuardLock::Other => false,
+impl SignOff {
+    fn of(guard: &GuardView) -> SignOff {
+        match (&guard.other_lock, guard.process) {
+            (Some(_), Some(_)) => SignOff::Processes,
+            // Only a record next to one of my locks names a guard that cannot be seen.
+            (None, _) | (Some(_), None) => SignOff::Lock(guard.other_lock.clone()),
         }
     }
 
-    fn has_left(self, machine: &mut dyn ProcessControl) -> bool {
+    fn has_signed_off(&self, machine: &mut dyn ProcessControl) -> bool {
         match self {
-            GuardLock::Mine => machine.has_left(),
-            GuardLock::Other => false,
+            SignOff::Lock(lock) => machine.has_signed_off(lock.as_deref()),
+            SignOff::Processes => false,
+        }
+    }
+
+    fn has_left(&self, machine: &mut dyn ProcessControl) -> bool {
+        match self {
+            SignOff::Lock(lock) => machine.has_left(lock.as_deref()),
+            SignOff::Processes => false,
         }
     }
 }
@@ -175,7 +183,7 @@ struct Target {
 
 enum Means {
     /// Its guard ends the tree itself.
-    Guard(GuardLock),
+    Guard(SignOff),
     Signals(SignalSequence),
 }
 
@@ -208,10 +216,12 @@ impl Target {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
             // Processes that the guard leaves alone, as it did not start them, may stay then.
-            Means::Guard(lock) => lock.has_signed_off(machine),
+            Means::Guard(sign_off) => sign_off.has_signed_off(machine),
         };
         match &self.means {
-            Means::Guard(lock) if has_signed_off && lock.has_left(machine) => return Ok(None),
+            Means::Guard(sign_off) if has_signed_off && sign_off.has_left(machine) => {
+                return Ok(None);
+            }
             // The guard knows its tree best, and tells its end by its record, its lock, or its own
             // end.
             Means::Guard(_) if !has_signed_off => {
@@ -234,12 +244,12 @@ impl Target {
         self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
             Means::Signals(progress) => progress,
-            Means::Guard(lock) => {
+            Means::Guard(sign_off) => {
                 let has_tree =
                     !has_signed_off && members.iter().any(|member| Some(member.id) != self.root);
                 let has_ended = !has_tree
                     && (members.is_empty() && self.root.is_some()
-                        || !has_signed_off && lock.has_left(machine));
+                        || !has_signed_off && sign_off.has_left(machine));
                 return Ok((!has_ended).then_some(Duration::MAX));
             }
         };
@@ -280,10 +290,7 @@ fn ask(
     match (machine.ask(guard, stop.options)?, stop.means) {
         (AskOutcome::Acknowledged, _) => {
             on_event(TerminateEvent::Acknowledged(pid));
-            Ok(Means::Guard(match guard.other_lock {
-                Some(_) => GuardLock::Other,
-                None => GuardLock::Mine,
-            }))
+            Ok(Means::Guard(SignOff::of(guard)))
         }
         (AskOutcome::NotAsked(error), _) => Err(NotEnded::NotAsked { guard: pid, error }.into()),
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {

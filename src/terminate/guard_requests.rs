@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,14 +84,26 @@ impl GuardRequests {
         answer
     }
 
-    pub(crate) fn has_signed_off(&self) -> bool {
-        self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record())
+    /// `None` is the first lock.
+    pub(crate) fn has_signed_off(&self, lock: Option<&Path>) -> bool {
+        match lock {
+            Some(lock) => StateDir::of_lock(lock).is_some_and(|state_dir| !state_dir.has_record()),
+            None => self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record()),
+        }
     }
 
-    /// Returns whether the first lock is free. The start mutex is held here, so a probe disturbs no
-    /// start; a close is reported just before the lock is released.
-    pub(crate) fn has_left(&self) -> bool {
-        let Some(lock) = &self.first_lock else { return false };
+    /// Returns whether this lock of mine is free; `None` is the first. The start mutex is held
+    /// here, so a probe disturbs no start; a close is reported just before the lock is released.
+    pub(crate) fn has_left(&self, lock: Option<&Path>) -> bool {
+        let other = lock.map(LockFile::open_at);
+        let lock = match &other {
+            Some(Some(lock)) => lock,
+            Some(None) => return false,
+            None => match &self.first_lock {
+                Some(lock) => lock,
+                None => return false,
+            },
+        };
         lock.probe_is_free()
             || RELEASE_PAUSES.iter().any(|pause| {
                 Poller::poll(None, None, &[], Some(clock::monotonic().saturating_add(*pause)));

@@ -127,20 +127,23 @@ impl ProcessControl for Machine<'_> {
     }
 
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted> {
-        if let Some(folder) = guard.other_lock.as_deref().and_then(Path::parent) {
-            self.state_watch.watch_changes(&[folder]);
+        if let Some(lock) = guard.other_lock.as_deref() {
+            self.state_watch.watch_changes(lock.parent().as_slice());
+            if guard.process.is_none() {
+                self.state_watch.watch_closes(lock);
+            }
         }
         let has_ended = || guard.process.is_some_and(|id| self.scanner.pinned.has_ended(id));
         let sleep = |until| self.sleep_on_state(&guard.process, until);
         self.requests.ask(self.host_process().process, guard, options, has_ended, sleep)
     }
 
-    fn has_signed_off(&mut self) -> bool {
-        self.requests.has_signed_off()
+    fn has_signed_off(&mut self, lock: Option<&Path>) -> bool {
+        self.requests.has_signed_off(lock)
     }
 
-    fn has_left(&mut self) -> bool {
-        self.requests.has_left()
+    fn has_left(&mut self, lock: Option<&Path>) -> bool {
+        self.requests.has_left(lock)
     }
 }
 

@@ -39,11 +39,12 @@ pub trait ProcessControl {
     /// Asks a guard to end its tree, and waits at most two seconds for its acknowledgement.
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
-    /// Returns whether a guard has removed its record, which means that its whole tree has ended.
-    fn has_signed_off(&mut self) -> bool;
+    /// Returns whether a guard has removed its record next to this lock of mine (`None`: the
+    /// first), which means that its whole tree has ended.
+    fn has_signed_off(&mut self, lock: Option<&Path>) -> bool;
 
-    /// Returns whether the lock of the requested guard is free.
-    fn has_left(&mut self) -> bool;
+    /// Returns whether this lock of mine (`None`: the first) is free.
+    fn has_left(&mut self, lock: Option<&Path>) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

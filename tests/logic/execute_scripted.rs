@@ -1,6 +1,7 @@
 //! Carrying out a plan on a scripted machine: what is done is what the plan said, and never more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -180,11 +181,11 @@ impl ProcessControl for Script {
         Ok(answer)
     }
 
-    fn has_signed_off(&mut self) -> bool {
+    fn has_signed_off(&mut self, _lock: Option<&Path>) -> bool {
         self.actors.is_empty()
     }
 
-    fn has_left(&mut self) -> bool {
+    fn has_left(&mut self, _lock: Option<&Path>) -> bool {
         self.actors.is_empty()
     }
 }

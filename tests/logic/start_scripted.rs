@@ -194,12 +194,12 @@ impl ProcessControl for Script {
         Ok(self.answer)
     }
 
-    fn has_signed_off(&mut self) -> bool {
+    fn has_signed_off(&mut self, _lock: Option<&Path>) -> bool {
         self.living_actors().all(|actor| !self.asked.contains(&actor.process.id.pid))
     }
 
-    fn has_left(&mut self) -> bool {
-        self.has_signed_off()
+    fn has_left(&mut self, lock: Option<&Path>) -> bool {
+        self.has_signed_off(lock)
     }
 }
 

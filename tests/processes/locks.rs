@@ -172,3 +172,90 @@ fn a_monopoll_that_only_reads_is_not_taken_for_a_holder() {
     stage.run(&[]).on_conflict("force").end().exits(75).says("its holder cannot be identified");
     assert!(holder.is_alive());
 }
+
+/// The locks of a start: some of these next to the stage's own.
+fn locks(stage: &Stage, names: &[&str]) -> String {
+    let paths: Vec<String> =
+        names.iter().map(|name| format!("'{}/{name}'", stage.locks().display())).collect();
+    format!("lock.paths=[{}]", paths.join(", "))
+}
+
+#[test]
+fn a_guard_with_fewer_or_more_locks_is_asked_wherever_its_files_are() {
+    let sets = [["x.lock"].as_slice(), &["x.lock", "a.lock"], &["x.lock", "z.lock"]];
+    for (old, new) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
+        for action in ["graceful", "force"] {
+            let stage = Stage::new();
+            let [old, new] = [old, new].map(|at| locks(&stage, sets[at]));
+            let first = stage.run(&[]).set(&old).start();
+            let bot = stage.ready(1);
+            let plan = stage.plan(&[]).set(&new).on_conflict(action).end().exits(0);
+            assert!(plan.out.contains("ask the guard to end it"), "{old} {new}\n{plan:?}");
+            let _second = stage.run(&[]).set(&new).on_conflict(action).start();
+            stage.ready(2);
+            let ended = first.end().exits(0);
+            assert!(ended.err.contains("took over"), "{old} {new} {action}\n{ended:?}");
+            assert_eq!(stage.times(bot, "got SIGTERM"), usize::from(action == "graceful"));
+            stage.assert_no_overlap();
+        }
+    }
+}
+
+#[test]
+fn status_and_stop_know_a_guard_with_fewer_or_more_locks() {
+    let sets = [["x.lock"].as_slice(), &["x.lock", "a.lock"]];
+    for (old, new) in [(0, 1), (1, 0)] {
+        let stage = Stage::new();
+        let [old, new] = [old, new].map(|at| locks(&stage, sets[at]));
+        let guard = stage.run(&[]).set(&old).start();
+        let bot = stage.ready(1);
+        let status = stage.monopoll(&["status", "--json"]).set(&new).end().exits(0);
+        let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+        assert_eq!(status["state"], "running", "{status:#}");
+        assert_eq!(status["holder"]["pid"], guard.pid(), "{status:#}");
+        assert_eq!(status["holder"]["child_pid"], bot, "{status:#}");
+        stage.monopoll(&["stop"]).set(&new).end().exits(0);
+        let ended = guard.end().exits(0);
+        assert!(ended.err.contains("ended it"), "{ended:?}");
+        assert!(!is_alive(bot));
+    }
+}
+
+#[test]
+fn starts_that_have_a_lock_in_common_take_turns() {
+    for round in 0..3 {
+        let stage = Stage::new();
+        let names = [
+            ["x.lock"].as_slice(),
+            &["x.lock", "a.lock"],
+            &["z.lock", "x.lock"],
+            &["a.lock", "x.lock", "z.lock"],
+        ];
+        let action = ["graceful", "force", "refuse"][round];
+        let starts: Vec<Running<'_>> = (0..8)
+            .map(|at| {
+                let locks = locks(&stage, names[at % names.len()]);
+                stage.run(&[]).set(&locks).on_conflict(action).start()
+            })
+            .collect();
+        stage.wait_until("one start that is left", || {
+            (starts.iter().filter(|start| start.is_alive()).count() == 1).then_some(())
+        });
+        let last = starts.iter().find(|start| start.is_alive()).unwrap();
+        last.wait_for("lock acquired");
+        assert!(last.is_alive());
+        stage.assert_no_overlap();
+    }
+}
+
+#[test]
+fn a_start_waits_for_another_that_has_one_of_its_locks() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "0"]).end().exits(0);
+    // The start mutex of the lock in common, which is not the first one.
+    let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
+    let _keeper = stage.program("bash", &["-c", line]).start();
+    stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));
+    let both = locks(&stage, &["x.lock", "a.lock"]);
+    stage.run(&[]).set(&both).end().exits(75).says("another start is in progress");
+}

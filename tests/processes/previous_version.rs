@@ -82,6 +82,19 @@ fn a_graceful_start_asks_a_guard_of_the_version_before_and_takes_over() {
 }
 
 #[test]
+fn a_start_with_one_more_lock_asks_a_guard_of_the_version_before() {
+    let stage = Stage::new();
+    let (guard, bot) = old_guard(&stage);
+    let both = format!("lock.paths=['{0}/a.lock', '{0}/x.lock']", stage.locks().display());
+    let start = stage.run(&[]).set(&both).on_conflict("graceful").start();
+    stage.ready(2);
+    guard.end().exits(0);
+    assert_asked(&stage, start.pid(), false, "start");
+    assert_eq!(stage.times(bot, "got SIGTERM"), 1);
+    stage.assert_no_overlap();
+}
+
+#[test]
 fn a_start_by_force_asks_a_guard_of_the_version_before_and_takes_over() {
     let stage = Stage::new();
     let (guard, bot) = old_guard(&stage);

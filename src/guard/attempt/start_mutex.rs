@@ -1,4 +1,7 @@
 //! The start mutex: one start at a time, in order of arrival.
+//!
+//! Each lock has one, and a start takes those of all its locks: starts that have any lock in common
+//! take turns. They are taken in the order of the locks, so that two starts never deadlock.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -21,8 +24,17 @@ use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::ticker::Ticker;
 use crate::terminate::process_control::StartHost;
 
+/// The start mutexes of all locks, held.
+pub(super) struct StartMutex(Vec<FileMutex>);
+
+impl StartMutex {
+    fn is_in_place(&self) -> bool {
+        self.0.iter().all(FileMutex::is_in_place)
+    }
+}
+
 pub(super) enum MutexOutcome {
-    Held(FileMutex),
+    Held(StartMutex),
     /// A guard is running, which alone decides.
     DecidedByGuard(Box<Plan>),
 }
@@ -78,29 +90,28 @@ impl Attempt<'_> {
             decided.set(decision);
             if gives_up { WaitDecision::GiveUp } else { WaitDecision::WaitUntil(ticker.next()) }
         };
+        let mut held = StartMutex(Vec::new());
         let GuardDecision { plan, handle } = loop {
-            match self.lock_set.state_dir().start_mutex()?.wait_until(
-                until,
-                self.host.poller(),
-                &mut decide_wait,
-            )? {
-                WaitEnd::Locked(mutex) if mutex.is_in_place() => {
-                    // An earlier start may be running; this check is cheaper than a scan.
-                    let may_be_guarded =
-                        verdicts == FinalVerdicts::RefuseOrWait || has_queued.get();
-                    match may_be_guarded
-                        .then(|| decided_by_guard(self.host, self.lock_set, &request, &seen))
-                        .flatten()
-                    {
-                        Some(decided) => break decided,
-                        None => return Ok(MutexOutcome::Held(mutex)),
-                    }
-                }
-                WaitEnd::Locked(_) if !self.lock_set.is_in_place() => {
+            if !held.is_in_place() {
+                if !self.lock_set.is_in_place() {
                     return Err(NotStarted::Replaced);
                 }
                 // A deleted mutex file excludes no other start.
-                WaitEnd::Locked(_) => {}
+                held.0.clear();
+            }
+            let Some(next) = self.lock_set.state_dirs().nth(held.0.len()) else {
+                // An earlier start may be running; this check is cheaper than a scan.
+                let may_be_guarded = verdicts == FinalVerdicts::RefuseOrWait || has_queued.get();
+                match may_be_guarded
+                    .then(|| decided_by_guard(self.host, self.lock_set, &request, &seen))
+                    .flatten()
+                {
+                    Some(decided) => break decided,
+                    None => return Ok(MutexOutcome::Held(held)),
+                }
+            };
+            match next.start_mutex()?.wait_until(until, self.host.poller(), &mut decide_wait)? {
+                WaitEnd::Locked(mutex) => held.0.push(mutex),
                 WaitEnd::GaveUp => {
                     if let Some(decided) = decided.take() {
                         break decided;

@@ -11,7 +11,7 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::Verdict;
 use crate::guard::attempt::Attempt;
-use crate::guard::attempt::start_mutex::{FinalVerdicts, MutexOutcome};
+use crate::guard::attempt::start_mutex::{FinalVerdicts, MutexOutcome, StartMutex};
 use crate::guard::not_started::NotStarted;
 use crate::guard::start_deadlines::deadline;
 use crate::guard::start_event::StartEvent;
@@ -79,7 +79,7 @@ impl Attempt<'_> {
         &mut self,
         mut plan: Plan,
         files: &[LockFile],
-    ) -> Result<FileMutex, NotStarted> {
+    ) -> Result<StartMutex, NotStarted> {
         loop {
             self.wait_for_change(&plan, files)?;
             match self.take_start_mutex(self.progress.until, FinalVerdicts::RefuseOrWait)? {

@@ -35,7 +35,7 @@ pub(super) struct ScanResult {
     pub(super) processes: Vec<Process>,
     pub(super) handles: Vec<ProcessHandle>,
     pub(super) parents: Option<ParentMap>,
-    /// The guards of other locks above one of the processes.
+    /// The guards above one of the processes, by their markers.
     pub(super) other_guards: Vec<GuardView>,
 }
 
@@ -220,11 +220,10 @@ impl SecondPass {
             result.handles.push(handle);
         }
         leave_launchers_to_guards(&mut result.processes, describer.guards.keys().copied(), stats);
-        let is_mine = |id: &ProcessId| holders.contains(&id.pid);
         result.other_guards = describer
             .guards
             .into_iter()
-            .filter(|(id, _)| !is_mine(id) && all.contains(&id.pid))
+            .filter(|(id, _)| all.contains(&id.pid))
             .map(|(_, view)| view)
             .collect();
         Ok(ScanResult { parents, ..result })

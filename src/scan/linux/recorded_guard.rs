@@ -6,7 +6,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::snapshot::{GuardView, LockState, LockView};
 use crate::scan::linux::lock_holders::{self, holders_among};
 use crate::scan::linux::scanner::Scanner;
-use crate::scan::lock_views::{DisplacedOwner, guard_view, holders};
+use crate::scan::lock_views::{DisplacedOwner, FoundRecord, guard_view, holders};
 use crate::state::lock_file::HeldLock;
 use crate::state::record::{HostProcess, Record};
 use crate::sys::file_id::FileId;
@@ -27,7 +27,8 @@ impl Scanner {
 
     /// Returns the guard of a record: it counts for a living process that has the lock, and from
     /// another PID namespace while the lock is held.
-    pub(super) fn guard(&self, record: &Record, views: &[LockView]) -> Option<GuardView> {
+    pub(super) fn guard(&self, found: &FoundRecord, views: &[LockView]) -> Option<GuardView> {
+        let record = &found.record;
         let held: Vec<u32> = views.iter().flat_map(holders).copied().collect();
         let is_held = views.iter().any(|view| matches!(view.state, LockState::Held(_)));
         let same_namespace = record.holder.pid_namespace == self.host_process.pid_namespace;
@@ -36,7 +37,7 @@ impl Scanner {
             .find_map(|pid| self.recorded_process(record, *pid, same_namespace))
             .or_else(|| self.displaced_guard(record));
         let counts = process.is_some() || (is_held && !same_namespace && held.is_empty());
-        counts.then(|| guard_view(record, process))
+        counts.then(|| guard_view(found, process))
     }
 
     /// Returns the living guard of a record that has one of the recorded locks, although their

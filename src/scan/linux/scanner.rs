@@ -13,7 +13,7 @@ use crate::scan::linux::find_processes::{RunningScan, describe_holder};
 use crate::scan::linux::lock_holders::{self, LockTable};
 use crate::scan::linux::prefilter::executable;
 use crate::scan::linux::tree_reader::TreeReader;
-use crate::scan::lock_views::{LockProbe, holders, lock_views};
+use crate::scan::lock_views::{FoundRecord, LockProbe, found_records, holders, lock_views};
 use crate::scan::process_tree::PinnedProcesses;
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::lock_file::LockFile;
@@ -57,19 +57,19 @@ impl Scanner {
         scope: ScanScope,
         watch: &FileWatch,
     ) -> io::Result<Snapshot> {
-        let record = state_dir.and_then(StateDir::record).filter(|record| {
+        let records = found_records(state_dir, locks, |record| {
             let of = &record.holder;
             of.boot == self.host_process.boot && *of != self.host_process
         });
         let (proc, me) = (Arc::clone(&self.tree.proc), self.tree.me);
         // The kernel makes its list while the processes are scanned.
-        let list = self.start_listing(locks, record.as_ref())?;
+        let list = self.start_listing(locks, &records)?;
         let marker = self.marker_search(locks);
         let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
         let list = list.map(|list| list.finish(&proc.readers, &mut BTreeSet::new())).transpose()?;
-        let views = self.lock_views(locks, record.as_ref(), list, watch);
+        let views = self.lock_views(locks, &records, list, watch);
         let mut guards: Vec<GuardView> =
-            record.and_then(|record| self.guard(&record, &views)).into_iter().collect();
+            records.iter().filter_map(|found| self.guard(found, &views)).collect();
         let mut found = scan.finish(&proc)?;
         if guards.is_empty() {
             guards = std::mem::take(&mut found.guards).into_values().collect();
@@ -80,7 +80,12 @@ impl Scanner {
         self.tree.parents = result.parents;
         result.handles.into_iter().for_each(|handle| self.pinned.insert(handle));
         let me = self.host_process.process;
-        let others = result.other_guards;
+        // A holder without a record here keeps it next to a lock that its tree's marker names.
+        let is_holder = |guard: &GuardView| guard.process.is_some_and(|id| pids.contains(&id.pid));
+        let (holders, others): (Vec<_>, Vec<_>) =
+            result.other_guards.into_iter().partition(is_holder);
+        let known: Vec<_> = guards.iter().map(|guard| guard.process).collect();
+        guards.extend(holders.into_iter().filter(|holder| !known.contains(&holder.process)));
         Ok(start.snapshot(&self.request, me, views, guards, others, result.processes))
     }
 
@@ -109,7 +114,8 @@ impl Scanner {
         }
         let view = LockView { path: lock.to_owned(), state: LockState::Held(vec![process.pid]) };
         let views = vec![view];
-        let guard = self.guard(record, &views).filter(|_| handle.id == process)?;
+        let found = FoundRecord { record: record.clone(), other_lock: None };
+        let guard = self.guard(&found, &views).filter(|_| handle.id == process)?;
         let guards = vec![guard];
         let (me, others) = (self.host_process.process, Vec::new());
         let snapshot = start.snapshot(&self.request, me, views, guards, others, vec![described]);
@@ -119,16 +125,17 @@ impl Scanner {
     fn lock_views(
         &self,
         locks: &[LockProbe<'_>],
-        record: Option<&Record>,
+        records: &[FoundRecord],
         mut list: Option<LockTable>,
         watch: &FileWatch,
     ) -> Vec<LockView> {
         // The pids of another PID namespace never identify a holder.
-        let is_elsewhere = record
-            .is_some_and(|record| record.holder.pid_namespace != self.host_process.pid_namespace);
+        let own_namespace = self.host_process.pid_namespace;
+        let is_elsewhere =
+            records.iter().any(|found| found.record.holder.pid_namespace != own_namespace);
         lock_views(locks, watch, is_elsewhere, |locks| {
             let list = list.take();
-            let state = |lock| self.lock_state(lock, record, list.as_ref());
+            let state = |lock| self.lock_state(lock, records, list.as_ref());
             locks.iter().map(|lock| LockView { path: lock.path(), state: state(*lock) }).collect()
         })
     }
@@ -137,10 +144,10 @@ impl Scanner {
     fn start_listing(
         &self,
         locks: &[LockProbe<'_>],
-        record: Option<&Record>,
+        records: &[FoundRecord],
     ) -> io::Result<Option<ReadTask<LockTable>>> {
         let is_needed = locks.iter().any(|lock| match lock {
-            LockProbe::Open(lock) => self.recorded_holders(lock, record).is_empty(),
+            LockProbe::Open(lock) => self.recorded_holders(lock, records).is_empty(),
             LockProbe::Missing(_) | LockProbe::Taken(_) | LockProbe::Mine(_) => false,
         });
         is_needed
@@ -148,15 +155,15 @@ impl Scanner {
             .transpose()
     }
 
-    fn recorded_holders(&self, lock: &LockFile, record: Option<&Record>) -> BTreeSet<u32> {
-        let recorded = record.map(|record| record.holder.process.pid).into_iter().collect();
+    fn recorded_holders(&self, lock: &LockFile, records: &[FoundRecord]) -> BTreeSet<u32> {
+        let recorded = records.iter().map(|found| found.record.holder.process.pid).collect();
         lock_holders::holders_among(&self.tree.proc, lock.id, &recorded)
     }
 
     fn lock_state(
         &self,
         lock: LockProbe<'_>,
-        record: Option<&Record>,
+        records: &[FoundRecord],
         list: Option<&LockTable>,
     ) -> LockState {
         let (lock, is_taken) = match lock {
@@ -167,7 +174,7 @@ impl Scanner {
         };
         // First the guard of the record, then those in the kernel's list, then all that have the
         // file open.
-        let mut holders = self.recorded_holders(lock, record);
+        let mut holders = self.recorded_holders(lock, records);
         if holders.is_empty() {
             let read;
             let list = if let Some(list) = list {

@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
-use crate::scan::lock_views::{DisplacedOwner, LockProbe, guard_view, holders, lock_views};
+use crate::scan::lock_views::{
+    DisplacedOwner, FoundRecord, LockProbe, found_records, guard_view, holders, lock_views,
+};
 use crate::scan::portable::find_processes::find_processes;
 use crate::scan::portable::process_id;
 use crate::scan::portable::tree_reader::{TreeReader, has_marker_of};
@@ -50,23 +52,29 @@ impl Scanner {
         scope: ScanScope,
         watch: &FileWatch,
     ) -> io::Result<Snapshot> {
-        let mut record = None;
+        let mut records = Vec::new();
         let views = lock_views(locks, watch, false, |locks| {
-            record = state_dir.and_then(StateDir::record).filter(|record| {
+            records = found_records(state_dir, locks, |record| {
                 let of = &record.holder;
                 of.boot == self.host_process.boot && of.process != self.host_process.process
             });
-            let holder = record.as_ref().and_then(recorded_holder);
+            let of_lock = |lock: &LockProbe<'_>| {
+                let path = lock.path();
+                records
+                    .iter()
+                    .filter(|found| found.other_lock.as_ref().is_none_or(|it| *it == path))
+                    .find_map(|found| recorded_holder(&found.record))
+            };
             locks
                 .iter()
-                .map(|lock| LockView { path: lock.path(), state: lock_state(*lock, holder) })
+                .map(|lock| LockView { path: lock.path(), state: lock_state(*lock, of_lock(lock)) })
                 .collect()
         });
         let pids: BTreeSet<u32> = views.iter().flat_map(holders).copied().collect();
         let table = ProcessTable::all(TableFields::Everything)?;
         let me = self.tree.me.pid;
         let processes = find_processes(&table, &self.request, &pids, scope, me, &mut self.pinned);
-        let guards = record.and_then(|record| guard(&record, &pids)).into_iter().collect();
+        let guards = records.iter().filter_map(|found| guard(found, &pids)).collect();
         let me = self.host_process.process;
         Ok(start.snapshot(&self.request, me, views, guards, Vec::new(), processes))
     }
@@ -150,7 +158,7 @@ fn lock_state(lock: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState 
 }
 
 /// A record counts for a living process that has the lock.
-fn guard(record: &Record, holders: &BTreeSet<u32>) -> Option<GuardView> {
-    let process = record.holder.process;
-    holders.contains(&process.pid).then(|| guard_view(record, Some(process)))
+fn guard(found: &FoundRecord, holders: &BTreeSet<u32>) -> Option<GuardView> {
+    let process = found.record.holder.process;
+    holders.contains(&process.pid).then(|| guard_view(found, Some(process)))
 }
