@@ -29,6 +29,7 @@ mod other_bots;
 mod pid_one;
 mod preflight;
 mod previous_version;
+mod reused_pids;
 mod rules;
 mod same_command;
 mod second_pollers;

@@ -39,6 +39,22 @@ pub(super) struct ScanResult {
     pub(super) other_guards: Vec<GuardView>,
 }
 
+impl ScanResult {
+    /// Reads all parents again, now that each process is pinned, and then removes those that have
+    /// ended. Those that are left had their pids all the while: each parent is the described one,
+    /// however often pids were reused.
+    fn keep_proven_parents(&mut self, proc: &ProcFs) {
+        let mut buffer = Vec::new();
+        for process in &mut self.processes {
+            let stat = proc.stat(process.id.pid, &mut buffer);
+            process.parent = stat.ok().map(|stat| stat.parent).into();
+        }
+        let described = std::mem::take(&mut self.processes).into_iter();
+        let pinned = described.zip(std::mem::take(&mut self.handles));
+        (self.processes, self.handles) = pinned.filter(|(_, handle)| !handle.has_ended()).unzip();
+    }
+}
+
 pub(super) struct RunningScan {
     processes: usize,
     tasks: Vec<ReadTask<FoundProcesses>>,
@@ -219,6 +235,7 @@ impl SecondPass {
             result.processes.push(process);
             result.handles.push(handle);
         }
+        result.keep_proven_parents(proc);
         leave_launchers_to_guards(&mut result.processes, describer.guards.keys().copied(), stats);
         result.other_guards = describer
             .guards

@@ -1,8 +1,9 @@
 //! Reads trees of processes and pins their members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::io::Errno;
@@ -10,8 +11,9 @@ use rustix::io::Errno;
 use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::{JobState, Member};
 use crate::scan::linux::parents::{ParentMap, Stats};
-use crate::scan::process_tree::{GuardMembers, PinnedProcesses, with_descendants};
+use crate::scan::process_tree::{GuardMembers, PinnedProcesses, top_down};
 use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_stat::{ProcStat, age};
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 
 pub(crate) struct TreeReader {
@@ -51,11 +53,12 @@ impl TreeReader {
         let last_pid = || if can_prove { self.proc.last_pid().ok() } else { None };
         let before = last_pid();
         let parents = ParentMap::read(&self.proc)?;
-        let roots: BTreeSet<ProcessId> =
-            children(&parents.stats, self.me).difference(other_children).copied().collect();
-        let members = self.pin_members(&parents.stats, &roots, pinned);
+        let is_root =
+            |id: ProcessId, stat: ProcStat| stat.parent == self.me && !other_children.contains(&id);
+        let has_roots = parents.stats.iter().any(|(pid, stat)| is_root(id(*pid, stat), *stat));
+        let members = self.pin_members(&parents.stats, is_root, pinned)?;
         // Where `/proc` has nothing but processes, pids count as not having started over.
-        let is_proof = can_prove && roots.is_empty() && parents.is_complete && before <= last_pid();
+        let is_proof = can_prove && !has_roots && parents.is_complete && before <= last_pid();
         Ok(GuardMembers { members, is_proof })
     }
 
@@ -65,10 +68,10 @@ impl TreeReader {
         known: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
     ) -> Vec<Member> {
-        // A process that is not pinned may be alive all the same.
-        let has_ended = |id| pinned.get(id).is_some_and(ProcessHandle::has_ended);
-        let known: BTreeSet<ProcessId> =
-            known.iter().copied().filter(|id| !has_ended(*id)).collect();
+        let lives = |id: ProcessId| {
+            pinned.is_unpinned(id) || pinned.get(id).is_some_and(|it| !it.has_ended())
+        };
+        let known: BTreeSet<ProcessId> = known.iter().copied().filter(|id| lives(*id)).collect();
         if known.is_empty() {
             return Vec::new();
         }
@@ -76,47 +79,44 @@ impl TreeReader {
             Some(parents) => Ok(parents),
             None => ParentMap::read(&self.proc),
         };
-        match parents {
-            Ok(parents) => self.pin_members(&parents.stats, &known, pinned),
-            Err(_) => pinned.assume_alive(&known),
-        }
+        let is_root = |id: ProcessId, _: ProcStat| known.contains(&id);
+        parents
+            .and_then(|parents| self.pin_members(&parents.stats, is_root, pinned))
+            .unwrap_or_else(|_| pinned.assume_alive(&known))
     }
 
-    /// Pins the members that are not pinned yet. Those for which there are no descriptors left are
-    /// members all the same.
+    /// Pins the roots and their descendants, from the top down. Members for which there are no
+    /// descriptors left stay unpinned.
+    ///
+    /// `stats` were read at different moments, in which pids may have been reused: they only tell
+    /// where to look. A process is a member if, after it was pinned, its parent was read, and after
+    /// that neither it nor its parent, a member that was pinned before, had ended. Both had their
+    /// pids all the while, so the parent is this one, whoever else had its pid before or has it
+    /// later.
     fn pin_members(
         &self,
         stats: &Stats,
-        roots: &BTreeSet<ProcessId>,
+        is_root: impl Fn(ProcessId, ProcStat) -> bool,
         pinned: &mut PinnedProcesses,
-    ) -> Vec<Member> {
+    ) -> io::Result<Vec<Member>> {
         pinned.forget_ended();
-        let is_there =
-            |id: &&ProcessId| stats.get(&id.pid).is_some_and(|stat| stat.start == id.start);
-        let roots = roots.iter().filter(is_there).map(|id| id.pid).collect();
+        let is_hinted = |(pid, stat): &(&u32, &ProcStat)| is_root(id(**pid, stat), **stat);
+        let roots = stats.iter().filter(is_hinted).map(|(pid, _)| *pid).collect();
         let parents = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
-        let mut buffer = Vec::new();
-        let mut members = Vec::new();
-        for pid in with_descendants(roots, parents, self.me) {
-            let Some(stat) = stats.get(&pid) else { continue };
-            let id = ProcessId { pid, start: stat.start };
-            if pinned.get(id).is_none() {
-                // Pinned first, then read again: the pid may have been reused.
-                match PinnedPid::new(pid).map(|pin| (pin, self.proc.stat(pid, &mut buffer))) {
-                    Ok((pin, Ok(now))) if now.start == stat.start => {
-                        pinned.insert(pin.into_handle(id));
-                    }
-                    Ok((_, Ok(_))) | Err(Errno::SRCH) => continue,
-                    Ok((_, Err(error)))
-                        if matches!(
-                            Errno::from_io_error(&error),
-                            Some(Errno::NOENT | Errno::SRCH)
-                        ) =>
-                    {
-                        continue;
-                    }
-                    Ok((_, Err(_))) | Err(_) => {}
-                }
+        let mut members: BTreeMap<u32, Member> = BTreeMap::new();
+        for pid in top_down(roots, parents, self.me) {
+            let Some(hint) = stats.get(&pid) else { continue };
+            let id = id(pid, hint);
+            // Before it is seen again.
+            let is_unique = age(id.start) > TWO_TICKS;
+            let Some((new, stat)) = self.pin(id, pinned)? else { continue };
+            let is_alive = |id| pinned.get(id).is_some_and(|handle| !handle.has_ended());
+            let has_parent = || members.get(&stat.parent).is_some_and(|it| is_alive(it.id));
+            if !is_root(id, stat) && !has_parent() {
+                continue;
+            }
+            if let Some(handle) = new {
+                pinned.insert(handle);
             }
             let job_state = match pinned.get(id) {
                 Some(handle) if handle.has_ended() => continue,
@@ -124,18 +124,95 @@ impl TreeReader {
                 Some(_) => JobState::Running,
                 None => JobState::Unpinned,
             };
-            members.push(Member { id, parent: stat.parent, job_state });
+            if job_state == JobState::Unpinned && is_unique {
+                pinned.remember_unpinned(id);
+            }
+            members.insert(pid, Member { id, parent: stat.parent, job_state });
         }
         // Members that could not be pinned are among them: the next reading starts afresh.
         let _ = self.proc.require_complete();
-        members
+        Ok(members.into_values().collect())
+    }
+
+    /// Pins a process unless it is pinned, and reads its stat line after that; `None` if it has
+    /// ended. Pins nothing where no descriptor is left.
+    fn pin(
+        &self,
+        id: ProcessId,
+        pinned: &PinnedProcesses,
+    ) -> io::Result<Option<(Option<ProcessHandle>, ProcStat)>> {
+        let mut buffer = Vec::new();
+        let mut pin = match pinned.get(id) {
+            Some(_) => None,
+            None => match PinnedPid::new(id.pid) {
+                Ok(pin) => Some(pin.into_handle(id)),
+                Err(Errno::SRCH) => return Ok(None),
+                Err(_) => None,
+            },
+        };
+        let mut stat = self.proc.stat(id.pid, &mut buffer);
+        if pin.is_some() && stat.as_ref().is_err_and(|error| !is_gone(error)) {
+            // The pin has the last descriptor.
+            pin = None;
+            stat = self.proc.stat(id.pid, &mut buffer);
+        }
+        match stat {
+            Ok(stat) => Ok((stat.start == id.start).then_some((pin, stat))),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
+/// The time after which no other process can have the same pid and start time: start times are in
+/// ticks of 10 ms.
+const TWO_TICKS: Duration = Duration::from_millis(20);
+
+fn id(pid: u32, stat: &ProcStat) -> ProcessId {
+    ProcessId { pid, start: stat.start }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+}
+
 fn children(stats: &Stats, me: u32) -> BTreeSet<ProcessId> {
-    stats
-        .iter()
-        .filter(|(_, stat)| stat.parent == me)
-        .map(|(pid, stat)| ProcessId { pid: *pid, start: stat.start })
-        .collect()
+    stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, stat)| id(*pid, stat)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "real processes are pinned")]
+
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    fn sleeping() -> Child {
+        Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    #[test]
+    fn a_process_whose_parent_was_another_process_with_that_pid_is_no_member() {
+        let (mut root, mut bystander) = (sleeping(), sleeping());
+        let mut reader = TreeReader::open().unwrap();
+        let mut parents = ParentMap::read(&reader.proc).unwrap();
+        let id_of = |child: &Child| id(child.id(), &parents.stats[&child.id()]);
+        let (root_id, bystander_id) = (id_of(&root), id_of(&bystander));
+        // The bystander was read when its parent had the pid that the root has now.
+        parents.stats.get_mut(&bystander.id()).unwrap().parent = root.id();
+        let mut pinned = PinnedProcesses::default();
+        pinned.insert(PinnedPid::new(root.id()).unwrap().into_handle(root_id));
+        let is_root = |id: ProcessId, _: ProcStat| id == root_id;
+        let members = reader.pin_members(&parents.stats, is_root, &mut pinned).unwrap();
+        assert_eq!(members.iter().map(|it| it.id).collect::<Vec<_>>(), [root_id]);
+        assert!(pinned.get(bystander_id).is_none());
+        // A known process that is not pinned has ended: its pid and start time may be another's.
+        let known = BTreeSet::from([bystander_id]);
+        assert_eq!(reader.members(&known, &mut pinned), []);
+        for child in [&mut root, &mut bystander] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
 }
