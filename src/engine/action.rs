@@ -1,4 +1,4 @@
-//! The actions and policies of a configuration, with their names in `config.toml`.
+//! Actions and policies, with the names they have in `config.toml`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +50,7 @@ pub enum AfterWait {
     Force,
 }
 
-/// Action for a process that only the bot token points at.
+/// Action for a process whose only evidence is the bot token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SameToken {
@@ -64,7 +64,7 @@ pub enum SameToken {
     Off,
 }
 
-/// Reaction of a guard that has lost its lock to another process.
+/// Reaction of a guard whose lock was taken by another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnLost {
@@ -85,7 +85,7 @@ impl Action {
         }
     }
 
-    /// Returns the first signal of an action that ends a conflict.
+    /// Returns how the action ends a conflict; `None` if it does not.
     pub fn stop_mode(self) -> Option<StopMode> {
         match self {
             Action::Graceful => Some(StopMode::Graceful),
@@ -140,7 +140,7 @@ impl FromStr for OnConflict {
     }
 }
 
-/// The name is not an action of `on_conflict`.
+/// Error: the name is not an action of `on_conflict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("allowed are refuse, graceful, force and wait")]
 pub struct UnknownAction;

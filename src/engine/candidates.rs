@@ -1,4 +1,4 @@
-//! Gathers the candidates with their evidence into one conflict for each tree.
+//! Groups the candidates by process tree; each tree is one conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::engine::process::{GuardedInstance, Process};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{GuardView, Snapshot};
 
-/// The processes that are not unrelated, by class.
+/// All processes that are related to the bot, by class.
 #[derive(Debug, Default)]
 pub(super) struct ProcessClasses {
     pub(super) conflicts: Vec<ConflictTree>,
@@ -22,14 +22,13 @@ pub(super) struct ProcessClasses {
     pub(super) near_misses: Vec<NearMiss>,
 }
 
-/// A tree with at least one candidate in it, before the decision.
+/// A tree with at least one candidate, before the decision.
 #[derive(Debug, Default)]
 pub(super) struct ConflictTree {
     pub(super) root: Option<Process>,
     pub(super) guard: Option<GuardView>,
     pub(super) tree: Vec<Process>,
     pub(super) evidence: BTreeSet<Evidence>,
-    /// The reason not to act on it, although it is a conflict.
     pub(super) objection: Option<Objection>,
 }
 
@@ -42,7 +41,6 @@ impl ConflictTree {
 #[derive(Debug, Clone, Default)]
 struct Candidate {
     evidence: BTreeSet<Evidence>,
-    /// The reason not to act on it.
     objection: Option<Objection>,
 }
 
@@ -90,8 +88,8 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
     classified.near_misses.retain(|near| !in_conflict.contains(&near.process.id.pid));
-    // The tree of a holder ends with it, and so does everything that the root's entry reaches,
-    // whatever would shield it by itself.
+    // Ending a holder ends its whole tree. So does ending a root whose match entry covers its
+    // members, even members that would be shielded on their own.
     let proven: BTreeSet<u32> = classified
         .conflicts
         .iter()
@@ -103,8 +101,8 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
     classified
 }
 
-/// Returns the guards of other locks above a candidate, which are asked like one of this lock, each
-/// with the objection to it.
+/// Returns the guards above candidates that hold other locks, with the objection to each. They are
+/// asked to end, like a guard of this lock.
 fn other_guards(
     snapshot: &Snapshot,
     table: &BTreeMap<u32, &Process>,
@@ -119,7 +117,6 @@ fn other_guards(
             GuardedInstance::Mine | GuardedInstance::Another if is_found(process.id.pid) => {
                 return None;
             }
-            // The guard's command may have set variables for the bot below it.
             GuardedInstance::Mine => own(),
             GuardedInstance::Another if candidate.evidence.contains(&Evidence::Command) => {
                 candidate.objection.clone().or_else(own)
@@ -136,7 +133,7 @@ fn other_guards(
     guards
 }
 
-/// Returns the objection to asking the guard of another lock.
+/// Returns the objection to asking the guard of another lock to end.
 fn against_guard(
     snapshot: &Snapshot,
     guard: &Process,
@@ -149,15 +146,15 @@ fn against_guard(
         (None, CounterEvidence::AnotherBot(another), _) => {
             Some(Objection::Shield(Shield::AnotherBot(another)))
         }
-        // A guard is below itself.
+        // A guard counts as below itself.
         (None, CounterEvidence::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
         (None, CounterEvidence::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
         (None, CounterEvidence::Nothing, _) => limit().map(Objection::Shield),
     }
 }
 
-/// One conflict for each topmost candidate, with everything below it. A guard always stands for
-/// itself.
+/// Returns one conflict for each topmost candidate, with all its descendants. A guard is always the
+/// root of its own conflict, even below another candidate.
 fn conflict_trees(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -201,12 +198,12 @@ fn conflict_trees(
     found
 }
 
-/// The root of a tree, as far as that says what its members are.
+/// The kind of a tree, as far as its root tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TreeKind {
-    /// My bot with what it started, whatever their environments are.
+    /// This bot and the processes it started, regardless of their environments.
     Bot,
-    /// Another program, such as a shell, which only a match entry found: each bot may be below it.
+    /// Another program, such as a shell, found only by a match entry. Any bot may be below it.
     AnotherProgram,
 }
 
@@ -224,8 +221,7 @@ impl TreeKind {
     }
 }
 
-/// Returns the members of a tree that belong to the instance: those with the lock, and everything
-/// below them.
+/// Returns the members that belong to the instance: those with the lock, and their descendants.
 fn trees_of_holders<'a>(
     members: impl Iterator<Item = &'a u32>,
     children: &BTreeMap<u32, Vec<u32>>,
@@ -238,8 +234,8 @@ fn trees_of_holders<'a>(
         .collect()
 }
 
-/// Returns the first objection to ending a tree for one of its members. The limits of the entries
-/// that found the root apply to every member that is not proven to belong to the instance.
+/// Returns the first objection that any member raises to ending the tree. The limits of the entries
+/// that matched the root apply to every member that is not proven to belong to the instance.
 fn against_members(
     snapshot: &Snapshot,
     tree: &[Process],
@@ -266,8 +262,7 @@ fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a Guard
     guards.find(|guard| guard.process == Some(process.id))
 }
 
-/// Returns the objection to ending a tree for one of its members, which no evidence need have
-/// found.
+/// Returns the objection to ending a tree because of `member`, which need not be a candidate.
 fn against_member(snapshot: &Snapshot, member: &Process, kind: TreeKind) -> Option<Objection> {
     let against = weigh_against(&snapshot.me, member);
     let shield = shield::relation(member).or_else(|| shield::another_bot(&against));
@@ -285,8 +280,8 @@ fn against_member(snapshot: &Snapshot, member: &Process, kind: TreeKind) -> Opti
     }
 }
 
-/// Returns the doubt about a guard of my instance that runs another script, where one folder has
-/// the tokens of several bots: each start there takes the first one's name.
+/// Returns the doubt about a guard of this instance that runs another script. If one folder has the
+/// tokens of several bots, every start there gets the name of the first bot.
 fn other_script(
     snapshot: &Snapshot,
     guard: Option<&GuardView>,
@@ -298,7 +293,7 @@ fn other_script(
     (snapshot.me.bots >= 2 && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
 }
 
-/// The users and containers that the entries which found the root of a tree are limited to.
+/// Returns the user and container limits of the entries that matched the root of a tree.
 fn entry_limits<'a>(
     policy: &'a Policy,
     evidence: &BTreeSet<Evidence>,
@@ -312,7 +307,7 @@ fn entry_limits<'a>(
     entries.chain([(&UserLimit::Same, ContainerLimit::Same)]).collect()
 }
 
-/// The limit that a member of a tree is beyond, where it is beyond all of them.
+/// Returns a limit that excludes `member`, if all of them do.
 fn limit_of_all(
     limits: &[(&UserLimit, ContainerLimit)],
     snapshot: &Snapshot,
@@ -325,14 +320,14 @@ fn limit_of_all(
     if limits.any(|limit| limit.is_none()) { None } else { Some(last) }
 }
 
-/// The candidate furthest up from `pid`, which may be itself.
+/// Returns the topmost candidate among `pid` and its ancestors.
 fn topmost_candidate(pid: u32, table: &BTreeMap<u32, &Process>, candidates: &Candidates) -> u32 {
     let mut line = vec![pid];
     let mut at = pid;
     while let Some(Fact::Known(parent)) = table.get(&at).map(|process| process.parent) {
         if let Some(start) = line.iter().position(|seen| *seen == parent) {
-            // Only a table that changed while it was read has parents in a circle: it has no top,
-            // and no candidate of it may be lost.
+            // Parents form a cycle only if the table changed while it was read. A cycle has no top,
+            // so pick one of its candidates rather than lose them all.
             let in_circle =
                 line[start..].iter().copied().filter(|pid| candidates.contains_key(pid)).min();
             return in_circle.unwrap_or_else(|| last_candidate(&line, candidates).unwrap_or(pid));
@@ -360,8 +355,8 @@ fn descendants(root: u32, children: &BTreeMap<u32, Vec<u32>>) -> BTreeSet<u32> {
     members
 }
 
-/// Conflicts with holders that are not in the process table: a guard in another PID namespace, or a
-/// holder that cannot be identified.
+/// Returns the conflicts whose holders are not in the process table: guards in other PID
+/// namespaces, and holders that cannot be identified.
 fn unseen_holders(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<ConflictTree> {
     let lock = BTreeSet::from([Evidence::Lock]);
     let is_seen = |guard: &GuardView| {

@@ -1,6 +1,5 @@
-//! Parses the bot tokens in the arguments and the environment of a process, as the kernel shows
-//! them. A token that was found is never kept. Whether it proves that the process polls is decided
-//! in `evidence.rs`.
+//! Parses the bot tokens in the arguments and environment of a process. Tokens themselves are never
+//! stored. `evidence.rs` decides whether a token proves that the process polls.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,17 +13,17 @@ use crate::engine::token::{
 };
 use crate::text::SECRET_LENGTH;
 
-/// The owner of a process whose tokens are compared.
+/// The owner of a process, which decides how its tokens are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOwner {
-    /// A rotated secret is still my bot's: the number decides.
+    /// The bot's number is enough: the secret may have been rotated.
     Me,
-    /// Anyone can make up a number, so the secret must be mine too.
+    /// The secret must match too, because anyone can make up a number.
     AnotherUser,
 }
 
-/// Returns the tokens that a process with these arguments and this environment carries; `None`
-/// cannot be read, and may have any token in it.
+/// Returns the tokens in these arguments and this environment. `None` means unreadable, so any
+/// token may be in there.
 pub fn carried_tokens(
     own: &OwnTokens,
     args: Option<&[u8]>,
@@ -69,16 +68,15 @@ pub fn bots_in(text: &[u8]) -> BTreeSet<BotId> {
     TokensIn { bytes: text, at: 0 }.map(|found| found.bot).collect()
 }
 
-/// Returns whether `bytes` may have a token of my bot in them; a quick search that never misses
-/// one.
+/// Returns whether `bytes` may contain a token of the bot. Quick, and without false negatives.
 pub fn may_be_in(mine: &Token, bytes: &[u8]) -> bool {
     memmem::find(bytes, mine.prefix().as_bytes()).is_some()
 }
 
-/// Before the number of a token in the URL of a request.
+/// Precedes the token in the URL of a Bot API request.
 const URL_PREFIX: &[u8] = b"/bot";
 
-/// Returns whether the token is in the URL of a method that does not poll, such as an upload.
+/// Returns whether the token is part of a URL that calls a non-polling method, such as an upload.
 fn is_other_request(bytes: &[u8], span: &Range<usize>) -> bool {
     let (before, after) =
         (bytes.get(..span.start).unwrap_or_default(), bytes.get(span.end..).unwrap_or_default());
@@ -94,8 +92,8 @@ struct FoundToken {
     span: Range<usize>,
 }
 
-/// Each token in `bytes`: a number with no letter or digit before it, a colon and a secret with
-/// nothing after it that could be part of it.
+/// Iterates over the tokens in `bytes`. A token starts after a byte that is not alphanumeric, and
+/// ends before a byte that cannot be part of a secret.
 struct TokensIn<'a> {
     bytes: &'a [u8],
     at: usize,

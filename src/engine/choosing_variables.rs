@@ -1,10 +1,10 @@
-//! The variables by which one script is several bots.
+//! Environment variables that select which bot a script runs.
 
 use std::ffi::OsString;
 
-/// A bot whose script is chosen by one of these is another bot where the value differs; an unset
-/// variable is a value too. `NODE_ENV`, `ENV` and their like are not among them: a shell and a
-/// service differ in them on most machines.
+/// Two processes with different values of one of these variables are different bots; unset counts
+/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they usually differ between a
+/// shell and a service.
 pub const CHOOSING_VARIABLES: [&str; 18] = [
     "BOT_PROFILE",
     "BOT_CONFIG",
@@ -26,8 +26,8 @@ pub const CHOOSING_VARIABLES: [&str; 18] = [
     "SPRING_PROFILES_ACTIVE",
 ];
 
-/// Returns the first of them whose value is not mine: in `set`, by which the command line of a
-/// process sets variables, else in its environment. Unset is a value.
+/// Returns the first variable whose value differs from `mine`. `set` has the variables that the
+/// command line of the process sets, which override its environment.
 pub fn first_difference(
     mine: &[Option<Vec<u8>>],
     set: &[(OsString, Option<OsString>)],

@@ -1,4 +1,4 @@
-//! Classifies one process by itself, by the evidence for and against it.
+//! Classifies a single process by the evidence for and against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,18 +19,18 @@ pub enum Classification {
     Unrelated,
     /// The process is almost the same command.
     NearMiss(NearMissReason),
-    /// The process only carries my token.
+    /// The process carries this bot's token, but nothing else speaks for it.
     Suspect,
-    /// The process would be a candidate, but must not be acted on.
+    /// The process would be a candidate, but is shielded.
     Shielded(Shield),
     Candidate {
         evidence: BTreeSet<Evidence>,
-        /// It is a conflict, but must not be acted on.
+        /// The reason not to act on the candidate. It is still a conflict.
         objection: Option<Objection>,
     },
 }
 
-/// The reason that a conflict refuses a start, whatever the policy wants.
+/// The reason a conflict refuses the start regardless of the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Objection {
     Shield(Shield),
@@ -51,7 +51,7 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     }
     let token = token_evidence(policy, me.cwd.as_deref(), process);
     if token == Some(TokenEvidence::Proof) {
-        // Other users and containers are not mine to end for a token alone.
+        // A token alone does not justify ending processes of other users or in other containers.
         let limit = shield::limit(process, me, &UserLimit::Same, ContainerLimit::Same);
         found.evidence.insert(Evidence::Token, limit);
     }
@@ -70,15 +70,14 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     }
 }
 
-/// The evidence for one process.
 #[derive(Default)]
 struct EvidenceSet {
-    /// Each kind of evidence, with the limit that the process is beyond, if that only refuses the
-    /// start.
+    /// The evidence, each with the limit that excludes the process, if any. Such evidence still
+    /// refuses the start.
     evidence: BTreeMap<Evidence, Option<Shield>>,
-    /// The patterns that match the process, which may be beyond their limits.
+    /// Patterns that match, but whose limits cannot be checked.
     in_doubt: BTreeMap<Evidence, Option<Shield>>,
-    /// The limits of matching patterns that the process is beyond.
+    /// Limits that exclude the process although their patterns match.
     out_of_reach: BTreeSet<Shield>,
 }
 
@@ -97,7 +96,8 @@ impl EvidenceSet {
                 (Truth::True, Some(limit @ Shield::OtherUser(_)))
                     if evidence == Evidence::Command =>
                 {
-                    // A third user can neither block a start nor be ended: a near miss.
+                    // An unrelated user must neither block a start nor be ended: at most a near
+                    // miss.
                     if me.shares_script_with(process) {
                         found.evidence.insert(evidence, Some(limit));
                     }
@@ -127,8 +127,8 @@ impl EvidenceSet {
             objection,
         };
         match shield::relation(process).or_else(|| shield::another_bot(against)) {
-            // A proven holder is a conflict, shielded or not; so is a process that cannot be ruled
-            // out.
+            // A proven holder is a conflict even if it is shielded. So is a process that cannot be
+            // ruled out because its relation is unknown.
             Some(shield)
                 if is_proven || shield == Shield::UnknownRelation && !evidence.is_empty() =>
             {
@@ -141,7 +141,7 @@ impl EvidenceSet {
             let limit = out_of_reach.pop_first();
             return limit.map_or(Classification::Unrelated, Classification::Shielded);
         }
-        // Evidence of one kind, within its limit, is enough.
+        // One piece of evidence without a limit is enough.
         let limits: Option<Vec<&Shield>> = evidence.values().map(Option::as_ref).collect();
         let limit = limits.and_then(|limits| limits.into_iter().next().cloned());
         let doubt = || match against {
@@ -152,8 +152,8 @@ impl EvidenceSet {
     }
 }
 
-/// Returns whether `process` has the lock: it is seen with it, or is part of the tree of a living
-/// guard of this instance.
+/// Returns whether `process` has the lock: it is seen with the lock, or belongs to the tree of a
+/// living guard of this instance.
 pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
     let above = process.guard.known().and_then(Option::as_ref);
     let is_below_mine = above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
@@ -161,15 +161,16 @@ pub(super) fn has_lock(snapshot: &Snapshot, process: &Process) -> bool {
         || is_below_mine && !is_another_users(&snapshot.me, process)
 }
 
-/// Returns whether `process` has the lock by its descriptors, the kernel's list of locks or its
-/// record.
+/// Returns whether `process` has the lock according to its descriptors, the kernel's lock list or a
+/// guard's record.
 fn is_seen_with_lock(snapshot: &Snapshot, process: &Process) -> bool {
     process.holds_lock == Fact::Known(true)
         || snapshot.locks.iter().any(|lock| is_held_by(lock, process))
         || is_guard(snapshot, process)
 }
 
-/// Anyone can carry a marker, and each user has locks of its own.
+/// A marker can be forged, and each user has separate locks, so another user's marker proves
+/// nothing.
 fn is_another_users(me: &Caller, process: &Process) -> bool {
     process.user.known().is_some_and(|user| user.id != me.user.id)
 }

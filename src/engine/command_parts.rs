@@ -1,4 +1,4 @@
-//! Compares a process with COMMAND part by part, where no match entry is written.
+//! Compares a process with COMMAND part by part, for use without match entries.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::CommandLikeness;
 use crate::engine::process::Process;
 
-/// The parts of COMMAND; [`Process::likeness`] is the verdict of the scan on all of them.
+/// The parts of COMMAND. [`Process::likeness`] is the scan's verdict on all of them together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandMatch {
     pub program: PathBuf,
     pub runs: RunKind,
-    /// The arguments after its name.
+    /// The arguments after the program or script.
     pub args: Vec<String>,
     pub cwd: PathBuf,
 }
@@ -19,13 +19,13 @@ pub struct CommandMatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunKind {
     ByItself,
-    /// By the interpreter in its first line.
+    /// Through an interpreter, such as the one in a `#!` line.
     ByInterpreter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandPart<'a> {
-    /// The executable, through a `#!` line too.
+    /// The executable or script.
     Program(&'a Path),
     Arguments(&'a [String]),
     /// The working directory.
@@ -39,9 +39,10 @@ impl CommandMatch {
         let folder = process.cwd.holds(|cwd| *cwd == self.cwd);
         let arguments = process.args.holds(|args| self.has_same_arguments(args));
         let verdicts = match (process.likeness, program, folder) {
-            // Different paths may be the same place.
+            // Different paths may lead to the same file.
             (Fact::Known(CommandLikeness::Same), ..) => [Truth::True; 3],
-            // The scan compares more than text, so the arguments must differ.
+            // The scan compares more than text, so if program and folder match, the arguments must
+            // differ.
             (
                 Fact::Known(CommandLikeness::Near(_) | CommandLikeness::Different),
                 Truth::True,
@@ -63,7 +64,7 @@ impl CommandMatch {
     fn has_same_arguments(&self, args: &[String]) -> bool {
         match self.runs {
             RunKind::ByItself => args.get(1..) == Some(self.args.as_slice()),
-            // Behind the shim of a version manager the program runs under the shim's own name.
+            // Behind a version manager's shim, the program runs under the name of the shim.
             RunKind::ByInterpreter => {
                 args.get(1..) == Some(self.args.as_slice())
                     || args_after_script(args).is_some_and(|args| args == self.args)

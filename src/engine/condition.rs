@@ -22,22 +22,19 @@ pub enum Condition<'a> {
     User(&'a UserLimit),
     Container(ContainerLimit),
     HoldsLock(bool),
-    /// This is the strongest evidence that found it.
+    /// The strongest evidence for the process is of this kind.
     FoundBy(EvidenceKind),
-    /// It carries my bot token.
+    /// The process carries this bot's token.
     SameToken(bool),
-    /// It has a connection to the Bot API.
     Connected(bool),
-    /// Its parent did not start it, and nothing manages it.
+    /// Orphaned: the process that started it has ended, and no supervisor manages it.
     Orphaned(bool),
     State(RunState),
-    /// At least this old.
     OlderThan(Duration),
-    /// Younger than this.
     YoungerThan(Duration),
-    /// A service manager of this name would restart it.
+    /// A service manager with this name would restart the process.
     ManagedBy(&'a Regex),
-    /// It is on this host.
+    /// The process runs on this host.
     Local(bool),
 }
 

@@ -1,4 +1,4 @@
-//! The evidence against a process being my bot.
+//! The evidence that a process is not this bot.
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, Instance, NameSource};
@@ -14,37 +14,39 @@ pub enum CounterEvidence {
     AnotherBot(AnotherBot),
 }
 
-/// Proof that a process is another bot's.
+/// Proof that a process belongs to another bot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnotherBot {
-    /// The process carries the token of a bot that I do not have, and none of mine.
+    /// The process carries a token of a bot that the caller has no token of, and no token of this
+    /// bot.
     Token(BotId),
-    /// The process is below a living guard of this instance, and both instances have a name.
+    /// The process runs under a living guard of the instance with this name. Neither this name
+    /// nor the caller's is a guess.
     Guard(String),
 }
 
-/// A reason to doubt that a process is my bot, each with what would settle it.
+/// A reason to doubt that a process is this bot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Doubt {
-    /// The process carries this bot's token as well as mine.
+    /// The process carries the token of this other bot as well as this bot's.
     AlsoAnotherToken(BotId),
-    /// The process carries this bot's token, and I have none.
+    /// The process carries the token of this bot, and the caller has no token to compare.
     NoTokenOfMine(BotId),
-    /// The process is below a guard of this instance, and my own name is only a guess, or the same
-    /// with another lock.
+    /// The process runs under a guard of the instance with this name. The names prove nothing:
+    /// the caller's is a guess, or both are the same but with different locks.
     BelowGuard(String),
-    /// This variable, which chooses among bots, has another value.
+    /// This variable, which selects the bot, has a different value.
     Variable(&'static str),
-    /// This option of an interpreter or a wrapper, which may choose among bots, has another value.
+    /// This option of an interpreter or wrapper, which may select the bot, has a different value.
     Option(String),
-    /// Both have the tokens of several bots, and run different scripts.
+    /// Both have the tokens of several bots but run different scripts.
     SeveralBots,
     UnreadableEnvironment,
 }
 
 impl Doubt {
-    /// Returns whether it also holds for a process that is only below a candidate, and that no
-    /// evidence found: a child may run anything, with any environment.
+    /// Returns whether the doubt also applies to a descendant of a candidate that is not a
+    /// candidate itself. A child may run any program with any environment.
     pub(super) fn holds_for_members(&self) -> bool {
         match self {
             Doubt::AlsoAnotherToken(_) | Doubt::NoTokenOfMine(_) | Doubt::UnreadableEnvironment => {
@@ -57,7 +59,6 @@ impl Doubt {
     }
 }
 
-/// Weighs the facts of one process.
 pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
     if let Fact::Known(Some(bot)) = process.tokens.other
@@ -74,9 +75,9 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     if let Some(another @ CounterEvidence::AnotherBot(_)) = below_guard {
         return another;
     }
-    // The bot was chosen already where it has my token.
+    // With this bot's token, the variable no longer matters: it is this bot.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
-    // My instance has one bot, however that was started before.
+    // An instance has one bot, whichever options started it.
     let is_of_my_instance = process.holds_lock == Fact::Known(true)
         || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
     let is_option_unknown =
@@ -102,7 +103,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Option(option.clone()));
     }
-    // The program of a guard is below it, and in its record.
+    // A guard's program is its child, so the guard itself cannot be compared.
     if process.role != Role::Monopoll
         && me.bots >= 2
         && has_several_bots(me, process)
@@ -113,8 +114,8 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     CounterEvidence::Nothing
 }
 
-/// Returns whether my given name says that a process is my bot, although I do not have its token:
-/// the name is the bot's, or a person stops what holds the lock of that name.
+/// Returns whether the configured instance name identifies the process as this bot even without a
+/// token: it is the name of the bot, or this is a stop and the process has the lock.
 fn is_named(me: &Caller, process: &Process, bot: BotId) -> bool {
     let is_given = me.bots == 0 && me.name_source == NameSource::Given;
     let holds_lock = process.holds_lock == Fact::Known(true)
@@ -128,7 +129,8 @@ fn is_named(me: &Caller, process: &Process, bot: BotId) -> bool {
             || me.purpose == Purpose::Stop && holds_lock)
 }
 
-/// A guard with a guessed name that runs my very command is the same bot's, and no objection.
+/// Returns what a guard above the process says against it. A guard with a guessed name that runs
+/// the same command is the same bot's.
 fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<CounterEvidence> {
     let is_same_command = process.is_same_command();
     let doubt = || CounterEvidence::Doubt(Doubt::BelowGuard(guard.instance.clone()));
@@ -137,7 +139,7 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Cou
         (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::True => {
             None
         }
-        // The guard might be asked to end, but not signaled.
+        // Its guard could be asked to end, but the process must not be signaled.
         (GuardedInstance::Another, _, NameSource::Command) if is_same_command == Truth::Unknown => {
             Some(doubt())
         }
@@ -156,8 +158,8 @@ fn below_guard(me: &Caller, process: &Process, guard: &OtherGuard) -> Option<Cou
     }
 }
 
-/// Returns whether a process may have several bots' tokens: its own, or those of the `env_file` of
-/// my folder, which it shares.
+/// Returns whether a process may have the tokens of several bots: its own, or those in the
+/// `env_file` of the caller's folder, if it runs there.
 fn has_several_bots(me: &Caller, process: &Process) -> bool {
     process.tokens.count >= 2 || process.is_in(me.cwd.as_deref()) != Truth::False
 }

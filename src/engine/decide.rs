@@ -1,4 +1,4 @@
-//! Decides; total and pure.
+//! The decision about all conflicts: a pure, total function.
 
 use crate::engine::action::{Action, SameToken};
 use crate::engine::candidates::{self, ConflictTree};
@@ -14,7 +14,6 @@ use crate::engine::rules::{self, RuleOutcome, subject};
 use crate::engine::safety_rules;
 use crate::engine::snapshot::Snapshot;
 
-/// Decides what a start or a stop does about everything that was seen.
 pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     let classified = candidates::gather(policy, snapshot);
     let mut conflicts: Vec<Conflict> =
@@ -37,8 +36,8 @@ pub fn decide(policy: &Policy, snapshot: &Snapshot) -> Plan {
     plan
 }
 
-/// One decision for all conflicts: a single refusal, and nothing is touched. Takeovers are counted
-/// only where nothing else stands against ending the conflicts at once.
+/// Decides about all conflicts together: if one is refused, none is acted on. The takeover limit
+/// applies only if the conflicts would otherwise be ended now.
 fn refusal(policy: &Policy, snapshot: &Snapshot, conflicts: &[Conflict]) -> Option<RefusalReason> {
     let with = |is: fn(Action) -> bool| conflicts.iter().filter(move |it| is(it.action)).count();
     let counted = with(|action| action != Action::Ignore);
@@ -88,8 +87,8 @@ fn uncertain_rules(
     rules::uncertain(policy, &subject, &snapshot.me.user).collect()
 }
 
-/// Returns the action on one conflict, or the cause of its refusal: the table of evidence first,
-/// then the user's rules, the built-in rule and the default; the safety rules at the end.
+/// Returns the action for one conflict, or why it is refused. Evidence comes first, then the user's
+/// rules, the built-in rule and the default; the safety rules come last.
 fn decision(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -119,7 +118,7 @@ fn decision(
     }
 }
 
-/// The action that the policy wants on a conflict, safety rules aside.
+/// The action that the policy wants for a conflict, before the safety rules.
 struct Wanted {
     action: Action,
     decided_by: DecidedBy,
@@ -128,16 +127,16 @@ struct Wanted {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ManagerAwareness {
-    /// The rule that decided names a manager, and so knows of it.
+    /// The deciding rule has a `managed_by` condition, so its author knew about the manager.
     Named,
     Unaware,
 }
 
 impl Wanted {
-    /// Returns the manager that would start an unguarded conflict again, unless the rule knows of
-    /// it. A manager that cannot be asked may.
+    /// Returns the manager that would restart an unguarded conflict, unless the deciding rule names
+    /// one. A manager that may or may not restart counts.
     fn unexpected_manager<'a>(&self, found: &'a ConflictTree) -> Option<&'a ManagedBy> {
-        // A watcher in the tree ends with it.
+        // A watcher inside the tree ends with the tree, so it cannot restart anything.
         let ids = || found.root.iter().chain(&found.tree).map(|process| process.id.pid);
         let outlives = |by: &ManagedBy| by.watcher().is_none_or(|pid| ids().all(|id| id != pid));
         let restarts = |process: &&Process| {
@@ -163,7 +162,7 @@ fn wanted(
     for (rule, outcome) in rules::outcomes(policy, &subject, &snapshot.me.user) {
         let decided_by = DecidedBy::Rule(rule.name.clone());
         match (outcome, policy.purpose, rule.action) {
-            // Of a start, the rule may say `wait`.
+            // For a start, the same rule may say `wait`, which a stop treats as `refuse`.
             (RuleOutcome::Decides, Purpose::Stop, Action::Refuse) => {
                 return Err((RefusalCause::RuleForbidsEnding, decided_by));
             }
@@ -194,7 +193,7 @@ fn wanted(
     Ok(Wanted { action, decided_by, manager: ManagerAwareness::Unaware })
 }
 
-/// Returns the means to end a conflict; there are none if its holder is unknown.
+/// Returns how to end a conflict; `None` if its holder is unknown.
 fn means(found: &ConflictTree) -> Option<StopMeans> {
     match (&found.guard, &found.root) {
         (Some(_), None) => Some(StopMeans::Ask),

@@ -1,4 +1,4 @@
-//! The evidence for a process being my bot.
+//! The evidence that a process is this bot.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,16 +12,15 @@ use crate::engine::policy::{MatchEntry, Policy};
 use crate::engine::process::{Process, Role};
 use crate::engine::token::{MyToken, TokenPlace};
 
-/// Evidence that a process is a candidate, the strongest first.
+/// Evidence that makes a process a candidate, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
-    /// The process has the lock.
     Lock,
-    /// The process meets the match entry with this index.
+    /// The index of the match entry that the process meets.
     Match(usize),
-    /// The process is the same command in the same place.
+    /// The process runs the same command in the same place.
     Command,
-    /// The process carries my bot token.
+    /// The process carries this bot's token.
     Token,
 }
 
@@ -36,8 +35,7 @@ impl Evidence {
     }
 }
 
-/// One pattern with whether it matches a process, and the users and containers that it is limited
-/// to.
+/// The result of matching a pattern, with the users and containers that the pattern is limited to.
 pub(super) struct PatternMatch<'a> {
     pub(super) evidence: Evidence,
     pub(super) holds: Truth,
@@ -45,8 +43,8 @@ pub(super) struct PatternMatch<'a> {
     pub(super) container: ContainerLimit,
 }
 
-/// Compares a process with each match entry, and with COMMAND. A monopoll is known by its ticket,
-/// and what serves people by its children: no pattern is compared with either.
+/// Compares a process with each match entry and with COMMAND. Neither applies to monopoll, which is
+/// recognized by its ticket, nor to programs that serve others, whose bots are their children.
 pub(super) fn pattern_matches<'a>(policy: &'a Policy, process: &Process) -> Vec<PatternMatch<'a>> {
     match process.role {
         Role::Monopoll | Role::ServesOthers => return Vec::new(),
@@ -67,20 +65,19 @@ pub(super) fn pattern_matches<'a>(policy: &'a Policy, process: &Process) -> Vec<
     policy.matches.iter().enumerate().map(entry).chain([command]).collect()
 }
 
-/// The evidence in my bot token on a process.
+/// The evidence in a process's copy of this bot's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenEvidence {
-    /// The process polls my bot.
+    /// The process polls for this bot.
     Proof,
-    /// Nothing: it may only have inherited the token.
+    /// Nothing: the process may have inherited the token.
     Hint,
 }
 
-/// An orphan with my token that is younger than this has just lost its launcher, and may not be
-/// connected yet.
+/// An orphan younger than this may not have connected yet.
 const JUST_ORPHANED: Duration = Duration::from_mins(1);
 
-/// Returns the evidence in the token of a process; `None` where it has none of mine, or that does
+/// Returns what the process's token proves; `None` if it has no token of this bot, or one that does
 /// not count.
 pub(crate) fn token_evidence(
     policy: &Policy,
@@ -106,16 +103,16 @@ pub(crate) fn token_evidence(
     })
 }
 
-/// Returns whether a process that may only have inherited the token polls with it.
+/// Returns whether a process that may have inherited the token polls with it.
 fn inherited_token_proves(my_folder: Option<&Path>, process: &Process) -> bool {
-    // A daemon that the bot started has its token and its folder too.
+    // `may_be_spawned` excludes daemons that the bot started: they have its token and folder too.
     let is_my_orphan = || {
         process.orphaned == Fact::Known(true)
             && process.is_in(my_folder) == Truth::True
             && process.may_be_spawned == Fact::Known(true)
     };
     let is_here = process.container == Fact::Known(None);
-    // A title hides the script, in my folder and with my interpreter.
+    // A process that rewrote its title hides its script, but has the same interpreter and folder.
     let is_my_program = process.same_program == Fact::Known(true)
         || process.likeness
             == Fact::Known(CommandLikeness::Near(CommandDifference::RewrittenTitle));

@@ -1,23 +1,23 @@
-//! The kinds of evidence that a process is my bot, as rules and JSON name them.
+//! The kinds of evidence, with the names they have in rules and JSON.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The strongest evidence that found a process.
+/// The strongest evidence that the process is this bot.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum EvidenceKind {
-    /// It holds the lock, or is a guard that runs the same command.
+    /// The process holds the lock, or is a guard that runs the same command.
     Lock,
-    /// It meets a match entry.
+    /// The process meets a match entry.
     Match,
-    /// It is the same command.
+    /// The process runs the same command in the same place.
     Command,
-    /// It carries the bot token.
+    /// The process carries the bot token.
     Token,
 }
 

@@ -1,8 +1,8 @@
-//! Explains one process: everything that [`decide`](crate::engine::decide::decide) weighs, each
-//! with its verdict.
+//! Explains one process: everything that [`decide`](crate::engine::decide::decide) weighs, with the
+//! verdict on each.
 //!
-//! Nothing is decided here. Each verdict comes from the very function that the decision asks, and
-//! the end of it from the plan.
+//! Nothing is decided here. The verdicts come from the functions that decide, and the outcome from
+//! the plan.
 
 use std::path::Path;
 
@@ -24,39 +24,38 @@ use crate::engine::rules::{self, RuleOutcome, subject};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{LockView, Snapshot};
 
-/// The reasons that a process is or is not a candidate.
+/// The reasons a process is or is not a candidate.
 #[derive(Debug, Clone)]
 pub struct Explanation<'a> {
     pub process: &'a Process,
-    /// The pattern of each entry and COMMAND; none for a process that no pattern finds.
+    /// The verdicts of the match entries and COMMAND; empty if no pattern applies to the process.
     pub entries: Vec<EntryVerdict<'a>>,
-    /// The evidence in its bot token; none if that does not count.
+    /// The evidence in the bot token; `None` if the token does not count.
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
-    /// The evidence against its being my bot.
+    /// The evidence that the process is not this bot.
     pub against: CounterEvidence,
     pub shields: [ShieldVerdict; 3],
-    /// Each rule in turn, asked as if it were a conflict where it is none.
+    /// The rules in order. A process that is no conflict is treated as one.
     pub rules: Vec<RuleVerdict<'a>>,
-    /// The subject of the rules: the root of its tree, with what that tree proves of it.
+    /// The subject of the rules: the root of the conflict, with what its tree proves.
     pub subject: Process,
-    /// The process by itself, without its tree.
+    /// The class of the process alone, without its tree.
     pub classification: Classification,
-    /// The conflict that it is part of: the innermost, if several trees have it.
+    /// The conflict that contains the process; the innermost, if there are several.
     pub conflict: Option<&'a Conflict>,
     pub plan: &'a Plan,
     pub policy: &'a Policy,
 }
 
-/// The verdict of one match entry.
 #[derive(Debug, Clone)]
 pub struct EntryVerdict<'a> {
     /// [`Evidence::Match`] or [`Evidence::Command`].
     pub entry: Evidence,
-    /// The verdict of its pattern alone.
+    /// The verdict of the pattern alone.
     pub pattern: Truth,
     pub criteria: Vec<(Criterion<'a>, Truth)>,
-    /// The limit of the entry that the process is beyond, whether the pattern matches or not.
+    /// The limit of the entry that excludes the process, even if the pattern does not match.
     pub limit: Option<Shield>,
 }
 
@@ -66,31 +65,28 @@ impl EntryVerdict<'_> {
     }
 }
 
-/// One thing that an entry asks.
+/// A single criterion of an entry.
 #[derive(Debug, Clone, Copy)]
 pub enum Criterion<'a> {
-    /// A condition of a written entry.
+    /// A condition of a match entry.
     Condition(Condition<'a>),
-    /// A part of the command, if no entry is written.
+    /// A part of COMMAND, if there are no match entries.
     Part(CommandPart<'a>),
 }
 
-/// The locks of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockVerdict<'a> {
-    /// It has one of the locks.
+    /// The process has one of the locks.
     pub holds: Truth,
-    /// The locks that it is known to have.
+    /// The locks that the process is known to have.
     pub paths: Vec<&'a Path>,
-    /// The locks whose holders cannot be identified.
     pub unidentified: Vec<&'a Path>,
 }
 
-/// The subject of a shield.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShieldKind {
-    /// The relation to monopoll, to the PID namespace, to the kernel.
+    /// The relation to monopoll, the PID namespace or the kernel.
     Relation,
     /// Another user's process.
     OtherUser,
@@ -98,13 +94,12 @@ pub enum ShieldKind {
     OtherContainer,
 }
 
-/// The verdict of one kind of shield.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShieldVerdict {
     pub kind: ShieldKind,
     /// The shield, unless it is ruled out.
     pub shield: Option<Shield>,
-    /// The evidence that lifts it: an entry that says so, or the lock.
+    /// The evidence that lifts the shield: an entry with a wider limit, or the lock.
     pub lifted_by: Option<Evidence>,
 }
 
@@ -114,10 +109,9 @@ impl ShieldVerdict {
     }
 }
 
-/// The verdict of one rule.
 #[derive(Debug, Clone)]
 pub struct RuleVerdict<'a> {
-    /// Its place among the rules.
+    /// The position in the list of rules.
     pub index: usize,
     pub rule: &'a Rule,
     pub conditions: Vec<(Condition<'a>, Truth)>,
@@ -130,8 +124,7 @@ impl RuleVerdict<'_> {
     }
 }
 
-/// Explains `pid`; `None` where the snapshot does not have it. `plan` is what was decided about
-/// that snapshot, and `command` is COMMAND, where one is named.
+/// Explains `pid`; `None` if it is not in the snapshot. `plan` is the decision on that snapshot.
 pub fn explain<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
@@ -141,7 +134,8 @@ pub fn explain<'a>(
 ) -> Option<Explanation<'a>> {
     let process = snapshot.processes.iter().find(|process| process.id.pid == pid)?;
     let conflict = innermost(plan, pid);
-    // A guard of another lock is found by what it runs.
+    // A guard of another lock becomes a conflict through what it runs, not through evidence of its
+    // own.
     let is_other_guard = conflict.is_some_and(|conflict| {
         let guard = conflict.guard.as_ref();
         conflict.pid() == Some(pid) && guard.is_some_and(|guard| guard.other_lock.is_some())
@@ -176,8 +170,7 @@ pub fn explain<'a>(
     })
 }
 
-/// Returns the innermost conflict with this process. A root stands for itself, even if it is a
-/// guard below the root of another conflict.
+/// Returns the innermost conflict that contains the process. A conflict whose root it is wins.
 fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
     plan.conflicts
         .iter()
@@ -208,7 +201,7 @@ fn entry_verdicts<'a>(
         }
         let parts: Vec<_> =
             command.into_iter().flat_map(|command| command.parts(process)).collect();
-        // A part that is known to differ settles it, even if another one cannot be read.
+        // One part that is known to differ is decisive, even if another cannot be read.
         let pattern = pattern.and(Truth::all(parts.iter().map(|(_, truth)| *truth)));
         let limits = [Condition::User(user), Condition::Container(container)];
         let criteria = parts

@@ -1,10 +1,9 @@
-//! Facts about the machine that are known or unknown; nothing is assumed in the place of an
-//! unknown.
+//! Facts about the machine, which may be unknown. An unknown is never replaced by an assumption.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Fact<T> {
     Known(T),
-    /// It could not be read (permissions, a vanished file, a stuck process).
+    /// Not readable (permissions, a vanished file, a stuck process).
     #[default]
     Unknown,
 }
@@ -31,17 +30,17 @@ impl<T> From<Option<T>> for Fact<T> {
     }
 }
 
-/// The truth of a statement about facts, some of which may be unknown (Kleene's three values).
+/// Kleene's three-valued logic, for statements about facts that may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Truth {
     True,
     False,
-    /// It depends on a fact that is unknown.
+    /// Depends on an unknown fact.
     Unknown,
 }
 
 impl Truth {
-    /// Returns whether both hold; a single false settles that, whatever the other is.
+    /// `False` wins over `Unknown`.
     #[must_use]
     pub fn and(self, other: Truth) -> Truth {
         match (self, other) {
@@ -59,7 +58,7 @@ impl Truth {
         }
     }
 
-    /// An empty list holds. Takes no more of it than up to the first false.
+    /// True if `truths` is empty. Stops at the first `False`.
     pub fn all(truths: impl IntoIterator<Item = Truth>) -> Truth {
         let mut all = Truth::True;
         for truth in truths {

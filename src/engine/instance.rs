@@ -17,7 +17,7 @@ impl Instance {
         Instance(format!("bot{bot}"))
     }
 
-    /// Returns the name that is guessed: what fits of `base`, and 48 bits of `hash`.
+    /// Builds a guessed name: as much of `base` as fits, and 48 bits of `hash`.
     pub fn guessed(base: &str, hash: u64) -> Instance {
         let allowed = |c: char| if is_allowed(c) { c } else { '_' };
         let hash = format!("{:012x}", hash >> 16);
@@ -75,7 +75,7 @@ impl From<Instance> for String {
     }
 }
 
-/// The reason that a string is not an instance id.
+/// The reason a string is not an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstance {
     #[error("an instance id may not be empty")]
@@ -84,15 +84,14 @@ pub enum BadInstance {
     TooLong(usize),
     #[error("an instance id has only letters, digits, `.`, `_` and `-`, not {0:?}")]
     Character(char),
-    /// It would name a folder.
+    /// Would name a folder.
     #[error("an instance id may not be only dots")]
     Dots,
 }
 
-/// The source of an instance's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {
-    /// The configuration, a variable or a flag names it.
+    /// The configuration, a variable or a flag.
     Given,
     /// The number of the bot token.
     Token,
@@ -101,7 +100,7 @@ pub enum NameSource {
 }
 
 impl NameSource {
-    /// Returns the source of a name by its form. A given name may look like one of the others.
+    /// Guesses the source of a name from its form. A configured name may look like a generated one.
     pub fn by_form(instance: &str) -> NameSource {
         let is_of = |text: &str, allowed: fn(&u8) -> bool| {
             !text.is_empty() && text.bytes().all(|byte| allowed(&byte))
@@ -121,8 +120,8 @@ impl NameSource {
     }
 }
 
-/// The length of the hash in a guessed name, as [`Instance::guessed`] writes it and as earlier
-/// versions did.
+/// The lengths of the hash in a guessed name: that of [`Instance::guessed`], and that of earlier
+/// versions.
 const HASH_LENGTHS: [usize; 2] = [12, 8];
 
 /// The public half of a bot token: the number before its colon.

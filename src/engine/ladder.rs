@@ -1,25 +1,23 @@
-//! Waiting for a conflict, and ending it: planned here, printed by `report`, executed by
+//! The ways to wait for a conflict and to end it: planned here, printed by `report`, carried out by
 //! `terminate`.
 
 use std::time::Duration;
 
 use crate::engine::signal::{Signal, SignalToSend};
 
-/// All that is done about one conflict.
+/// All steps against one conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ladder {
-    /// Nothing: it is refused or ignored, or another conflict is refused.
+    /// No steps: the conflict is refused or ignored, or another conflict refuses the start.
     Nothing,
-    /// Wait for it to end by itself.
     Wait {
         limit: WaitLimit,
-        /// The end after that; none if the conflict is refused then, or cannot be ended.
+        /// The stop afterward; `None` if it is refused then or cannot be ended.
         then: Option<Stop>,
     },
     Stop(Stop),
 }
 
-/// One way to end a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
     pub means: StopMeans,
@@ -28,9 +26,9 @@ pub struct Stop {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMeans {
-    /// Its guard is asked. It is in another PID namespace, and cannot be signaled.
+    /// Ask the guard, which is in another PID namespace and cannot be signaled.
     Ask,
-    /// Its guard is asked, and signaled if it does not answer.
+    /// Ask the guard, and signal it if it does not answer.
     AskThenSignal,
     Signal,
 }
@@ -40,7 +38,7 @@ pub enum StopMeans {
 pub struct StopOptions {
     pub mode: StopMode,
     pub signal: Signal,
-    /// From that signal to SIGKILL.
+    /// From the first signal to SIGKILL.
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     pub force: Duration,
@@ -49,31 +47,31 @@ pub struct StopOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
-    /// The signal, then SIGKILL.
+    /// Send the signal, then SIGKILL.
     Graceful,
-    /// SIGKILL at once.
+    /// Send SIGKILL at once.
     Force,
 }
 
-/// The action if `graceful` was not enough.
+/// The next step if the conflict outlives `graceful`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterGraceful {
     Kill,
-    /// The start is refused, the conflict lives on.
+    /// Refuse the start and leave the conflict running.
     Refuse,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WaitLimit {
     Forever,
-    /// At most this long; zero is one try.
+    /// Zero checks once.
     For(Duration),
 }
 
-/// One step of a ladder, as it is printed.
+/// One step, as printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Ask its guard to end it.
+    /// Ask the guard to end the conflict.
     Ask {
         /// Time for the guard to end its tree.
         timeout: Duration,
@@ -83,12 +81,12 @@ pub enum Step {
         /// Time for the tree to end.
         timeout: Duration,
     },
-    /// Wait for it to end by itself.
+    /// Wait for the conflict to end by itself.
     Wait { limit: WaitLimit },
 }
 
 impl Ladder {
-    /// Returns its steps, each taken only if the one before did not help.
+    /// Returns the steps. Each is taken only if the one before did not help.
     pub fn steps(&self) -> Vec<Step> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (None, None),
@@ -98,7 +96,7 @@ impl Ladder {
         wait.into_iter().chain(stop.iter().flat_map(Stop::steps)).collect()
     }
 
-    /// Returns the time for waiting and the time for ending; `None` if there is no limit.
+    /// Returns the limits for waiting and for ending; `None` if there is no limit.
     pub fn time_limits(&self) -> Option<(Duration, Duration)> {
         let (wait, stop) = match *self {
             Ladder::Nothing => (Duration::ZERO, None),
@@ -125,7 +123,7 @@ impl Stop {
     fn timeout(&self) -> Duration {
         match self.means {
             StopMeans::Ask => self.options.first_timeout(),
-            // The signals come instead of an answer, within the same time.
+            // Signals replace the answer of the guard, within the same time.
             StopMeans::AskThenSignal | StopMeans::Signal => self
                 .options
                 .signals()
@@ -135,7 +133,7 @@ impl Stop {
 }
 
 impl StopOptions {
-    /// The signals in their order, each with the time for the tree to end.
+    /// Returns the signals in order, with the time that each gives the tree to end.
     fn signals(&self) -> impl Iterator<Item = (SignalToSend, Duration)> + use<> {
         let ask = (SignalToSend::Signal(self.signal), self.graceful);
         let kill = (SignalToSend::Kill, self.force);
@@ -154,7 +152,7 @@ impl StopOptions {
         }
     }
 
-    /// Returns the more impatient of both: a later request may only shorten an earlier one.
+    /// Combines two requests: the later one can only shorten the time.
     #[must_use]
     pub fn hastened_by(self, other: StopOptions) -> StopOptions {
         let mode = match (self.mode, other.mode) {
@@ -176,7 +174,6 @@ impl StopOptions {
 }
 
 impl WaitLimit {
-    /// Returns whether it is over after this time.
     pub fn is_over(self, waited: Duration) -> bool {
         match self {
             WaitLimit::Forever => false,

@@ -1,6 +1,6 @@
-//! The likeness of a process to COMMAND.
+//! The similarity of a process to COMMAND.
 
-/// The verdict of the scan on a process: is it what COMMAND would become?
+/// The scan's verdict on whether a process is what COMMAND would start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CommandLikeness {
     /// The same script or program, with the same arguments, in the same folder.
@@ -19,14 +19,14 @@ impl CommandLikeness {
     }
 }
 
-/// The one respect in which a process differs from COMMAND, or cannot be compared with it.
+/// The only difference between a process and COMMAND, or what prevents a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CommandDifference {
-    /// The same file, or one with the same content, in another folder.
+    /// The same file, or a copy of it, in another folder.
     OtherFolder,
-    /// My script in my folder, with other arguments.
+    /// The same script and folder, but other arguments.
     OtherArguments,
-    /// Its command line is a title that it wrote itself; in my folder, with the executable that
-    /// COMMAND would have.
+    /// The process overwrote its command line with a title. Folder and executable are those of
+    /// COMMAND.
     RewrittenTitle,
 }

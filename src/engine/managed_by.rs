@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-/// A service manager that restarts a process after its end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ManagedBy {
-    /// A service of the system's systemd.
+    /// A system service of systemd.
     Systemd(String),
-    /// A service of a user's systemd.
+    /// A user service of systemd.
     SystemdUser(String),
     Container(Container),
     Supervisord(Option<SupervisordProgram>),
@@ -16,12 +15,12 @@ pub enum ManagedBy {
     Runit(ServiceFolder),
     /// s6's `s6-supervise`.
     S6(ServiceFolder),
-    /// `supervise-daemon` of `OpenRC`, by its service.
+    /// `supervise-daemon` of `OpenRC`, with the name of its service.
     OpenRc(String),
     Watcher(Watcher),
 }
 
-/// A program that starts another one again when a file changes.
+/// A program that restarts another one when a file changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Watcher {
     pub name: &'static str,
@@ -30,14 +29,14 @@ pub struct Watcher {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
-    /// Its id, shortened, or its name.
+    /// The short id or the name.
     pub id: String,
     pub engine: ContainerEngine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContainerEngine {
-    /// Docker, or an unidentified engine whose command line is compatible with Docker's.
+    /// Docker, or an unidentified engine with a Docker-compatible command line.
     Docker,
     Podman,
     Kubernetes,
@@ -47,7 +46,7 @@ pub enum ContainerEngine {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SupervisordProgram {
-    /// Its group; a program without a group has one of its own name.
+    /// The program's group, which is the program's own name by default.
     pub group: String,
     pub name: String,
     pub address: SupervisordAddress,
@@ -58,7 +57,7 @@ pub enum SupervisordAddress {
     Url(String),
     /// A configuration file.
     File(String),
-    /// The address that supervisorctl finds by itself.
+    /// The address that supervisorctl uses by default.
     Default,
 }
 
@@ -66,7 +65,7 @@ pub enum SupervisordAddress {
 pub struct Pm2App {
     pub name: String,
     pub id: Option<String>,
-    /// The folder of its daemon, where that is not the user's own.
+    /// The folder of the PM2 daemon, if it is not the user's default.
     pub home: Option<String>,
 }
 
@@ -81,7 +80,7 @@ impl ManagedBy {
         matches!(self, ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_))
     }
 
-    /// Returns the process that restarts, where that is one of the user's own.
+    /// Returns the pid of a watcher, which runs among the user's own processes.
     pub fn watcher(&self) -> Option<u32> {
         match self {
             ManagedBy::Watcher(watcher) => Some(watcher.pid),

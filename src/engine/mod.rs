@@ -1,8 +1,8 @@
-//! Decides what happens: values in, values out.
+//! The decision, without I/O.
 //!
-//! Nothing here reads a file, a clock or a process; clippy's `disallowed-methods` checks that.
 //! [`decide::decide`] turns a [`policy::Policy`] and a [`snapshot::Snapshot`] into a
-//! [`plan::Plan`].
+//! [`plan::Plan`]. Nothing here reads a file, a clock or a process; clippy's `disallowed-methods`
+//! enforces that.
 
 pub mod action;
 mod candidates;

@@ -1,4 +1,4 @@
-//! Near misses: processes that are almost the same command. They are listed, never acted on.
+//! Near misses: processes that are almost the same command. They are listed but never acted on.
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
@@ -10,13 +10,13 @@ use crate::engine::snapshot::Caller;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NearMissReason {
     Command(CommandDifference),
-    /// The process is the same command, run by this user.
+    /// This other user runs the same command.
     OtherUser(String),
-    /// The process runs in my folder, and is connected to the Bot API.
+    /// The process runs in the caller's folder and is connected to the Bot API.
     Connected,
 }
 
-/// Returns what makes a process, which nothing else found, a near miss.
+/// Returns why a process without other evidence is a near miss.
 pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
     let is_program = process.role == Role::Program
         && process.relation == Fact::Known(Relation::None)

@@ -1,5 +1,4 @@
-//! Match patterns: conditions on names, command lines and paths, and limits to users and
-//! containers.
+//! Match patterns on names, command lines and paths, and limits to users and containers.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::process::{Process, User};
 
-/// The fields that a match entry and a rule share; a field that is not given matches every process.
+/// The pattern fields of match entries and rules. A missing field matches every process.
 #[derive(Debug, Clone, Default)]
 pub struct Pattern {
-    /// On the executable's base name, the whole name.
+    /// Matches the whole base name of the executable.
     pub name: Option<NamePattern>,
     pub cmdline: Option<CmdlinePattern>,
     pub exe: Option<PathPattern>,
-    /// On the working directory: that folder or any below it.
+    /// Matches the working directory or any folder above it.
     pub cwd: Option<PathPattern>,
 }
 
-/// The facts that a pattern asks for: a scan reads each of them only when it is asked for.
+/// The facts that patterns test. A scan reads each only when asked.
 pub trait PatternFacts {
     fn name(&self) -> Fact<Cow<'_, str>>;
     /// The arguments, joined by one space.
@@ -33,8 +32,8 @@ pub trait PatternFacts {
 }
 
 impl Pattern {
-    /// Asks for one fact after the other, up to the first that settles it: the command line first,
-    /// which is the cheapest to read.
+    /// Stops at the first field that does not match. The command line comes first because it is the
+    /// cheapest to read.
     pub fn matches(&self, facts: &impl PatternFacts) -> Truth {
         let fields: [&dyn Fn() -> Option<Truth>; 4] = [
             &|| Some(self.cmdline.as_ref()?.holds(facts)),
@@ -64,18 +63,17 @@ impl PatternFacts for Process {
     }
 }
 
-/// A regular expression that must match a whole name.
 #[derive(Debug, Clone)]
 pub struct NamePattern(Regex);
 
 impl NamePattern {
-    /// Compiles `source`; it is anchored at both ends.
+    /// Compiles `source`, anchored at both ends.
     pub fn new(source: &str) -> Result<Self, regex::Error> {
-        // Compiled by itself first, so that an error speaks of what was written and `a)(b` stays
-        // one.
+        // Compile the source alone first: an error message then quotes what the user wrote, and the
+        // anchoring group cannot turn an invalid regex such as `a)(b` into a valid one.
         Regex::new(source)?;
-        // The line break ends a comment that `(?x)` allows; it is white space there, and nowhere
-        // else.
+        // With `(?x)`, a comment at the end of the source would swallow the closing parenthesis; a
+        // line break ends it, and means nothing else there.
         let verbose = format!("^(?:{source}\n)$");
         let plain = format!("^(?:{source})$");
         Regex::new(&plain).or_else(|_| Regex::new(&verbose)).map(NamePattern)
@@ -98,7 +96,6 @@ impl NamePattern {
     }
 }
 
-/// A regular expression that may match anywhere in a command line.
 #[derive(Debug, Clone)]
 pub struct CmdlinePattern(Regex);
 
@@ -120,7 +117,7 @@ impl CmdlinePattern {
     }
 }
 
-/// A glob on a path: `*` stays within a folder, `**` does not.
+/// A glob on a path. `*` does not cross `/`; `**` does.
 #[derive(Debug, Clone)]
 pub struct PathPattern(GlobMatcher);
 
@@ -134,7 +131,7 @@ impl PathPattern {
             .map(|glob| PathPattern(glob.compile_matcher()))
     }
 
-    /// As it was written, but for `/` at its end.
+    /// Returns the glob as written, without trailing slashes.
     pub fn source(&self) -> &str {
         self.0.glob().glob()
     }
@@ -143,7 +140,7 @@ impl PathPattern {
         self.0.is_match(path)
     }
 
-    /// Returns whether it matches this path or a folder above it.
+    /// Returns whether the glob matches `path` or one of its ancestors.
     pub fn matches_at_or_below(&self, path: &Path) -> bool {
         path.ancestors().any(|folder| self.0.is_match(folder))
     }
@@ -157,20 +154,18 @@ impl PathPattern {
     }
 }
 
-/// The users that a match entry is limited to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UserLimit {
-    /// Only the caller's own.
+    /// Only the caller's processes.
     #[default]
     Same,
     /// All users.
     Any,
-    /// This user's, by name or number.
+    /// This user's processes, by name or id.
     Named(String),
 }
 
 impl UserLimit {
-    /// Returns whether `process` belongs to one of them, if `me` is the caller.
     pub fn admits(&self, process: &Process, me: &User) -> Truth {
         match self {
             UserLimit::Same => process.user.holds(|user| user.id == me.id),
@@ -186,15 +181,14 @@ impl UserLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContainerLimit {
-    /// Only the container of monopoll.
+    /// Only monopoll's own container.
     #[default]
     Same,
-    /// All containers that are visible to monopoll.
+    /// All containers that monopoll can see.
     Any,
 }
 
 impl ContainerLimit {
-    /// Returns whether `process` is in one of them.
     pub fn admits(self, process: &Process) -> Truth {
         match self {
             ContainerLimit::Same => process.container.holds(Option::is_none),

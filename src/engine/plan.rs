@@ -1,4 +1,4 @@
-//! The plan: the conflicts, the decisions about them and their reasons.
+//! The plan: the conflicts, what to do about each, and why.
 
 use std::time::Duration;
 
@@ -17,15 +17,14 @@ use crate::text::command_line;
 pub struct Plan {
     pub refusal: Option<RefusalReason>,
     pub locks: Vec<LockView>,
-    /// The guards that have one of the locks, or a record next to one.
+    /// The guards that hold one of the locks or have a record next to one.
     pub guards: Vec<GuardView>,
-    /// The oldest first.
+    /// Oldest first.
     pub conflicts: Vec<Conflict>,
-    /// Processes that would be conflicts, but must not be acted on.
+    /// Processes that would be conflicts, but are shielded.
     pub shielded: Vec<Shielded>,
-    /// Processes that only have this bot's token.
+    /// Processes whose only evidence is this bot's token.
     pub suspects: Vec<Process>,
-    /// Processes that are almost the same command.
     pub near_misses: Vec<NearMiss>,
 }
 
@@ -52,7 +51,7 @@ impl Plan {
         })
     }
 
-    /// Returns the conflict with the weightiest refusal, if the plan is refused for a conflict.
+    /// Returns the conflict with the most severe refusal, if a conflict is why the plan is refused.
     pub fn decisive_conflict(&self) -> Option<&Conflict> {
         self.conflicts
             .iter()
@@ -60,7 +59,7 @@ impl Plan {
             .max_by_key(|conflict| conflict.refusal_kind())
     }
 
-    /// Makes it a refusal: nothing is touched, whatever the actions of the conflicts are.
+    /// Refuses the plan, so that no conflict is acted on.
     pub fn refuse(&mut self, reason: RefusalReason) {
         self.refusal = Some(reason);
         for conflict in &mut self.conflicts {
@@ -68,13 +67,13 @@ impl Plan {
         }
     }
 
-    /// Returns the time that all of it may take: wait + graceful + force. `None` if there is no
+    /// Returns the time limit of the whole plan: wait + graceful + force. `None` if there is no
     /// limit.
     pub fn deadline(&self) -> Option<Duration> {
         let (mut waits, mut ends) = (Duration::ZERO, Duration::ZERO);
         for conflict in &self.conflicts {
             let (wait, end) = conflict.ladder.time_limits()?;
-            // All are waited for at once, and then all are ended at once.
+            // All conflicts are waited for in parallel, and then ended in parallel.
             waits = waits.max(wait);
             ends = ends.max(end);
         }
@@ -88,8 +87,7 @@ impl Plan {
         })
     }
 
-    /// The conflicts that are ended, once all that are waited for have ended, and how; none where
-    /// the start is refused.
+    /// Returns the conflicts that are ended after the wait, and how. Empty if the start is refused.
     pub fn stops(&self) -> impl Iterator<Item = (&Conflict, Stop)> {
         self.conflicts.iter().filter_map(|conflict| match conflict.ladder {
             Ladder::Stop(stop) => Some((conflict, stop)),
@@ -105,9 +103,9 @@ impl Plan {
 /// A candidate and its tree.
 #[derive(Debug, Clone)]
 pub struct Conflict {
-    /// The topmost process; `None` if it is in another PID namespace or not known.
+    /// The topmost process; `None` if it is in another PID namespace or unknown.
     pub root: Option<Process>,
-    /// The guard's record, if the root is one.
+    /// The guard, if the root is one.
     pub guard: Option<GuardView>,
     pub tree: Vec<Process>,
     pub evidence: Vec<Evidence>,
@@ -115,15 +113,15 @@ pub struct Conflict {
     pub decided_by: DecidedBy,
     pub refusal: Option<RefusalCause>,
     pub ladder: Ladder,
-    /// The rules that were asked, and that unknown facts kept from deciding.
+    /// The rules that could not decide because of unknown facts.
     pub uncertain_rules: Vec<UncertainRule>,
 }
 
-/// A rule with conditions that are unknown of a conflict.
+/// A rule that could not decide because some of its conditions are unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UncertainRule {
     pub name: String,
-    /// The keys of these conditions.
+    /// The keys of the unknown conditions.
     pub unknown: Vec<&'static str>,
 }
 
@@ -136,9 +134,8 @@ impl Conflict {
         self.evidence.contains(&Evidence::Lock)
     }
 
-    /// Returns the strongest evidence.
     pub fn found_by(&self) -> Evidence {
-        // A conflict has at least one kind of evidence; the lock alone is never ignored.
+        // Every conflict has evidence. The fallback is the lock, which is never ignored.
         self.evidence.iter().min().copied().unwrap_or(Evidence::Lock)
     }
 
@@ -150,8 +147,8 @@ impl Conflict {
         self.root.iter().chain(&self.tree)
     }
 
-    /// Returns the process that may have started it and may start it again, where it has neither a
-    /// guard nor a manager.
+    /// Returns the process that may have started an unguarded, unmanaged conflict and may start it
+    /// again.
     pub fn launcher(&self) -> Option<&Launcher> {
         let root = self.root.as_ref().filter(|_| self.guard.is_none())?;
         if root.manager().is_some() { None } else { root.launchers.known()?.first() }
@@ -167,10 +164,9 @@ impl Conflict {
     }
 }
 
-/// The command of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConflictCommand<'a> {
-    /// The command of a guard's bot, as the guard recorded it: quoted and masked.
+    /// The command in the guard's record: quoted and masked.
     Recorded(&'a str),
     Arguments(&'a [String]),
     Unknown,
@@ -186,15 +182,14 @@ impl ConflictCommand<'_> {
     }
 }
 
-/// The source of a decision about a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DecidedBy {
     Rule(String),
     OnConflict,
     SameToken,
-    /// The built-in rule about what a supervisor restarts.
+    /// The built-in rule about processes that a supervisor restarts.
     Supervised,
-    /// A safety rule, which no key lifts.
+    /// A safety rule, which no setting disables.
     SafetyRule,
 }
 
@@ -210,16 +205,14 @@ impl DecidedBy {
     }
 }
 
-/// A process that is almost the same command.
 #[derive(Debug, Clone)]
 pub struct NearMiss {
     pub process: Process,
     pub reason: NearMissReason,
-    /// The evidence against its being my bot.
+    /// The evidence that the process is not this bot.
     pub against: CounterEvidence,
 }
 
-/// A process that would be a candidate but must not be acted on.
 #[derive(Debug, Clone)]
 pub struct Shielded {
     pub process: Process,

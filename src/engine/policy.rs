@@ -1,4 +1,4 @@
-//! The policy: the wishes of the user, valid and compiled.
+//! The user's policy, validated and compiled.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::engine::pattern::{ContainerLimit, Pattern, UserLimit};
 use crate::engine::process::RunState;
 use crate::engine::signal::Signal;
 
-/// All that [`decide`](crate::engine::decide::decide) needs to know of the configuration.
+/// Everything that [`decide`](crate::engine::decide::decide) needs from the configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub purpose: Purpose,
-    /// The action on a conflict that no rule decides about.
+    /// The action for conflicts that no rule covers.
     pub on_conflict: OnConflict,
     pub after_wait: AfterWait,
     pub same_token: SameToken,
-    /// The entries that find candidates, besides the same command in the same place.
+    /// Finds candidates in addition to processes that run the same command in the same place.
     pub matches: Vec<MatchEntry>,
-    /// The rules: the first that holds decides.
+    /// The first rule that holds decides.
     pub rules: Vec<Rule>,
     pub timeouts: Timeouts,
     pub signal: Signal,
     pub escalation: AfterGraceful,
-    /// The most conflicts that are acted on; more are a sign of patterns that are too broad.
+    /// The maximum number of conflicts to act on. More suggest that a pattern is too broad.
     pub max_targets: usize,
-    /// The most takeovers within [`takeover_window`](Self::takeover_window) before a policy that
-    /// kills refuses.
+    /// The number of takeovers within [`takeover_window`](Self::takeover_window) after which starts
+    /// that would kill are refused.
     pub max_takeovers: usize,
     pub takeover_window: Duration,
 }
@@ -38,10 +38,10 @@ pub struct Policy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// A start takes their place.
+    /// A start replaces the conflicts.
     #[default]
     Start,
-    /// A person wants none of them to run.
+    /// A person wants the bot stopped.
     Stop,
 }
 
@@ -56,7 +56,7 @@ impl Policy {
         }
     }
 
-    /// Returns whether it may end a conflict.
+    /// Returns whether the policy may end a conflict.
     pub fn may_end(&self) -> bool {
         let after_wait = || Action::from(self.after_wait).ends_processes();
         let ends =
@@ -64,9 +64,9 @@ impl Policy {
         ends(self.on_conflict.into()) || self.rules.iter().any(|rule| ends(rule.action))
     }
 
-    /// Returns the policy of a stop: every conflict is ended by `mode`, unless a rule forbids it.
-    /// The limits of a start hold for a stop too, so `same_token = "refuse"` still refuses; only
-    /// takeovers are not counted, since a person asks for it (S14).
+    /// Returns the policy of a stop: it ends every conflict by `mode`, unless a rule forbids that.
+    /// The limits of a start apply to a stop too, so `same_token = "refuse"` still refuses.
+    /// Takeovers are not limited, because a person requested the stop (S14).
     #[must_use]
     pub fn to_stop(&self, mode: StopMode) -> Policy {
         let (on_conflict, action) = match mode {
@@ -75,10 +75,10 @@ impl Policy {
         };
         let rule = |rule: &Rule| Rule {
             action: match rule.action {
-                // The rule stays in its place, as it may stand before a rule that forbids.
+                // Keep the rule in place: it may precede a rule that forbids.
                 Action::Graceful | Action::Force => action,
                 Action::Refuse | Action::Wait => Action::Refuse,
-                // A process that a start ignores is not to be stopped either.
+                // A stop spares what a start ignores.
                 Action::Ignore => Action::Ignore,
             },
             ..rule.clone()
@@ -96,15 +96,15 @@ impl Policy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a conflict to end by itself.
+    /// The longest wait for a conflict to end by itself.
     pub wait: WaitLimit,
-    /// From the signal to SIGKILL.
+    /// From the first signal to SIGKILL.
     pub graceful: Duration,
     /// From SIGKILL to giving up.
     pub force: Duration,
 }
 
-/// A process that meets every field is a candidate.
+/// A process is a candidate if it meets every field.
 #[derive(Debug, Clone)]
 pub struct MatchEntry {
     pub pattern: Pattern,
@@ -112,7 +112,6 @@ pub struct MatchEntry {
     pub container: ContainerLimit,
 }
 
-/// A rule: under these conditions, this action.
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub name: String,
@@ -120,8 +119,8 @@ pub struct Rule {
     pub action: Action,
 }
 
-/// The conditions of a rule, as [`Condition`](crate::engine::condition::Condition) says; one that
-/// is not given holds for every conflict.
+/// The conditions of a rule, as in [`Condition`](crate::engine::condition::Condition). A missing
+/// condition always holds.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
     pub pattern: Pattern,
@@ -140,7 +139,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Returns whether they depend on more of a conflict than its root.
+    /// Returns whether the conditions depend on more than the root of a conflict.
     pub fn depend_on_tree(&self) -> bool {
         self.same_token.is_some() || self.connected.is_some()
     }

@@ -1,4 +1,4 @@
-//! One process, each fact of it known or unknown.
+//! A process with its facts, each known or unknown.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,64 +14,65 @@ use crate::engine::likeness::CommandLikeness;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::{CarriedTokens, MyToken};
 
-/// The identity of a process: a pid is reused, a pid with its start time is not.
+/// The identity of a process. Pids are reused; a pid with its start time is not.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 pub struct ProcessId {
     /// The pid in monopoll's PID namespace.
     pub pid: u32,
-    /// Its start time, in the kernel's own unit (Linux: clock ticks since boot), exact; elsewhere
-    /// seconds since 1970, as coarse as that is.
+    /// The exact start time in the kernel's unit (Linux: clock ticks since boot). On other systems,
+    /// seconds since 1970, which is less precise.
     pub start: u64,
 }
 
-/// A process; the default has no known fact.
+/// By default, every fact is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     pub id: ProcessId,
     pub parent: Fact<u32>,
-    /// Its executable's base name, else that of its first argument.
+    /// The base name of the executable, or of the first argument if the executable is unknown.
     pub name: Fact<String>,
     pub args: Fact<Vec<String>>,
-    /// Its executable, without ` (deleted)`.
+    /// The executable, without ` (deleted)`.
     pub exe: Fact<PathBuf>,
-    /// Its working directory, without ` (deleted)`.
+    /// The working directory, without ` (deleted)`.
     pub cwd: Fact<PathBuf>,
     pub user: Fact<User>,
-    /// The container it is in, `None` where that is also mine.
+    /// The container of the process; `None` if monopoll is in the same one.
     pub container: Fact<Option<String>>,
     pub state: Fact<RunState>,
     pub age: Fact<Duration>,
-    /// The service manager that would restart it.
+    /// The service manager that would restart the process.
     pub managed_by: Fact<Option<ManagedBy>>,
-    /// The processes that may have started it, the nearest first: its ancestors up to the first
-    /// that only adopted it, starts programs for users, or is an ancestor of monopoll too.
+    /// The processes that may have started this one, nearest first: its ancestors up to the first
+    /// that adopted it, that starts programs for users, or that is also an ancestor of monopoll.
     pub launchers: Fact<Vec<Launcher>>,
-    /// Its parent did not start it and nothing manages it.
+    /// Orphaned: the process that started it has ended, and no supervisor manages it.
     pub orphaned: Fact<bool>,
-    /// It has a lock file of this instance open, and locked.
+    /// The process has a lock file of this instance open and locked.
     pub holds_lock: Fact<bool>,
     pub tokens: CarriedTokens,
-    /// A variable that chooses among bots, and whose value differs from mine.
+    /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<&'static str>>,
-    /// It is the same command but for this option, which may choose among bots.
+    /// The only option that differs from COMMAND's and may select the bot.
     pub other_option: Fact<Option<String>>,
-    /// The living guard that started it, by the marker in its environment.
+    /// The living guard that started the process, according to the marker in its environment.
     pub guard: Fact<Option<OtherGuard>>,
-    /// It has an open connection to the Bot API, or is opening one. Only looked for where it
-    /// matters, and a picture of one moment.
+    /// The process has a connection to the Bot API, or is opening one, at the moment of the scan.
+    /// Only looked up if it matters.
     pub connected: Fact<bool>,
-    /// Its manager would start it again after its end.
+    /// The manager would restart the process after its end.
     pub restarts: Fact<bool>,
-    /// It runs COMMAND's script or, where that has none, its executable.
+    /// The process runs COMMAND's script or, if COMMAND has none, its executable.
     pub same_program: Fact<bool>,
-    /// It runs what COMMAND forks or spawns: its executable, or an interpreter of its language.
+    /// COMMAND could have forked or spawned the process: it runs the same executable, or an
+    /// interpreter of the same language.
     pub may_be_spawned: Fact<bool>,
     pub likeness: Fact<CommandLikeness>,
     pub relation: Fact<Relation>,
     pub role: Role,
-    /// As the subject of rules: the strongest evidence of its conflict.
+    /// For rules: the strongest evidence of the conflict.
     pub found_by: Option<EvidenceKind>,
 }
 
@@ -80,7 +81,7 @@ impl Process {
         self.managed_by.known()?.as_ref()
     }
 
-    /// Returns whether it is the caller, or an ancestor or a descendant of it.
+    /// Returns whether the process is the caller, its ancestor or its descendant.
     pub fn is_related(&self) -> bool {
         match self.relation {
             Fact::Known(Relation::Myself | Relation::Ancestor | Relation::Descendant) => true,
@@ -90,13 +91,13 @@ impl Process {
         }
     }
 
-    /// Returns whether its working directory is this folder; there may be none.
     pub(super) fn is_in(&self, folder: Option<&Path>) -> Truth {
         self.cwd.holds(|cwd| Some(cwd.as_path()) == folder)
     }
 
-    /// Returns the guard above it that may be asked to end it: of my instance, or of a guessed name
-    /// that runs my command. Such a name differs where the same script is spelled differently, and
+    /// Returns the guard above the process that may be asked to end it: a guard of this instance,
+    /// or one with a guessed name that runs the same command. Guessed names differ between versions
+    /// and between spellings of the same script.
     /// between versions.
     pub fn guard_to_ask(&self) -> Option<&OtherGuard> {
         let is_to_ask = |guard: &&OtherGuard| match guard.guards {
@@ -108,7 +109,7 @@ impl Process {
         self.guard.known()?.as_ref().filter(is_to_ask)
     }
 
-    /// Returns whether it carries my bot's token.
+    /// Returns whether the process carries this bot's token.
     pub fn same_token(&self) -> Truth {
         match self.tokens.mine {
             Fact::Known(MyToken::NotLookedFor) | Fact::Unknown => Truth::Unknown,
@@ -124,9 +125,9 @@ impl Process {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
-    /// The system's own id: a uid, a SID.
+    /// The system's id of the user: a uid or a SID.
     pub id: String,
-    /// The name, else the id again.
+    /// The user name, or the id if there is no name.
     pub name: String,
 }
 
@@ -168,9 +169,9 @@ impl fmt::Display for RunState {
 pub enum Relation {
     None,
     Myself,
-    /// Its parent, its parent's parent, …
+    /// The parent, its parent, and so on.
     Ancestor,
-    /// Started by the caller, directly or not.
+    /// Started by the caller, directly or indirectly.
     Descendant,
     /// PID 1 of its PID namespace.
     Init,
@@ -180,23 +181,22 @@ pub enum Relation {
 /// The role of a process in monopoll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// None: any other program.
+    /// Any other program.
     #[default]
     Program,
-    /// A monopoll: a start in progress or a guard. It is known by its ticket, never by pattern or
-    /// token.
+    /// A start in progress or a guard. Recognized by its ticket, never by a pattern or token.
     Monopoll,
-    /// It serves people or supervises programs, such as a terminal multiplexer, an editor or
-    /// supervisord, or it launched a guard: its command line may name the bot, but the bot is below
-    /// it.
+    /// Serves people or supervises programs, such as a terminal multiplexer, an editor or
+    /// supervisord, or launched a guard. Its command line may name the bot, but the bot is a
+    /// descendant.
     ServesOthers,
 }
 
-/// A guard that holds another lock than the caller's, or the caller's own.
+/// A guard above a process, of any instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherGuard {
     pub instance: String,
-    /// By the form of the name.
+    /// Guessed from the form of the name.
     pub name_source: NameSource,
     pub process: ProcessId,
     pub guards: GuardedInstance,
@@ -205,16 +205,16 @@ pub struct OtherGuard {
 /// The instance of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardedInstance {
-    /// Mine: it has one of my locks, or the name of my bot.
+    /// This instance: the guard has one of its locks, or the name of its bot.
     Mine,
-    /// Another instance, which may have the same name and other locks.
+    /// Another instance, which may have the same name but has other locks.
     Another,
 }
 
-/// A process that may have started another one, and may start it again.
+/// A process that may have started another one and may start it again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Launcher {
     pub id: ProcessId,
-    /// Its command, shortened, secrets masked.
+    /// The command, shortened and masked.
     pub command: String,
 }

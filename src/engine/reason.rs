@@ -1,4 +1,4 @@
-//! The reasons of a plan as types; `report` puts them into words.
+//! Typed reasons for a plan. `report` puts them into words.
 
 use std::time::Duration;
 
@@ -9,83 +9,81 @@ use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
 use crate::error::ExitStatus;
 
-/// The plan in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// No conflicts, except ignored ones.
     Clear,
-    /// Conflicts are ended before the start.
+    /// Conflicts will be ended before the start.
     Act,
-    /// Conflicts are waited for; others are ended once those have ended.
+    /// Conflicts will be waited for; after that, any others will be ended.
     Wait,
-    /// The start or the stop is refused.
     Refuse(RefusalKind),
 }
 
-/// The kind of a refusal, which decides the exit status; the weightiest last.
+/// The kind of a refusal, which determines the exit status. Most severe last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RefusalKind {
-    /// There were too many takeovers: two supervisors would restart forever.
+    /// Too many takeovers: two supervisors would keep replacing each other's bot.
     TooManyTakeovers,
-    /// A newer start has the instance: this one gives way, which is not a failure.
+    /// A newer start has the instance. Giving way to it is not a failure.
     Superseded,
-    /// A conflict may not be signaled.
+    /// The caller may not signal a conflict.
     Permission,
     /// The policy refuses, or a fact is unknown.
     Policy,
 }
 
-/// The reason that a start or a stop is refused.
+/// The reason a start or a stop is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// There are more conflicts than `limits.max_targets` allows, without ignored ones.
+    /// More conflicts, apart from ignored ones, than `limits.max_targets` allows.
     TooManyConflicts { conflicts: usize, allowed: usize },
-    /// There were more takeovers than `limits.max_takeovers` allows.
+    /// More takeovers than `limits.max_takeovers` allows.
     TooManyTakeovers { allowed: usize, window: Duration },
     /// The reason of [`Plan::decisive_conflict`](crate::engine::plan::Plan::decisive_conflict).
     Conflict,
-    /// A webhook is set, and `telegram.webhook` refuses that; its host gets the updates.
+    /// A webhook is set, and `telegram.webhook` refuses that. `host` receives the updates.
     Webhook { host: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalCause {
-    /// The part of the policy that decides about it says refuse.
+    /// The deciding part of the policy says refuse.
     PolicyRefuses,
-    /// A rule forbids a stop to end it.
+    /// A rule forbids a stop to end the conflict.
     RuleForbidsEnding,
-    /// A rule that does not kill depends on an unknown fact. It must not be skipped for one that
-    /// might kill.
+    /// A rule that does not kill depends on an unknown fact. Skipping it might reach a rule that
+    /// kills.
     UndecidableRule,
-    /// This `timeouts.wait` has run out, and `after_wait` refuses the start.
+    /// `timeouts.wait` has elapsed, and `after_wait` refuses the start.
     WaitedTooLong(WaitLimit),
-    /// A rule ignores it, but it has the lock.
+    /// A rule ignores the conflict, but the conflict holds the lock.
     HolderIgnored,
-    /// It, or a process below it, must not be touched.
+    /// The conflict, or a process in its tree, is shielded.
     Shielded { shield: Shield, permission: Permission },
-    /// The conflict may be another bot's.
+    /// The conflict may be another bot.
     InDoubt(Doubt),
-    /// This manager would start it again.
+    /// This manager would restart the conflict.
     Supervised(ManagedBy),
     /// The guard of the conflict has a newer ticket.
     NewerStart,
-    /// The holder of the lock cannot be identified, and so not be ended.
+    /// The holder of the lock cannot be identified, and so cannot be ended.
     HolderUnidentified,
-    /// This process, whose parent is unknown, may be in its tree.
+    /// The parent of this process is unknown, so it may belong to the tree.
     ParentUnknown { pid: u32 },
-    /// The parents of this process, its root, were read at different moments, and form a circle.
+    /// The parents were read at different times and form a cycle through this root.
     ParentsInCircle { pid: u32 },
-    /// There is this start or guard in its tree.
+    /// The tree contains this start or guard.
     MonopollInTree { pid: u32 },
-    /// This process of its tree belongs to another user.
+    /// This process in the tree belongs to another user.
     NotPermitted { pid: u32, owner: Option<String> },
-    /// This system has no signal that asks another program to end.
+    /// This system cannot ask another program to end, only kill it.
     OnlyForceEnds,
-    /// The conflict was ended often enough, and came back each time.
+    /// The conflict was ended several times and came back each time.
     ComesBack { restarted_by: Restarter },
 }
 
-/// The caller's permission to signal all of a tree.
+/// The caller's permission to signal all processes of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Permission {
     Granted,
@@ -93,8 +91,8 @@ pub enum Permission {
 }
 
 impl RefusalKind {
-    /// Returns the exit status of a command that starts nothing, such as `plan`: only a start gives
-    /// way.
+    /// Returns the exit status of a command that starts nothing, such as `plan`. Only a start can
+    /// give way.
     pub fn exit_status_without_start(self) -> ExitStatus {
         match self {
             RefusalKind::Superseded => ExitStatus::Refused,

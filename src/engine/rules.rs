@@ -1,4 +1,4 @@
-//! Asks the rules about one conflict, each in turn.
+//! Applies the rules to a conflict, in order.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,20 +12,20 @@ use crate::engine::plan::UncertainRule;
 use crate::engine::policy::{Policy, Rule};
 use crate::engine::process::{Process, User};
 
-/// The outcome of asking one rule.
+/// The outcome of applying one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleOutcome {
-    /// It holds, and no rule before it did.
+    /// The rule holds, and no earlier rule did.
     Decides,
     /// A condition does not hold.
     DoesNotHold,
-    /// A condition is unknown, and a rule that kills does not hold on that.
+    /// A condition is unknown, and the rule would kill. An unknown never makes a kill more likely.
     TooUncertain,
-    /// A condition is unknown, and a rule that would not kill is not skipped for one that
-    /// might: the start is refused.
+    /// A condition is unknown, and the rule would not kill. Skipping it might reach a rule that
+    /// kills, so the start is refused.
     Undecidable,
-    /// A rule before it has decided.
+    /// An earlier rule decided.
     NotAsked,
 }
 
@@ -38,7 +38,7 @@ impl RuleOutcome {
     }
 }
 
-/// Asks each rule in turn about a conflict.
+/// Applies each rule in turn to a conflict.
 pub(super) fn outcomes<'p>(
     policy: &'p Policy,
     subject: &Process,
@@ -51,7 +51,7 @@ pub(super) fn outcomes<'p>(
     })
 }
 
-/// Returns the rules that unknown facts keep from deciding about a conflict.
+/// Returns the rules that cannot decide about a conflict because of unknown facts.
 pub(super) fn uncertain(
     policy: &Policy,
     subject: &Process,
@@ -79,7 +79,7 @@ fn ask(rule: &Rule, subject: &Process, me: &User) -> RuleOutcome {
     }
 }
 
-/// A bot is connected if any process of its tree is; it is known not to be if none of them is.
+/// Returns whether any process of the tree is connected; unknown unless that is certain.
 fn connected(root: &Process, tree: &[Process]) -> Fact<bool> {
     let each = || std::iter::once(root).chain(tree).map(|process| process.connected);
     if each().any(|it| it == Fact::Known(true)) {
@@ -91,7 +91,7 @@ fn connected(root: &Process, tree: &[Process]) -> Fact<bool> {
     }
 }
 
-/// Returns the subject of the rules: the root, with what its tree proves of it.
+/// Returns what the rules are applied to: the root, with what its tree proves about it.
 pub(super) fn subject<'a>(
     root: Option<&Process>,
     tree: &[Process],

@@ -1,4 +1,4 @@
-//! Safety rules, which no key lifts: they refuse an action that the policy wants.
+//! Safety rules: refuse an action that the policy wants. No setting disables them.
 
 use crate::engine::action::Action;
 use crate::engine::candidates::ConflictTree;
@@ -9,7 +9,7 @@ use crate::engine::reason::{Permission, RefusalCause};
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{Caller, GuardView, SignalSupport, Snapshot};
 
-/// Returns the refusal of the table of evidence, which no rule lifts.
+/// Returns the refusal because of an objection, which no rule overrides.
 pub(super) fn table_refusal(snapshot: &Snapshot, found: &ConflictTree) -> Option<RefusalCause> {
     Some(match found.objection.clone()? {
         Objection::Doubt(doubt) => RefusalCause::InDoubt(doubt),
@@ -20,7 +20,7 @@ pub(super) fn table_refusal(snapshot: &Snapshot, found: &ConflictTree) -> Option
     })
 }
 
-/// Returns the first process of an unguarded conflict that may not be signaled.
+/// Returns the first process of an unguarded conflict that the caller may not signal.
 fn blocked<'a>(snapshot: &Snapshot, found: &'a ConflictTree) -> Option<&'a Process> {
     found
         .root
@@ -30,7 +30,7 @@ fn blocked<'a>(snapshot: &Snapshot, found: &'a ConflictTree) -> Option<&'a Proce
         .find(|process| !shield::may_signal(process, &snapshot.me))
 }
 
-/// Returns the refusal of `action` on this conflict by a safety rule.
+/// Returns the refusal of `action` by a safety rule.
 pub(super) fn safety_refusal(
     snapshot: &Snapshot,
     found: &ConflictTree,
@@ -39,11 +39,11 @@ pub(super) fn safety_refusal(
     if action == Action::Ignore && found.holds_lock() {
         return Some(RefusalCause::HolderIgnored);
     }
-    // Waiting for a conflict and ignoring it need no permission.
+    // Waiting for a conflict or ignoring it needs no permission.
     if action.ends_processes() { against_ending(snapshot, found, action) } else { None }
 }
 
-/// A shield is a matter of permission if it is about a user and `blocked` may not be signaled.
+/// A shield is a permission problem if it is about a user and `blocked` may not be signaled.
 fn permission(shield: &Shield, blocked: Option<&Process>) -> Permission {
     match (shield, blocked) {
         (Shield::OtherUser(_) | Shield::UnknownUser, Some(_)) => Permission::Missing,
@@ -72,7 +72,7 @@ fn against_ending(
         return Some(RefusalCause::NewerStart);
     }
     match (&found.root, &found.guard) {
-        // The guard can only be asked, and knows its tree itself.
+        // The guard can only be asked, and knows its own tree.
         (None, Some(_)) => return None,
         (None, None) => return Some(RefusalCause::HolderUnidentified),
         (Some(_), _) => {}
@@ -104,13 +104,14 @@ fn against_ending(
     restarted_by.map(|restarted_by| RefusalCause::ComesBack { restarted_by })
 }
 
-/// Returns whether a guard is newer than this start: by ticket, and by its start where it draws
-/// from another counter.
+/// Returns whether a guard is newer than this start. Tickets of another lock come from another
+/// counter, so start times decide between those.
 fn is_newer(guard: &GuardView, me: &Caller) -> bool {
     match (&guard.other_lock, guard.process, me.ticket) {
         (None, _, Some(mine)) => guard.ticket.is_some_and(|theirs| theirs > mine),
         (Some(_), Some(process), Some(_)) => (process.start, process.pid) > (me.start, me.pid),
-        // A dry run and a stop are newer than any; what cannot be compared counts as older.
+        // A dry run and a stop are newer than any guard. A guard that cannot be compared counts as
+        // older.
         (Some(_), None, _) | (_, _, None) => false,
     }
 }

@@ -10,9 +10,9 @@ use crate::engine::snapshot::Caller;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shield {
     Myself,
-    /// The process started monopoll, directly or not.
+    /// The process started monopoll, directly or indirectly.
     Ancestor,
-    /// monopoll started it.
+    /// monopoll started the process, directly or indirectly.
     Descendant,
     /// The process is PID 1 of its PID namespace.
     Init,
@@ -29,7 +29,7 @@ pub enum Shield {
 }
 
 impl Shield {
-    /// Returns whether it is known to hold; a fact that cannot be read shields too.
+    /// Returns whether the shield is certain. Unreadable facts shield too.
     pub fn holds(&self) -> Truth {
         match self {
             Shield::UnknownRelation | Shield::UnknownUser | Shield::UnknownContainer => {
@@ -47,7 +47,7 @@ impl Shield {
     }
 }
 
-/// Returns the shield of its relation to monopoll, to its PID namespace or to the kernel.
+/// Returns the shield from the process's relation to monopoll, its PID namespace or the kernel.
 pub fn relation(process: &Process) -> Option<Shield> {
     match process.relation {
         Fact::Unknown => Some(Shield::UnknownRelation),
@@ -60,7 +60,7 @@ pub fn relation(process: &Process) -> Option<Shield> {
     }
 }
 
-/// Returns the shield of proof that it is another bot's.
+/// Returns the shield from proof that the process belongs to another bot.
 pub fn another_bot(against: &CounterEvidence) -> Option<Shield> {
     match against {
         CounterEvidence::AnotherBot(another) => Some(Shield::AnotherBot(another.clone())),

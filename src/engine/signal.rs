@@ -1,4 +1,4 @@
-//! The signals that may be asked for, by their POSIX names and on every system.
+//! The signals that can be configured, by their POSIX names on every system.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A signal that asks a process to end.
 ///
-/// SIGKILL is not among them: that is what `on_conflict = "force"` and `kill.escalate` are for.
+/// SIGKILL is not included: `on_conflict = "force"` and `kill.escalate` send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Signal {
@@ -57,7 +57,7 @@ impl fmt::Display for Signal {
 pub enum SignalToSend {
     Signal(Signal),
     Kill,
-    /// SIGCONT, so that a stopped process handles the signal before it.
+    /// SIGCONT, so that a stopped process handles the signal sent before.
     Continue,
 }
 

@@ -1,6 +1,6 @@
-//! Ends a tree, as a step function: returns the signals to send now and the time of the next check.
-//! Nothing here sends anything. The root gets the signal first; a member that outlives its parent
-//! gets it too, once. Each has its own time from its first signal, then comes SIGKILL.
+//! Ends a process tree, as a step function: returns the signals to send now and the time of the
+//! next check, and sends nothing itself. The root gets the signal first; a member that outlives its
+//! parent gets it too, once. Each member has the full time from its first signal to SIGKILL.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::engine::ladder::{AfterGraceful, StopMode, StopOptions};
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 
-/// A living member of the tree, as it was just seen.
+/// A living member of the tree, as last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
     pub id: ProcessId,
-    /// Its present parent's pid.
+    /// The current parent's pid.
     pub parent: u32,
     pub job_state: JobState,
 }
@@ -21,9 +21,9 @@ pub struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
     Running,
-    /// It is stopped, and acts on nothing but SIGKILL and SIGCONT.
+    /// Stopped, so it reacts only to SIGKILL and SIGCONT.
     Stopped,
-    /// It cannot be pinned, as no descriptor is left: nothing is sent to it until others ended.
+    /// Not pinned because descriptors ran out. Not signaled until others have ended.
     Unpinned,
 }
 
@@ -37,23 +37,22 @@ pub struct NextStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterStep {
     Ended,
-    /// Step again when one of them ends, at this time at the latest.
+    /// Step again when a member ends, at this time at the latest.
     Check {
-        /// On the clock of `step`'s `now`.
+        /// On the same clock as `now`.
         at: Duration,
     },
-    /// It was given up.
     GaveUp(GiveUpReason),
 }
 
-/// The reason that a tree was not ended, with the member that is left.
+/// The reason a tree was not ended, with a member that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveUpReason {
-    /// It outlived the signal, and the policy does not escalate.
+    /// Outlived the signal, and the policy does not escalate.
     OutlivedSignal(ProcessId),
-    /// It outlived SIGKILL: it hangs in the kernel.
+    /// Outlived SIGKILL: stuck in the kernel.
     OutlivedKill(ProcessId),
-    /// No other member is left, and it still cannot be pinned.
+    /// The only members left cannot be pinned.
     Unpinned(ProcessId),
 }
 
@@ -67,17 +66,16 @@ impl GiveUpReason {
     }
 }
 
-/// The progress of ending one tree, member by member.
 #[derive(Debug, Clone)]
 pub struct SignalSequence {
     options: StopOptions,
     signaled: BTreeMap<ProcessId, Duration>,
     killed: BTreeMap<ProcessId, Duration>,
-    /// The time since which only members are left that cannot be pinned.
+    /// The time since which no member that is left can be pinned.
     stuck: Option<Duration>,
 }
 
-/// The pause before pinning is tried again for want of a descriptor.
+/// The delay before another attempt to pin a process, if descriptors ran out.
 pub const PIN_AGAIN: Duration = Duration::from_millis(50);
 
 impl SignalSequence {
@@ -85,13 +83,13 @@ impl SignalSequence {
         SignalSequence { options, signaled: BTreeMap::new(), killed: BTreeMap::new(), stuck: None }
     }
 
-    /// Notes that another process signaled `member` already: it is not signaled twice, and its
+    /// Records that another process signaled `member` at `at`: it is not signaled again, and its
     /// time counts from then.
     pub fn already_signaled(&mut self, member: ProcessId, at: Duration) {
         self.signaled.entry(member).or_insert(at);
     }
 
-    /// Applies a later request, which may only shorten the time.
+    /// Applies a later request, which can only shorten the time.
     pub fn hasten(&mut self, options: StopOptions) {
         self.options = self.options.hastened_by(options);
     }
@@ -157,7 +155,7 @@ impl SignalSequence {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
-                // Only what is not to be killed is given up: with no time for the signal, the next
+                // Give up only on members that must not be killed: if `graceful` is zero, the next
                 // step kills.
                 (None, Some(end))
                     if now >= end
@@ -212,7 +210,6 @@ mod tests {
         Member { job_state: JobState::Unpinned, ..member(id, parent) }
     }
 
-    /// The next step at this second, and what follows it.
     fn step(
         progress: &mut SignalSequence,
         second: u32,

@@ -1,4 +1,4 @@
-//! The earlier takeovers of an instance, and whether there were too many.
+//! Limits the takeovers of an instance within a time window.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use crate::engine::ticket::Ticket;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TakeoverHistory {
-    /// The remembered takeovers of this instance since boot: done, and refused by the limit.
+    /// The takeovers of this instance since boot that are remembered, including those refused by
+    /// the limit.
     pub attempts: Vec<TakeoverAttempt>,
 }
 
 impl TakeoverHistory {
-    /// Returns whether at least `most` takeovers, counted with those that this limit refused, lie
-    /// within `window`; or did when the limit refused one, and attempts have continued since with
-    /// no pause as long as `window` (S14). Attempts of the start with this ticket do not count.
+    /// Returns whether the limit is reached: at least `most` takeovers, including refused ones, lie
+    /// within `window`. Once reached, the limit stays in force until attempts pause
+    /// for `window` (S14). Attempts of the start with the ticket `mine` do not count.
     pub fn exceeds_takeover_limit(
         &self,
         mine: Option<Ticket>,
@@ -22,8 +23,8 @@ impl TakeoverHistory {
     ) -> bool {
         let mut tries: Vec<TakeoverAttempt> = Vec::new();
         for another in self.attempts.iter().filter(|it| Some(it.ticket) != mine) {
-            // All conflicts that a start ended are one takeover; and a start that ended one was not
-            // refused.
+            // A start that ended several conflicts made one takeover, and a start that ended one
+            // was not refused.
             match tries.iter_mut().find(|it| it.ticket == another.ticket) {
                 None => tries.push(*another),
                 Some(known) if another.kind == AttemptKind::Done => *known = *another,
@@ -51,9 +52,9 @@ impl TakeoverHistory {
 /// A takeover, or a start that would have been one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeoverAttempt {
-    /// Its age, on a clock that cannot be set.
+    /// The age, on a clock that cannot be set.
     pub ago: Duration,
-    /// The ticket of the start, which has one attempt for each conflict that it ended.
+    /// The ticket of the start. A start has one attempt for each conflict that it ended.
     pub ticket: Ticket,
     pub kind: AttemptKind,
 }
@@ -61,6 +62,6 @@ pub struct TakeoverAttempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptKind {
     Done,
-    /// It was refused: there had been too many.
+    /// Refused because of too many takeovers.
     RefusedByLimit,
 }

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number that each start draws from the instance's counter: newer = larger.
+/// A number drawn from the instance's counter by each start. Newer starts have larger numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub u64);
 
 impl Ticket {
-    /// The largest that is believed: JSON readers count exactly up to here.
+    /// The largest valid ticket: JSON readers represent integers exactly only up to here.
     pub const MAX: Ticket = Ticket((1 << 53) - 1);
 
     #[must_use]

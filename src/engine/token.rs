@@ -1,4 +1,4 @@
-//! The bot token, and the token that a process carries.
+//! A bot token, and the tokens that a process carries.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,7 +20,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Reads a token from a string such as a variable's value; `None` if it is none.
+    /// Parses a token from a string, such as the value of a variable.
     #[must_use]
     pub fn parse(text: &str) -> Option<Token> {
         let text = text.trim();
@@ -30,18 +30,18 @@ impl Token {
         is_secret.then(|| Token { id, text: text.to_owned(), prefix: format!("{id}:") })
     }
 
-    /// All of it, for a request to the Bot API and nothing else.
+    /// Returns the whole token. Only for requests to the Bot API.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// The number and its colon, which no other bot's token has.
+    /// Returns the number with its colon, which is unique to this bot.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The number before its colon.
+    /// Returns the number before the colon.
     #[must_use]
     pub fn id(&self) -> BotId {
         self.id
@@ -54,14 +54,14 @@ impl Token {
     }
 }
 
-/// Leaves out the secret half.
+/// Hides the secret half.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({}:***)", self.id)
     }
 }
 
-/// The number before a token's colon.
+/// Parses the number before a token's colon.
 pub(super) fn parse_bot_id(digits: &[u8]) -> Option<BotId> {
     let is_number = NUMBER_LENGTHS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
@@ -72,44 +72,44 @@ pub(super) fn is_secret_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// The bot tokens that this start has: in its environment and in `env_file`, under any name.
+/// The bot tokens of this start: those in its environment and in `env_file`, under any name.
 #[derive(Debug, Clone, Default)]
 pub struct OwnTokens {
-    /// My bot's: that of the first variable of `token_env`.
+    /// This bot's token: the value of the first variable of `token_env` that is set.
     pub mine: Option<Token>,
     /// The numbers of all bots.
     pub bots: BTreeSet<BotId>,
 }
 
-/// The bot tokens that a process carries, on its command line or in its environment. A token that
-/// was read from a file cannot be seen.
+/// The bot tokens on a process's command line and in its environment. Tokens that it read from a
+/// file are not visible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CarriedTokens {
-    /// The place of my bot's token.
+    /// This bot's token, and the place where it was seen.
     pub mine: Fact<MyToken>,
-    /// A bot that this start has no token of.
+    /// Another bot, which this start has no token of.
     pub other: Fact<Option<BotId>>,
     /// The number of different bots whose tokens are visible.
     pub count: usize,
 }
 
-/// Where my bot's token was seen.
+/// The result of looking for this bot's token on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MyToken {
-    /// My bot is not known.
+    /// The start has no token, so there is nothing to compare.
     NotLookedFor,
-    /// The process carries none that can be seen.
+    /// The process visibly carries no token of this bot.
     NotSeen,
-    /// The process carries mine.
+    /// The process carries this bot's token.
     Seen(TokenPlace),
 }
 
-/// The place where a token was seen.
+/// The place where a token was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenPlace {
-    /// On the command line: it was meant for this process.
+    /// On the command line, so it was meant for this process.
     CommandLine,
-    /// In the environment: it may only have been inherited.
+    /// In the environment, so it may have been inherited.
     Environment,
 }
 
