@@ -1,4 +1,4 @@
-//! The address of the Bot API: Telegram's own server, or a server of the user's.
+//! The address of the Bot API: Telegram's own server, or a self-hosted one.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use crate::config::parsed_text::TextValue;
 use crate::config::problem::Fault;
 use crate::text::{quote, secret_spans};
 
-/// The address of a Bot API server; a bot's own is `{address}/bot{token}/{method}`.
+/// The base address of a Bot API server. Requests go to `{address}/bot{token}/{method}`.
 #[derive(Debug, Clone)]
 pub struct ApiUrl {
     pub(crate) scheme: Scheme,
-    /// The host, and the port where one is written; names the server in messages.
+    /// The host, with the port if one is given. Names the server in messages.
     pub(crate) authority: String,
-    /// Nothing, or a path that begins with a slash and ends without one.
+    /// Empty, or a path with a leading slash and without a trailing one.
     path: String,
 }
 
@@ -33,7 +33,7 @@ impl TextValue for ApiUrl {
             return Err(Fault::new("is empty").help(Self::HINT));
         }
         let Some((scheme, rest)) = scheme(text) else {
-            // A credential may stand before an `@` or after a `?`.
+            // Text with `@` or `?` may contain a credential, so it is not shown.
             let shown = if text.contains(['@', '?']) { "it".to_owned() } else { quote(text) };
             let found = format!("{shown} does not begin with https:// or http://");
             return Err(Fault::new(found).help(Self::HINT));
@@ -61,7 +61,7 @@ impl TextValue for ApiUrl {
         let Some(uri) = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty())) else {
             return Err(Fault::of(text, "is not the address of a server").help(Self::HINT));
         };
-        // To the parser, a port that is none is silently no port.
+        // The parser silently drops an invalid port.
         if authority.rsplit_once(':').is_some_and(|(_, port)| {
             !port.ends_with(']') && uri.port_u16().is_none_or(|port| port == 0)
         }) {
@@ -84,7 +84,7 @@ impl ApiUrl {
         }
     }
 
-    /// The port that is written, else that of the scheme.
+    /// Returns the given port, or the default port of the scheme.
     pub(crate) fn port(&self) -> u16 {
         let written = self.authority.get(self.host().len() + 1..).and_then(|it| it.parse().ok());
         written.unwrap_or(match self.scheme {

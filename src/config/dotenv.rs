@@ -1,4 +1,4 @@
-//! Reads `env_file` as bots do, for the id of their token; never blocks on a FIFO or a device.
+//! Reads `env_file` the way bots do, to find the bot id. Never blocks on a FIFO or a device.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -11,26 +11,26 @@ use crate::engine::instance::BotId;
 use crate::engine::token::Token;
 use crate::text::printable;
 
-/// A larger file is a log or a disk: only its beginning is read.
+/// Only the beginning of a larger file is read: it is probably a log or a disk.
 const MOST: u64 = 1 << 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
     pub(crate) token: Option<Token>,
-    /// The bots of all its tokens, under any name.
+    /// The bots of all tokens in the file, under any name.
     pub(crate) bots: BTreeSet<BotId>,
-    /// A note about it, for the log.
+    /// A note for the log.
     pub(crate) note: Option<String>,
-    /// The problem of a file that `env_file` names, or that cannot be read.
+    /// A problem with a file that is named in `env_file` or that cannot be read.
     pub(crate) warning: Option<String>,
-    /// The first of the variables that has something else, for a message.
+    /// The first variable of `token_env` that has a value other than a token, for a message.
     pub(crate) invalid: Option<String>,
 }
 
 impl EnvFile {
     pub(crate) fn read(config: &Config) -> EnvFile {
         let path = &config.env_file;
-        // The documented way to have none.
+        // The documented way to have no `env_file`.
         if path == Path::new("/dev/null") {
             return EnvFile::default();
         }
@@ -41,7 +41,8 @@ impl EnvFile {
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
         let is_default = config.origin("env_file") == Origin::Default;
-        // `config init` writes the default.
+        // `config init` writes `.env` into the configuration, so this does not mean that the file
+        // exists.
         let may_be_missing = config.settings.env_file == Path::new(".env");
         let unread = |what: &str| EnvFile {
             warning: Some(format!(
@@ -79,7 +80,7 @@ impl EnvFile {
                     warning: None,
                 }
             }
-            // `.env` is a common name of the folder of a virtual environment.
+            // `.env` is also a common name for a virtual environment's folder.
             Err(Unreadable::Kind("a folder")) if is_default => EnvFile::default(),
             Err(Unreadable::Missing) if may_be_missing => EnvFile::default(),
             Err(Unreadable::Missing) => unread("does not exist"),
@@ -94,7 +95,7 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// Returns the variables of `env_file`, other than those of `token_env`, that have a token.
+/// Returns the variables in `env_file` that contain a token but are not in `token_env`.
 pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
     let Ok((text, _)) = read(&config.env_file) else { return Vec::new() };
     let mut names: Vec<String> = assignments(&text)
@@ -116,7 +117,7 @@ enum ReadExtent {
 
 enum Unreadable {
     Missing,
-    /// Another kind of file than a regular one.
+    /// Not a regular file.
     Kind(&'static str),
     Failed(io::Error),
 }
@@ -132,7 +133,7 @@ impl From<io::Error> for Unreadable {
 
 #[expect(clippy::disallowed_methods, reason = "this is where the file is read")]
 fn read(path: &Path) -> Result<(Vec<u8>, ReadExtent), Unreadable> {
-    // Opening a device may do something already.
+    // Check the type first, because opening a device can have side effects.
     require_regular_file(&fs::metadata(path)?)?;
     let file = open(path)?;
     require_regular_file(&file.metadata()?)?;
@@ -141,13 +142,13 @@ fn read(path: &Path) -> Result<(Vec<u8>, ReadExtent), Unreadable> {
     if text.len() as u64 <= MOST {
         return Ok((text, ReadExtent::Whole));
     }
-    // Half a line may have half a token.
+    // A cut line might end in part of a token.
     let whole_lines = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     text.truncate(whole_lines);
     Ok((text, ReadExtent::Beginning))
 }
 
-/// Opens it without blocking, should a FIFO have taken its place.
+/// Opens the file without blocking, in case a FIFO has replaced it.
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
@@ -186,7 +187,8 @@ fn kind_of_special(_metadata: &Metadata) -> &'static str {
 
 fn assignments(text: &[u8]) -> Vec<(String, String)> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    // A lone quote (`NAME=don't`) spoils all that follows: each line is parsed by itself as well.
+    // A stray quote (`NAME=don't`) breaks everything after it, so parse each line separately as
+    // well.
     let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
     dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
 }

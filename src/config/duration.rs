@@ -12,7 +12,7 @@ use crate::config::spanned_value::Value;
 use crate::engine::ladder::WaitLimit;
 use crate::text::{closest_name, quote};
 
-/// A longer duration is a typo, and sums of a few of these never overflow a clock.
+/// A longer duration must be a typo. The limit also keeps sums from overflowing.
 const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize, JsonSchema)]

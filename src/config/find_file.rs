@@ -1,4 +1,4 @@
-//! Finds and reads the configuration file, and notes who else can write to it.
+//! Finds and reads the configuration file, and warns if other users can change it.
 #![expect(clippy::disallowed_methods, reason = "the file and its folders are read here")]
 
 use std::fs::File;
@@ -14,24 +14,24 @@ use crate::config::sources::Sources;
 use crate::config::spanned_value::{Table, Value, parse_file};
 use crate::text::{closest_name, quote, short_path};
 
-/// A larger file is no configuration but a log or a device.
+/// A larger file is a log or a device, not a configuration.
 const LARGEST: u64 = 1 << 20;
 
-/// A name that many programs use.
+/// A file name that many programs use.
 pub(crate) const SHARED_NAME: &str = "./config.toml";
 
-/// Tables that many programs with a bot have.
+/// Tables that the configuration of any bot may have.
 const SHARED_KEYS: [&str; 2] = ["app", "telegram"];
 
 #[derive(Debug)]
 pub(crate) enum FileSearch {
     None,
-    /// A file exists that cannot be used; the problems say why.
+    /// A file exists but is unusable. The reasons are among the problems.
     Unusable,
     Found(PathBuf, Table),
 }
 
-/// Finds and reads the file that is named, else the first of the usual ones.
+/// Finds and reads the named file, or the first of the usual files.
 pub(crate) fn search(
     sources: &Sources,
     problems: &mut Vec<Problem>,
@@ -77,7 +77,7 @@ pub(crate) fn search(
     FileSearch::None
 }
 
-/// Returns the file that a start reads although there is a `./config.toml`.
+/// Returns the file that a start reads instead of `./config.toml`.
 pub(crate) fn preferred_to_shared(sources: &Sources) -> Option<PathBuf> {
     let named = named_file(sources).map(|(path, _)| path);
     named.or_else(|| {
@@ -87,7 +87,7 @@ pub(crate) fn preferred_to_shared(sources: &Sources) -> Option<PathBuf> {
     })
 }
 
-/// Returns whether `./config.toml` has keys of ours.
+/// Returns whether `./config.toml` has keys of monopoll.
 pub(crate) fn shared_has_our_keys(sources: &Sources) -> bool {
     let path = PathBuf::from(SHARED_NAME);
     let Ok(text) = read(&sources.cwd.join(&path)) else { return false };
@@ -105,7 +105,7 @@ fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {
     Some((path.into(), Location::variable("MONOPOLL_CONFIG", &path.to_string_lossy())))
 }
 
-/// The files that are tried where none is named, first one first.
+/// Returns the files to try if none is named, in order.
 fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
     let absolute =
         |name| sources.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -121,13 +121,13 @@ fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
     .flatten()
 }
 
-/// The reason to skip the path of a usual file.
+/// Returns the reason to skip a usual file.
 fn reason_to_ignore(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Some("it is a folder"),
-        // A pipe would never end.
+        // Reading a pipe would never end.
         Ok(metadata) if !metadata.is_file() => Some("it is not a regular file"),
-        // The home of another user, left in the environment by sudo.
+        // sudo can leave another user's home in the environment.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Some("this user may not read its folder")
         }
@@ -135,7 +135,7 @@ fn reason_to_ignore(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Returns whether a file has no key of ours, not even a misspelled one.
+/// Returns whether a file has no key of monopoll, not even a misspelled one.
 fn is_foreign(root: &Table) -> bool {
     let ours = || {
         let names = KEYS.iter().map(|key| key.name);
@@ -144,7 +144,7 @@ fn is_foreign(root: &Table) -> bool {
     !root.keys().any(|key| closest_name(key, ours()).is_some())
 }
 
-/// Says why a `./config.toml` is not read, and where monopoll's keys belong.
+/// Explains why a `./config.toml` is not read, and where monopoll's keys belong.
 fn not_read(root: &Table) -> String {
     let tool = root.get("tool").map(|node| &node.value);
     let (why, keys) = if root.contains_key("monopoll") {
@@ -164,7 +164,8 @@ fn not_read(root: &Table) -> String {
     )
 }
 
-/// Adds to the last problem of a `./config.toml` that was only found: it may be another program's.
+/// Adds a hint to the last problem if `./config.toml` was only found, not named: it may belong to
+/// another program.
 pub(super) fn suspect_another_program(sources: &Sources, path: &Path, problems: &mut [Problem]) {
     if named_file(sources).is_some() || path != Path::new(SHARED_NAME) {
         return;
@@ -182,7 +183,7 @@ pub(super) fn suspect_another_program(sources: &Sources, path: &Path, problems: 
 }
 
 fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch {
-    // An editor on Windows may leave a byte order mark.
+    // Some Windows editors write a byte order mark.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let parsed = match std::str::from_utf8(text) {
         Ok(text) => parse_file(text, &path),
@@ -206,7 +207,7 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch 
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    // Windows calls a folder forbidden.
+    // Windows reports a folder as "permission denied".
     let file = File::open(path)
         .map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
     file.take(LARGEST + 1).read_to_end(&mut text)?;
@@ -217,7 +218,7 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The reason that a file cannot be read, to follow its name.
+/// Returns the reason a file cannot be read, to follow its name.
 fn read_error(error: &io::Error) -> String {
     match error.kind() {
         _ if is_missing(error) => "does not exist".to_owned(),
@@ -230,8 +231,8 @@ fn read_error(error: &io::Error) -> String {
     }
 }
 
-/// A note where others than its owner and root can change the file: it decides what is killed.
-/// `name` is the path as it was named or found.
+/// Returns a note if anyone but the owner and root can change the file, because it decides which
+/// processes are killed. `name` is the path as named or found.
 #[cfg(unix)]
 pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -249,7 +250,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
              `chmod go-w {name}`"
         ));
     }
-    // In a folder that they can write to, others can replace the file, or the link to it.
+    // Write access to a folder is enough to replace the file, or the link to it.
     let mut folders: Vec<_> =
         [path.parent().map(std::fs::canonicalize), Some(std::fs::canonicalize(path))]
             .into_iter()
@@ -270,7 +271,7 @@ pub(super) fn exposure_note(name: &Path, path: &Path) -> Option<String> {
     ))
 }
 
-/// Returns whether others than the owner can write; a user's private group is not another.
+/// Returns whether anyone but the owner can write. A user's private group does not count.
 #[cfg(unix)]
 fn others_write(file: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -282,7 +283,7 @@ fn others_write(file: &std::fs::Metadata) -> bool {
     everybody || (group && own_group(file.uid()) != Some(file.gid()))
 }
 
-/// The mode does not say who may write to a file there.
+/// Without Unix modes, there is no simple way to tell who can write.
 #[cfg(not(unix))]
 pub(super) fn exposure_note(_name: &Path, _path: &Path) -> Option<String> {
     None

@@ -1,5 +1,5 @@
-//! Finds what no process can meet, in `match` and in the conditions of a rule: a name with a slash,
-//! a path that is not absolute, a user that does not exist.
+//! Finds patterns in `match` and in rules that no process can meet: a name with a slash, a relative
+//! path, a user that does not exist.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::engine::pattern::{NamePattern, UserLimit};
 use crate::sys::users;
 use crate::text::{closest_name, short_name};
 
-/// Checks that a regular expression can match a name without a slash.
+/// Checks that a regular expression can match a base name, which has no slash.
 pub(super) fn can_be_a_base_name(value: &Value) -> Option<Fault> {
     let Value::Text(text) = value else { return None };
     if !needs_a_slash(&regex_syntax::parse(text).ok()?) {
@@ -60,7 +60,7 @@ pub(super) fn can_be_a_folder(value: &Value) -> Option<Fault> {
     impossible_path(text, "/srv/bot")
 }
 
-/// Checks that a user exists; one with a number needs no entry in the user database.
+/// Checks that a user exists. A numeric id needs no entry in the user database.
 pub(super) fn is_a_known_user(value: &Value) -> Option<Fault> {
     let Value::Text(text) = value else { return None };
     let UserLimit::Named(name) = UserLimit::parse(text).ok()? else { return None };
@@ -77,7 +77,7 @@ pub(super) fn is_a_known_user(value: &Value) -> Option<Fault> {
     )
 }
 
-/// The fault of a glob that no absolute path can match; `example` is a glob that can.
+/// Returns the fault of a glob that matches no absolute path. `example` is one that does.
 fn impossible_path(text: &str, example: &str) -> Option<Fault> {
     let absolute = || format!("write the absolute path, such as \"{example}\"");
     if text.starts_with('~') {
@@ -102,8 +102,8 @@ fn impossible_path(text: &str, example: &str) -> Option<Fault> {
     Some(Fault::of(text, "has `.`, `..` or `//`, which no path of a process has").help(help))
 }
 
-/// Returns whether a path that a glob matches may be absolute; `*` matches no slash, but nothing at
-/// all as well.
+/// Returns whether a glob can match an absolute path. `*` matches no slash but can match nothing at
+/// all.
 fn may_begin_at_the_root(glob: &str) -> bool {
     let begins = |glob: &str| {
         let on_a_drive = cfg!(windows) && glob.chars().nth(1) == Some(':');
@@ -112,12 +112,12 @@ fn may_begin_at_the_root(glob: &str) -> bool {
     };
     match glob.trim_start_matches('*').strip_prefix('{') {
         None => begins(glob),
-        // globset leaves out an empty alternative.
+        // globset skips empty alternatives.
         Some(choices) => choices.split(['{', ',']).any(begins),
     }
 }
 
-/// Replaces the `~` or `~name` at the beginning by that user's home.
+/// Replaces a leading `~` or `~name` with that user's home.
 fn expanded(text: &str) -> Option<String> {
     let (user, rest) = text.split_once('/').unwrap_or((text, ""));
     let user = match user.strip_prefix('~')? {
@@ -130,10 +130,10 @@ fn expanded(text: &str) -> Option<String> {
     Some(path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty())
 }
 
-/// Returns the path without `.`, `..` and empty parts, or `None` if it has none of them.
+/// Returns the path without `.`, `..` and empty parts; `None` if the path is already normal.
 fn normalized(text: &str) -> Option<String> {
     let rest = text.strip_prefix('/')?.trim_end_matches('/');
-    // A class, an alternative or an escape may have a slash in it.
+    // A class, an alternative or an escape can contain a slash, so the path cannot be split.
     if rest.is_empty() || rest.contains(['[', '{', '\\']) {
         return None;
     }
@@ -149,7 +149,7 @@ fn normalized(text: &str) -> Option<String> {
     (plain.trim_end_matches('/') != text.trim_end_matches('/')).then_some(plain)
 }
 
-/// The glob for this relative path in any folder.
+/// Returns a glob that matches this relative path in any folder.
 fn anywhere(text: &str) -> Option<String> {
     let name = text.trim_start_matches("./").trim_matches('/');
     let is_plain = !name.is_empty() && name.split('/').all(|part| part != "." && part != "..");
@@ -157,7 +157,7 @@ fn anywhere(text: &str) -> Option<String> {
     quoted(&glob).filter(|_| is_plain && may_begin_at_the_root(&glob))
 }
 
-/// The condition on the base name that stands for a glob without a slash.
+/// Returns the `name` condition that is equivalent to a glob without slashes.
 fn name_for(glob: &str) -> Option<String> {
     if glob.contains(['[', '{']) {
         return None;
@@ -170,7 +170,7 @@ fn assignment(key: &str, value: &str) -> Option<String> {
     quoted(value).map(|value| format!("{key} = {value}"))
 }
 
-/// The string as TOML, where all of it can be shown.
+/// Returns the string as TOML, if it can be shown in full.
 fn quoted(text: &str) -> Option<String> {
     (short_name(text) == text).then(|| toml::Value::String(text.to_owned()).to_string())
 }
@@ -182,7 +182,6 @@ mod tests {
     use super::*;
     use crate::engine::pattern::PathPattern;
 
-    /// Returns whether a check finds nothing wrong with `text`.
     fn passes(check: fn(&Value) -> Option<Fault>, text: &str) -> bool {
         check(&Value::Text(text.to_owned())).is_none()
     }

@@ -1,5 +1,5 @@
-//! The description of a key: what may stand there, how it is checked, what errors and the schema
-//! say. `settings` and `rule_tables` describe the keys themselves, each once.
+//! The description of a key: its values, checks, error messages and schema. `settings` and
+//! `rule_tables` use it to describe each key in one place.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::config::spanned_value::Value;
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kind: ValueKind,
-    /// Checks the whole value once its parts are right; in a list of tables, each of them.
+    /// Checks the whole value after its parts are valid. In a list of tables, checks each table.
     pub(crate) check: Option<fn(&Value) -> Option<Fault>>,
 }
 
@@ -22,12 +22,12 @@ pub(crate) struct Key {
 pub(crate) enum ValueKind {
     Text(TextKind),
     Bool,
-    /// An integer from 0 to this.
+    /// An integer from 0 to this maximum.
     Count(u32),
     List(TextKind),
     Table(&'static [Key]),
     Tables(&'static [Key]),
-    /// Anything: the user's own.
+    /// Any value, for the user's own settings.
     Free,
 }
 
@@ -40,7 +40,7 @@ impl ValueKind {
 pub(crate) trait KeyType {
     const KIND: ValueKind;
 
-    /// Returns whether the key is left out where the settings are printed.
+    /// Returns whether the key is omitted when settings are printed.
     fn is_unset(&self) -> bool {
         false
     }
@@ -62,7 +62,6 @@ impl KeyType for u32 {
     const KIND: ValueKind = ValueKind::Count(u32::MAX);
 }
 
-/// A count with an upper limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
@@ -109,17 +108,17 @@ impl Key {
         })
     }
 
-    /// The first path that ends with this name, for a key that was written in the wrong table.
+    /// Returns the first path that ends with `name`, for a key that was written in the wrong table.
     pub(crate) fn path_to(keys: &'static [Key], name: &str) -> Option<String> {
         Key::paths(keys).find(|path| path.rsplit('.').next() == Some(name))
     }
 }
 
-/// Declares a table of settings: each key with its doc, type and default, once.
+/// Declares a table of settings: each key with its doc comment, type and default.
 ///
-/// `as` gives a key another name than its field, `where` a check of the whole value. The struct,
-/// its defaults, its schema and its validation come from this; a table of which not every key has a
-/// default has none at all.
+/// `as` gives a key a different name than its field, and `where` a check of its whole value. The
+/// struct, its defaults, its schema and its validation are generated. A table implements `Default`
+/// only if every key has a default.
 macro_rules! settings_table {
     (
         $(#[$meta:meta])*

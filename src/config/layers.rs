@@ -1,5 +1,5 @@
-//! The layers of a configuration, merged into settings by figment; each remembers where its values
-//! were written.
+//! The layers of a configuration, merged into settings by figment. Each value remembers where it
+//! was written.
 
 use figment::Figment;
 use figment::providers::Serialized;
@@ -9,13 +9,14 @@ use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::settings::Settings;
 use crate::config::spanned_value::{Table, Value, to_toml};
 
-/// The keys that each source sets, lowest first.
+/// The keys set by each source, lowest priority first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers(pub(crate) Vec<Table>);
 
 impl Layers {
-    /// A file's own keys, and above them those of the selected profile: its `rules` come before
-    /// those of the file, its `match` entries after them; all else replaces.
+    /// Returns the keys of a file, and above them those of the selected profile. The profile's
+    /// `rules` come before those of the file, and its `match` entries after them; any other key
+    /// replaces the file's.
     pub(crate) fn of_file(mut root: Table, profile: Option<&str>) -> Layers {
         let profiles = root.remove("profile").map(|node| node.value);
         let (Some(Value::Table(mut by_name)), Some(name)) = (profiles, profile) else {
@@ -36,7 +37,7 @@ impl Layers {
         Layers(vec![root, selected])
     }
 
-    /// The layers of a file for each of its profiles.
+    /// Returns the layers of a file with each of its profiles.
     pub(crate) fn of_each_profile(root: &Table) -> Vec<Layers> {
         match root.get("profile").map(|node| &node.value) {
             Some(Value::Table(by_name)) => {
@@ -46,20 +47,20 @@ impl Layers {
         }
     }
 
-    /// The origin of the effective value of `key`: the topmost layer that sets it.
+    /// Returns the origin of the effective value of `key`: the topmost layer that sets it.
     pub(crate) fn origin(&self, key: &str) -> Origin {
         let location = self.0.iter().rev().find_map(|layer| location_of(layer, key));
         location.map_or(Origin::Default, |location| Origin::Written(location.clone()))
     }
 
-    /// Merges the layers; a key that none of them sets has its default by serde. Fails only by a
-    /// mistake of ours: every layer was validated.
+    /// Merges the layers. Keys that no layer sets get their defaults from serde. Fails only because
+    /// of a bug, since every layer was validated.
     pub(crate) fn merge(&self) -> Result<Settings, Problems> {
         let mut figment = Figment::new();
         let mut app = toml::Table::new();
         for layer in &self.0 {
             let mut layer = to_toml(layer);
-            // Never validated, and merged here: figment has no dates.
+            // `app` is never validated, and figment has no dates, so it is merged here.
             if let Some(toml::Value::Table(upper)) = layer.remove("app") {
                 merge_app(&mut app, upper);
             }
@@ -87,7 +88,7 @@ fn merge_app(lower: &mut toml::Table, upper: toml::Table) {
     }
 }
 
-/// The location of `key`, a dotted path that may lead into a list: `rules[0]`.
+/// Returns the location of `key`, a dotted path that may include an index: `rules[0]`.
 fn location_of<'a>(mut table: &'a Table, key: &str) -> Option<&'a Location> {
     let mut steps = key.split('.').peekable();
     while let Some(step) = steps.next() {

@@ -1,4 +1,4 @@
-//! A valid configuration, and how it is loaded.
+//! A valid configuration and its loading.
 
 use std::path::{Path, PathBuf};
 
@@ -17,18 +17,18 @@ use crate::engine::ladder::AfterGraceful;
 use crate::engine::policy::{Policy, Purpose, Rule, Timeouts};
 use crate::text::{closest_name, join_and, quote, sanitize};
 
-/// A configuration in which nothing is wrong.
+/// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The file, as it was named or found: a relative path is relative to [`Sources::cwd`].
+    /// The file as named or found. A relative path is relative to [`Sources::cwd`].
     pub file: Option<PathBuf>,
     /// The selected profile.
     pub profile: Option<String>,
     /// The merged settings of all layers.
     pub settings: Settings,
-    /// The settings as the engine has them.
+    /// The settings, converted for the engine.
     pub policy: Policy,
-    /// The file that is read for the bot id of a token; absolute where [`Sources::cwd`] is.
+    /// The file in which to look for bot tokens. Absolute if [`Sources::cwd`] is.
     pub env_file: PathBuf,
     /// Warnings, one line each.
     pub notes: Vec<String>,
@@ -36,10 +36,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads, checks and merges everything that `sources` name.
+    /// Reads, validates and merges all `sources`.
     ///
     /// # Errors
-    /// Everything that is wrong, in every layer and every profile, selected or not.
+    /// Returns every problem in every layer and profile, selected or not.
     pub fn load(sources: &Sources) -> Result<Config, Problems> {
         let (mut problems, mut notes) = (Vec::new(), Vec::new());
         let search = find_file::search(sources, &mut problems, &mut notes);
@@ -79,7 +79,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The defaults, as if nothing were written anywhere.
+    /// Returns the default configuration.
     #[must_use]
     pub fn defaults(cwd: &Path) -> Config {
         Config::of(Settings::default(), cwd)
@@ -97,38 +97,39 @@ impl Config {
         }
     }
 
-    /// The command that must succeed before anything is touched.
+    /// Returns the command that must succeed before any process is signaled or lock taken.
     #[must_use]
     pub fn check(&self) -> Option<&CheckTable> {
         Some(&self.settings.check).filter(|check| !check.command.is_empty())
     }
 
-    /// The variables that may have the bot token, first one first.
+    /// Returns the variables that may contain the bot token, in order.
     pub fn token_variables(&self) -> impl Iterator<Item = &str> {
         self.settings.token_env.iter().map(Parsed::as_str)
     }
 
-    /// Returns whether another value than a token is a mistake in this variable: not in a generic
-    /// one, unless it is the only one that may have the token.
+    /// Returns whether a value other than a token in this variable is an error. Generic names such
+    /// as `TOKEN` may have other values, unless no other variable is listed.
     pub(crate) fn expects_a_token_in(&self, variable: &str) -> bool {
         self.settings.token_env.len() == 1 || !GENERIC_TOKEN_VARIABLES.contains(&variable)
     }
 
-    /// The variable to suggest for the bot token: `BOT_TOKEN` where that is one of them.
+    /// Returns the variable to suggest for the bot token: `BOT_TOKEN` if it is listed, else the
+    /// first.
     pub(crate) fn suggested_token_variable(&self) -> &str {
         let mut variables = self.token_variables();
         let first = self.token_variables().next().unwrap_or("BOT_TOKEN");
         variables.find(|name| *name == "BOT_TOKEN").unwrap_or(first)
     }
 
-    /// The lock files of one start.
+    /// Returns the lock files of a start.
     #[must_use]
     pub fn lock_paths(&self, placeholders: &Placeholders<'_>) -> Vec<PathBuf> {
         self.settings.lock.paths.iter().map(|path| path.fill(placeholders)).collect()
     }
 
-    /// The origin of the effective value of `key`, a dotted path such as `timeouts.graceful`; an
-    /// entry of a list is `rules[0]`.
+    /// Returns the origin of the effective value of `key`, a dotted path such as
+    /// `timeouts.graceful` or `rules[0]`.
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         self.layers.origin(key)
@@ -152,8 +153,8 @@ impl Config {
         rules.iter().enumerate().skip(last + 1).map(note).collect()
     }
 
-    /// A word in a command line is also in that of an editor with the file; a folder is also that
-    /// of a shell or a database.
+    /// Words in a command line also match an editor that has the file open, and a folder also
+    /// matches a shell or a database.
     fn broad_entries(&self) -> Vec<String> {
         let note = |(index, entry): (usize, &MatchTable)| {
             let key = format!("match[{index}]");
@@ -210,7 +211,7 @@ fn missing_profile(name: &str, search: &FileSearch) -> Option<Fault> {
         FileSearch::None => {
             return Some(fault.help("no configuration file was found; name one with `--config`"));
         }
-        // Its own problems say more.
+        // The problems of the file matter more.
         FileSearch::Unusable => return None,
     };
     let names: Vec<&str> = match root.get("profile").map(|node| &node.value) {

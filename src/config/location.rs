@@ -9,7 +9,7 @@ use crate::text::{Excerpt, excerpt, short_name};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     source: Arc<SourceText>,
-    /// The part of the source, in bytes; `None` where it is all of it.
+    /// The part of the source, in bytes; `None` for the whole source.
     span: Option<Range<usize>>,
     pub(super) profile: Option<Arc<str>>,
 }
@@ -48,8 +48,8 @@ impl Location {
         self.span.as_ref().map(|span| excerpt(&self.source.text, span, self.source.secrets()))
     }
 
-    /// The location of a part of the string that was written here; the whole location where it was
-    /// written with escapes.
+    /// Returns the location of a part of the string that was written here. If it was written with
+    /// escapes, returns the location of the whole string.
     pub(crate) fn within(&self, text: &str, part: &Range<usize>) -> Location {
         let Some(span) = self.span.clone() else { return self.clone() };
         let written = self.source.text.get(span.clone()).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Location {
         Location { span: Some(start + part.start..start + part.end), ..self.clone() }
     }
 
-    /// The sort key: files by line, then variables, then flags in their order.
+    /// Returns the sort key: files by line, then variables, then flags in order.
     pub(crate) fn rank(&self) -> (u8, Option<usize>) {
         let kind = match self.source() {
             SourceName::File(_) => return (0, self.span.as_ref().map(|span| span.start)),
@@ -72,7 +72,7 @@ impl Location {
         (kind, None)
     }
 
-    /// Returns whether the name of the source says the key already.
+    /// Returns whether the name of the source already shows the key.
     pub(crate) fn names(&self, key: &str) -> bool {
         match self.source() {
             SourceName::Set(written) => short_name(written) == key,
@@ -92,7 +92,6 @@ impl fmt::Display for Location {
     }
 }
 
-/// The origin of an effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,

@@ -9,7 +9,7 @@ use crate::config::spanned_value::Value;
 use crate::engine::instance::Instance;
 use crate::text::{closest_name, quote};
 
-/// A lock file's path, valid whatever its placeholders stand for.
+/// The path of a lock file, valid for any placeholder values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LockPath {
     source: String,
@@ -28,7 +28,7 @@ enum PathPart {
 #[derive(Debug, Clone, Copy)]
 pub struct Placeholders<'a> {
     pub instance: &'a str,
-    /// `{profile}`; `default` where none is selected.
+    /// The value of `{profile}`; `None` becomes `default`.
     pub profile: Option<&'a str>,
     pub user: &'a str,
     pub lock_dir: &'a Path,
@@ -95,8 +95,8 @@ impl LockPath {
     const NAMES: [&str; 4] = ["instance", "profile", "user", "lock_dir"];
     const PLACEHOLDERS: &str = "the placeholders are {instance}, {profile}, {user} and {lock_dir}";
 
-    /// Fills in the placeholders; a value never adds a folder, nor is it searched for
-    /// placeholders.
+    /// Replaces the placeholders. A value cannot add a folder, and placeholders in it are not
+    /// replaced.
     pub fn fill(&self, with: &Placeholders<'_>) -> PathBuf {
         let mut path = std::ffi::OsString::new();
         #[cfg(windows)]
@@ -123,7 +123,7 @@ impl LockPath {
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;
-        // Filled in, it must give this name again, whatever follows the instance.
+        // Filling in the instance must give `name` again, including whatever follows the instance.
         let fits = |instance: &Instance| {
             let path = self.fill(&Placeholders { instance: instance.as_str(), ..*with });
             path.strip_prefix(&folder)
@@ -135,7 +135,8 @@ impl LockPath {
         ends.filter_map(|end| rest.get(..end)?.parse().ok()).find(fits)
     }
 
-    /// The folder in which each instance has a name of its own; `None` where all have one path.
+    /// Returns the folder in which each instance has its own entry; `None` if all instances share
+    /// one path.
     pub fn folder_of_instances(&self, with: &Placeholders<'_>) -> Option<PathBuf> {
         self.before_instance(with).map(|(folder, _)| folder)
     }
@@ -195,7 +196,7 @@ fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || Path::new(text).is_absolute()
 }
 
-/// The drive of a path that names none, so that starts from different drives meet at one file.
+/// The drive for paths without one, so that starts from different drives use the same file.
 #[cfg(windows)]
 const DRIVE: &str = "C:";
 

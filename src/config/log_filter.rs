@@ -1,4 +1,4 @@
-//! The log filter: a level, or levels by target, the path of a module.
+//! The log filter: a level, or a level for each target (the path of a module).
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -24,7 +24,7 @@ impl TextValue for Targets {
         for part in text.split(',').map(str::trim) {
             filter = match part.split_once('=') {
                 Some((name, at)) => filter.with_target(target(name.trim())?, level(at.trim())?),
-                // As everywhere with tracing, a target without a level logs everything.
+                // As always in tracing, a target without a level logs everything.
                 None if part.starts_with(OURS) => {
                     filter.with_target(target(part)?, LevelFilter::TRACE)
                 }
@@ -36,7 +36,7 @@ impl TextValue for Targets {
 }
 
 fn level(word: &str) -> Result<LevelFilter, Fault> {
-    // tracing itself takes an empty word as `error`.
+    // tracing would read an empty word as `error`.
     if word.is_empty() {
         return Err(Fault::new("a level is missing").help(Targets::hint()));
     }
@@ -49,7 +49,7 @@ fn level(word: &str) -> Result<LevelFilter, Fault> {
     })
 }
 
-/// Checks a module's path: tracing itself would ignore the filter of a span or a field.
+/// Checks the path of a module. tracing would silently ignore a filter on spans or fields.
 fn target(target: &str) -> Result<&str, Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
     if !target.is_empty() && target.chars().all(plain) {

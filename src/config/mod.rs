@@ -1,13 +1,13 @@
-//! Reads what the user wrote, or says everything that is wrong with it.
+//! Loads the configuration, or reports everything that is wrong with it.
 //!
-//! Expected flow: [`Sources`] name every place a value may come from; each is parsed into a tree
-//! with locations and validated by itself, whether its values win or not; the layers are merged
-//! into [`settings::Settings`], and these become a [`Config`].
+//! Flow: [`Sources`] lists every place that values come from. Each source is parsed into a tree
+//! with locations and validated separately, even if its values do not take effect. The layers are
+//! merged into [`settings::Settings`], which become a [`Config`].
 //!
-//! Guarantees: nothing is read from the process but by [`Sources::from_process`]; every problem of
-//! every layer is found in one go, with its location; a secret never gets into a message.
+//! Guarantees: only [`Sources::from_process`] reads from the process. All problems of all layers
+//! are reported at once, with locations. Messages contain no secrets.
 //!
-//! To add a key: one line in `settings.rs` or `rule_tables.rs`, and its use.
+//! `CONTRIBUTING.md` lists the steps to add a key.
 
 mod api_url;
 pub mod dotenv;

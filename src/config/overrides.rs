@@ -1,4 +1,4 @@
-//! The layers above the file: environment variables, `--set` and the flags that stand for one key.
+//! The layers above the file: environment variables, `--set`, and flags that set a single key.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::text::{closest_name, quote, short_name};
 
 const PREFIX: &str = "MONOPOLL_";
 
-/// Variables of ours that set no key.
+/// Variables of monopoll that do not set a key.
 const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
 
-/// The most steps of a key in a variable or a flag, as many as TOML is read: each makes a table
-/// within the last, and walking through them needs stack.
+/// The deepest nesting of a key in a variable or flag, the same as in TOML. Each step adds a
+/// nested table, and recursion needs stack.
 const MAX_STEPS: usize = 80;
 
-/// A layer from each of our variables, sorted by name: `MONOPOLL_LOCK` before
-/// `MONOPOLL_LOCK__PATHS`.
+/// Returns a layer for each of monopoll's variables, sorted by name, so that `MONOPOLL_LOCK` comes
+/// before `MONOPOLL_LOCK__PATHS`.
 pub(crate) fn from_environment(
     sources: &Sources,
     problems: &mut Vec<Problem>,
@@ -41,7 +41,7 @@ pub(crate) fn from_environment(
             let name = name.to_string_lossy();
             Some((name.strip_prefix(PREFIX)?.to_owned(), value))
         })
-        // Many launchers mean "not set" by an empty value.
+        // Many launchers set variables to an empty value to unset them.
         .filter(|(_, value)| !value.is_empty())
         .filter(|(name, _)| !NO_KEYS.contains(&name.as_str()))
         .collect();
@@ -65,7 +65,7 @@ pub(crate) fn from_environment(
     layers
 }
 
-/// Reads a layer from each `--set`, then from the flags that stand for one key.
+/// Returns a layer for each `--set`, followed by the flags that set a single key.
 pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Table> {
     let mut layers = Vec::new();
     let help = "write --set key=value, such as --set timeouts.graceful=10s";
@@ -98,7 +98,7 @@ pub(crate) fn from_flags(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<
     layers
 }
 
-/// Reads the layer of `$MONOPOLL_LOG`, which shows more of one start, whatever is configured.
+/// Returns the layer of `$MONOPOLL_LOG`, which overrides the configured log level.
 pub(crate) fn from_log_variable(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Table> {
     let value = sources.variable("MONOPOLL_LOG")?;
     let location = Location::variable("MONOPOLL_LOG", &value.to_string_lossy());
@@ -185,8 +185,8 @@ impl Assignment {
         Some(table)
     }
 
-    /// Reads the value: TOML, or a bare word as a string. Where a string is wanted, `123456` and
-    /// `true` are strings too.
+    /// Parses the value as TOML, or as a string if it is a bare word. Where a string is expected,
+    /// `123456` and `true` are strings too.
     fn value(&self, kind: Option<&ValueKind>) -> Result<SpannedValue, Box<(Location, Fault)>> {
         let part = trimmed(&self.source.text, self.value.clone());
         let text = self.source.text.get(part.clone()).unwrap_or_default();
@@ -227,7 +227,7 @@ fn kind_at(path: &[String]) -> Option<&'static ValueKind> {
     })
 }
 
-/// The fault of a path that leads into a list; `shown` is how the list's own path is typed.
+/// Returns the fault of a path that leads into a list. `shown` formats a path the way it is typed.
 fn path_into_list(path: &[String], shown: impl Fn(&str) -> String) -> Option<Fault> {
     let bare: Vec<String> =
         path.iter().map(|step| step.split('[').next().unwrap_or(step).to_owned()).collect();
@@ -253,7 +253,7 @@ fn misspelled_variable(name: &str, path: &[String]) -> Option<Fault> {
     }
     let names: Vec<String> = Key::paths(KEYS).map(|path| as_variable(&path)).collect();
     let near = closest_name(name, names.iter().map(String::as_str)).map(str::to_owned);
-    // `MONOPOLL_GRACEFUL` for `MONOPOLL_TIMEOUTS__GRACEFUL`.
+    // Suggest `MONOPOLL_TIMEOUTS__GRACEFUL` for `MONOPOLL_GRACEFUL`.
     let near =
         near.or_else(|| Key::path_to(KEYS, &name.to_lowercase()).map(|path| as_variable(&path)))?;
     Some(fault.help(format!("did you mean ${PREFIX}{near}?")))
@@ -263,7 +263,8 @@ fn as_variable(path: &str) -> String {
     path.to_uppercase().replace('.', "__")
 }
 
-/// The note on a variable that may be another program's: orchestrators make up such names.
+/// Returns the note on an unknown variable. It is no error because orchestrators generate such
+/// names.
 fn unknown_variable(name: &str) -> String {
     let note =
         format!("${}: ignored: monopoll has no such key", short_name(&format!("{PREFIX}{name}")));

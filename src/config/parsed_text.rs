@@ -1,4 +1,4 @@
-//! Values that are written as strings: how they are checked, parsed and kept as written.
+//! Values written as strings: their validation and parsing. The original text is kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::config::problem::Fault;
 use crate::text::{closest_name, join_and};
 
-/// A value that is written as a string.
 pub(crate) trait TextValue: Sized {
     const PATTERN: Option<&'static str> = None;
 
@@ -24,10 +23,10 @@ pub(crate) trait TextValue: Sized {
         Self::HINT.to_owned()
     }
 
-    /// Parses the text, in which there is no NUL.
+    /// Parses `text`, which contains no NUL.
     fn parse(text: &str) -> Result<Self, Fault>;
 
-    /// Splits a string that stands instead of a list of such values.
+    /// Splits a string that was written in place of a list.
     fn split(text: &str) -> Vec<&str> {
         text.split(',').map(str::trim).collect()
     }
@@ -41,7 +40,7 @@ pub(crate) struct TextKind {
     pub(crate) split: fn(&str) -> Vec<&str>,
 }
 
-/// The hint where a number stands in the place of a string.
+/// The hint if a number is written where a string is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberHint {
     General,
@@ -68,7 +67,7 @@ fn parse<T: TextValue>(text: &str) -> Result<T, Fault> {
     T::parse(text)
 }
 
-/// A value and the string that it was written as.
+/// A value with the string it was parsed from.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Parsed<T> {
@@ -131,7 +130,7 @@ impl<T: TextValue> JsonSchema for Parsed<T> {
     }
 }
 
-/// An enum whose variants are the words that may be written.
+/// An enum whose variants are the allowed words.
 pub(crate) trait Choice: DeserializeOwned {}
 
 impl<T: Choice> TextValue for T {
@@ -152,7 +151,7 @@ pub(crate) fn choices<T: Choice>() -> &'static [&'static str] {
     }
 }
 
-/// serde's derive names the variants in its error.
+/// An error that keeps the names of the variants, which serde's derive passes to it.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown")]
 struct UnknownWord(&'static [&'static str]);

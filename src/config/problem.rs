@@ -1,4 +1,4 @@
-//! The problems of a configuration, each with its location and a hint, reported all at once.
+//! The problems of a configuration, with locations and hints, all reported together.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,22 +8,23 @@ use crate::config::source_text::SourceName;
 use crate::error::{Error, ExitStatus};
 use crate::text::{Diagnostic, Paint, quote};
 
-/// Further problems are shown without their line.
+/// The number of problems that are shown with their line.
 const MAX_DRAWN: usize = 40;
 
-/// Further ones are only counted; `config check --json` has them all.
+/// The number of further problems that are listed; the rest are only counted. `config check --json`
+/// has all.
 const MAX_LISTED: usize = 1000;
 
-/// Something that is wrong with what was written.
+/// Something wrong in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The place of the mistake.
     pub location: Location,
     /// The key, such as `timeouts.graceful` or `profile.ci.rules[0].action`.
     pub key: Option<String>,
-    /// The message; secrets are masked.
+    /// The message, with secrets masked.
     pub message: String,
-    /// The hint.
+    /// A hint about how to fix it.
     pub help: Option<String>,
 }
 
@@ -64,24 +65,24 @@ impl Problem {
     }
 }
 
-/// Rewrites a hint for a variable or a flag, where a string has no quotes; a list and a table are
-/// TOML there too.
+/// Adapts a hint to a variable or flag, in which strings are not quoted. Lists and tables are TOML
+/// there too.
 fn without_quotes(help: &str) -> String {
     let help = help.replace(" in quotes", "").replace(", without quotes", "");
     if help.contains(['[', '=']) { help } else { help.replace('"', "`") }
 }
 
-/// A mistake in a value, without its place.
+/// A mistake in a value, without its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) scope: FaultScope,
     pub(crate) help: Option<String>,
-    /// Replaces the hint for a variable or a flag, where a file's syntax does not apply.
+    /// Replaces the hint for a variable or flag, where the syntax of a file does not apply.
     pub(crate) assignment: Option<Box<Assignment>>,
 }
 
-/// A key and a TOML value that would be right.
+/// A valid key and TOML value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Assignment {
     key: String,
@@ -115,7 +116,7 @@ impl Fault {
         Fault { message: message.into(), scope: FaultScope::All, help: None, assignment: None }
     }
 
-    /// A fault of a string: it in quotes, and `what` is wrong with it.
+    /// Creates a fault about a string, which is quoted before `what`.
     pub(crate) fn of(text: &str, what: impl fmt::Display) -> Fault {
         Fault::new(format!("{} {what}", quote(text)))
     }
@@ -128,7 +129,7 @@ impl Fault {
         Fault { scope: FaultScope::Part(part), ..self }
     }
 
-    /// Limits it to the first such character in `text`.
+    /// Narrows the fault to the first `c` in `text`.
     pub(crate) fn part_of(self, text: &str, c: char) -> Fault {
         match text.find(c) {
             Some(at) => self.part(at..at + c.len_utf8()),
@@ -140,7 +141,7 @@ impl Fault {
         Fault { help: Some(help.into()), ..self }
     }
 
-    /// Adds the assignment that is shown instead of the hint where a variable or a flag is wrong.
+    /// Adds the assignment to suggest if a variable or flag is wrong.
     pub(crate) fn assignment(self, key: &str, value: &str) -> Fault {
         Fault {
             assignment: Some(Box::new(Assignment { key: key.to_owned(), value: value.to_owned() })),
@@ -149,20 +150,20 @@ impl Fault {
     }
 }
 
-/// Everything that is wrong with a configuration, sorted by location; never empty.
+/// All problems of a configuration, sorted by location. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Each of them; not part of the public API.
+    /// Returns the problems. Not part of the public API.
     #[doc(hidden)]
     #[must_use]
     pub fn list(&self) -> &[Problem] {
         &self.0
     }
 
-    /// Sorts them by location: files by line, then variables, then flags; not part of the public
-    /// API.
+    /// Sorts problems by location: files by line, then variables, then flags. Not part of the
+    /// public API.
     #[doc(hidden)]
     #[must_use]
     pub fn sorted(mut problems: Vec<Problem>) -> Problems {
@@ -170,7 +171,7 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Converts them into an error whose last line says how many there are.
+    /// Converts the problems into an error that ends with their number.
     pub(crate) fn into_error(self, paint: Paint) -> Error {
         let count = match self.0.len() {
             1 => "the configuration is wrong".to_owned(),
@@ -181,7 +182,7 @@ impl Problems {
     }
 }
 
-/// Renders all of them, each with its line.
+/// Renders the problems with their lines.
 #[must_use]
 pub fn render(Problems(problems): &Problems, paint: Paint) -> String {
     let drawn = problems.iter().take(MAX_DRAWN).map(|problem| problem.render(paint));

@@ -1,4 +1,4 @@
-//! The tables `match` and `rules`: their keys, and the conversion into the engine's types.
+//! The tables `match` and `rules`: their keys, and their conversion into the engine's types.
 
 use regex::Regex;
 use regex_syntax::hir::Look;
@@ -106,7 +106,7 @@ settings_table! {
     }
 }
 
-/// Checks that an entry of `match` does not match every process.
+/// Checks that an entry of `match` has a pattern.
 pub(super) fn has_a_pattern(entry: &Value) -> Option<Fault> {
     let Value::Table(entry) = entry else { return None };
     let patterns = ["name", "cmdline", "exe", "cwd"];
@@ -119,7 +119,6 @@ pub(super) fn has_a_pattern(entry: &Value) -> Option<Fault> {
     )
 }
 
-/// Checks that a rule has an action.
 pub(super) fn has_an_action(rule: &Value) -> Option<Fault> {
     let Value::Table(rule) = rule else { return None };
     if rule.contains_key("action") {
@@ -131,7 +130,7 @@ pub(super) fn has_an_action(rule: &Value) -> Option<Fault> {
     )
 }
 
-/// Checks that a process can have both ages.
+/// Checks that some age satisfies both conditions.
 fn ages_overlap(conditions: &Value) -> Option<Fault> {
     let Value::Table(conditions) = conditions else { return None };
     let age = |key: &str| match &conditions.get(key)?.value {
@@ -150,18 +149,16 @@ fn ages_overlap(conditions: &Value) -> Option<Fault> {
     Some(Fault::new(found).help("`older_than` must be less than `younger_than`"))
 }
 
-/// The only field of an entry that does not say which program it means.
+/// The only field of an entry, if it does not identify a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BroadField {
-    /// Words anywhere in the command line.
     Cmdline,
-    /// A folder.
     Cwd,
 }
 
 impl MatchTable {
-    /// Returns the only field of an entry, if it does not say which program it means. A pattern
-    /// that begins at the start of the command line names the program.
+    /// Returns the only field of an entry, if it does not identify a program. A regex anchored at
+    /// the start of the command line does.
     pub(super) fn broad_field(&self) -> Option<BroadField> {
         match (&self.name, &self.exe, &self.cmdline, &self.cwd) {
             (None, None, Some(words), None) if !begins_with_a_program(words.as_str()) => {
@@ -186,7 +183,8 @@ impl MatchTable {
     }
 }
 
-/// Returns whether a regular expression matches only at the start of the line, and there some word.
+/// Returns whether a regular expression matches only at the start of the line and begins with
+/// literal text.
 fn begins_with_a_program(regex: &str) -> bool {
     let Ok(regex) = regex_syntax::parse(regex) else { return false };
     let anchored = regex.properties().look_set_prefix().contains(Look::Start);

@@ -1,4 +1,5 @@
-//! The settings: each key with its doc, type, check and default. These docs are the reference.
+//! The settings: each key with its doc comment, type, check and default. The doc comments are the
+//! reference documentation.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -133,7 +134,7 @@ settings_table! {
     }
 }
 
-/// The names in the guides of the frameworks and in published bots, the most specific ones first.
+/// The names used in framework guides and published bots, most specific first.
 const TOKEN_VARIABLES: [&str; 10] = [
     "TELOXIDE_TOKEN",
     "BOT_TOKEN",
@@ -147,10 +148,10 @@ const TOKEN_VARIABLES: [&str; 10] = [
     "TOKEN",
 ];
 
-/// Names for tokens of any service: another value in them is no mistake.
+/// Generic names: values other than a bot token are not an error.
 pub(crate) const GENERIC_TOKEN_VARIABLES: [&str; 2] = ["API_TOKEN", "TOKEN"];
 
-/// The history of a lock has a hundred events, and a takeover is three of them.
+/// The history keeps a hundred events, and a takeover takes up to three.
 const MAX_TAKEOVERS: u32 = 30;
 
 settings_table! {
@@ -211,12 +212,11 @@ pub enum LogFormat {
 
 impl Choice for LogFormat {}
 
-/// The schema of a whole file: the settings, and under `profile` the settings again, each profile
-/// by its name.
+/// Returns the schema of a file: the settings, and the same settings again for each profile.
 pub fn file_schema() -> serde_json::Value {
     let mut schema = with_unwrapped_descriptions(schema_for!(Settings)).to_value();
     let mut of_profile = schema["properties"].clone();
-    // A key that a profile leaves out has the file's value, not the default.
+    // A key that a profile omits has the value from the file, not the default.
     for property in of_profile.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
         if let Some(property) = property.as_object_mut() {
             property.remove("default");
@@ -239,10 +239,10 @@ pub fn file_schema() -> serde_json::Value {
     schema
 }
 
-/// Every key that may stand at the top level of a file, of a profile and of every other layer.
+/// The keys allowed at the top level of a file, a profile or any other layer.
 pub(crate) const KEYS: &[Key] = Settings::KIND.keys();
 
-/// Checks that a command begins with a program, unless it is empty.
+/// Checks that a command is empty or begins with the name of a program.
 fn has_a_program(command: &Value) -> Option<Fault> {
     let Value::List(command) = command else { return None };
     match &command.first()?.value {

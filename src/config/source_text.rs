@@ -1,4 +1,4 @@
-//! The text of one source – a file, a variable, a flag –, so that any part of it can be shown.
+//! The text of a source (a file, a variable or a flag), from which any part can be shown.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use crate::text::{config_secret_spans, line_range, short_name, short_path};
 
 pub(crate) struct SourceText {
     pub(crate) name: SourceName,
-    /// Its text; of a variable or a flag, with its name, as it is typed.
+    /// The text. For a variable or flag, it includes the name, as typed.
     pub(crate) text: String,
     lines: OnceLock<Lines>,
     secrets: OnceLock<Vec<Range<usize>>>,
@@ -19,17 +19,17 @@ pub(crate) struct SourceText {
 pub(crate) enum SourceName {
     File(PathBuf),
     Variable(String),
-    /// A `--set` with this key; empty where none can be read.
+    /// A `--set` with this key, which is empty if it cannot be parsed.
     Set(String),
     Flag(&'static str),
 }
 
-/// A line and its columns, counted from 1, in characters.
+/// A range of columns in a line, both counted from 1, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
-    /// The column after the last one in this line.
+    /// The column after the last one, in the same line.
     pub end_column: usize,
 }
 
@@ -38,7 +38,7 @@ impl SourceText {
         SourceText { name, text, lines: OnceLock::new(), secrets: OnceLock::new() }
     }
 
-    /// A variable as env(1) prints it, and the span of its value.
+    /// Returns `NAME=value`, as env(1) prints it, and the span of the value.
     pub(crate) fn variable(name: &str, value: &str) -> (SourceText, Range<usize>) {
         let text = format!("{name}={value}");
         let value = name.len() + 1..text.len();
@@ -54,7 +54,7 @@ impl SourceText {
     }
 }
 
-/// Hides the text, which may have secrets.
+/// Omits the text, which may contain secrets.
 impl fmt::Debug for SourceText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SourceText").field("name", &self.name).finish_non_exhaustive()
@@ -81,7 +81,8 @@ impl fmt::Display for SourceName {
     }
 }
 
-/// The lines of a text and its UTF-8 continuation bytes: finds a position fast in a long line.
+/// The lines of a text and the positions of its UTF-8 continuation bytes, to find positions quickly
+/// even in long lines.
 struct Lines {
     lines: Vec<Range<usize>>,
     continuations: Vec<usize>,
@@ -98,7 +99,8 @@ impl Lines {
     fn position(&self, span: &Range<usize>) -> Position {
         let line = self.lines.partition_point(|line| line.start <= span.start).max(1);
         let within = self.lines.get(line - 1).cloned().unwrap_or(0..0);
-        // A line break is not part of the line: something is missing at its end then.
+        // A position on a line break is reported as the end of the line, where something is
+        // missing.
         let column = |at: usize| {
             let at = at.clamp(within.start, within.end);
             at - within.start - (self.continued_before(at) - self.continued_before(within.start))

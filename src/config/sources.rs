@@ -11,7 +11,7 @@ use crate::config::location::Location;
 use crate::engine::action::OnConflict;
 use crate::error::{Error, ExitStatus};
 
-/// Everything that a configuration is made of; nothing else is read from the process.
+/// Everything that determines a configuration. Nothing else is read from the process.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// `--config`.
@@ -24,18 +24,17 @@ pub struct Sources {
     pub on_conflict: Option<OnConflict>,
     /// `--instance`.
     pub instance: Option<String>,
-    /// The whole environment; other variables are ignored.
+    /// The whole environment. Variables that monopoll does not know are ignored.
     pub env: Vec<(OsString, OsString)>,
-    /// The working directory that relative paths are relative to.
+    /// The base of relative paths.
     pub cwd: PathBuf,
 }
 
 impl Sources {
-    /// The environment and the working directory of this process, without any flag; the methods
-    /// below add those.
+    /// Returns the environment and working directory of this process. The methods below add flags.
     ///
     /// # Errors
-    /// The working directory is gone.
+    /// The working directory no longer exists.
     pub fn from_process() -> Result<Sources, Error> {
         let cwd = std::env::current_dir().map_err(|error| {
             Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
@@ -44,38 +43,39 @@ impl Sources {
         Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
     }
 
-    /// Reads this file, as `--config` does.
+    /// Reads this file, like `--config`.
     #[must_use]
     pub fn config(self, path: impl Into<PathBuf>) -> Sources {
         Sources { config: Some(path.into()), ..self }
     }
 
-    /// Selects this `[profile.NAME]`, as `--profile` does.
+    /// Selects this `[profile.NAME]`, like `--profile`.
     #[must_use]
     pub fn profile(self, name: impl Into<String>) -> Sources {
         Sources { profile: Some(name.into()), ..self }
     }
 
-    /// Sets one key, as `--set key=value` does; may be called more than once.
+    /// Sets one key, like `--set key=value`. Can be called more than once.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Sources {
         self.set.push(format!("{key}={value}"));
         self
     }
 
-    /// Names the instance, as `--instance` does.
+    /// Names the instance, like `--instance`.
     #[must_use]
     pub fn instance(self, id: impl Into<String>) -> Sources {
         Sources { instance: Some(id.into()), ..self }
     }
 
-    /// Sets what to do about conflicts, as `--on-conflict` does.
+    /// Sets the action for conflicts, like `--on-conflict`.
     #[must_use]
     pub fn on_conflict(self, action: OnConflict) -> Sources {
         Sources { on_conflict: Some(action), ..self }
     }
 
-    /// The value of this variable, unless it is empty: many launchers mean "not set" by that.
+    /// Returns the value of a variable. Empty counts as unset, because many launchers unset
+    /// variables that way.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         let (_, value) = self.env.iter().rev().find(|(key, _)| key == name)?;
         Some(value.as_os_str()).filter(|value| !value.is_empty())

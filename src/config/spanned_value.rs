@@ -1,4 +1,4 @@
-//! TOML as a tree in which each value has its location.
+//! A TOML tree in which every value has a location.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,15 +17,15 @@ use crate::config::syntax_error;
 pub(crate) struct SpannedValue {
     pub(crate) value: Value,
     pub(crate) location: Location,
-    /// The location of its key; of the value itself in a list.
+    /// The location of the key or, in a list, of the value.
     pub(crate) key_location: Location,
 }
 
-/// A value; a number keeps its text, so that none is too large for a message.
+/// A value. Numbers keep their text, so that messages can show numbers of any size.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Text(String),
-    /// An integer as it was written, and its value unless that is too large.
+    /// The integer as written, and its value if that fits.
     Integer(String, Option<i64>),
     Float(String),
     Bool(bool),
@@ -42,7 +42,7 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
     let mut problems: Vec<Problem> = Vec::new();
     let mut last = None;
     for error in errors {
-        // Further errors in a line are only the echo of its first one.
+        // Further errors in the same line only follow from the first one.
         let line = source.position(&error.span().unwrap_or(0..0)).line;
         if last.replace(line) != Some(line) {
             let (span, fault) = syntax_error::explain(&source, &error);
@@ -61,8 +61,8 @@ pub(crate) fn parse_file(text: &str, path: &Path) -> Result<Table, Vec<Problem>>
     Ok(root)
 }
 
-/// Parses the part of a variable or a flag that is one TOML value; the error is the location and
-/// the reason that it is not TOML.
+/// Parses a part of a variable or flag as a single TOML value. The error is its location and the
+/// reason.
 pub(crate) fn parse_value(
     source: &Arc<SourceText>,
     part: Range<usize>,
@@ -126,7 +126,7 @@ pub(crate) fn to_toml(table: &Table) -> toml::Table {
 
 struct TreeBuilder {
     source: Arc<SourceText>,
-    /// The beginning of the parsed text in the source.
+    /// The offset of the parsed text in the source.
     offset: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Explains a syntax error to the editor of a file; the parser's messages speak of its grammar.
+//! Explains syntax errors to users; the TOML parser's own messages are about its grammar.
 
 use std::ops::Range;
 
@@ -57,7 +57,7 @@ pub(super) fn explain(source: &SourceText, error: &Error) -> (Range<usize>, Faul
     (span, fault)
 }
 
-/// Explains why a variable or a flag is no TOML value, to follow "is not TOML: ".
+/// Explains why a variable or flag is not a TOML value, to follow "is not TOML: ".
 pub(super) fn explain_value(message: &str) -> String {
     match message {
         _ if message.starts_with("string values must be quoted") => {
@@ -104,7 +104,7 @@ fn no_equals_sign(text: &str, line: &Range<usize>) -> (Range<usize>, Fault) {
     (end..end + after, Fault::new("no `=` after the key").help(help))
 }
 
-/// Finds the word in a value that begins with no quote or bracket; a comment may follow.
+/// Finds an unquoted word at the start of a value. A comment may follow.
 fn bare_word(text: &str, value: Range<usize>) -> Option<Range<usize>> {
     let written = text.get(value.clone())?;
     let word = written.split('#').next().unwrap_or(written).trim_end();
@@ -116,7 +116,7 @@ fn is_word(text: &str) -> bool {
 }
 
 fn no_quotes(source: &SourceText, span: &Range<usize>) -> Fault {
-    // The value of a key that sounds like a secret is not shown.
+    // Values of keys that look like secrets are not shown.
     if source.secrets().iter().any(|secret| secret.start < span.end && span.start < secret.end) {
         return Fault::new("the value has no quotes").help("write it in quotes");
     }
@@ -172,7 +172,7 @@ fn unclosed(
     }
 }
 
-/// Explains a backslash that begins no escape, as in a pattern or a path of Windows.
+/// Explains a backslash that does not begin a valid escape, as in a regex or a Windows path.
 fn no_escape(text: &str, span: &Range<usize>) -> (Range<usize>, Fault) {
     let start = span.start.saturating_sub(1);
     let length = text
@@ -193,7 +193,7 @@ fn value_in(text: &str, line: &Range<usize>) -> Option<Range<usize>> {
     Some(trimmed(text, line.start + equals + 1..line.end))
 }
 
-/// Moves a span at the end of the file into its last line, which can be shown.
+/// Moves a span at the end of the file to the last line, so that it can be shown.
 fn visible_span(text: &str, span: Range<usize>) -> Range<usize> {
     if span.start < text.len() {
         return span;

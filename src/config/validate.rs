@@ -1,4 +1,4 @@
-//! Validates what was written, key by key, and gathers everything that is wrong with it.
+//! Validates each key of a source and collects all problems.
 
 use crate::config::duration::is_not_zero;
 use crate::config::key_types::{Key, ValueKind};
@@ -9,7 +9,7 @@ use crate::config::spanned_value::{SpannedValue, Table, Value};
 use crate::engine::instance::Instance;
 use crate::text::{closest_name, join_and, quote, short_name};
 
-/// Validates a profile, a variable or a flag. `prefix` stands before its keys in messages.
+/// Validates a profile, a variable or a flag. `prefix` is put before its keys in messages.
 pub(crate) fn layer(table: &Table, prefix: &str, problems: &mut Vec<Problem>) {
     check_table(table, KEYS, prefix, "", problems);
 }
@@ -42,8 +42,8 @@ pub(crate) fn file(root: &Table, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Finds a `timeouts.graceful` of zero together with `kill.escalate = false`: such a policy signals
-/// a process and refuses the start in the same moment. `layers` are the merged ones, lowest first.
+/// Rejects a `timeouts.graceful` of zero with `kill.escalate = false`: such a policy would signal a
+/// process and refuse the start at the same moment. `layers` are the merged layers, lowest first.
 pub(crate) fn check_time_to_end(layers: &[Table], problems: &mut Vec<Problem>) {
     let value = |table: &str, key: &str| {
         layers.iter().rev().find_map(|layer| match &layer.get(table)?.value {
@@ -76,7 +76,7 @@ pub(crate) fn bad_profile_name(name: &str) -> Option<Fault> {
     ))
 }
 
-/// `prefix` is the path in messages, `within` the path from the top level of the layer.
+/// Checks a table. `prefix` is its path in messages; `within` is its path in the layer.
 fn check_table(
     table: &Table,
     keys: &'static [Key],
@@ -172,7 +172,7 @@ fn unknown_key(name: &str, keys: &'static [Key], within: &str) -> Fault {
     }
 }
 
-/// Values of the two lists of tables, as a variable or a flag gives them.
+/// Examples for the two lists of tables, in the syntax of a variable or flag.
 const MATCH: &str = r#"[{ cmdline = "…" }]"#;
 const RULES: &str = r#"[{ when = { managed_by = "…" }, action = "refuse" }]"#;
 

@@ -1,5 +1,5 @@
-//! The types of strings that a key may have: what is parsed, and what errors say. Durations, log
-//! filters, lock paths and URLs have files of their own.
+//! The types of string values: their parsing and error messages. Durations, log filters, lock paths
+//! and URLs have their own files.
 
 use std::path::PathBuf;
 
@@ -112,7 +112,7 @@ fn bad_regex(text: &str, error: &regex::Error) -> Fault {
     if let regex::Error::CompiledTooBig(_) = error {
         return Fault::of(text, "is too large a regular expression").help("repeat less in it");
     }
-    // The error is a drawing of several lines; its last one says what is wrong.
+    // The error message is a drawing; its last line has the reason.
     let drawing = error.to_string();
     let last = drawing.lines().last().unwrap_or_default();
     let why = last.trim().trim_start_matches("error: ").to_lowercase();
@@ -203,7 +203,7 @@ impl TextValue for VariableName {
                 .help("write the name alone, never the token"));
         }
         if Token::parse(text).is_some() || !secret_spans(text).is_empty() {
-            // Not quoted: a token that is too short to be masked is a secret all the same.
+            // Do not quote it: a token too short to be masked is still a secret.
             return Err(Fault::new("is a bot token, not the name of a variable").help(
                 "write the name of the variable that holds the token, such as \"BOT_TOKEN\"",
             ));
