@@ -1,12 +1,12 @@
-//! One bot, one poller: settles by policy which process may poll a Telegram bot token, before
-//! polling starts.
+//! One poller per bot: decides by policy which process may poll a Telegram bot token, before it
+//! polls.
 //!
-//! A Rust bot holds its instance with [`Guard::acquire`] before it polls; with the feature
-//! `teloxide` a dispatcher runs under a guard by `monopoll::teloxide::run`. [`run`] runs a command
-//! of any language below a guard, as `monopoll run` does. All of them read the same configuration
+//! A Rust bot acquires its instance with [`Guard::acquire`] before it polls. With the `teloxide`
+//! feature, `monopoll::teloxide::run` runs a dispatcher under a guard. [`run`] runs a command in
+//! any language under a guard, like `monopoll run`. All of them load the same configuration
 //! ([`Config::load`]) and resolve conflicts with each other.
 //!
-//! `docs/architecture.md` says how it works, `docs/guarantees.md` what may be relied on.
+//! See `docs/architecture.md` for the design and `docs/guarantees.md` for the guarantees.
 
 mod cli;
 mod config;
@@ -38,46 +38,15 @@ pub use crate::library::{Guard, Lost, run};
 /// The modules of this crate, for its own programs, tests and benches. Nothing in here is stable.
 #[doc(hidden)]
 pub mod internals {
-    pub mod cli {
-        pub use crate::cli::*;
+    macro_rules! export {
+        ($($module:ident)*) => {
+            $(pub mod $module {
+                pub use crate::$module::*;
+            })*
+        };
     }
-    pub mod config {
-        pub use crate::config::*;
-    }
-    pub mod doctor {
-        pub use crate::doctor::*;
-    }
-    pub mod engine {
-        pub use crate::engine::*;
-    }
-    pub mod error {
-        pub use crate::error::*;
-    }
-    pub mod guard {
-        pub use crate::guard::*;
-    }
-    pub mod library {
-        pub use crate::library::*;
-    }
-    pub mod report {
-        pub use crate::report::*;
-    }
-    pub mod scan {
-        pub use crate::scan::*;
-    }
-    pub mod state {
-        pub use crate::state::*;
-    }
-    pub mod sys {
-        pub use crate::sys::*;
-    }
-    pub mod telegram {
-        pub use crate::telegram::*;
-    }
-    pub mod terminate {
-        pub use crate::terminate::*;
-    }
-    pub mod text {
-        pub use crate::text::*;
+    export! {
+        cli config doctor engine error guard library
+        report scan state sys telegram terminate text
     }
 }
