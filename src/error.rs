@@ -1,4 +1,4 @@
-//! The error of the whole crate – what happened, where, and what to do – and its exit status.
+//! The error type of the crate, with its exit status.
 
 use std::fmt;
 use std::io::Write;
@@ -8,19 +8,19 @@ use std::sync::Arc;
 
 use crate::text::{mask_secrets, short_path};
 
-/// The exit statuses of all commands; users and supervisors rely on their numbers.
+/// The exit statuses of all commands. Users and supervisors rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitStatus {
-    /// Done; or a newer start took over, and a supervisor must not restart this one.
+    /// Success, or a newer start took over: a supervisor must not restart this one.
     Done,
     /// An internal error.
     Fault,
-    /// `plan --detailed-exitcode`: would start after killing or waiting.
+    /// `plan --detailed-exitcode`: a start would kill or wait first.
     WouldAct,
     /// `status`: the instance is not running.
     NotRunning,
-    /// `status`: not known.
+    /// `status`: unknown.
     Unknown,
     /// `status`: the instance runs without a guard.
     Unguarded,
@@ -28,15 +28,15 @@ pub enum ExitStatus {
     Usage,
     /// A lock file cannot be created or is not safe to use.
     LockFile,
-    /// Refused by policy, or waited too long: try again later.
+    /// Refused by policy, or the wait took too long. Trying again later may succeed.
     Refused,
-    /// A conflict that this user may not signal.
+    /// This user may not signal a conflict.
     Permission,
     /// The configuration is wrong.
     Config,
     /// COMMAND cannot be executed.
     NotExecutable,
-    /// COMMAND, or the script that it names, is not found.
+    /// COMMAND or its script is not found.
     NotFound,
     /// Ended by this signal: 128+n, as in shells.
     Signaled(u8),
@@ -45,7 +45,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The number that the process exits with.
+    /// Returns the exit code.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -74,7 +74,7 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Why monopoll exits without having done what it was asked to do.
+/// An error that ends monopoll: what happened, what to do about it, and the exit status.
 #[derive(Debug, Clone)]
 pub struct Error {
     status: ExitStatus,
@@ -84,12 +84,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error without hint and cause.
+    /// Creates an error without hint or cause.
     pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
         Error { status, message: message.into(), hint: None, source: None }
     }
 
-    /// An error with the message `what: source`.
+    /// Creates an error with the message `what: source`.
     pub fn from_source(
         status: ExitStatus,
         what: impl fmt::Display,
@@ -98,14 +98,14 @@ impl Error {
         Error::new(status, format!("{what}: {source}")).with_source(source)
     }
 
-    /// An unusable lock file or folder.
+    /// Creates the error for an unusable lock file or folder.
     #[must_use]
     pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
         let path = short_path(path);
         Error::new(ExitStatus::LockFile, format!("the lock cannot be used: {why}: {path}"))
     }
 
-    /// An unusable lock file or folder: `what (source)`.
+    /// Creates the error for an unusable lock file or folder, with the reason `what (source)`.
     #[must_use]
     pub(crate) fn unsafe_lock_due_to(
         path: &Path,
@@ -115,37 +115,37 @@ impl Error {
         Error::unsafe_lock(path, &format!("{what} ({source})")).with_source(source)
     }
 
-    /// Adds a remedy.
+    /// Adds a hint about what to do.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Error { hint: Some(hint.into()), ..self }
     }
 
-    /// Adds the cause. It is not printed: the message has its text already.
+    /// Adds the cause, which is not printed because the message already includes it.
     #[must_use]
     pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Error { source: Some(Arc::new(source)), ..self }
     }
 
-    /// The status that the process should exit with.
+    /// Returns the status that the process should exit with.
     #[must_use]
     pub fn status(&self) -> ExitStatus {
         self.status
     }
 
-    /// The message, with the place at its end; may have several lines.
+    /// Returns the message, which may have several lines.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The remedy.
+    /// Returns the hint about what to do.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The text as it is printed: its last line begins with `monopoll:`.
+    /// Returns the text to print. Its last line begins with `monopoll:`.
     #[must_use]
     pub fn report(&self) -> String {
         match self.to_string().rsplit_once('\n') {
@@ -154,12 +154,12 @@ impl Error {
         }
     }
 
-    /// Prints the report to standard error, secrets masked, and returns the exit status.
+    /// Prints the error to standard error, with secrets masked, and returns the exit status.
     #[must_use = "the process should exit with it"]
     pub fn print(&self) -> ExitStatus {
         let text = mask_secrets(&format!("{}\n", self.report()));
-        // In one write, as other processes may write to the same log. When standard error is full
-        // or closed, the exit status remains.
+        // Use a single write, since other processes may write to the same log. If standard error is
+        // full or closed, the exit status still tells.
         let _ = std::io::stderr().write_all(text.as_bytes());
         self.status
     }
@@ -181,15 +181,15 @@ impl std::error::Error for Error {
     }
 }
 
-/// A program that ends by itself is done.
+/// A program without a result of its own ended successfully.
 impl From<()> for ExitStatus {
     fn from((): ()) -> Self {
         ExitStatus::Done
     }
 }
 
-/// Prints the error, if there is one, and returns the exit code: for the `main` of a program that
-/// uses the library. The status that [`run`](crate::run) returns becomes that of the program.
+/// Prints any error and returns the exit code, for the `main` of a program that uses the library.
+/// The status returned by [`run`](crate::run) becomes the exit code.
 ///
 /// ```no_run
 /// # async fn serve() -> Result<(), monopoll::Error> { Ok(()) }

@@ -1,4 +1,4 @@
-//! Acquires the instance for the program that the library is part of.
+//! Acquires an instance for the program that uses the library, or adopts the guard above it.
 #![expect(
     clippy::disallowed_methods,
     reason = "this program and the guard above it are read here, once"
@@ -61,8 +61,8 @@ pub(super) fn adopt_or_start(
     Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor, scans))), poller))
 }
 
-/// The `monopoll run` above this process that holds `named` for it, or any instance if `named` is
-/// `None`, and its lock file.
+/// Returns the `monopoll run` above this process that holds the instance `named` (`None`: any
+/// instance) for it, and the lock file.
 fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessHandle, PathBuf)> {
     let marker = EnvMarker::parse(&env::var_os(HELD)?)?;
     let instance: Instance = marker.instance.parse().ok()?;

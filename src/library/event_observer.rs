@@ -56,7 +56,7 @@ impl Observer for EventObserver<'_> {
     }
 }
 
-/// The warning about a guard's lock; `stops` and `goes_on` say what the program does next.
+/// Returns the warning about a guard's lock. `stops` and `goes_on` describe what happens next.
 pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> String {
     let lost =
         |then: &str| format!("another guard has the lock; {then}, because of `lock.on_lost`");
@@ -73,7 +73,7 @@ pub(crate) fn lock_warning(event: &LockEvent, stops: &str, goes_on: &str) -> Str
     }
 }
 
-/// Returns the receiver of what a guard finds after its start.
+/// Returns the callback for what a guard finds after its start.
 pub(super) fn on_follow_up(instance: &Instance) -> OnFollowUp {
     let instance = instance.clone();
     Box::new(move |event| {

@@ -1,5 +1,4 @@
-//! The guard of a program that has the library in it: the program itself is the poller, and no
-//! process of ours runs next to it.
+//! The guard of a program that polls itself, without a separate monopoll process.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,8 @@ use crate::library::lost::Lost;
 use crate::scan::cannot_scan;
 use crate::sys::machine::poll::{CancelHandle, Poller};
 
-/// Holds an instance for this program: while it lives, no other program that uses monopoll polls.
+/// Holds an instance for this program: no other program that uses monopoll polls until it is
+/// dropped.
 ///
 /// ```no_run
 /// # async fn poll_until_it_ends() {}
@@ -35,61 +35,61 @@ use crate::sys::machine::poll::{CancelHandle, Poller};
 ///
 /// # Expected flow
 ///
-/// Acquire it before polling starts. When [`lost`](Guard::lost) resolves, stop polling and finish
-/// the updates that were taken. Drop it when nothing polls any more: that removes the record,
-/// releases the lock, and returns within milliseconds.
+/// Acquire the guard before polling. When [`lost`](Guard::lost) resolves, stop polling and finish
+/// the updates received so far. Drop the guard once nothing polls anymore: that removes the record
+/// and releases the lock within milliseconds.
 ///
 /// # Guarantees
 ///
-/// - [`acquire`](Guard::acquire) decides as `monopoll run` does, by the same configuration, so
+/// - [`acquire`](Guard::acquire) decides like `monopoll run` with the same configuration, so
 ///   programs with the library and bots under `run` follow the same rules.
-/// - A second guard of the same instance in one process is refused.
-/// - Under a `monopoll run` of the same instance it adopts that guard: nothing is taken twice, and
-///   dropping it gives nothing back before the program ends. The guard that the environment names
-///   must live, be above this process, and have the lock.
-/// - Dropping the future of `acquire` cancels it, within moments and without leftovers.
-/// - The kernel frees the lock however the process ends. Children that are started with `exec`, as
-///   by [`std::process::Command`], do not inherit it.
-/// - No signal handler, no signal mask, and no child but that of `[check]`. One thread keeps the
-///   lock; it sleeps until something happens.
+/// - A process cannot have two guards of the same instance.
+/// - Under a `monopoll run` of the same instance, the guard adopts that run's lock: nothing is
+///   locked twice, and a drop releases nothing before the program ends. The run named in the
+///   environment must be alive, be an ancestor of this process, and hold the lock.
+/// - Dropping the future of `acquire` cancels the start promptly and leaves nothing behind.
+/// - The kernel releases the lock no matter how the process ends. Children started with `exec`, as
+///   [`std::process::Command`] does, do not inherit it.
+/// - The guard installs no signal handler, changes no signal mask, and starts no child except that
+///   of `[check]`. A single thread keeps the lock and sleeps until something happens.
 ///
 /// # Requests
 ///
-/// A newer start, or `monopoll stop`, sends a request through the lock folder. A *graceful* one is
-/// acknowledged at once, and `lost` resolves; this process is not signaled, however long it takes.
-/// The requester continues as soon as the guard is dropped, also where the program itself lives on,
-/// and is refused where that takes longer than its plan allows. Nothing is killed then: a library
-/// cannot know what else its program does.
+/// A newer start or `monopoll stop` sends a request through the lock folder. A *graceful* request
+/// is acknowledged at once, and `lost` resolves. The requester continues as soon as the guard is
+/// dropped, even if the program keeps running, and is refused if that takes longer than its plan
+/// allows. This process is neither signaled nor killed, because a library cannot know what else its
+/// program does.
 ///
-/// After a request with *force*, `lost` resolves too, but the acknowledgement comes only when
-/// everything has been released. If that takes more than two seconds, the requester kills this
-/// process: `force` ends a program that hangs.
+/// A request with *force* resolves `lost` too, but is acknowledged only after everything is
+/// released. If that takes more than two seconds, the requester kills this process, so `force` also
+/// ends a program that hangs.
 ///
 /// # Assumptions
 ///
-/// Every process that runs this program's own executable acquires a guard before it polls: it is
-/// recognized by its ticket, never by pattern or token, so that programs that start at the same
-/// moment do not take each other for pollers without a guard. A program that daemonizes does so
-/// before it acquires the guard: the lock belongs to the process that took it.
+/// Every process that runs this program's executable must acquire a guard before it polls. Such a
+/// process is recognized by its ticket, never by a pattern or token, so that programs that start at
+/// the same time do not mistake each other for unguarded pollers. A program that daemonizes must do
+/// so before it acquires the guard, because the lock belongs to the process that took it.
 #[derive(Debug)]
 pub struct Guard {
     instance: Instance,
     lock: PathBuf,
     replies: watch::Receiver<GuardReply>,
     cancel: CancelHandle,
-    /// Closed when everything was released; `None` where nothing waits for that.
+    /// Closed once everything is released; `None` if nothing waits for that.
     given_back: Option<Mutex<mpsc::Receiver<()>>>,
 }
 
 impl Guard {
-    /// Ends or waits for other pollers as `config` says, and acquires the instance: `instance` of
-    /// the configuration, else the one of the `monopoll run` above, else `bot<id>` by the bot's
-    /// token.
+    /// Ends other pollers or waits for them, as configured, and acquires the instance. Its name is
+    /// `instance` of the configuration, else that of the `monopoll run` above, else `bot<id>` by
+    /// the bot token.
     ///
     /// # Errors
-    /// Another process polls and the policy says to leave it (75, 77; 0 after a newer start), no
-    /// instance is named (64), or the lock cannot be used (73). Nothing is left behind then.
-    /// [`Error::status`] is what the program should exit with.
+    /// Fails if the policy says to leave another poller running (75, 77; 0 after a newer start), if
+    /// the instance has no name (64), or if the lock cannot be used (73). Nothing is left behind.
+    /// [`Error::status`] is the status to exit with.
     pub async fn acquire(config: &Config) -> Result<Guard, Error> {
         let (poller, cancel) = Poller::with_cancel().map_err(cannot_scan)?;
         let (answer, answered) = oneshot::channel();
@@ -108,22 +108,22 @@ impl Guard {
         })
     }
 
-    /// The id of the held instance.
+    /// Returns the id of the held instance.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.instance.as_str()
     }
 
-    /// The lock file of the held instance, the first of `lock.paths` in their order. A bot may keep
-    /// a file of its own at this path with an extension added, such as `.journal`: the next holder
-    /// of the instance finds it there.
+    /// Returns the lock file of the held instance, the first in `lock.paths`. A bot may store a
+    /// file of its own at this path plus an extension, such as `.journal`: the next holder of the
+    /// instance finds it there.
     #[must_use]
     pub fn lock_path(&self) -> &Path {
         &self.lock
     }
 
-    /// Resolves when the instance is no longer held, or is to be released; at once if that has
-    /// happened already. It never resolves after the guard was dropped.
+    /// Resolves when the instance is lost or should be released, at once if that has already
+    /// happened. Never resolves after the guard is dropped.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + Sync + use<> {
         let mut replies = self.replies.clone();
         async move {
@@ -142,7 +142,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.cancel.cancel();
         if let Some(given_back) = self.given_back.take() {
-            // The thread sends nothing; the error says that it has ended.
+            // The thread never sends. The error means that it has ended.
             let _ = given_back.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
         }
     }
@@ -166,7 +166,7 @@ fn run_guard_thread(
 ) {
     let (held, poller) = match adopt_or_start::adopt_or_start(config, poller) {
         Ok(acquired) => acquired,
-        // Where it was cancelled, nothing receives this.
+        // If the future was dropped, there is no receiver.
         Err(error) => return drop(answer.send(Err(error))),
     };
     let (reply, replies) = watch::channel(GuardReply::Held);
@@ -179,7 +179,7 @@ fn run_guard_thread(
         given_back: Some(Mutex::new(given_back)),
     };
     if let Err(Ok(mut unwanted)) = answer.send(Ok(guard)) {
-        // This thread drops the guard, and cannot wait for itself.
+        // This thread drops the guard, and would otherwise wait for itself.
         unwanted.given_back = None;
     }
     held.hold(&poller, &reply, done);

@@ -1,4 +1,4 @@
-//! The thread of a guard while the program polls: keeps the lock, and reads requests to give it up.
+//! The thread of a guard: keeps the lock and reads requests while the program polls.
 
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,19 @@ use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 use crate::sys::machine::process_handle::ProcessHandle;
 
-/// The state of the instance. A thread that ends after `Held` has failed.
+/// The state of the instance. If the thread ends in `Held`, it has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GuardReply {
     Held,
     Lost(Lost),
-    /// The guard was dropped, and had not been lost before.
+    /// The guard was dropped before it was lost.
     GivenBack,
 }
 
 pub(super) enum ThreadGuard {
     /// Holds the lock itself.
     Own(Box<OwnGuard>),
-    /// A `monopoll run` above the program holds the lock, for everything that it started.
+    /// A `monopoll run` above this process holds the lock for the whole tree.
     Adopted(AdoptedGuard),
 }
 
@@ -46,7 +46,6 @@ impl ThreadGuard {
         }
     }
 
-    /// The first lock file of the instance.
     pub(super) fn lock_path(&self) -> &Path {
         match self {
             ThreadGuard::Own(own) => own.monitor.locks.first_path(),
@@ -66,7 +65,7 @@ impl ThreadGuard {
                 let watch = own.release();
                 reply_end(reply, GuardReply::GivenBack);
                 drop(done);
-                // Closing a watch takes the kernel some milliseconds, after `done` for that reason.
+                // Closing a watch takes several milliseconds, so do it after `done`.
                 drop(watch);
             }
             ThreadGuard::Adopted(adopted) => {
@@ -136,8 +135,8 @@ impl OwnGuard {
         self.monitor.restore_files(&mut on_event);
     }
 
-    /// Returns a request that was not read before. A graceful one is answered at once; one with
-    /// `force` only when everything has been released.
+    /// Returns a request that was not seen before. A graceful one is acknowledged at once, one with
+    /// `force` only after everything is released.
     fn new_request(&self) -> Option<Request> {
         let request = self
             .monitor
@@ -150,13 +149,13 @@ impl OwnGuard {
         is_answered.then_some(request)
     }
 
-    /// Gives back in reverse order: the record, the lock, the claim within this process. The watch
-    /// can be closed later.
+    /// Releases everything in reverse order: the record, the lock, the claim within this process.
+    /// Returns the watch, which can be closed later.
     fn release(self) -> FileWatch {
         let OwnGuard { claim, monitor, request, .. } = self;
         if let Some(request) = monitor.request() {
-            // Before anything is released: a start that gets no answer in time kills. An answer
-            // that cannot be written is no reason to keep the instance.
+            // Acknowledge before releasing anything, because a start without an answer kills. If
+            // the answer cannot be written, release anyway.
             let _ = monitor.acknowledge(&request);
         }
         monitor.remove_record();

@@ -1,4 +1,5 @@
-//! The instances that this very process holds or is acquiring: its own locks do not keep it out.
+//! The instances that this process holds or is acquiring. Its own locks would not stop a second
+//! guard.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use crate::error::{Error, ExitStatus};
 
 static TAKEN: Mutex<BTreeSet<Instance>> = Mutex::new(BTreeSet::new());
 
-/// An instance that this process has taken; dropping the claim frees it.
+/// A claim on an instance within this process; released on drop.
 #[derive(Debug)]
 pub(super) struct InProcessClaim {
     pub(super) instance: Instance,
@@ -32,7 +33,7 @@ impl Drop for InProcessClaim {
 }
 
 fn taken() -> MutexGuard<'static, BTreeSet<Instance>> {
-    // A set of names is whole after any panic.
+    // A panic cannot leave the set inconsistent.
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

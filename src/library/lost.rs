@@ -1,4 +1,4 @@
-//! Why a program no longer holds what it acquired, or is to give it back.
+//! The reasons a guard should be dropped.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,29 +8,29 @@ use crate::engine::policy::Purpose;
 use crate::error::ExitStatus;
 use crate::state::end_request::Request;
 
-/// Why a guard is to be dropped.
+/// The reason a guard should be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lost {
     /// A newer start asks for the instance.
     Superseded {
-        /// Its pid, in its own PID namespace.
+        /// The pid of the newer start, in its own PID namespace.
         by: u32,
-        /// The time that it waits for that.
+        /// The time that the newer start waits.
         within: Duration,
     },
     /// `monopoll stop` asks for the instance.
     Stopped {
-        /// Its pid, in its own PID namespace.
+        /// The pid of `monopoll stop`, in its own PID namespace.
         by: u32,
-        /// The time that it waits for that.
+        /// The time that `monopoll stop` waits.
         within: Duration,
     },
     /// Another guard has the lock, and `lock.on_lost` says stop.
     Taken,
     /// The `monopoll run` that holds the instance for this program has ended.
     Orphaned,
-    /// The guard's own thread has ended, so the lock is no longer kept: a fault of monopoll.
+    /// The guard's thread has failed, so nothing keeps the lock anymore: a bug in monopoll.
     Unwatched,
 }
 
@@ -46,7 +46,7 @@ impl Lost {
         }
     }
 
-    /// The time that the requester waits; `None` if there is none.
+    /// Returns the time that the requester waits; `None` if there is no requester.
     #[must_use]
     pub fn within(self) -> Option<Duration> {
         match self {
@@ -55,7 +55,7 @@ impl Lost {
         }
     }
 
-    /// The status that the program should exit with: 0 where a supervisor must not restart it.
+    /// Returns the status to exit with: 0 if a supervisor must not restart the program.
     #[must_use]
     pub fn status(self) -> ExitStatus {
         match self {

@@ -1,4 +1,4 @@
-//! The guard for a Rust bot: its thread, its loss, giving it back.
+//! The library for Rust bots: a guard within the program, and `run` for a child.
 
 mod adopt_or_start;
 mod event_observer;

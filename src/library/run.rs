@@ -1,4 +1,4 @@
-//! `monopoll run` for a Rust program: a child below a guard.
+//! Runs a child under a guard, like `monopoll run`.
 #![expect(clippy::disallowed_methods, reason = "the executable and the folder are read here, once")]
 
 use std::env;
@@ -18,15 +18,15 @@ use crate::scan::command::Command;
 use crate::supervise::{GuardEvent, run_child};
 use crate::text::count;
 
-/// Runs `command` as `monopoll run` does: resolves conflicts by the policy, holds the instance,
-/// forwards signals, and returns the exit status of the command once its whole tree has ended.
+/// Runs `command` like `monopoll run`: resolves conflicts by policy, holds the instance, forwards
+/// signals, and returns the exit status of the command after its whole process tree has ended.
 ///
-/// This function takes over the signals of this process, and must be called on the main thread,
-/// which the child's life depends on. Call it before other threads are started.
+/// Takes over the signals of this process. Must be called on the main thread, because the child is
+/// tied to the life of the calling thread, and before other threads are started.
 ///
 /// # Errors
-/// There was no start, or the instance went to a newer start. [`Error::status`] is what the program
-/// should exit with.
+/// Fails if the command was not started, or if a newer start took over the instance.
+/// [`Error::status`] is the status to exit with.
 pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let cwd = env::current_dir().map_err(|error| {
         Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)

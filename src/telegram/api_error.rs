@@ -1,4 +1,4 @@
-//! The errors of a request to Telegram.
+//! Errors of requests to Telegram.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use humantime::format_duration;
 #[non_exhaustive]
 pub enum ApiError {
     Unauthorized,
-    /// Too many requests; Telegram may say when to try again.
+    /// Too many requests. Telegram may say when to try again.
     TooMany(Option<Duration>),
-    /// Another status, and its description if the server is a Bot API.
+    /// Another status, with the description if the server speaks the Bot API.
     Answered(u16, Option<String>),
-    /// A redirect with this status, which is not followed.
+    /// A redirect with this status. Redirects are not followed.
     Redirects(u16),
-    /// The answer is not that of a Bot API.
+    /// The response is not from a Bot API.
     NoBotApi,
     /// No answer within this time.
     Late(Duration),
     Unreachable(String),
-    /// The certificate or TLS cannot be trusted.
+    /// The certificate or TLS connection cannot be trusted.
     Untrusted(String),
     Proxy(String),
 }

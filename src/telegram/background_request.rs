@@ -1,4 +1,4 @@
-//! A request to Telegram on a thread of its own.
+//! Requests to Telegram that do not block the start.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::telegram::response::Webhook;
 
 pub type WebhookAnswer = Result<Option<Webhook>, ApiError>;
 
-/// A request on a thread of its own. The thread of one that is dropped ends by itself.
+/// A request to Telegram on its own thread. After a drop, the thread ends by itself.
 #[derive(Debug)]
 pub(super) struct BackgroundRequest {
     answer: Receiver<WebhookAnswer>,
-    /// Tells of the answer; `None` if there is no thread.
+    /// Wakes a poller when the answer arrives; `None` if the thread could not be started.
     pipe: Option<WakePipe>,
     until: Duration,
     timeout: Duration,
@@ -31,7 +31,7 @@ impl BackgroundRequest {
         let pipe = Self::spawn(api.clone(), request, sender.clone())
             .inspect_err(|error| {
                 let why = format!("cannot start a thread ({error})");
-                // The channel has room for it.
+                // The channel has room for the error.
                 let _ = sender.send(Err(ApiError::Unreachable(why)));
             })
             .ok();
@@ -45,14 +45,14 @@ impl BackgroundRequest {
     ) -> io::Result<WakePipe> {
         let (pipe, wake_on_drop) = WakePipe::new()?;
         thread::Builder::new().name("telegram".to_owned()).spawn(move || {
-            // The start may have given up meanwhile.
+            // The receiver may be gone if the start gave up.
             let _ = sender.send(request(&api));
             drop(wake_on_drop);
         })?;
         Ok(pipe)
     }
 
-    /// Waits for the answer; a signal that `poller` receives ends the wait.
+    /// Waits for the answer. A signal that `poller` receives ends the wait.
     pub(super) fn wait(&self, poller: Option<&Poller>) -> Result<WebhookAnswer, Interrupted> {
         if let Some(pipe) = &self.pipe {
             Poller::sleep_on_pipe(poller, pipe, self.until)?;

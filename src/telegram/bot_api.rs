@@ -1,4 +1,4 @@
-//! The two calls to the Bot API: `getWebhookInfo` and `deleteWebhook`.
+//! The Bot API calls that monopoll makes: `getWebhookInfo` and `deleteWebhook`.
 
 use std::io;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::telegram::proxy;
 use crate::telegram::response::{self, Webhook};
 use crate::text::sanitize;
 
-/// The most bytes that are read of an answer; that about a webhook has less than a kilobyte.
+/// The most bytes read of a response. A typical one has less than a kilobyte.
 const MAX_ANSWER: u64 = 64 << 10;
 
 #[derive(Debug, Clone)]
 pub(super) struct BotApi {
     pub(super) url: ApiUrl,
     pub(super) token: Token,
-    /// The longest time for all calls of a request.
+    /// The time limit of all calls together.
     pub(super) timeout: Duration,
 }
 
@@ -32,8 +32,8 @@ impl BotApi {
         self.sanitized(self.agent().and_then(|agent| self.webhook_info(&agent, until)))
     }
 
-    /// Deletes the webhook, keeps all pending updates, and returns the webhook that is set
-    /// afterwards: another program may set it again at once.
+    /// Deletes the webhook but keeps pending updates, and returns the webhook that is set
+    /// afterward, because another program may set it again at once.
     pub(super) fn delete_webhook(&self) -> Result<Option<Webhook>, ApiError> {
         let until = clock::monotonic().saturating_add(self.timeout);
         self.sanitized(self.agent().and_then(|agent| {
@@ -52,7 +52,7 @@ impl BotApi {
 
     fn agent(&self) -> Result<Agent, ApiError> {
         let config = Agent::config_builder()
-            // The address contains the token.
+            // A redirect would reveal the token, which is part of the address.
             .max_redirects(0)
             .http_status_as_error(false)
             .proxy(proxy::for_server(&self.url)?)
@@ -80,7 +80,7 @@ impl BotApi {
         }
     }
 
-    /// Keeps only texts of the client that cannot contain the address, and so the token.
+    /// Keeps only error texts of the client that cannot contain the address, and with it the token.
     fn classify(&self, error: Error) -> ApiError {
         match error {
             Error::Timeout(_) => ApiError::Late(self.timeout),
@@ -105,7 +105,7 @@ impl BotApi {
             io::ErrorKind::UnexpectedEof => {
                 ApiError::Unreachable("it closed the connection without an answer".to_owned())
             }
-            // TLS errors of the handshake.
+            // TLS handshake errors.
             io::ErrorKind::InvalidData => ApiError::Untrusted(error.to_string()),
             _ => ApiError::Unreachable(error.to_string()),
         }

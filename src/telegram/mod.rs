@@ -1,19 +1,20 @@
-//! Asks Telegram for the bot's webhook before a start, if `telegram.webhook` says so.
+//! Checks the bot's webhook before a start, if `telegram.webhook` requires it.
 //!
 //! # Expected flow
 //!
-//! A start asks `getWebhookInfo` on a thread of its own while it takes a snapshot, and needs the
-//! answer once it has decided, before it signals any process. A webhook is deleted while the locks
-//! are held, right before the child is started.
+//! A start requests `getWebhookInfo` on a separate thread while it takes a snapshot. It needs the
+//! answer after the decision and before it signals a process. A webhook is deleted with the locks
+//! held, right before the child starts.
 //!
 //! # Guarantees
 //!
-//! - `getUpdates` is never called: it would evict the process that polls.
-//! - After any failure the start goes on with a warning, within `telegram.timeout`.
-//! - The token goes to `telegram.api_url` and nowhere else: no redirect is followed, and the token
-//!   is removed from what client and server say. (A `log` logger at trace level, installed by a
-//!   program that uses the library, sees the client's own records with the request in them.)
-//! - Without a request there is no thread, no TLS and no connection.
+//! - `getUpdates` is never called: it would evict the running poller.
+//! - If the check fails, the start continues with a warning, within `telegram.timeout`.
+//! - The token is sent only to `telegram.api_url`: redirects are not followed, and the token is
+//!   removed from messages of the client and the server. (If a program that uses the library
+//!   installs a `log` logger at trace level, that logger sees the client's own records, including
+//!   the request.)
+//! - If nothing is requested, there is no thread, no TLS and no connection.
 
 mod api_error;
 mod background_request;

@@ -1,7 +1,7 @@
-//! The proxy that the environment names.
+//! The proxy settings in the environment.
 //!
-//! Only https goes through it, in a tunnel that hides the token from the proxy. An `http://`
-//! address is a server of the user's own and is asked directly.
+//! Only https goes through the proxy, in a tunnel that hides the token. An `http://` address is a
+//! self-hosted server and is contacted directly.
 #![expect(clippy::disallowed_methods, reason = "these variables are every program's, and no keys")]
 
 use std::env;
@@ -27,7 +27,7 @@ pub(super) fn for_server(server: &ApiUrl) -> Result<Option<Proxy>, ApiError> {
     }
 }
 
-/// Parses the proxy; the error does not repeat the value, which may contain a password.
+/// Parses the proxy. The error does not include the value, which may contain a password.
 fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     let unusable = |why: &str| ApiError::Proxy(format!("the proxy in ${name} {why}"));
     let proxy = Proxy::new(value).map_err(|_| unusable("has an invalid address"))?;
@@ -37,7 +37,7 @@ fn parse(name: &str, value: &str) -> Result<Proxy, ApiError> {
     }
 }
 
-/// Returns whether `host` is in a list such as `localhost,.example.org`. A name includes its
+/// Returns whether `host` is in a list such as `localhost,.example.org`. A name covers its
 /// subdomains.
 fn is_excepted(host: &str, list: &str) -> bool {
     let host = host.to_lowercase();

@@ -1,4 +1,4 @@
-//! Parses the answers of the Bot API, whose text is not trusted.
+//! Parses responses of the Bot API. Their text is not trusted.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::text::truncate;
 
 const MAX_TEXT: usize = 201;
 
-/// The effect of a webhook on a bot that polls.
+/// The effect of a webhook on polling.
 pub(super) const POLLING_FAILS: &str = "polling fails with 409 Conflict";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// The host that receives the updates; the rest of the address is a secret.
+    /// The host that receives the updates. The rest of the address is secret.
     pub host: String,
 }
 
@@ -28,7 +28,7 @@ impl Webhook {
     }
 }
 
-/// The JSON object of every answer.
+/// The JSON object in every response.
 #[derive(Deserialize)]
 struct ResponseEnvelope {
     ok: bool,
@@ -50,7 +50,7 @@ pub(super) fn result(status: u16, body: &[u8]) -> Result<Value, ApiError> {
             Err(ApiError::NoBotApi)
         }
         (300..=399, _) => Err(ApiError::Redirects(status)),
-        // 404 is for a malformed token.
+        // Telegram answers 404 to a malformed token.
         (401 | 404, Some(ResponseEnvelope { ok: false, .. })) => Err(ApiError::Unauthorized),
         (429, envelope) => {
             let seconds = envelope.and_then(|envelope| envelope.parameters?.retry_after);

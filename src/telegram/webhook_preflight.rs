@@ -1,5 +1,5 @@
-//! The webhook before a start: asks for it, and warns, refuses or deletes it as `telegram.webhook`
-//! says.
+//! Checks for a webhook before a start; warns, refuses or deletes it according to
+//! `telegram.webhook`.
 
 use tracing::{debug, info, warn};
 
@@ -18,7 +18,7 @@ pub fn ask_for_webhook(telegram: &TelegramTable, token: &Token) -> WebhookAnswer
     BackgroundRequest::send(&bot_api(telegram, token), BotApi::webhook).wait_uninterrupted()
 }
 
-/// The webhook check of one start; its failures are warnings.
+/// The webhook check of a start. Failures are only warnings.
 #[derive(Debug)]
 pub struct Preflight {
     api: BotApi,
@@ -34,11 +34,10 @@ enum PreflightState {
     Answered(WebhookAnswer),
 }
 
-/// The outcome of deleting the webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookRemoval {
     NotTried,
-    /// This took some time, in which a conflict may have started.
+    /// Took some time, in which a new conflict may have appeared.
     Tried,
 }
 
@@ -46,13 +45,13 @@ pub(crate) enum WebhookRemoval {
 pub enum PreflightReport {
     Fine(String),
     Warning(String),
-    /// The start would be refused.
+    /// The start is refused.
     Refusal(RefusalReason),
 }
 
 impl Preflight {
-    /// Asks for the webhook in the background; `None` if there is no token, or `telegram.webhook`
-    /// is `ignore`. To be called once signals are handled: the thread must not receive one.
+    /// Requests the webhook in the background; `None` if there is no token or `telegram.webhook` is
+    /// `ignore`. Call it after the signals are blocked, so that the thread receives none.
     pub fn begin(telegram: &TelegramTable, token: Option<&Token>) -> Option<Preflight> {
         match telegram.webhook {
             WebhookPolicy::Ignore => None,
@@ -65,7 +64,7 @@ impl Preflight {
         }
     }
 
-    /// Asks again after a wait: the answer may be hours old.
+    /// Requests the webhook again after a wait, because the old answer may be hours old.
     pub(crate) fn ask_again(&mut self) {
         self.state = ask(&self.api);
         self.removal = WebhookRemoval::NotTried;
@@ -75,7 +74,7 @@ impl Preflight {
         matches!(self.state, PreflightState::Answered(_))
     }
 
-    /// Waits for the answer, and returns why the start is to be refused.
+    /// Waits for the answer and returns the reason to refuse the start, if any.
     pub(crate) fn refusal(
         &mut self,
         poller: Option<&Poller>,
@@ -107,8 +106,8 @@ impl Preflight {
         }
     }
 
-    /// Deletes the webhook if the policy says so. To be called while the locks are held, right
-    /// before the child is started.
+    /// Deletes the webhook if the policy says so. Call it with the locks held, right before the
+    /// child starts.
     pub(crate) fn delete_webhook(
         &mut self,
         poller: Option<&Poller>,

@@ -1,16 +1,16 @@
-//! A 409 while polling: its cause, and how long polling is retried.
+//! 409 responses while polling: their cause, and how long polling is retried.
 
 use std::fmt;
 use std::time::Duration;
 
 use teloxide::{ApiError, RequestError};
 
-/// The pauses before the next polls. The server sends at most one 409 in three seconds.
+/// The pauses before retries. The server sends at most one 409 in three seconds.
 const PAUSES: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// A conflict is not over before this time without a 409: a poll, the pause before it and the
-/// server's own pace take so long.
+/// The shortest time without a 409 that ends a conflict: a poll, the pause before it and the
+/// server's delay can take this long.
 const MIN_QUIET: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(super) enum ConflictCause {
 }
 
 impl ConflictCause {
-    /// The cause of a 409; `None` for other errors. The error keeps only the text of the answer,
-    /// which begins with `Conflict`.
+    /// Returns the cause of a 409; `None` for other errors. teloxide keeps only the text of an
+    /// unknown response, which begins with `Conflict`.
     pub(super) fn of(error: &RequestError) -> Option<ConflictCause> {
         match error {
             RequestError::Api(ApiError::TerminatedByOtherGetUpdates) => Some(ConflictCause::Poller),
@@ -60,15 +60,15 @@ impl fmt::Display for ConflictCause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConflictAdvice {
-    /// Poll again after `pause`; this was the 409 number `count` of the conflict.
+    /// Poll again after `pause`. This was 409 number `count` of the conflict.
     RideOut { pause: Duration, count: u32 },
-    /// Stop: the conflict has lasted too long.
+    /// Stop polling: the conflict has lasted too long.
     GiveUp { lasted: Duration, count: u32 },
 }
 
-/// The 409s of one conflict: each comes less than half a window, or 20 s, after the one before.
-/// Good polls between them prove nothing: of two pollers that evict each other, both get updates
-/// now and then.
+/// Tracks a conflict: 409s that are less than half a window, or 20 s if that is more, apart.
+/// Successful polls in between do not end it, because two pollers that evict each other both
+/// succeed now and then.
 #[derive(Debug)]
 pub(super) struct ConflictSeries {
     window: Duration,
@@ -83,12 +83,12 @@ struct Series {
 }
 
 impl ConflictSeries {
-    /// No conflict yet; each is retried for `window`.
+    /// Creates a tracker without conflicts, which retries each conflict for `window`.
     pub(super) fn new(window: Duration) -> ConflictSeries {
         ConflictSeries { window, current: None }
     }
 
-    /// Counts a 409 at `now`, by the monotonic clock.
+    /// Records a 409 at `now`, on the monotonic clock.
     pub(super) fn conflict_at(&mut self, now: Duration) -> ConflictAdvice {
         let series = match self.current.filter(|series| !self.is_over(*series, now)) {
             Some(series) => Series { last: now, count: series.count.saturating_add(1), ..series },
@@ -103,7 +103,7 @@ impl ConflictSeries {
         ConflictAdvice::RideOut { pause: usual.min(self.window.saturating_sub(lasted)), count }
     }
 
-    /// Notes a good poll at `now`, and returns the number of 409s if it ends the conflict.
+    /// Records a successful poll. If it ends the conflict, returns the number of 409s.
     pub(super) fn success_at(&mut self, now: Duration) -> Option<u32> {
         let over = self.current.filter(|series| self.is_over(*series, now))?;
         self.current = None;

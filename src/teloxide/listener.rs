@@ -1,6 +1,6 @@
-//! Long polling as in teloxide's own listeners, with three differences: all answers are seen, a
-//! conflict is not ridden out for ever, and nothing is confirmed at the end before the handlers
-//! have finished.
+//! Long polling like teloxide's own listener, with three differences: every response is inspected,
+//! a conflict is not retried forever, and nothing is confirmed on shutdown before the handlers have
+//! finished.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ use crate::teloxide::conflict_window::{ConflictAdvice, ConflictCause, ConflictSe
 use crate::teloxide::health::Health;
 use crate::teloxide::poll_state::{PollState, describe};
 
-/// The time beyond its timeout after which the connection of a poll counts as dead.
+/// The time after the poll timeout at which the connection counts as dead.
 const SLACK: Duration = Duration::from_secs(20);
 
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// The program's own request for updates.
+/// The program's replacement for `getUpdates`.
 pub(super) type GetUpdatesFn =
     Box<dyn Fn(GetUpdates) -> BoxFuture<'static, Result<Vec<Update>, RequestError>> + Send + Sync>;
 
@@ -40,7 +40,7 @@ pub(super) struct Listener<R> {
     instance: String,
     timeout: Duration,
     allowed_updates: Vec<AllowedUpdate>,
-    /// Received updates that were not handed out yet.
+    /// Updates received but not yet passed to handlers.
     buffer: vec::IntoIter<Update>,
     pause: Duration,
     failures: u32,
@@ -53,7 +53,7 @@ pub(super) struct Listener<R> {
 }
 
 impl<R: Requester<Err = RequestError>> Listener<R> {
-    /// A listener that has not polled yet; without `get_updates` it polls through the bot.
+    /// Creates a listener. Without `get_updates`, it polls through `bot`.
     pub(super) fn new(
         bot: R,
         instance: &str,
@@ -80,8 +80,8 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
         }
     }
 
-    /// Returns the next update; `None` when polling was stopped or has failed. Updates left in the
-    /// buffer then were not confirmed: the next poller gets them.
+    /// Returns the next update; `None` once polling was stopped or has failed. Updates still in the
+    /// buffer stay unconfirmed, so the next poller gets them.
     async fn next(&mut self) -> Option<Update> {
         loop {
             if self.stop_flag.is_stopped() || self.state.has_failed() {
@@ -147,7 +147,7 @@ impl<R: Requester<Err = RequestError>> Listener<R> {
     fn note_conflict(&mut self, cause: ConflictCause, offset: i32) {
         self.health.note_conflict();
         if cause == ConflictCause::Poller {
-            // The poll was evicted while it waited: the server had received its offset.
+            // The server evicted the poll while it waited, so it had received the offset.
             self.state.note_confirmed(offset);
         }
         let instance = &self.instance;

@@ -3,6 +3,7 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
+//! use monopoll::{Config, Error, ExitStatus, Sources};
 //! use teloxide::prelude::*;
 //!
 //! #[tokio::main(flavor = "current_thread")]
@@ -10,9 +11,11 @@
 //!     monopoll::exit(serve().await)
 //! }
 //!
-//! async fn serve() -> Result<monopoll::teloxide::StopReason, monopoll::Error> {
-//!     let config = monopoll::Config::load(&monopoll::Sources::from_process()?)?;
-//!     let bot = Bot::from_env();
+//! async fn serve() -> Result<monopoll::teloxide::StopReason, Error> {
+//!     let config = Config::load(&Sources::from_process()?)?;
+//!     let token = monopoll::token(&config)
+//!         .ok_or_else(|| Error::new(ExitStatus::Config, "no bot token is set"))?;
+//!     let bot = Bot::new(token.expose());
 //!     let echo = async |bot: Bot, message: Message| {
 //!         bot.send_message(message.chat.id, "I hear you").await.map(drop)
 //!     };
@@ -24,24 +27,24 @@
 //!
 //! # Expected flow
 //!
-//! Acquire the guard, then poll; when a signal, the program or the guard says so, stop polling, let
-//! the handlers finish the updates that they were given, confirm these to the server, give the
-//! guard back.
+//! Acquire the guard and poll. When a signal arrives, the program requests a stop, or the guard is
+//! lost: stop polling, let the handlers finish their updates, confirm these to the server, and
+//! release the guard.
 //!
 //! # Guarantees
 //!
-//! - No request is sent to Telegram before the guard is held, nor after it was released.
-//! - Confirmed updates were handled: the last offset goes to the server after the last handler has
-//!   finished, and updates that no handler was given yet are left to the next poller. (While the
-//!   bot runs, an update is confirmed by the poll after it, as in every long poll: a SIGKILL loses
-//!   what is being handled, unless the program stores it; see [`Polling::get_updates_with`].)
-//! - A 409 is ridden out for `telegram.conflict_window`, counted, and logged with its meaning; then
-//!   polling ends with an error whose exit status is 75, so that a supervisor tries again later.
-//!   409s less than half a window apart, or 20 s if that is more, are one conflict. The log says
-//!   whether a webhook or another poller causes it.
-//! - After any other failure, such as a network that is down, the poll is repeated for as long as
-//!   it takes; [`Health`] has the time since the last good one.
-//! - Nothing panics when Telegram cannot be reached or does not accept the token.
+//! - No request is sent to Telegram before the guard is acquired or after it is released.
+//! - On shutdown, the last offset is confirmed only after the last handler has finished, and
+//!   updates that no handler received are left to the next poller. (While the bot runs, each poll
+//!   confirms the updates before it, as in any long polling. A SIGKILL therefore loses the updates
+//!   in progress, unless the program stores them; see [`Polling::get_updates_with`].)
+//! - A 409 is retried for `telegram.conflict_window`, counted, and logged with its cause: a webhook
+//!   or another poller. After that, polling ends with an error whose exit status is 75, so that a
+//!   supervisor tries again later. 409s that are less than half a window, or 20 s if that is more,
+//!   apart belong to the same conflict.
+//! - Any other failure, such as a network outage, is retried until it is over. [`Health`] has the
+//!   time since the last successful poll.
+//! - An unreachable server or a rejected token causes no panic.
 
 mod conflict_window;
 mod health;
@@ -63,11 +66,11 @@ pub use shutdown::StopReason;
 use crate::config::Config;
 use crate::error::Error;
 
-/// Acquires the guard and runs the dispatcher until SIGTERM or SIGINT arrives, or the guard is
-/// lost. `bot` must be the dispatcher's. [`Polling`] has more options.
+/// Acquires the guard and runs the dispatcher until SIGTERM or SIGINT arrives or the guard is lost.
+/// `bot` must be the same bot as the dispatcher's. [`Polling`] has more options.
 ///
 /// # Errors
-/// As [`Polling::run`].
+/// Fails like [`Polling::run`].
 pub async fn run<R, E, K>(
     config: &Config,
     bot: R,

@@ -1,4 +1,4 @@
-//! What a listener leaves behind: the updates that were handed to handlers and confirmed, and the
+//! The state that a listener leaves behind: which updates were handed out and confirmed, and the
 //! error that ended polling.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,22 +15,22 @@ use crate::text::sanitize;
 
 const LAST_CONFIRMATION: Duration = Duration::from_secs(10);
 
-/// The state of a listener, also readable when it has ended.
+/// The state of a listener, readable after it has ended.
 #[derive(Debug, Default)]
 pub(crate) struct PollState(Mutex<Values>);
 
 #[derive(Debug, Default)]
 struct Values {
-    /// The offset above all updates that were handed to handlers; 0: none was.
+    /// The offset after all updates handed to handlers; 0 if there were none.
     handed_out: i32,
-    /// The highest offset that the server has received.
+    /// The highest offset that was confirmed to the server.
     confirmed: i32,
     error: Option<Error>,
 }
 
 impl PollState {
     fn values(&self) -> MutexGuard<'_, Values> {
-        // Each value is consistent after any panic.
+        // A panic cannot leave a value inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,7 +59,7 @@ impl PollState {
         self.values().error.take()
     }
 
-    /// Confirms the handled updates to the server, so that the next poller does not get them again.
+    /// Confirms the handled updates, so that the next poller does not receive them again.
     pub(super) async fn confirm<R>(&self, bot: &R, instance: &str)
     where
         R: Requester<Err = RequestError>,
@@ -84,8 +84,8 @@ impl PollState {
     }
 }
 
-/// The text of an error without secrets. Of an answer that cannot be parsed only the position: the
-/// rest are messages of people.
+/// Returns the text of an error without secrets. For a response that cannot be parsed, returns only
+/// the position, because the rest may contain users' messages.
 pub(crate) fn describe(error: &RequestError) -> String {
     if let RequestError::InvalidJson { source, .. } = error {
         return format!(

@@ -1,4 +1,4 @@
-//! Polling under a guard: its options, and what it does from the guard to the last confirmation.
+//! Polling under a guard, from the guard's acquisition to the last confirmation.
 
 use std::future::{Future, ready};
 use std::hash::Hash;
@@ -24,11 +24,10 @@ use crate::teloxide::listener::{GetUpdatesFn, Listener};
 use crate::teloxide::poll_state::describe;
 use crate::teloxide::shutdown::{StopReason, StopSource, before_the_guard};
 
-/// The default time that a poll waits for an update; teloxide's own bot drops a connection after
-/// 17 s.
+/// The default timeout of a poll. teloxide's default client drops a connection after 17 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Polls under a guard.
+/// Configures polling under a guard.
 #[must_use = "it polls when it is run"]
 pub struct Polling<R> {
     bot: R,
@@ -44,8 +43,9 @@ where
     R: Requester<Err = RequestError> + Clone + Send + Sync + 'static,
     R::GetUpdates: Send,
 {
-    /// Polls of ten seconds until SIGTERM or SIGINT arrives. The signal handlers stay installed
-    /// when polling has ended; a signal that was ignored before stays ignored.
+    /// Creates a poller with a timeout of ten seconds that runs until SIGTERM or SIGINT arrives.
+    /// The signal handlers stay installed after polling has ended. A signal that was ignored before
+    /// stays ignored.
     pub fn new(bot: R) -> Polling<R> {
         Polling {
             bot,
@@ -57,21 +57,21 @@ where
         }
     }
 
-    /// Sets the time that a poll waits for an update; Telegram allows 50 s at most. The timeout of
-    /// the bot's HTTP client must be longer.
+    /// Sets the timeout of a poll; Telegram allows at most 50 s. The timeout of the bot's HTTP
+    /// client must be longer.
     pub fn timeout(self, timeout: Duration) -> Polling<R> {
         Polling { timeout, ..self }
     }
 
-    /// Polls until `stop` resolves and handles no signals, for a program that has its own.
-    /// [`std::future::pending`] leaves the end to the guard and the dispatcher's `ShutdownToken`.
+    /// Polls until `stop` resolves, without handling signals, for programs that handle them. With
+    /// [`std::future::pending`], only the guard and the dispatcher's `ShutdownToken` end polling.
     pub fn until(self, stop: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
         Polling { stop_source: Some(StopSource::Future(Box::pin(stop))), ..self }
     }
 
-    /// Replaces the request for updates, for a program that stores or parses them itself. No update
-    /// that `get_updates` returns is confirmed before it is called again: what it stores, a SIGKILL
-    /// does not lose.
+    /// Replaces `getUpdates`, for programs that store or parse updates themselves. An update is
+    /// confirmed only by the next call, so a SIGKILL does not lose updates that `get_updates` has
+    /// stored.
     pub fn get_updates_with<F>(
         self,
         get_updates: impl Fn(GetUpdates) -> F + Send + Sync + 'static,
@@ -83,23 +83,23 @@ where
         Polling { get_updates: Some(get_updates), ..self }
     }
 
-    /// Runs `work` when the last handler has finished, and before the guard is released, within
-    /// the time that handlers have.
+    /// Runs `work` after the last handler has finished and before the guard is released. It shares
+    /// the time limit of the handlers.
     pub fn finish_with(self, work: impl Future<Output = ()> + Send + 'static) -> Polling<R> {
         Polling { last_work: work.boxed(), ..self }
     }
 
-    /// The health of the polling, to be asked while it runs.
+    /// Returns the health of the polling, for use while it runs.
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.clone()
     }
 
-    /// Acquires the guard and polls until a reason to stop.
+    /// Acquires the guard and polls until there is a reason to stop.
     ///
     /// # Errors
-    /// As [`Guard::acquire`] and [`run_under`](Self::run_under); 130 or 143 if a signal arrived
-    /// before the guard was held.
+    /// Fails like [`Guard::acquire`] and [`run_under`](Self::run_under), or with 130 or 143 if a
+    /// signal arrived before the guard was acquired.
     pub async fn run<E, K>(
         mut self,
         config: &Config,
@@ -120,11 +120,11 @@ where
             .await
     }
 
-    /// Polls under a guard that the program has acquired, and gives it back at the end.
+    /// Polls under `guard`, and releases it at the end.
     ///
     /// # Errors
-    /// 75 if a conflict lasted longer than `telegram.conflict_window`, or Telegram cannot be
-    /// reached at the start; 78 if Telegram does not accept the bot's token then.
+    /// Fails with 75 if a conflict lasted longer than `telegram.conflict_window`, or if Telegram
+    /// cannot be reached at the start; with 78 if Telegram rejects the bot token at the start.
     pub async fn run_under<E, K>(
         self,
         guard: Guard,
@@ -142,7 +142,7 @@ where
         let listener = Listener::new(bot.clone(), &instance, timeout, window, health, get_updates);
         let (state, stop_token) = (Arc::clone(&listener.state), listener.stop_token.clone());
         let shutdown_token = dispatcher.shutdown_token();
-        // Boxed, so that the futures around it stay small.
+        // Boxed to keep the enclosing futures small.
         let mut dispatching = Box::pin(
             dispatcher.try_dispatch_with_listener(listener, IgnoringErrorHandlerSafe::new()),
         );
@@ -157,13 +157,13 @@ where
         let handlers = match reason {
             Some(reason) => {
                 info!("{instance}: {reason}: polling stops; finishing the received updates");
-                // The dispatcher misses its token while it hands an update over, so the listener is
-                // stopped as well.
+                // The dispatcher does not notice its token while it hands over an update, so stop
+                // the listener too.
                 stop_token.stop();
                 let is_shutting_down = shutdown_token.shutdown().is_ok();
                 let handling = async {
                     if is_shutting_down {
-                        // Errors are only those of the first request, which was answered.
+                        // Only the first request can fail here, and it has succeeded.
                         let _ = dispatching.await;
                     }
                     last_work.await;
@@ -210,8 +210,8 @@ async fn wait_for_handlers(
     Handlers::Running
 }
 
-/// The time that handlers have to finish: unlimited after a signal, whose sender kills when its
-/// own timeout ends; as long as the next holder waits, if the guard was lost.
+/// Returns how long handlers may take. After a signal there is no limit, because its sender kills
+/// after its own timeout. If the guard was lost, they get as long as the next holder waits.
 fn handler_timeout(reason: StopReason, config: &Config) -> Option<Duration> {
     match reason {
         StopReason::Signal(_) | StopReason::Requested | StopReason::ShutDown => None,
@@ -220,7 +220,7 @@ fn handler_timeout(reason: StopReason, config: &Config) -> Option<Duration> {
 }
 
 fn cannot_poll(instance: &str, error: &RequestError) -> Error {
-    // The error itself is not kept as the cause: it may contain the token.
+    // The error itself is not the cause, because it may contain the token.
     let why = describe(error);
     match error {
         RequestError::Api(ApiError::InvalidToken) => Error::new(

@@ -1,5 +1,4 @@
-//! Why polling stops, and the sources of a stop other than the guard: signals, or the program
-//! itself.
+//! The reasons to stop polling, and their sources other than the guard.
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +7,7 @@ use std::pin::Pin;
 use crate::error::{Error, ExitStatus};
 use crate::library::Lost;
 
-/// Why polling has ended without an error. The program should exit with 0.
+/// The reason polling ended without an error. The program should exit with 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -16,13 +15,13 @@ pub enum StopReason {
     Signal(&'static str),
     /// The future of [`Polling::until`](super::Polling::until) resolved.
     Requested,
-    /// The guard was lost, or was asked for.
+    /// The guard was lost, or another start asked for it.
     Lost(Lost),
-    /// The program shut the dispatcher down itself.
+    /// The program itself shut down the dispatcher.
     ShutDown,
 }
 
-/// A dispatcher that has stopped, for whatever reason, is done.
+/// Any stop without an error is a success.
 impl From<StopReason> for ExitStatus {
     fn from(_: StopReason) -> Self {
         ExitStatus::Done
@@ -40,7 +39,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// Turns a signal before the guard was held into an error.
+/// Turns a signal that arrived before the guard was acquired into an error.
 pub(super) fn before_the_guard(reason: StopReason) -> Result<StopReason, Error> {
     let number = match reason {
         StopReason::Signal(INTERRUPT) => 2,
@@ -53,7 +52,6 @@ pub(super) fn before_the_guard(reason: StopReason) -> Result<StopReason, Error> 
     ))
 }
 
-/// The source of a stop other than the guard.
 pub(super) enum StopSource {
     Signals(Signals),
     Future(Pin<Box<dyn Future<Output = ()> + Send>>),
@@ -66,7 +64,7 @@ impl StopSource {
         })
     }
 
-    /// Resolves when polling is to stop; must not be called again after that.
+    /// Resolves when polling should stop. Must not be called again after that.
     pub(super) async fn wait(&mut self) -> StopReason {
         match self {
             StopSource::Signals(signals) => StopReason::Signal(signals.next().await),
@@ -93,7 +91,7 @@ mod unix {
     use super::{INTERRUPT, TERMINATE};
     use crate::sys::tokio_signals::{HandledSignal, IgnoredSignals};
 
-    /// SIGTERM and SIGINT; an ignored one stays ignored.
+    /// Receives SIGTERM and SIGINT. An ignored signal stays ignored.
     pub(crate) struct Signals {
         terminate: HandledSignal,
         interrupt: HandledSignal,
@@ -131,7 +129,7 @@ mod windows {
 
     use super::{INTERRUPT, TERMINATE};
 
-    /// The console's events in the place of SIGINT and SIGTERM.
+    /// Receives console events instead of SIGINT and SIGTERM.
     pub(crate) struct Signals {
         ctrl_c: CtrlC,
         ctrl_break: CtrlBreak,

@@ -1,4 +1,4 @@
-//! Ends the conflicts of a plan: all at once, each by its guard or by signals.
+//! Ends all conflicts of a plan in parallel, each through its guard or by signals.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,21 +27,21 @@ pub enum NotEnded {
     Denied {
         pid: u32,
     },
-    /// The ladder ended before the tree did.
+    /// The tree outlived its ladder.
     GaveUp(GiveUpReason),
     OutOfTime,
     /// A guard in another PID namespace did not answer.
     NoAnswer,
-    /// The request to a guard could not be written, and it was not signaled either.
+    /// The request to a guard could not be written, and the guard could not be signaled either.
     NotAsked {
-        /// Its pid, where it can be seen.
+        /// The guard's pid, if visible.
         guard: Option<u32>,
         error: io::ErrorKind,
     },
 }
 
 impl NotEnded {
-    /// Returns the pid of the process that was not ended, if it is a certain one.
+    /// Returns the pid of the process that was not ended, if it is a specific one.
     pub fn pid(self) -> Option<u32> {
         match self {
             NotEnded::Denied { pid } => Some(pid),
@@ -76,7 +76,7 @@ impl From<Interrupted> for ExecuteError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminateEvent {
-    /// A request was sent to a guard; its pid, where it can be seen.
+    /// A request was sent to the guard with this pid, if visible.
     Asked(Option<u32>),
     Acknowledged(Option<u32>),
     Sent(ProcessId, SignalToSend),
@@ -128,7 +128,7 @@ pub fn execute(
             return Err(NotEnded::OutOfTime.into());
         }
         if has_event {
-            // Any event shows that the work is in progress.
+            // Any event already shows progress.
             reminder = reminder.restart(machine.now());
         } else if reminder.is_due(machine.now()) {
             on_event(TerminateEvent::Reminder);
@@ -137,14 +137,14 @@ pub fn execute(
     }
 }
 
-/// The time from the end of a guard's last process to the removal of its record.
+/// The time between the end of a guard's last process and the removal of its record.
 const SIGN_OFF_TIME: Duration = Duration::from_millis(2);
 
-/// What shows that a guard that was asked has left.
+/// The sign that a requested guard has left.
 enum SignOff {
-    /// Its record next to one of my locks (`None`: the first), and that lock.
+    /// Its record next to one of this instance's locks (`None`: the first), and that lock.
     Lock(Option<PathBuf>),
-    /// Only the ends of its processes: its record may lie next to a lock that is not mine.
+    /// Only the end of its processes: its record may be next to another instance's lock.
     Processes,
 }
 
@@ -152,7 +152,7 @@ impl SignOff {
     fn of(guard: &GuardView) -> SignOff {
         match (&guard.other_lock, guard.process) {
             (Some(_), Some(_)) => SignOff::Processes,
-            // Only a record next to one of my locks names a guard that cannot be seen.
+            // An invisible guard is only known from a record next to one of this instance's locks.
             (None, _) | (Some(_), None) => SignOff::Lock(guard.other_lock.clone()),
         }
     }
@@ -174,7 +174,7 @@ impl SignOff {
 
 struct Target {
     root: Option<ProcessId>,
-    /// The living members that were seen last.
+    /// The members last seen alive.
     known: BTreeSet<ProcessId>,
     means: Means,
     /// The time of the next search for new members of a guard's tree.
@@ -182,7 +182,7 @@ struct Target {
 }
 
 enum Means {
-    /// Its guard ends the tree itself.
+    /// The guard ends its own tree.
     Guard(SignOff),
     Signals(SignalSequence),
 }
@@ -207,7 +207,7 @@ impl Target {
         Ok(Target { root, known, means, search_at: None })
     }
 
-    /// Takes one step; returns when to take the next one, and `None` once the tree has ended.
+    /// Takes one step. Returns the time of the next step; `None` once the tree has ended.
     fn step(
         &mut self,
         machine: &mut dyn ProcessControl,
@@ -215,19 +215,19 @@ impl Target {
     ) -> Result<Option<Duration>, NotEnded> {
         let has_signed_off = match &self.means {
             Means::Signals(_) => false,
-            // Processes that the guard leaves alone, as it did not start them, may stay then.
+            // A guard leaves processes alone that it did not start; they may still be in the tree.
             Means::Guard(sign_off) => sign_off.has_signed_off(machine),
         };
         match &self.means {
             Means::Guard(sign_off) if has_signed_off && sign_off.has_left(machine) => {
                 return Ok(None);
             }
-            // The guard knows its tree best, and tells its end by its record, its lock, or its own
-            // end.
+            // The guard knows its tree best. Its record, its lock or its own end tells when the
+            // tree has ended.
             Means::Guard(_) if !has_signed_off => {
                 let living = machine.living(&self.known);
-                // An ended process may have left children, which a killed guard does not end:
-                // unless it signs off in time, search for its descendants.
+                // An ended process may have left children behind, which a killed guard can no
+                // longer end. Unless the guard signs off in time, search for them.
                 if living != self.known {
                     self.search_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
                 }
@@ -279,7 +279,7 @@ fn ask(
     let pid = root.map(|root| root.pid);
     on_event(TerminateEvent::Asked(pid));
     if let Some(root) = root {
-        // A stopped guard cannot read a request.
+        // A stopped guard cannot read requests.
         let members = machine.members(&BTreeSet::from([root]));
         let is_stopped =
             members.iter().any(|member| member.id == root && member.job_state == JobState::Stopped);

@@ -1,4 +1,4 @@
-//! Asks guards to end their trees, and notices when they have left.
+//! Asks guards to end their trees and detects when they have left.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -19,13 +19,13 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::wake::Interrupted;
 use crate::terminate::process_control::AskOutcome;
 
-/// The time that a guard has to acknowledge a request (S10).
+/// The time limit for a guard to acknowledge a request (S10).
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(crate) struct GuardRequests {
     state_dir: Option<Arc<StateDir>>,
-    /// Shows whether a guard that cannot be seen has left.
+    /// Shows whether a guard outside of the process table has left.
     first_lock: Option<LockFile>,
     count: Cell<u32>,
     pub(crate) purpose: Purpose,
@@ -37,8 +37,8 @@ impl GuardRequests {
         self.first_lock = first_lock;
     }
 
-    /// Asks a guard, and waits at most two seconds for its acknowledgement or its end. `sleep` may
-    /// return early.
+    /// Sends a request, and waits up to two seconds for the guard to acknowledge it or end. `sleep`
+    /// may return early.
     pub(crate) fn ask(
         &self,
         me: ProcessId,
@@ -66,7 +66,7 @@ impl GuardRequests {
             return Ok(AskOutcome::NotAsked(error.kind()));
         }
         let answer = loop {
-            // A guard that has ended needs no answer.
+            // A guard that has ended will not answer.
             if state_dir.is_acknowledged(&request.id) || has_ended() {
                 break Ok(AskOutcome::Acknowledged);
             }
@@ -84,7 +84,7 @@ impl GuardRequests {
         answer
     }
 
-    /// `None` is the first lock.
+    /// Returns whether the record next to a lock (`None`: the first) is gone.
     pub(crate) fn has_signed_off(&self, lock: Option<&Path>) -> bool {
         match lock {
             Some(lock) => StateDir::of_lock(lock).is_some_and(|state_dir| !state_dir.has_record()),
@@ -92,8 +92,9 @@ impl GuardRequests {
         }
     }
 
-    /// Returns whether this lock of mine is free; `None` is the first. The start mutex is held
-    /// here, so a probe disturbs no start; a close is reported just before the lock is released.
+    /// Returns whether a lock of this instance (`None`: the first) is free. Probing disturbs no
+    /// start, because this one holds the start mutex. Retries briefly, because a close is reported
+    /// just before the lock is released.
     pub(crate) fn has_left(&self, lock: Option<&Path>) -> bool {
         let other = lock.map(LockFile::open_at);
         let lock = match &other {

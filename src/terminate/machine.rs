@@ -1,4 +1,4 @@
-//! The real machine: a scanner finds and pins its processes, a poller and file watches wait.
+//! The real machine: a scanner that finds and pins processes, a poller, and file watches.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,10 +27,10 @@ use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
 pub struct Machine<'p> {
     scanner: Scanner,
-    /// `None` in a dry run, which ends at a signal as any program does.
+    /// `None` in a dry run, in which signals keep their default action.
     pub(crate) poller: Option<&'p Poller>,
     state_watch: FileWatch,
-    /// Watches the lock files alone: other changes must not wake a start that waits for a lock.
+    /// Watches only the lock files. Other changes must not wake a start that waits for a lock.
     lock_watch: Option<FileWatch>,
     pub(crate) requests: GuardRequests,
 }
@@ -50,7 +50,7 @@ impl<'p> Machine<'p> {
         &self.scanner.request
     }
 
-    /// Ends the threads that read; the next scan starts new ones.
+    /// Ends the reader threads. The next scan starts new ones.
     pub(crate) fn end_threads(&self) {
         self.scanner.end_threads();
     }
@@ -90,14 +90,16 @@ impl<'p> Machine<'p> {
     }
 }
 
-/// State that only the start needed. Freeing it takes a while, and can wait until COMMAND runs.
+/// State that only the start needed. Freeing it takes time, so it is done after COMMAND has
+/// started.
 pub(crate) struct DeferredCleanup {
     lock_watch: Option<FileWatch>,
     _scanner: Scanner,
 }
 
 impl DeferredCleanup {
-    /// Frees all but the watch, which is kept to the end: closing it takes some milliseconds.
+    /// Frees everything except the watch, which is kept because closing it takes several
+    /// milliseconds.
     pub(crate) fn into_lock_watch(self) -> Option<FileWatch> {
         self.lock_watch
     }

@@ -1,4 +1,4 @@
-//! Carries out a plan: asks guards, sends signals, one ladder.
+//! Carries out a plan by sending requests to guards and signals to other processes.
 
 pub mod execute;
 mod guard_requests;

@@ -1,4 +1,4 @@
-//! The interface of a machine for a start and the ladder; tests implement a scripted one.
+//! The interface between the machine and a start. Tests implement it with a script.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,10 +21,10 @@ use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::wake::{Interrupted, SleepEnd};
 
 pub trait ProcessControl {
-    /// Returns the time of a clock that stops in suspend.
+    /// Returns the time on a clock that stops during suspend.
     fn now(&self) -> Duration;
 
-    /// Returns the living ones of `known` and all their descendants, and pins those that are new.
+    /// Returns the living processes of `known` with all their descendants, and pins new ones.
     fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member>;
 
     fn living(&mut self, known: &BTreeSet<ProcessId>) -> BTreeSet<ProcessId> {
@@ -33,17 +33,17 @@ pub trait ProcessControl {
 
     fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult;
 
-    /// Sleeps until one of these processes ends, the state directory changes, or this time.
+    /// Sleeps until a process in `ends_of` ends, the state directory changes, or `until`.
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted>;
 
-    /// Asks a guard to end its tree, and waits at most two seconds for its acknowledgement.
+    /// Asks a guard to end its tree, and waits up to two seconds for it to acknowledge.
     fn ask(&mut self, guard: &GuardView, options: StopOptions) -> Result<AskOutcome, Interrupted>;
 
-    /// Returns whether a guard has removed its record next to this lock of mine (`None`: the
+    /// Returns whether a guard has removed its record next to a lock of this instance (`None`: the
     /// first), which means that its whole tree has ended.
     fn has_signed_off(&mut self, lock: Option<&Path>) -> bool;
 
-    /// Returns whether this lock of mine (`None`: the first) is free.
+    /// Returns whether a lock of this instance (`None`: the first) is free.
     fn has_left(&mut self, lock: Option<&Path>) -> bool;
 }
 
@@ -60,7 +60,7 @@ pub trait StartHost: ProcessControl {
     /// `None` in a dry run.
     fn poller(&self) -> Option<&Poller>;
 
-    /// Takes a snapshot. Forgets processes that have ended since the last one.
+    /// Takes a snapshot, and forgets processes that have ended since the previous one.
     fn snapshot(
         &mut self,
         locks: &[LockProbe<'_>],
@@ -69,8 +69,8 @@ pub trait StartHost: ProcessControl {
         scope: ScanScope,
     ) -> io::Result<Snapshot>;
 
-    /// Takes a snapshot of one guard that holds this lock by its record, and of nothing else;
-    /// `None` where the kernel does not confirm the record.
+    /// Takes a snapshot of only the guard that holds this lock according to its record; `None` if
+    /// the kernel does not confirm the record.
     fn snapshot_of_guard(
         &self,
         lock: &Path,
@@ -78,12 +78,12 @@ pub trait StartHost: ProcessControl {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)>;
 
-    /// Returns the owner of a record whose lock file was deleted or replaced, while this process
+    /// Returns the owner of a record whose lock file was deleted or replaced while this process
     /// holds the new one.
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner;
 
-    /// Watches the folders of the locks, and the first lock, to notice that the requested guard
-    /// left.
+    /// Watches the folders of the locks and the first lock, to notice when the requested guard
+    /// leaves.
     fn watch_state_dir(
         &mut self,
         state_dir: Arc<StateDir>,
@@ -91,8 +91,8 @@ pub trait StartHost: ProcessControl {
         first_lock: Option<LockFile>,
     );
 
-    /// Watches for closes of these locks, at which they may be released. `false`: when the watch
-    /// began, none of `holders` had one any more, and none will end a sleep.
+    /// Watches for closes of these locks, which may release them. Returns `false` if none of
+    /// `holders` had a lock open when the watch began, so none of them will end a sleep.
     fn watch_locks(&mut self, locks: &[LockFile], holders: &BTreeSet<ProcessId>) -> bool;
 
     fn notices_closes(&self) -> bool;
@@ -102,10 +102,10 @@ pub trait StartHost: ProcessControl {
 
     fn watch_process(&mut self, process: ProcessHandle);
 
-    /// Removes the processes that have ended, or that were in no snapshot.
+    /// Removes processes that have ended or were in no snapshot.
     fn retain_living(&self, processes: &mut BTreeSet<ProcessId>);
 
-    /// Sleeps until one of these processes ends, a watched lock is closed, or this time.
+    /// Sleeps until a process in `ends_of` ends, a watched lock is closed, or `until`.
     fn sleep_on_locks(
         &self,
         ends_of: &BTreeSet<ProcessId>,
