@@ -23,7 +23,7 @@ use crate::scan::command::Command;
 use crate::sys::users;
 use crate::text::{mask_secrets, printable, quote};
 
-/// The example file: every key with its default and a reason.
+/// The example file, with every key, its default and the reason for it.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
         let check = check_note(config, &sources.cwd);
         config.notes.extend(tokens.into_iter().chain(hidden).chain(check));
     }
-    // The JSON document lists problems alone, and has no place for a note.
+    // The JSON document only lists problems, so print the notes separately.
     if let (Ok(config), Format::Json) = (&outcome, format) {
         for note in &config.notes {
             print_to_stderr(format_args!("monopoll: {note}"));
@@ -112,7 +112,7 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
     }
 }
 
-/// Says that a `./config.toml` with monopoll's keys is not read, where another file hides it.
+/// Warns that a `./config.toml` with monopoll's keys is not read because of another file.
 fn hidden_note(sources: &Sources, read: Option<&Path>) -> Option<String> {
     let read = read.filter(|read| **read == *Path::new("./monopoll.toml"))?;
     shared_has_our_keys(sources).then(|| {
@@ -123,7 +123,7 @@ fn hidden_note(sources: &Sources, read: Option<&Path>) -> Option<String> {
     })
 }
 
-/// Says that the program of `check.command` is not found, as each start would.
+/// Warns that the program of `check.command` is not found, as a start would.
 fn check_note(config: &Config, cwd: &Path) -> Option<String> {
     let check: Vec<OsString> = config.check()?.command.iter().map(OsString::from).collect();
     let error = Command::find(check, cwd.to_owned()).err()?;
@@ -142,13 +142,13 @@ fn run_init(common: &Common) -> Result<ExitStatus, Error> {
         Some(path) => path,
         None => unless_unread(&sources)?,
     };
-    // Without the `.` of `./config.toml`.
+    // Removes the `.` of `./config.toml`.
     let path = init(sources.cwd.join(path).components().collect())?;
     print(&format!("wrote {}", printable(&path.to_string_lossy())))
 }
 
-/// The effective configuration, each value with its origin; secrets are masked, `[app]` is left
-/// out.
+/// Formats the effective configuration, each value with its origin. Secrets are masked and `[app]`
+/// is omitted.
 pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format) -> String {
     match format {
         Format::Text => config_text::effective(config, applied, shown),
@@ -156,7 +156,6 @@ pub fn show(config: &Config, applied: &Applied, shown: ShownKeys, format: Format
     }
 }
 
-/// The report of `config check`.
 pub fn check(outcome: &Result<Config, Problems>, format: Format) -> String {
     match format {
         Format::Text => config_text::problems(outcome),
@@ -168,13 +167,13 @@ pub fn schema() -> String {
     document(&file_schema())
 }
 
-/// Replaces the path of the schema, which is only right within this repository.
+/// Replaces the path of the schema, which is valid only within this repository.
 const SCHEMA_ELSEWHERE: &str = "\
 # To let an editor complete and check this file, run
 # `monopoll config schema > monopoll.schema.json`, and make this the first line of the file:
 # `#:schema ./monopoll.schema.json`";
 
-/// The example as a file of its own, valid in any folder.
+/// Returns the example as a standalone file, valid in any folder.
 pub fn starter() -> String {
     match EXAMPLE.split_once('\n') {
         Some((schema, rest)) if schema.starts_with("#:schema ") => {
@@ -184,7 +183,7 @@ pub fn starter() -> String {
     }
 }
 
-/// Returns the path of a `config.toml` in this folder, unless a start would read another file.
+/// Returns the path for a new `config.toml`, unless a start would read another file.
 fn unless_unread(sources: &Sources) -> Result<&'static Path, Error> {
     let Some(read) = preferred_to_shared(sources) else { return Ok(Path::new(SHARED_NAME)) };
     let named = if sources.variable("MONOPOLL_CONFIG").is_some() {
@@ -200,7 +199,7 @@ fn unless_unread(sources: &Sources) -> Result<&'static Path, Error> {
     .with_hint("edit that file, or name another one: `monopoll config init --config FILE`"))
 }
 
-/// Writes the example to `path`, never over an existing file.
+/// Writes the example to `path`. Never overwrites an existing file.
 pub fn init(path: PathBuf) -> Result<PathBuf, Error> {
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
     match opened.and_then(|mut file| file.write_all(starter().as_bytes())) {
@@ -220,6 +219,6 @@ pub fn init(path: PathBuf) -> Result<PathBuf, Error> {
 }
 
 fn document(document: &impl Serialize) -> String {
-    // Nothing in these documents cannot be written.
+    // Serializing these documents cannot fail.
     plan_json::to_text(document).unwrap_or_default() + "\n"
 }

@@ -1,4 +1,4 @@
-//! `monopoll doctor`: checks everything that a start depends on and touches nothing.
+//! `monopoll doctor`: checks everything that a start depends on, and changes nothing.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub(super) fn run(common: &Common, args: DoctorArgs) -> Result<ExitStatus, Error
 fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let sources = prepare::sources(common)?;
     let outcome = Config::load(&sources);
-    // The defaults may name another server, which must not get the token.
+    // With the defaults, the token might be sent to a server other than the configured one.
     let asks_telegram = outcome.is_ok() && !args.offline;
     let mut findings = doctor::config_findings(&outcome);
     let config = match outcome {
@@ -71,7 +71,7 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let command = Some(args.command).filter(|command| !command.is_empty());
     let command = command.map(|command| Command::find(command, sources.cwd));
     let found = command.as_ref().map(|command| match command {
-        // A `[check]` may be what makes the script.
+        // `[check]` may create the script, so it may not exist yet.
         Ok(command) if config.check().is_none() => {
             command.require_script().map(|()| command.found.to_string_lossy().into_owned())
         }
@@ -115,7 +115,7 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     };
     findings.push(doctor::instance_finding(named.as_ref().map(|instance| (instance, by))));
     let user = users::current_user();
-    // Without a name nothing can hold it, but its folder can be checked.
+    // Without a name, there is no lock to look at, but its folder can be checked.
     let instance = named.as_ref().map_or("instance", Instance::as_str);
     let paths = lock_files(&config, instance, &user);
     findings.extend(doctor::lock_findings(&folders(&paths)));
@@ -136,8 +136,8 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     Ok(findings)
 }
 
-/// The processes that a scan can see: a privileged user sees each that carries the token; others
-/// see those that an entry names or that share the lock.
+/// Returns the users whose processes a start considers: all, if a `match` entry names other users
+/// or the lock is shared, or if this user is privileged.
 fn scan_reach(config: &Config) -> ScanReach {
     let reaches = config.policy.matches.iter().any(|entry| !matches!(entry.user, UserLimit::Same));
     let paths = &config.settings.lock.paths;
@@ -156,7 +156,7 @@ fn folders(paths: &[PathBuf]) -> Vec<FolderCheck> {
     parents.sort_unstable();
     parents.dedup();
     let mut found: Vec<FolderCheck> = parents.into_iter().map(folder).collect();
-    // The lock files themselves, where they are there already.
+    // Also checks existing lock files.
     let place = LockSet::open_existing(paths).ok().flatten();
     found.extend(place.and_then(|place| place.existing_locks().err()).map(FolderCheck::Unsafe));
     found
@@ -175,7 +175,7 @@ fn folder(path: &Path) -> FolderCheck {
     }
 }
 
-/// The path with the links in its existing part resolved.
+/// Resolves the links in the existing part of a path.
 fn resolved(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
     match existing {
@@ -184,7 +184,8 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// The holder of the lock, without taking it; `None` where the finding about the folder says more.
+/// Returns the holder of the lock, without taking the lock; `None` if the finding about the folder
+/// says more.
 fn running(paths: &[PathBuf]) -> Option<RunningState> {
     let Some(place) = LockSet::open_existing(paths).ok()? else {
         return Some(RunningState::NotRunning);

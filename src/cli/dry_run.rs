@@ -1,4 +1,4 @@
-//! Scans and decides without touching anything: the snapshot and the plan of this moment.
+//! Scans and decides without changing anything.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `monopoll explain`: why a process is or is not a candidate; nothing is touched.
+//! `monopoll explain`: shows why a process is or is not a candidate, and changes nothing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -78,7 +78,8 @@ pub(super) fn run(common: &Common, args: ExplainArgs) -> Result<ExitStatus, Erro
     }
 }
 
-/// Without an instance, `pid` may name it: a guard, or a process with a token on its command line.
+/// Prepares the request. If no instance is named, `pid` may lead to one, as a guard or by a token
+/// on its command line.
 fn request(
     common: &Common,
     command: Vec<OsString>,
@@ -119,7 +120,7 @@ fn not_found(pid: u32) -> Error {
         .with_hint("`monopoll plan` lists the conflicts, `ps` all processes")
 }
 
-/// The root of each conflict, and the processes that are not touched, each once.
+/// Returns each process to explain once: the roots of conflicts, and the processes not touched.
 fn concerned(plan: &Plan) -> Vec<u32> {
     let roots = plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref());
     let shielded = plan.shielded.iter().map(|it| &it.process);

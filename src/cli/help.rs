@@ -1,4 +1,4 @@
-//! The texts after `--help`, and the pages of the same source: completions and the man page.
+//! The text after `--help`, and what is generated from the same source: completions and man page.
 
 use std::ffi::OsString;
 
@@ -84,14 +84,14 @@ Examples:
   monopoll config init
   monopoll config init --config monopoll.toml";
 
-/// The actions of `--on-conflict`, so that a shell can offer them.
+/// Parses `--on-conflict`, and lists its values for shell completion.
 pub(super) fn actions() -> impl TypedValueParser<Value = OnConflict> {
     PossibleValuesParser::new(["refuse", "graceful", "force", "wait"])
         .try_map(|name| name.parse::<OnConflict>())
 }
 
-/// Returns the command that parses these arguments. Options are hidden only where help is printed:
-/// that takes longer than to parse a command line.
+/// Returns the command that parses `arguments`. Options are hidden only if help is printed, because
+/// hiding them takes longer than parsing.
 pub(super) fn command_for(arguments: &[OsString]) -> Command {
     let is_help = |argument: &OsString| {
         argument.to_str().is_some_and(|it| matches!(it, "-h" | "--help" | "help"))
@@ -99,7 +99,7 @@ pub(super) fn command_for(arguments: &[OsString]) -> Command {
     if arguments.iter().any(is_help) { command_for_help() } else { Cli::command() }
 }
 
-/// Returns the command whose subcommands hide the common options that they have no use for.
+/// Returns the command with the common options hidden in subcommands that do not use them.
 fn command_for_help() -> Command {
     let common = Common::augment_args(Command::new("monopoll"));
     let hide = |command: Command, is_useless: fn(&str) -> bool| {
@@ -143,7 +143,7 @@ fn refuse_json(common: &Common, what: &str) -> Result<(), Error> {
     }
 }
 
-/// One page for all commands: each with its own options, then the options of all of them.
+/// Renders a single page: each command with its own options, then the common options.
 fn page() -> std::io::Result<String> {
     let cli = command_for_help();
     let man = Man::new(cli.clone().override_usage("monopoll [OPTIONS] SUBCOMMAND ..."));
@@ -163,8 +163,8 @@ fn page() -> std::io::Result<String> {
     Ok(assembled(&String::from_utf8_lossy(&page)))
 }
 
-/// Joins the parts: the preamble of each is kept once, before the title, which has no date that
-/// would become stale.
+/// Joins the parts under one title, which has no date because it would become outdated. Keeps a
+/// single preamble, before the title.
 fn assembled(parts: &str) -> String {
     let is_preamble = |line: &&str| line.starts_with(".ie ") || line.starts_with(".el ");
     let preamble = parts.lines().filter(is_preamble).take(2);
@@ -173,10 +173,10 @@ fn assembled(parts: &str) -> String {
     lines.flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-/// The commands without subcommands, by their whole names. Not built yet, they have neither `help`
-/// nor the global options.
+/// Returns the commands without subcommands, by their full names. They are not built yet, so they
+/// have neither `help` nor global options.
 fn leaves(command: &Command, name: &str) -> Vec<Command> {
-    // Before they are built, `help` is none of them.
+    // `help` is added when a command is built, so it is not included.
     let inner: Vec<Command> = command
         .get_subcommands()
         .flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name())))
@@ -199,7 +199,7 @@ fn render(mut command: Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     if command.get_arguments().all(Arg::is_hide_set) {
         return Ok(());
     }
-    // Without the heading, which is that of a page of its own.
+    // Omits the heading, which is for a separate page.
     let mut options = Vec::new();
     Man::new(command).render_options_section(&mut options)?;
     let options = String::from_utf8_lossy(&options);

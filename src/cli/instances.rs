@@ -1,4 +1,4 @@
-//! Finds instances by the locks of this user, and by a process.
+//! Finds instances by this user's locks or by a process.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,11 +29,11 @@ pub(super) struct BotIdentity {
     pub(super) token: Option<Token>,
 }
 
-/// Finds the instance that a process itself names: as its guard, as part of the tree of its guard,
-/// or by the token on its command line.
+/// Finds the instance that a process identifies: as its guard, as a member of its guard's tree, or
+/// by a token on the command line.
 pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<BotIdentity>, Error> {
     let Some(id) = machine::process_id(pid) else { return Ok(None) };
-    // A lock file may serve several instances: the record says which one has it.
+    // Several instances may share a lock file. The record says which one holds it.
     if let Some(record) = record_of_guard(config, id).or_else(|| record_of_tree(config, pid))
         && let Ok(instance) = record.instance.parse()
     {
@@ -49,12 +49,12 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<BotIdentity
         .map(|token| BotIdentity { instance: Instance::of_bot(token.id()), token: Some(token) }))
 }
 
-/// The record that this guard keeps next to the lock of its instance.
+/// Returns the record that this guard keeps next to its lock.
 pub(super) fn record_of_guard(config: &Config, guard: ProcessId) -> Option<Record> {
     records(config).into_iter().find(|record| record.holder.process == guard)
 }
 
-/// The record of the guard that started a process: the innermost, if there are several.
+/// Returns the record of the guard that started a process; the innermost, if there are several.
 pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
     let guard = |record: &Record| record.holder.process;
     let above = records(config).into_iter().filter(|it| is_in_guard_tree(pid, guard(it)));
@@ -77,8 +77,8 @@ fn records(config: &Config) -> Vec<Record> {
     names(config, &with).unwrap_or_default().iter().filter_map(record).collect()
 }
 
-/// A scan for the holders of locks alone: the configuration describes one bot's processes, and not
-/// those of the others.
+/// Returns a request that finds only the holders of locks, because the configuration describes the
+/// processes of one bot and not of the others.
 pub(super) fn scan_request(config: &Config) -> ScanRequest {
     let OwnPrograms { tool_name, library_exe } = OwnPrograms::of_the_tool();
     ScanRequest {
@@ -98,7 +98,7 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
     }
 }
 
-/// The token in an argument such as `--token=123456:AA…`.
+/// Returns the token in an argument such as `--token=123456:AA…`.
 fn token_in(arg: &str) -> Option<Token> {
     secret_spans(arg).into_iter().find_map(|secret| {
         let id = arg.get(..secret.start)?.strip_suffix(':')?;
@@ -107,24 +107,25 @@ fn token_in(arg: &str) -> Option<Token> {
     })
 }
 
-/// The places of the locks of all instances, after "no lock is held".
+/// Describes where locks are searched, to follow "no lock is held".
 pub(super) fn searched_path(config: &Config, with: &Placeholders<'_>) -> String {
     let Some(path) = listed_path(config, with) else { return "at all".to_owned() };
     let (word, path) = path
         .folder_of_instances(with)
         .map_or_else(|| ("at", path.fill(with)), |folder| ("in", folder));
-    // Without the separator at its end, which precedes the instance.
+    // Drops the trailing separator that precedes the instance.
     let path: PathBuf = path.components().collect();
     format!("{word} {}", printable(&path.to_string_lossy()))
 }
 
-/// The path by which instances are listed: the first that differs between them, else the first.
+/// Returns the path by which instances are listed: the first that differs between instances, else
+/// the first.
 fn listed_path<'a>(config: &'a Config, with: &Placeholders<'_>) -> Option<&'a LockPath> {
     let paths = || config.settings.lock.paths.iter().map(|path| &**path);
     paths().find(|path| path.folder_of_instances(with).is_some()).or_else(|| paths().next())
 }
 
-/// The instances that have a lock or a record where `lock.paths` puts them.
+/// Returns the instances with a lock or record at the places in `lock.paths`.
 pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet<String>, Error> {
     let Some(path) = listed_path(config, with) else { return Ok(BTreeSet::new()) };
     let Some(parent) = path.folder_of_instances(with) else { return only_one(&path.fill(with)) };
@@ -136,13 +137,13 @@ pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet
         .iter()
         .filter_map(|name| path.instance_of(state_dir::lock_of(name, &names).unwrap_or(name), with))
         .collect();
-    // Where each instance has a folder of its own, the folder alone is none.
+    // If each instance has its own folder, the folder alone does not make an instance.
     let has_lock = |instance: &Instance| {
         let lock = path.fill(&Placeholders { instance: instance.as_str(), ..*with });
         let record = PathBuf::from(format!("{}.record", lock.display()));
         [lock, record].iter().any(|file| file.symlink_metadata().is_ok())
     };
-    // A lock file that all instances share may lie in the same folder.
+    // A lock file shared by all instances may be in the same folder.
     let shared: Vec<PathBuf> = config
         .settings
         .lock
@@ -159,7 +160,7 @@ pub(super) fn names(config: &Config, with: &Placeholders<'_>) -> Result<BTreeSet
     Ok(listed.map(Instance::to_string).collect())
 }
 
-/// The instance whose record is next to the lock that all instances share.
+/// Returns the instance whose record is next to the lock that all instances share.
 fn only_one(lock: &Path) -> Result<BTreeSet<String>, Error> {
     let Some(place) = LockSet::open_existing(&[lock.to_owned()]).map_err(unreadable)? else {
         return Ok(BTreeSet::new());

@@ -1,8 +1,7 @@
-//! What is logged becomes a line on standard error, each in one write; never on standard output,
-//! which is COMMAND's.
+//! Logs to standard error, each line in a single write. Standard output belongs to COMMAND.
 //!
-//! A record's message says everything that a person needs, and its fields say it once more to
-//! machines. No spans: a process is one start of one instance, and that is named in every line.
+//! A record's message has everything for people; its fields repeat that for machines. There are no
+//! spans: a process is a single start of one instance, which every line names.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -23,7 +22,7 @@ const OURS: &str = "monopoll";
 
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
-/// Writes records from now on as `log` says, unless `-q` or `-v` say more or less.
+/// Starts logging as configured, unless `-q` or `-v` override the level.
 pub(super) fn begin(common: &Common, log: &LogTable) {
     let filter = match (common.quiet, common.verbose) {
         (true, _) => Targets::new().with_default(LevelFilter::ERROR),
@@ -34,18 +33,18 @@ pub(super) fn begin(common: &Common, log: &LogTable) {
     write(OURS, filter, log.format);
 }
 
-/// Writes records from now on as `log` says, in the name of a program that uses the library.
+/// Starts logging as configured, under the name of a program that uses the library.
 pub fn log_as(program: &'static str, log: &LogTable) {
     write(program, Targets::clone(&log.level), log.format);
 }
 
 fn write(program: &'static str, filter: Targets, format: LogFormat) {
-    // Fails only if a subscriber is set already: a process has one start.
+    // Fails only if a subscriber is already set, which is then kept.
     let _ = tracing::subscriber::set_global_default(LogSubscriber { program, filter, format });
 }
 
 pub(super) fn name_instance(instance: &str) {
-    // The first one stays: a process has one start.
+    // The first name is kept: a process is a single start.
     let _ = INSTANCE.set(instance.to_owned());
 }
 
@@ -60,7 +59,7 @@ impl Subscriber for LogSubscriber {
         self.filter.would_enable(metadata.target(), metadata.level())
     }
 
-    /// Lets tracing skip what is beyond every level.
+    /// Lets tracing skip records that no filter enables.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         self.filter.iter().map(|(_, level)| level).chain(self.filter.default_level()).max()
     }
@@ -87,7 +86,7 @@ impl Subscriber for LogSubscriber {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The content of an event, secrets masked.
+/// The content of an event, with secrets masked.
 #[derive(Default)]
 struct LogRecord {
     message: String,

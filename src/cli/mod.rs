@@ -118,7 +118,7 @@ pub enum Subcommand {
     Man,
 }
 
-/// Parses the command line; help and version are errors of clap's.
+/// Parses the command line. `--help` and `--version` are returned as clap errors.
 pub fn parse() -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut command = help::command_for(&arguments);

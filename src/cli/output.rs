@@ -1,5 +1,4 @@
-//! Standard output and standard error, as every command writes them: secrets masked, color only on
-//! a terminal.
+//! Standard output and standard error. Secrets are masked, and color is used only on a terminal.
 #![expect(clippy::disallowed_methods, reason = "NO_COLOR is read here")]
 
 use std::env;
@@ -15,24 +14,25 @@ use crate::report::{Context, plan_json};
 use crate::sys::{clock, host_names};
 use crate::text::{Paint, mask_secrets, short_command_line};
 
-/// The stream of a plan, and the meaning of its exit status.
+/// The stream for a plan, and the meaning of its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PlanOutput {
-    /// `plan`: to standard output.
+    /// `plan`: write to standard output.
     Plan,
-    /// `plan --detailed-exitcode`: the exit status distinguishes acting from starting at once.
+    /// `plan --detailed-exitcode`: the exit status tells whether a start would act or start at
+    /// once.
     DetailedExitCode,
-    /// `run --dry-run`: what a person reads goes to standard error.
+    /// `run --dry-run`: write text for people to standard error.
     DryRun,
 }
 
-/// Writes lines for a person to standard error, secrets masked. A standard error that is full or
-/// closed must not end a start halfway, nor a guard.
+/// Writes lines to standard error, with secrets masked. Ignores errors: if standard error is full
+/// or closed, neither a start nor a guard may fail halfway.
 pub fn print_to_stderr(text: impl std::fmt::Display) {
     terminal_line::write(&format!("{}\n", mask_secrets(&text.to_string())));
 }
 
-/// Writes to standard output, secrets masked; a reader that went away is no fault.
+/// Writes to standard output, with secrets masked. A closed pipe is not an error.
 pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
     use std::io::Write;
     match writeln!(std::io::stdout(), "{}", mask_secrets(text.trim_end_matches('\n'))) {
@@ -44,8 +44,7 @@ pub(super) fn print(text: &str) -> Result<ExitStatus, Error> {
     }
 }
 
-/// The part of the machine that "no conflicts" does not cover: without COMMAND, no process is
-/// compared with it.
+/// Returns what "no conflicts" does not cover: without COMMAND, no process is compared with it.
 pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
     if request.command.is_some() || !request.config.policy.matches.is_empty() {
         return None;
@@ -61,8 +60,8 @@ pub(super) fn blind_spot(request: &StartRequest) -> Option<&'static str> {
     })
 }
 
-/// Prints the blind spot, if any, below a plan. A JSON document has no place for it: there it is
-/// an event.
+/// Prints the blind spot, if any, below a plan. With `--json` it is logged instead, because the
+/// document has no place for it.
 pub(super) fn print_blind_spot(
     common: &Common,
     request: &StartRequest,
@@ -86,7 +85,6 @@ pub(super) fn print_line(line: &str, target: PlanOutput) -> Result<(), Error> {
     Ok(())
 }
 
-/// The context of a report about this start.
 #[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
 pub(super) fn context<'a>(
     request: &StartRequest,
@@ -103,7 +101,7 @@ pub(super) fn context<'a>(
     }
 }
 
-/// COMMAND as it is typed, shortened.
+/// Returns COMMAND as typed, shortened.
 pub(super) fn typed_command(request: &StartRequest) -> Option<String> {
     const WIDTH: usize = 80;
     request.command.as_ref().map(|command| short_command_line(&command.text(), WIDTH))
@@ -116,7 +114,7 @@ pub(super) fn print_json(document: &impl Serialize) -> Result<ExitStatus, Error>
     print(&text)
 }
 
-/// The place where a key's value was written; a rule is named, as `rules.NAME`.
+/// Returns the place where a key's value is written. Rules are given as `rules.NAME`.
 pub(super) fn origin(request: &StartRequest, key: &str) -> String {
     let rules = &request.config.policy.rules;
     let rule =
@@ -128,7 +126,7 @@ pub(super) fn origin(request: &StartRequest, key: &str) -> String {
 }
 
 pub(super) fn paint(stream: &impl IsTerminal) -> Paint {
-    // no-color.org: present and not empty.
+    // See no-color.org: it applies if set and not empty.
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if stream.is_terminal() && !plain { Paint::Color } else { Paint::Plain }
 }

@@ -1,5 +1,5 @@
-//! `monopoll plan` and `run --dry-run`: the very plan that would be carried out, printed; nothing
-//! is touched.
+//! `monopoll plan` and `run --dry-run`: print the plan that a start would carry out, and change
+//! nothing.
 
 use std::ffi::OsString;
 
@@ -71,7 +71,7 @@ pub(super) fn print_plan(
     Err(Error::new(status, verdict(common, &request, why, &plan)))
 }
 
-/// The last line of an error: with the reason where standard output is a document.
+/// Returns the last line of an error. Includes the reason if standard output is a document.
 pub(super) fn verdict(common: &Common, request: &StartRequest, what: &str, plan: &Plan) -> String {
     let instance = &request.instance;
     if common.json {
@@ -99,15 +99,15 @@ pub(super) fn show(
     output::print_line(plan_text::text(plan, &context, paint).trim_end(), target)
 }
 
-/// Prints Telegram's answer below the plan. A JSON document has no place for it: there it is an
-/// event.
+/// Prints Telegram's answer below the plan. With `--json` it is logged instead, because the
+/// document has no place for it.
 fn print_preflight(
     common: &Common,
     report: PreflightReport,
     target: PlanOutput,
 ) -> Result<(), Error> {
     match report {
-        // The plan says it.
+        // The plan already includes the refusal.
         PreflightReport::Refusal(_) => {}
         PreflightReport::Fine(sentence) if common.json => tracing::debug!("{sentence}"),
         PreflightReport::Warning(sentence) if common.json => tracing::warn!("{sentence}"),

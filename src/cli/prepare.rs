@@ -1,6 +1,5 @@
-//! The part that all commands share before they look at the machine: the configuration, COMMAND,
-//! the token, the instance and its lock files. Everything that can be wrong beforehand is found out
-//! here.
+//! The preparation that all commands share: configuration, COMMAND, token, instance and lock files.
+//! Reports everything that can be wrong before the machine is read.
 
 use std::ffi::OsString;
 
@@ -76,8 +75,8 @@ pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRe
     Ok(unnamed.into_request(instance))
 }
 
-/// Requires COMMAND's script, for commands that start nothing: a missing one is a sign of the wrong
-/// folder. Where the instance is named, its lock finds the bot, and the script may be gone.
+/// Requires COMMAND's script for commands that start nothing, because a missing script suggests the
+/// wrong folder. If the instance is named, its lock identifies the bot, and the script may be gone.
 pub(super) fn require_script(request: &StartRequest) -> Result<(), Error> {
     let Err(error) = request.require_script() else { return Ok(()) };
     if request.config.settings.instance.is_some() {

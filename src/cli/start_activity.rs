@@ -1,5 +1,5 @@
-//! The progress of a start as one sentence with its times: for the line on a terminal, and every
-//! ten seconds elsewhere.
+//! The progress of a start as one sentence: for the line on a terminal, or logged every ten
+//! seconds.
 
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use crate::engine::plan::{Conflict, ConflictCommand};
 use crate::engine::signal::SignalToSend;
 use crate::text::{printable, short_command_line, truncate};
 
-/// The current activity of a start.
 #[derive(Debug, Default)]
 pub(super) enum StartActivity {
     #[default]
     Idle,
     /// Waiting for another start.
     Queued {
-        /// By the monotonic clock, as all times here.
+        /// Monotonic, like all times here.
         since: Duration,
     },
     /// Waiting for processes to end by themselves.
@@ -44,15 +43,15 @@ pub(super) enum LastAction {
 #[derive(Debug)]
 enum ShownCommand {
     Arguments(Vec<String>),
-    /// As a guard recorded it: quoted and masked.
+    /// The command in a guard's record: quoted and masked.
     Recorded(String),
     Unknown,
 }
 
-/// Stands before the command of a guarded bot, as the pid is the guard's.
+/// Precedes the command of a guarded bot, because the pid is the guard's.
 const GUARD_OF: &str = "the guard of ";
 
-/// The least width of a command, whatever the room.
+/// The minimum width of a command, even if there is less room.
 const NARROWEST: usize = 12;
 
 impl StartActivity {
@@ -93,7 +92,7 @@ impl StartActivity {
         }
     }
 
-    /// The activity at `now` in about `room` characters: the command is shortened first.
+    /// Describes the activity at `now` in about `room` characters. The command is shortened first.
     pub(super) fn sentence(&self, now: Duration, room: usize) -> Option<String> {
         let (doing, others, time) = match self {
             StartActivity::Idle => return None,
@@ -202,7 +201,7 @@ fn passed(since: Duration, now: Duration) -> String {
     whole(Duration::from_secs(now.saturating_sub(since).as_secs()))
 }
 
-/// Rounds up, so that the seconds passed and left add up to the limit.
+/// Rounds up, so that the elapsed and the remaining seconds add up to the limit.
 fn left(until: Duration, now: Duration) -> String {
     let left = until.saturating_sub(now);
     whole(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))

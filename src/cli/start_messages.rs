@@ -1,6 +1,5 @@
-//! The messages of `run` about a start and the guard after it: events, and on a terminal one line
-//! that is redrawn. A person who watches that line does not need the event of each step as well;
-//! `-v` shows both.
+//! The messages of `run` about a start and its guard: log records and, on a terminal, a line that
+//! is redrawn. If that line is shown, the record of each step needs `-v`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,15 +25,15 @@ use crate::sys::clock;
 use crate::terminate::execute::TerminateEvent;
 use crate::text::count;
 
-/// The interval at which the line on a terminal is redrawn, and the one at which an event says that
-/// a start still waits.
+/// The interval at which the terminal line is redrawn, and the one at which a waiting start is
+/// logged.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 const REMINDER_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The characters that an event has room for: more than a terminal, and still one line.
+/// The maximum length of a logged activity: longer than on a terminal, but still one line.
 const ROOM: usize = 160;
 
-/// A step of a start: where the line shows it, its event is for `-v`.
+/// Logs a step of a start, at debug level if the terminal line shows it.
 macro_rules! step {
     ($line:expr, $($event:tt)+) => {
         if $line.is_some() { debug!($($event)+) } else { info!($($event)+) }
@@ -46,9 +45,8 @@ pub(super) struct ProgressPrinter {
     line: Option<TerminalLine>,
     activity: StartActivity,
     waiting_since: Option<Duration>,
-    /// The conflicts whose wait was already reported.
+    /// The conflicts whose wait was already logged.
     announced: BTreeSet<Option<u32>>,
-    /// COMMAND as it is typed.
     command: Option<String>,
 }
 
@@ -81,7 +79,7 @@ impl Observer for ProgressPrinter {
         let now = clock::monotonic();
         match event {
             StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
-            // The other start usually finishes in a moment: the first reminder says more.
+            // The other start usually finishes quickly. Otherwise the first reminder says more.
             StartEvent::Queued => {
                 self.activity = StartActivity::Queued { since: now };
                 debug!("waiting for another start to finish");

@@ -1,5 +1,5 @@
-//! `monopoll status`: whether the instance runs, since when, and how it was acquired. Nothing is
-//! touched and no lock is taken.
+//! `monopoll status`: shows whether the instance runs, since when, and how it was acquired. Changes
+//! nothing and takes no lock.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -96,22 +96,21 @@ fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitSt
     if common.json {
         return Err(Error::new(exit_status, format!("{}: {what}", request.instance)));
     }
-    // The first line of the report says it.
+    // The first line of the report already has the error.
     Ok(exit_status)
 }
 
-/// The instances of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listed {
-    /// The instances that run or that ended within a day.
+    /// Instances that run or ended within a day.
     Recent,
     All,
 }
 
-/// An instance that ended before this is listed only with `--all`.
+/// Instances that ended longer ago are listed only with `--all`.
 const RECENT: Duration = Duration::from_hours(24);
 
-/// `now` is the time since 1970.
+/// Takes `now` as the time since 1970.
 fn ended_long_ago(status: &InstanceStatus, now: Duration) -> bool {
     let ended = status.last_end().map(|event| Duration::from_secs(event.at));
     status.state == InstanceState::Stopped
@@ -144,7 +143,7 @@ fn all(
         let now = now_wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         statuses.retain(|status| !ended_long_ago(status, now));
     }
-    // Those that run come first; they hide the stopped ones.
+    // List running instances first. If there are any, stopped ones are omitted.
     let is_stopped = |status: &&InstanceStatus| status.state == InstanceState::Stopped;
     let (stopped, mut shown): (Vec<_>, Vec<_>) = statuses.iter().partition(is_stopped);
     shown.sort_by_key(|status| !status.state.is_held());

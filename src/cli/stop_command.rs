@@ -71,8 +71,8 @@ fn plan_stop(common: &Common, command: Vec<OsString>) -> Result<(StartRequest, P
 
 fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let (request, plan) = plan_stop(common, command)?;
-    // Where no start ever was, there is none to wait for, and a stop that ends nothing creates
-    // no files.
+    // If the instance was never started, there is no other start to wait for, and a stop without
+    // effect must not create files.
     let lock_set = LockSet::open_existing(&request.locks)?;
     let ever_started =
         lock_set.is_some_and(|lock_set| lock_set.state_dirs().any(StateDir::was_ever_started));
@@ -89,7 +89,7 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {}
     }
-    // As a start that is newer than every guard: a person ends what runs now, whatever its ticket.
+    // A stop counts as newer than every guard: a person ends what is running, whatever its ticket.
     match start::stop(&request, &mut stop) {
         Ok(()) => stop.print_end(&plan),
         Err(not_started) => {
@@ -105,7 +105,7 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     }
 }
 
-/// Rejects `--on-conflict refuse` and `wait`: they do not mean a stop.
+/// Rejects `--on-conflict refuse` and `wait`, which make no sense for a stop.
 fn mode(common: &Common) -> Result<StopMode, Error> {
     match common.on_conflict {
         None | Some(OnConflict::Graceful) => Ok(StopMode::Graceful),
@@ -121,19 +121,18 @@ fn mode(common: &Common) -> Result<StopMode, Error> {
 struct StopPrinter<'a> {
     common: &'a Common,
     request: &'a StartRequest,
-    /// The first plan that ends a process, else the first clear one.
+    /// The first plan that ends a process, else the first clear plan.
     plan: Option<Plan>,
-    /// The supervisors that may start an ended process again.
+    /// The supervisors that may restart an ended process.
     managers: BTreeSet<(String, String)>,
-    /// The processes that may have started an ended process, and may start it again.
+    /// The processes that may have started an ended process and may start it again.
     launchers: Vec<Launcher>,
     /// The processes that a rule leaves alone.
     ignored: Vec<String>,
-    /// The guards that were asked: their first lock, if it is another one, and their ticket.
+    /// The requested guards: their first lock, if it is another one, and their ticket.
     guards: Vec<(Option<PathBuf>, Option<Ticket>)>,
-    /// The number of processes that this stop sent SIGKILL.
+    /// The number of processes that this stop killed with SIGKILL.
     killed: u32,
-    /// COMMAND as it is typed.
     command: Option<String>,
 }
 
@@ -176,7 +175,7 @@ impl<'a> StopPrinter<'a> {
         let has_acted = self.plan.is_some() && plan.verdict() == Verdict::Act;
         if self.common.json {
             print_document(self.common, self.request, plan)?;
-            // The document has no place for it.
+            // The JSON document has no place for this.
             if let Some(killed) = self.killed_text() {
                 tracing::warn!("{killed}");
             }
@@ -218,7 +217,7 @@ impl<'a> StopPrinter<'a> {
         Ok(())
     }
 
-    /// Says that SIGKILL was needed; `None` where it was not, or where it was asked for.
+    /// Returns the note that SIGKILL was needed; `None` if it was not, or was requested.
     fn killed_text(&self) -> Option<String> {
         let policy = &self.request.config.policy;
         let by_guards =
@@ -235,7 +234,8 @@ impl<'a> StopPrinter<'a> {
         ))
     }
 
-    /// Returns how many processes a guard that was asked has sent SIGKILL, by its history.
+    /// Returns the number of processes that a requested guard killed with SIGKILL, from its
+    /// history.
     fn killed_by(&self, lock: Option<&PathBuf>, ticket: Option<Ticket>) -> u32 {
         let lock = lock.or_else(|| self.request.locks.first());
         let history = lock.and_then(|lock| StateDir::of_lock(lock)).map(|it| it.history());
@@ -278,13 +278,13 @@ impl Observer for StopPrinter<'_> {
             return;
         }
         for line in lines {
-            // A reader that went away must not end a stop halfway.
+            // A closed pipe must not end a stop halfway.
             let _ = print(&format!("{}: {line}", self.request.instance));
         }
     }
 }
 
-/// With `--json`, prints the plan that was carried out, or that could not be.
+/// Prints the plan that was carried out, or could not be, with `--json`.
 fn print_document(common: &Common, request: &StartRequest, plan: &Plan) -> Result<(), Error> {
     if common.json { plan_command::show(common, request, plan, PlanOutput::Plan) } else { Ok(()) }
 }

@@ -1,19 +1,19 @@
-//! The one line on a terminal that is redrawn during a start, and erased at its end.
+//! The terminal line that is redrawn during a start and erased at its end.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, truncate_str};
 
-/// The drawn line; a write to standard error erases it for that moment.
+/// The line on the terminal. It is erased while other output is written.
 static DRAWN: Mutex<Option<String>> = Mutex::new(None);
 
 fn drawn() -> MutexGuard<'static, Option<String>> {
     DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to standard error, in one piece: other processes may write to the same log. Failures are
-/// ignored: they must end neither a start halfway nor a guard.
+/// Writes to standard error in a single write, since other processes may write to the same log.
+/// Ignores errors: neither a start nor a guard may fail halfway.
 pub(super) fn write(text: &str) {
     let drawn = drawn();
     if drawn.is_some() {
@@ -25,12 +25,12 @@ pub(super) fn write(text: &str) {
     }
 }
 
-/// A line on a terminal, cleared when this is dropped.
+/// A line on a terminal, erased on drop.
 #[derive(Debug)]
 pub(super) struct TerminalLine;
 
 impl TerminalLine {
-    /// A line, if standard error is a terminal that can draw one.
+    /// Returns a line if standard error is a terminal that supports it.
     pub(super) fn possible() -> Option<TerminalLine> {
         (io::stderr().is_terminal() && !console::is_dumb() && is_in_front()).then_some(TerminalLine)
     }
@@ -54,8 +54,8 @@ impl Drop for TerminalLine {
     }
 }
 
-/// Draws the line anew, cut to the terminal's width, or erases it. Ignores errors: the terminal may
-/// be gone.
+/// Redraws the line, cut to the terminal's width, or erases it. Ignores errors, because the
+/// terminal may be gone.
 fn redraw(text: &str) {
     let terminal = Term::buffered_stderr();
     let _ = terminal.clear_line();
@@ -63,20 +63,20 @@ fn redraw(text: &str) {
     let _ = terminal.flush();
 }
 
-/// Room for `^C` and the column after it.
+/// Leaves room for `^C` and the cursor.
 const MARGIN: u16 = 3;
 
-/// A little less than the terminal's width: `^C`, which the terminal itself writes after the line,
-/// must not begin a new one, as only the last is erased.
+/// Returns a bit less than the terminal's width. Only the last line is erased, so the `^C` that the
+/// terminal echoes must not wrap.
 pub(super) fn width() -> usize {
     Term::stderr().size().1.saturating_sub(MARGIN).max(MARGIN).into()
 }
 
-/// Returns whether this process is in the foreground: in the background it would draw over another
+/// Returns whether this process is in the foreground. A background process would overwrite another
 /// program's line.
 #[cfg(unix)]
 fn is_in_front() -> bool {
-    // Without a foreground group, the line disturbs no program.
+    // Without a foreground group, there is no other program to disturb.
     !rustix::termios::tcgetpgrp(io::stderr()).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 

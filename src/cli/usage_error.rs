@@ -1,5 +1,5 @@
-//! The message about a command line that clap rejects: what is wrong, what was meant, the usage,
-//! and the line that every error ends with.
+//! The message about a command line that clap rejects: the error, a tip, the usage, and the final
+//! line of every error.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::text::command_line;
 
-/// The message about a rejected command line; `arguments` begin with the program.
+/// Returns the message about a rejected command line. `arguments` start with the program.
 pub fn usage_error(error: &clap::Error, arguments: &[OsString]) -> String {
     let arguments: Vec<String> =
         arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -15,13 +15,13 @@ pub fn usage_error(error: &clap::Error, arguments: &[OsString]) -> String {
     let whole = error.render().to_string();
     let (mut lines, mut see) = (Vec::new(), "`monopoll --help`".to_owned());
     for line in whole.trim_end().lines() {
-        // What is passed after `--` is COMMAND, and never the value of an option.
+        // Everything after `--` is COMMAND, so clap's tip to pass a value that way is wrong.
         let is_wrong_tip = line.starts_with("  tip: to pass ");
         let is_other_tip = meant.is_some() && line.starts_with("  tip: ");
         if line.starts_with("For more information, try ") || is_wrong_tip || is_other_tip {
             continue;
         }
-        // The program is called as it was called, on Windows by its ending too.
+        // The name of the program varies: on Windows it ends in `.exe`.
         if let Some((_, usage)) =
             line.strip_prefix("Usage: ").and_then(|usage| usage.split_once(' '))
         {
@@ -40,7 +40,7 @@ pub fn usage_error(error: &clap::Error, arguments: &[OsString]) -> String {
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
-    // An error without the usage.
+    // The error has no usage, so the tip goes to the end.
     if let Some(meant) = meant.map(|meant| format!("  tip: {meant}"))
         && !lines.contains(&meant)
     {
@@ -62,7 +62,7 @@ pub fn usage_error(error: &clap::Error, arguments: &[OsString]) -> String {
     format!("{}monopoll: the command line is wrong{after}; see {see}", lines.join("\n"))
 }
 
-/// Returns what was meant, where that can be guessed better than by the spelling.
+/// Returns a better guess at what was meant than clap's guess by spelling.
 fn meant(error: &clap::Error, arguments: &[String]) -> Option<String> {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
@@ -84,7 +84,7 @@ fn meant(error: &clap::Error, arguments: &[String]) -> Option<String> {
     }
 }
 
-/// Returns the command for a subcommand of other tools, or for a COMMAND without `run`.
+/// Suggests the command for another tool's subcommand, or for COMMAND without `run`.
 fn meant_subcommand(word: &str, arguments: &[String], is_misspelled: bool) -> Option<String> {
     let at = arguments.iter().position(|argument| argument == word)?;
     let (before, rest) = (arguments.get(1..at)?, arguments.get(at + 1..)?);
@@ -97,7 +97,7 @@ fn meant_subcommand(word: &str, arguments: &[String], is_misspelled: bool) -> Op
         "kill" | "end" | "terminate" => ("stop", without_dashes(rest)),
         "list" | "ls" | "ps" => ("status", without_dashes(rest)),
         _ if is_misspelled => return None,
-        // COMMAND itself.
+        // The word is COMMAND itself.
         _ if before.iter().any(|word| word == "--") || !rest.is_empty() => {
             ("run", [&[word.to_owned()], rest].concat())
         }

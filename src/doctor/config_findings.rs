@@ -31,7 +31,7 @@ fn loaded_finding(config: &Config) -> Finding {
     )
 }
 
-/// The hint of a note is what follows its last `; `.
+/// Splits a note into text and hint; the hint follows the last `; `.
 fn note_finding(note: &str) -> Finding {
     let (what, hint) = note
         .rsplit_once("; ")

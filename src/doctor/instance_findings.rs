@@ -1,4 +1,4 @@
-//! The command, the name of the instance, and the process that already runs it.
+//! The command, the instance's name, and the process that runs it.
 
 use crate::doctor::Finding;
 use crate::engine::instance::{Instance, NameSource};
@@ -33,15 +33,15 @@ pub fn instance_finding(name: Result<(&Instance, NameSource), &Error>) -> Findin
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunningState {
     NotRunning,
-    /// A guard: its pid and its command.
+    /// A guard, with its pid and command.
     Guard(u32, String),
-    /// A guard in a PID namespace below this one: its command.
+    /// A guard in a PID namespace below this one, with its command.
     Below(String),
-    /// A guard that only a record shows: its command.
+    /// A guard known only from its record, with its command.
     Elsewhere(String),
     /// Processes that are not guards.
     Strangers(Vec<u32>),
-    /// Not known without taking the lock.
+    /// Cannot be known without taking the lock.
     Unknown,
 }
 

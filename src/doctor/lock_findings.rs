@@ -1,4 +1,4 @@
-//! The lock folders: their permissions, their file systems, and their free space.
+//! The lock folders: permissions, file systems and free space.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,17 @@ use crate::sys::filesystem::{FolderFacts, Support};
 use crate::sys::folder_owner::writers_hint;
 use crate::text::printable;
 
-/// Less free space than this is a warning: the files next to a lock are small, and written often.
+/// Less free space than this is worth a warning: files next to a lock are small but written often.
 const MIN_BYTES: u64 = 1 << 20;
 const MIN_INODES: u64 = 100;
 
 #[derive(Debug, Clone)]
 pub enum FolderCheck {
-    /// It exists and is safe to use.
+    /// The folder exists and is safe to use.
     Found(PathBuf, Option<FolderFacts>),
-    /// It does not exist yet; the second is the folder in which it would be created.
+    /// The folder does not exist yet. The second path is the existing folder above it.
     Missing(PathBuf, PathBuf, Option<FolderFacts>),
-    /// It, or a lock file in it, is not safe to use.
+    /// The folder, or a lock file in it, is not safe to use.
     Unsafe(Error),
 }
 

@@ -1,4 +1,4 @@
-//! The machine: the user, the container, the supervisor, and what the kernel offers.
+//! The machine: user, container, supervisor and kernel features.
 
 use crate::doctor::Finding;
 use crate::engine::managed_by::ManagedBy;
@@ -11,18 +11,16 @@ use crate::text::{printable, sanitize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorUser {
     pub user: User,
-    /// The user may signal all processes.
     pub privileged: bool,
-    /// The reason why other containers do not see the lock folder, if they do not.
+    /// The reason other containers cannot see the lock folder, if any.
     pub private_folder: Option<PrivateFolder>,
-    /// The users whose bots a start finds.
     pub reach: ScanReach,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanReach {
     OwnUser,
-    /// Other users too: by a `[[match]]` entry, by a shared lock, or by privilege.
+    /// Also other users: because of a `[[match]]` entry, a shared lock or privileges.
     OtherUsers,
 }
 
@@ -50,7 +48,7 @@ fn user(me: &DoctorUser) -> Finding {
     Finding::ok("user", format!("{who}: may signal {reach}"))
 }
 
-/// Seeing only one user is expected, but surprises some.
+/// Explains that only one user's processes are seen, which surprises some users.
 fn other_users(me: &DoctorUser) -> Option<Finding> {
     let name = printable(&me.user.name);
     match me.reach {

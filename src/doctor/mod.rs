@@ -1,5 +1,5 @@
-//! Checks whether this machine is ready: facts in, findings out; each problem has a hint. Nothing
-//! here reads the machine.
+//! Checks whether this machine is ready: turns facts into findings, with a hint for each problem.
+//! Nothing here reads the machine.
 
 mod config_findings;
 mod instance_findings;
@@ -17,24 +17,24 @@ pub use lock_findings::{FolderCheck, lock_findings};
 pub use machine_findings::{DoctorUser, ScanReach, machine_findings};
 pub use token_findings::{TokenSearch, env_file_finding, telegram_finding, token_finding};
 
-/// One result of an examination.
+/// A result of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
-    /// The subject; several findings may have the same.
+    /// The subject, which several findings may share.
     pub name: &'static str,
     pub grade: Grade,
-    /// The finding in words, secrets masked.
+    /// The text, with secrets masked.
     pub what: String,
-    /// A way to fix it; never null for a problem.
+    /// The hint about what to do. Never null for a problem.
     pub hint: Option<String>,
 }
 
-/// The grade of a finding.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
     Ok,
-    /// A start works, but not every guarantee holds.
+    /// A start works, but some guarantee does not hold.
     Warning,
     /// A start does not work.
     Problem,
@@ -45,7 +45,7 @@ impl Finding {
         Finding { name, grade: Grade::Ok, what: what.into(), hint: None }
     }
 
-    /// A finding that is ok, but worth knowing.
+    /// Creates a finding that is ok but worth knowing.
     fn note(name: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Finding {
         Finding { hint: Some(hint.into()), ..Finding::ok(name, what) }
     }
@@ -58,7 +58,7 @@ impl Finding {
         Finding { grade: Grade::Problem, ..Finding::note(name, what, hint) }
     }
 
-    /// The error that a start would fail with.
+    /// Turns the error that a start would fail with into a finding.
     pub fn of_error(name: &'static str, error: &Error) -> Finding {
         Finding::problem(
             name,

@@ -1,4 +1,4 @@
-//! The bot's token, its file, and Telegram's answer about its webhook.
+//! The bot token, `env_file`, and Telegram's answer about the webhook.
 
 use crate::config::settings::{TelegramTable, WebhookPolicy};
 use crate::doctor::Finding;
@@ -7,22 +7,21 @@ use crate::engine::instance::BotId;
 use crate::telegram::{ApiError, Webhook, WebhookAnswer};
 use crate::text::{join_and, printable};
 
-/// The places that were searched for a token, and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSearch {
     pub found: Option<BotId>,
-    /// The bots whose tokens are set too.
+    /// The bots of other tokens that are set.
     pub others: Vec<BotId>,
     pub variables: Vec<String>,
     pub file: String,
-    /// Variables, as they are shown, that have a token and are not in `token_env`.
+    /// Printable names of variables that have a token but are not in `token_env`.
     pub unlisted: Vec<String>,
-    /// Variables, as they are shown, whose value is not a token.
+    /// Printable names of variables whose value is not a token.
     pub misfits: Vec<String>,
     pub same_token: SameToken,
 }
 
-/// The token: the id of its bot, or where to set it.
+/// Reports the bot id of the token, or where to set the token.
 pub fn token_finding(search: &TokenSearch) -> Finding {
     const NAME: &str = "token";
     match (search.found, search.same_token) {
@@ -75,13 +74,13 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
     }
 }
 
-/// The problem of `env_file`.
+/// Reports the problem with `env_file`.
 pub fn env_file_finding(warning: &str) -> Finding {
     let (what, hint) = warning.rsplit_once("; ").unwrap_or((warning, "correct `env_file`"));
     Finding::warning("env file", what, hint)
 }
 
-/// All of a few variables; of many the first ones and how many more there are.
+/// Lists all variables if they are few, else the first ones and the number of others.
 fn short_list(variables: &[String]) -> String {
     const MAX_NAMED: usize = 4;
     let shown = |names: &[String]| {

@@ -1,4 +1,4 @@
-//! The problems of a configuration, as a machine reads them; see `schemas/check.schema.json`.
+//! The problems of a configuration as JSON; see `schemas/check.schema.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub struct CheckDocument {
     /// The version of this format.
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
-    /// In the order of their places.
+    /// Sorted by place.
     pub problems: Vec<ProblemDocument>,
 }
 
@@ -20,25 +20,25 @@ pub struct CheckDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct ProblemDocument {
-    /// The file, as it was named or found; null for a variable or a flag.
+    /// The file, as it was named or found; null for a variable or flag.
     pub file: Option<String>,
-    /// The line, from 1; null if the problem is the file as a whole.
+    /// The line, starting at 1; null if the problem concerns the whole file.
     #[schemars(range(min = 1))]
     pub line: Option<usize>,
-    /// The first column, in characters, from 1.
+    /// The first column, in characters, starting at 1.
     #[schemars(range(min = 1))]
     pub column: Option<usize>,
-    /// The column after the last one, in the same line; the first column if something is missing
-    /// there.
+    /// The column after the last one, in the same line. Equal to the first column if something is
+    /// missing there.
     #[schemars(range(min = 1))]
     pub end_column: Option<usize>,
-    /// The place for a person: `FILE:LINE:COLUMN`, `$VARIABLE`, `--flag`.
+    /// The place in readable form: `FILE:LINE:COLUMN`, `$VARIABLE` or `--flag`.
     pub place: String,
-    /// Such as `timeouts.graceful`; null if the problem is about no single key.
+    /// The key, such as `timeouts.graceful`; null if the problem does not concern a single key.
     pub key: Option<String>,
-    /// Secrets are masked.
+    /// The message, with secrets masked.
     pub message: String,
-    /// A way to fix it.
+    /// A hint about how to fix it.
     pub help: Option<String>,
 }
 

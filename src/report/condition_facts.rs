@@ -1,4 +1,4 @@
-//! The conditions of entries and rules as they are written, and the facts that they are about.
+//! The conditions of entries and rules as written, and the corresponding facts of a process.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) fn key(criterion: &Criterion<'_>) -> &'static str {
     }
 }
 
-/// The question as in the configuration, secrets masked.
+/// Returns the condition as written in the configuration, with secrets masked.
 pub(super) fn question(criterion: &Criterion<'_>) -> String {
     let (key, wanted) = (key(criterion), wanted(criterion));
     match criterion {
@@ -33,13 +33,13 @@ pub(super) fn question(criterion: &Criterion<'_>) -> String {
             | Condition::Orphaned(_)
             | Condition::Local(_),
         ) => format!("{key} = {wanted}"),
-        // In quotes that need no escapes.
+        // Single quotes need no escapes.
         Criterion::Condition(_) if wanted.contains(['\\', '"']) => format!("{key} = '{wanted}'"),
         Criterion::Condition(_) => format!("{key} = \"{wanted}\""),
     }
 }
 
-/// The value that is wanted, secrets masked.
+/// Returns the wanted value, with secrets masked.
 pub(super) fn wanted(criterion: &Criterion<'_>) -> String {
     match criterion {
         Criterion::Part(CommandPart::Program(path) | CommandPart::Folder(path)) => {
@@ -70,7 +70,7 @@ pub(super) fn wanted(criterion: &Criterion<'_>) -> String {
     }
 }
 
-/// An age, as short as possible without a loss.
+/// Formats an age as short as possible without loss.
 fn exact(age: Duration) -> String {
     let short = short_duration(age);
     if humantime::parse_duration(&short) == Ok(age) {
@@ -80,7 +80,7 @@ fn exact(age: Duration) -> String {
     }
 }
 
-/// The value that the process has, secrets masked; `None` if it cannot be read.
+/// Returns the process's value, with secrets masked; `None` if it cannot be read.
 pub(super) fn fact(criterion: &Criterion<'_>, process: &Process) -> Option<String> {
     match criterion {
         Criterion::Part(CommandPart::Program(_)) => path(&process.exe),
@@ -127,7 +127,7 @@ fn condition_fact(condition: Condition<'_>, process: &Process) -> Option<String>
     }
 }
 
-/// The tokens in words; `None` if they cannot be read.
+/// Describes the tokens; `None` if they cannot be read.
 pub(super) fn token(tokens: &CarriedTokens) -> Option<String> {
     let mine = match tokens.mine.known()? {
         MyToken::NotLookedFor => "not compared: this start knows no bot token",

@@ -1,4 +1,4 @@
-//! The effective configuration, as a machine reads it.
+//! The effective configuration as JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,10 +8,8 @@ use crate::report::effective_config::{
     Applied, BUILT_IN_RULES, BuiltInRule, EffectiveValue, ShownKeys, effective_values,
 };
 
-/// The effective configuration.
 #[derive(Serialize)]
 pub(crate) struct ConfigDocument {
-    /// The version of this format.
     version: u32,
     file: Option<String>,
     profile: Option<String>,

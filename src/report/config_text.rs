@@ -1,4 +1,4 @@
-//! The effective configuration, and its problems, for a person.
+//! The effective configuration and its problems as text.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use crate::report::effective_config::{
 };
 use crate::text::{MAX_LINE, count, mask_secrets, printable, sanitize, short_path, truncate};
 
-/// A longer line does not move the origins of all others to the right.
+/// Longer lines do not push all other origins to the right.
 const WIDEST: usize = 60;
 
-/// The keys as TOML, each with its origin as a comment; long lines are truncated.
+/// Returns the keys as TOML, each with its origin as a comment. Long lines are truncated.
 pub(crate) fn effective(config: &Config, applied: &Applied, shown: ShownKeys) -> String {
     let lines: Vec<(String, String)> = effective_values(config, shown)
         .into_iter()
@@ -36,7 +36,7 @@ pub(crate) fn effective(config: &Config, applied: &Applied, shown: ShownKeys) ->
     format!("{}\n{}", heading(config, applied), lines.concat())
 }
 
-/// The file, the profile, the instance and the lock paths, as comments.
+/// Returns the file, the profile, the instance and the lock paths as comments.
 fn heading(config: &Config, applied: &Applied) -> String {
     let file = config.file.as_deref().map(short_path);
     let instance = applied.instance.as_deref().map(sanitize);
@@ -71,7 +71,7 @@ fn inline(value: &Value) -> String {
                 table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
-        // JSON's way of writing a line break is TOML's too, and stays on one line.
+        // JSON escapes are valid in TOML too, and keep a line break on one line.
         Value::String(text) if !text.contains(char::is_control) => {
             toml::Value::String(text.clone()).to_string()
         }
@@ -81,7 +81,7 @@ fn inline(value: &Value) -> String {
     }
 }
 
-/// One sentence, or every problem.
+/// Returns one sentence, or all problems.
 pub(crate) fn problems(outcome: &Result<Config, Problems>) -> String {
     match outcome {
         Ok(config) => {

@@ -1,4 +1,4 @@
-//! One conflict for a person: its processes, its evidence, the decision and the steps.
+//! A conflict as text: its processes, evidence, decision and steps.
 
 use crate::engine::action::Action;
 use crate::engine::evidence::Evidence;
@@ -26,7 +26,7 @@ pub(super) fn lines(
     paint: Paint,
 ) -> Vec<String> {
     let mut lines = vec![format!("{number}. {}", title(conflict, paint))];
-    let mut line = |label: &str, text: String| lines.push(format::labelled(label, &text, paint));
+    let mut line = |label: &str, text: String| lines.push(format::labeled(label, &text, paint));
     if let Some(root) = &conflict.root {
         line("process", facts(root));
     }
@@ -50,7 +50,7 @@ pub(super) fn lines(
         }
     }
     line("decided", decision(conflict, context));
-    // The reason of the decisive conflict is the reason of the plan, printed above.
+    // The refusal of the decisive conflict is already printed above, as the reason of the plan.
     if let Some(why) = reasons::conflict_refusal(conflict)
         && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
     {
@@ -64,14 +64,14 @@ pub(super) fn managed_by(manager: &ManagedBy) -> String {
     format!("by {}; {}", sanitize(&manager.to_string()), sanitize(&remedy(manager)))
 }
 
-/// The guard of another instance that runs the conflict.
+/// Returns the guard of another lock above the conflict.
 fn guard_above(conflict: &Conflict) -> Option<String> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let OtherGuard { instance, process, .. } = root.guard.known()?.as_ref()?;
     Some(format!("{} (pid {}), with another lock", sanitize(instance), process.pid))
 }
 
-/// The process that may restart an unguarded conflict.
+/// Returns the process that may restart an unguarded conflict.
 fn launcher(conflict: &Conflict) -> Option<String> {
     let launcher = conflict.launcher()?;
     Some(format!(
@@ -84,7 +84,7 @@ fn launcher(conflict: &Conflict) -> Option<String> {
 pub(super) fn title(conflict: &Conflict, paint: Paint) -> String {
     let pid = |root: &Process| paint.style(Style::Bold, &format!("pid {}", root.id.pid));
     match (&conflict.root, &conflict.guard) {
-        // People know a guard by its bot.
+        // Users know a guard by its bot.
         (Some(root), Some(guard)) => {
             format!("{}  {}", pid(root), format::shorten(&sanitize(&guard.command)))
         }
@@ -158,7 +158,7 @@ pub(super) fn evidence(conflict: &Conflict, plan: &Plan, context: &Context<'_>) 
     all.join("; ").trim_end().to_owned()
 }
 
-/// A rule that ends processes, and that an unknown fact keeps from doing so.
+/// Describes a rule that would end processes, but cannot decide because of an unknown fact.
 fn skipped(rule: &UncertainRule, context: &Context<'_>) -> String {
     let place = format::written_at(context, &format!("rules.{}", rule.name));
     let rule_name = format!("rule `{}` {place}", sanitize(&rule.name));
@@ -236,7 +236,7 @@ fn nothing(action: Action, purpose: Purpose) -> &'static str {
     }
 }
 
-/// The steps with the condition of each, and the time limit of all.
+/// Returns the steps with their conditions, and the total time limit.
 fn ladder_text(ladder: Ladder) -> String {
     let steps = ladder.steps();
     let mut text = String::new();
@@ -250,7 +250,7 @@ fn ladder_text(ladder: Ladder) -> String {
         });
         text.push_str(&step_text(step));
         match step {
-            // The signals come instead of an answer, with the same time limits.
+            // Signals replace the guard's answer, with the same time limits.
             Step::Ask { .. } if index + 1 < steps.len() => {}
             Step::Ask { timeout } | Step::Signal { timeout, .. } => {
                 text.extend([" (", &short_duration(*timeout), ")"]);
@@ -273,7 +273,7 @@ fn ladder_text(ladder: Ladder) -> String {
     text
 }
 
-/// The step without the time limit of an answer or a signal.
+/// Returns the step without its time limit, unless it is a wait.
 fn step_text(step: &Step) -> String {
     match *step {
         Step::Ask { .. } => "ask the guard to end it".to_owned(),

@@ -1,4 +1,4 @@
-//! The findings of `doctor`, as a machine reads them; see `schemas/doctor.schema.json`.
+//! The findings of `doctor` as JSON; see `schemas/doctor.schema.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,10 +1,10 @@
-//! The findings of `doctor` for a person.
+//! The findings of `doctor` as text.
 
 use crate::doctor::{Finding, Grade};
 use crate::text::{self, Paint, Style, sanitize};
 
-/// The findings from `lowest` on for a person, a line each with its hint below it, then the number
-/// of problems and warnings.
+/// Returns the findings of at least grade `lowest`, each on a line with its hint below, and the
+/// number of problems and warnings.
 pub fn text(findings: &[Finding], lowest: Grade, paint: Paint) -> String {
     let shown = || findings.iter().filter(|finding| finding.grade >= lowest);
     let width = shown().map(|finding| finding.name.len()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The effective configuration: each key with its value and its origin, and the built-in rules.
+//! The effective configuration: each key with its value and origin, and the built-in rules.
 
 use std::path::PathBuf;
 
@@ -9,30 +9,29 @@ use crate::config::Config;
 use crate::config::key_types::{Key, ValueKind};
 use crate::config::settings::{KEYS, Settings};
 
-/// The keys that `config show` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownKeys {
     All,
-    /// The keys whose value is not the default.
+    /// Only keys whose value differs from the default.
     Changed,
 }
 
-/// The instance and the lock paths of the configuration.
+/// The instance and the lock paths that the configuration results in.
 #[derive(Debug)]
 pub struct Applied {
-    /// `None` where neither the configuration nor a token nor COMMAND names one.
+    /// `None` if neither the configuration nor a token nor COMMAND names the instance.
     pub instance: Option<String>,
     pub locks: Vec<PathBuf>,
 }
 
-/// A rule that is always there, by its name.
+/// A rule that always applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct BuiltInRule {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
 }
 
-/// In the order in which they are asked.
+/// In the order in which they are applied.
 pub(crate) const BUILT_IN_RULES: [BuiltInRule; 1] = [BuiltInRule {
     name: "supervised",
     description: "an unguarded conflict that a known supervisor would start again is refused",
@@ -44,7 +43,7 @@ pub(super) struct EffectiveValue {
     pub(super) origin: String,
 }
 
-/// Returns the effective keys; each entry of `match` and `rules` is one of its own.
+/// Returns the effective keys. Each entry of `match` and `rules` is listed separately.
 pub(super) fn effective_values(config: &Config, shown: ShownKeys) -> Vec<EffectiveValue> {
     let mut values = key_values(&config.settings);
     if shown == ShownKeys::Changed {

@@ -1,6 +1,5 @@
-//! An explanation as a machine reads it; see `schemas/explain.schema.json`. The order of the fields
-//! is the order of the keys. A verdict is true, false, or null where it depends on a fact that
-//! cannot be read.
+//! An explanation as JSON; see `schemas/explain.schema.json`. The order of the fields is the order
+//! of the keys. A verdict is true or false, or null if it depends on a fact that cannot be read.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +20,7 @@ use crate::report::{
 };
 use crate::text::mask_secrets;
 
-/// The reasons that processes are or are not candidates.
+/// The reasons processes are or are not candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "monopoll explain")]
 pub struct ExplainDocument {
@@ -31,39 +30,40 @@ pub struct ExplainDocument {
     pub instance: String,
     /// The profile that was selected.
     pub profile: Option<String>,
-    /// What `monopoll plan` prints; null where one process is asked for.
+    /// The output of `monopoll plan`; null if a single process was requested.
     pub plan: Option<PlanDocument>,
-    /// The one that is asked for; else each conflict's root, each shielded process and each
-    /// suspect.
+    /// The requested process or, if none was, the root of each conflict, each shielded process and
+    /// each suspect.
     pub processes: Vec<ProcessDocument>,
 }
 
-/// The reasons that a process is or is not a candidate.
+/// The reasons a process is or is not a candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProcessDocument {
     pub pid: u32,
-    /// Secrets masked; null if it cannot be read.
+    /// The command line, with secrets masked; null if it cannot be read.
     pub command: Option<String>,
     pub standing: StandingWord,
-    /// The standing in a sentence.
+    /// The standing as a sentence.
     pub sentence: String,
-    /// The verdict of each entry; none for a monopoll, which no entry finds.
+    /// The verdict of each entry. Empty for monopoll itself, to which no entry applies.
     #[serde(rename = "match")]
     pub entries: Vec<EntryDocument>,
     pub token: TokenDocument,
-    /// Whether it has an open connection to the Bot API. Only looked for if it carries my bot's
-    /// token.
+    /// True if the process has an open connection to the Bot API. Only looked up for processes with
+    /// this bot's token and for near misses.
     pub connected: Option<bool>,
     pub lock: LockVerdictDocument,
-    /// What speaks against its being this bot, and what would settle it; null if nothing does.
+    /// The evidence that the process is not this bot, with what would settle it; null if there is
+    /// none.
     pub against: Option<String>,
-    /// Each kind of shield.
+    /// One verdict for each kind of shield.
     pub shields: Vec<ShieldDocument>,
-    /// The process that the rules are asked about: the root of its tree, or itself.
+    /// The process that the rules are applied to: the root of the tree, or the process itself.
     pub rules_about: u32,
-    /// Each rule in turn, asked as if it were a conflict where it is none.
+    /// The verdicts of the rules, in order. A process that is no conflict is treated as one.
     pub rules: Vec<RuleDocument>,
-    /// The conflict that it is part of; null if none.
+    /// The conflict that contains the process; null if there is none.
     pub conflict: Option<DecisionDocument>,
 }
 
@@ -72,13 +72,13 @@ pub struct ProcessDocument {
 #[serde(rename_all = "snake_case")]
 pub enum StandingWord {
     Candidate,
-    /// It is in the tree of a candidate.
+    /// The process belongs to the tree of a candidate.
     Member,
-    /// It would be a candidate, but must not be acted on.
+    /// The process would be a candidate, but must not be acted on.
     Shielded,
-    /// It only carries the token.
+    /// The process only carries the bot token.
     Suspect,
-    /// It is almost the same command.
+    /// The process is almost the same command.
     NearMiss,
     Unrelated,
 }
@@ -86,46 +86,46 @@ pub enum StandingWord {
 /// The verdict of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EntryDocument {
-    /// `match[INDEX]`, or `command` where no entry is written.
+    /// `match[INDEX]`, or `command` if there are no match entries.
     #[schemars(regex(pattern = r"^(command|match\[[0-9]+\])$"))]
     pub entry: String,
-    /// The place where it is written.
+    /// The place where the entry is written.
     pub place: Option<String>,
-    /// Whether its pattern matches, within its limits.
+    /// True if the pattern matches and the process is within the limits.
     pub holds: Option<bool>,
-    /// Each condition of it.
+    /// The verdict of each condition.
     pub asked: Vec<AskedDocument>,
-    /// The limit that the process is beyond, whether the pattern matches or not.
+    /// The limit that excludes the process, even if the pattern does not match.
     pub limit: Option<String>,
 }
 
 /// One field of an entry, or one condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AskedDocument {
-    /// The key; `program`, `arguments`, `folder` where no entry is written.
+    /// The key; `program`, `arguments` or `folder` if there are no match entries.
     pub key: &'static str,
-    /// The wanted value.
+    /// The value that the condition asks for.
     pub wanted: String,
     pub holds: Option<bool>,
-    /// The value that the process has; null if it cannot be read.
+    /// The value of the process; null if it cannot be read.
     pub fact: Option<String>,
 }
 
 /// The token of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TokenDocument {
-    /// Whether it is my bot's.
+    /// True if it is this bot's token.
     pub same: Option<bool>,
-    /// Whether that alone makes it a candidate.
+    /// True if the token alone makes the process a candidate.
     pub proof: bool,
-    /// In words; null if it cannot be read.
+    /// The tokens in words; null if they cannot be read.
     pub fact: Option<String>,
 }
 
 /// The locks of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LockVerdictDocument {
-    /// Whether it has one of them.
+    /// True if the process has one of the locks.
     pub holds: Option<bool>,
     pub paths: Vec<String>,
 }
@@ -134,11 +134,11 @@ pub struct LockVerdictDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ShieldDocument {
     pub shield: ShieldKind,
-    /// Whether there is this shield, lifted or not.
+    /// True if the shield exists, even if it is lifted.
     pub holds: Option<bool>,
-    /// Null if there is none.
+    /// Null if the shield does not exist.
     pub reason: Option<String>,
-    /// The evidence that lifts it: `lock` or `match[INDEX]`.
+    /// The evidence that lifts the shield: `lock` or `match[INDEX]`.
     #[schemars(inner(regex(pattern = r"^(lock|match\[[0-9]+\])$")))]
     pub lifted_by: Option<String>,
 }
@@ -147,9 +147,9 @@ pub struct ShieldDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RuleDocument {
     pub name: String,
-    /// The place where it is written.
+    /// The place where the rule is written.
     pub place: Option<String>,
-    /// Whether all of its conditions hold.
+    /// True if all conditions hold.
     pub holds: Option<bool>,
     pub ruling: RuleOutcome,
     pub action: Action,
@@ -159,13 +159,13 @@ pub struct RuleDocument {
 /// The decision about the conflict that a process is part of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DecisionDocument {
-    /// The topmost process.
+    /// The pid of the topmost process.
     pub pid: u32,
     pub action: Action,
     pub decided_by: DeciderWord,
-    /// The rule that decided; null if it was none.
+    /// The rule that decided; null if none did.
     pub rule: Option<String>,
-    /// The reason of a refusal.
+    /// The reason for a refusal.
     pub reason: Option<String>,
 }
 
@@ -173,15 +173,15 @@ pub struct DecisionDocument {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeciderWord {
-    /// A rule.
+    /// A rule in the configuration.
     Rule,
     /// The key `on_conflict`.
     OnConflict,
     /// The key `same_token`.
     SameToken,
-    /// The built-in rule about what a supervisor restarts.
+    /// The built-in rule about processes that a supervisor restarts.
     Supervised,
-    /// monopoll's own caution, which no key lifts.
+    /// A safety rule, which no setting disables.
     Caution,
 }
 

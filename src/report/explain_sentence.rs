@@ -1,4 +1,4 @@
-//! What a start would do with a process and why, in one sentence.
+//! The explanation of a process in one sentence: what a start would do about it, and why.
 
 use crate::engine::action::{Action, SameToken};
 use crate::engine::evidence::Evidence;
@@ -12,12 +12,12 @@ use crate::engine::token::{MyToken, TokenPlace};
 use crate::report::{condition_facts, reasons};
 use crate::text::join_and;
 
-/// The sentence, without a full stop.
+/// Returns the sentence without its period.
 pub fn sentence(it: &Explanation<'_>) -> String {
     format!("pid {} {}", it.process.id.pid, predicate(it))
 }
 
-/// The sentence without its subject, the process.
+/// Returns the sentence without its subject, the process.
 pub(super) fn predicate(it: &Explanation<'_>) -> String {
     match (it.conflict, &it.classification) {
         (Some(conflict), _) => conflict_sentence(it, conflict),
@@ -34,7 +34,7 @@ pub(super) fn predicate(it: &Explanation<'_>) -> String {
                 reasons::near_miss(reason)
             )
         }
-        // Every candidate of a snapshot is in a conflict of its plan.
+        // Not reached: a plan has a conflict for every candidate in its snapshot.
         (None, Classification::Candidate { evidence, .. }) => {
             format!("is recognized as this bot: it {}", evidence_text(evidence))
         }
@@ -147,7 +147,7 @@ fn suspicion(it: &Explanation<'_>) -> String {
     }
 }
 
-/// The reasons that rule it out, and the facts that cannot be read.
+/// Returns the reasons that rule out the process, and the facts that cannot be read.
 fn unrelated(it: &Explanation<'_>) -> String {
     let (mut not, mut unclear) = pattern_parts(it);
     match it.lock.holds {
@@ -182,7 +182,7 @@ fn unrelated(it: &Explanation<'_>) -> String {
     not.into_iter().chain(doubt).chain(shield).collect::<Vec<_>>().join("; ")
 }
 
-/// The patterns that it does not match, and those that it may match.
+/// Returns the patterns that do not match the process, and those that may match.
 fn pattern_parts(it: &Explanation<'_>) -> (Vec<String>, Vec<String>) {
     if it.process.role == Role::Monopoll {
         return (

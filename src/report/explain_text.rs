@@ -1,4 +1,4 @@
-//! An explanation for a person: the sentence first, then all verdicts, the weightiest first.
+//! An explanation as text: a sentence, then all verdicts, most important first.
 
 use crate::engine::explain::{Criterion, EntryVerdict, Explanation, RuleVerdict};
 use crate::engine::fact::Truth;
@@ -10,12 +10,12 @@ use crate::report::{
 use crate::text::{Paint, Style, count, printable, sanitize};
 
 pub fn one(it: &Explanation<'_>, context: &Context<'_>, paint: Paint) -> String {
-    let mut text = LabelledLines { lines: Vec::new(), paint };
+    let mut text = LabeledLines { lines: Vec::new(), paint };
     text.add_process(it, context);
     text.lines.join("\n") + "\n"
 }
 
-/// One sentence for each process of the plan, and the command that shows all checks of one.
+/// Returns one sentence for each process of the plan, and the command that shows all checks.
 pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> String {
     let instance = format::instance(context, paint);
     if all.is_empty() {
@@ -37,12 +37,12 @@ pub fn whole(all: &[Explanation<'_>], context: &Context<'_>, paint: Paint) -> St
     format!("{text}\n{one} shows every check of one process.\n")
 }
 
-struct LabelledLines {
+struct LabeledLines {
     lines: Vec<String>,
     paint: Paint,
 }
 
-impl LabelledLines {
+impl LabeledLines {
     fn add_process(&mut self, it: &Explanation<'_>, context: &Context<'_>) {
         let pid = self.paint.style(Style::Bold, &format!("pid {}", it.process.id.pid));
         self.lines.push(format!("{pid} {}.", sanitize(&explain_sentence::predicate(it))));
@@ -86,7 +86,7 @@ impl LabelledLines {
     fn add(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
         for (index, line) in lines.into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            self.lines.push(format::labelled(label, &line, self.paint));
+            self.lines.push(format::labeled(label, &line, self.paint));
         }
     }
 
@@ -117,10 +117,10 @@ impl LabelledLines {
         }
         let rows = |entry: &EntryVerdict<'_>| {
             let head = self.row(entry.holds(), &explain_verdicts::entry(entry, context));
-            let asked: Vec<LabelledRow> = entry
+            let asked: Vec<LabeledRow> = entry
                 .criteria
                 .iter()
-                .map(|(criterion, truth)| LabelledRow::of(criterion, *truth, it.process))
+                .map(|(criterion, truth)| LabeledRow::of(criterion, *truth, it.process))
                 .collect();
             std::iter::once(head).chain(self.aligned(asked)).collect::<Vec<_>>()
         };
@@ -140,7 +140,7 @@ impl LabelledLines {
         }
         let rows = |rule: &RuleVerdict<'_>| {
             let conditions = rule.conditions.iter().map(|(criterion, truth)| {
-                LabelledRow::of(&Criterion::Condition(*criterion), *truth, &it.subject)
+                LabeledRow::of(&Criterion::Condition(*criterion), *truth, &it.subject)
             });
             let head = self.row(rule.holds(), &explain_verdicts::rule(rule, it, context));
             std::iter::once(head).chain(self.aligned(conditions.collect())).collect::<Vec<_>>()
@@ -148,8 +148,8 @@ impl LabelledLines {
         whose.into_iter().chain(it.rules.iter().flat_map(rows)).collect()
     }
 
-    /// The conditions in one column, the facts in the next.
-    fn aligned(&self, rows: Vec<LabelledRow>) -> Vec<String> {
+    /// Aligns the conditions and the facts in two columns.
+    fn aligned(&self, rows: Vec<LabeledRow>) -> Vec<String> {
         let width = rows
             .iter()
             .map(|row| row.question.chars().count())
@@ -167,18 +167,17 @@ impl LabelledLines {
     }
 }
 
-/// A longer question pushes its fact to the right.
+/// A longer question does not widen the column.
 const WIDEST_QUESTION: usize = 40;
 
-/// A condition with its verdict and its fact.
-struct LabelledRow {
+struct LabeledRow {
     truth: Truth,
     question: String,
     fact: String,
 }
 
-impl LabelledRow {
-    fn of(criterion: &Criterion<'_>, truth: Truth, process: &Process) -> LabelledRow {
+impl LabeledRow {
+    fn of(criterion: &Criterion<'_>, truth: Truth, process: &Process) -> LabeledRow {
         let shown = |text: &str| format::shorten(&printable(text));
         let fact = condition_facts::fact(criterion, process)
             .map(|fact| if fact.is_empty() { "none".to_owned() } else { shown(&fact) });
@@ -187,7 +186,7 @@ impl LabelledRow {
             wanted => wanted,
         };
         let fact = match (criterion, truth, fact) {
-            // The same name in another file system, or a difference that is masked.
+            // The same name on another file system, or a difference that is masked.
             (Criterion::Part(_), Truth::False, Some(fact)) if fact == wanted() => {
                 format!("{fact}, but not the same")
             }
@@ -200,6 +199,6 @@ impl LabelledRow {
             (Criterion::Part(_) | Criterion::Condition(_), _, Some(fact)) => fact,
             (Criterion::Part(_) | Criterion::Condition(_), _, None) => "cannot be read".to_owned(),
         };
-        LabelledRow { truth, question: shown(&condition_facts::question(criterion)), fact }
+        LabeledRow { truth, question: shown(&condition_facts::question(criterion)), fact }
     }
 }

@@ -1,4 +1,4 @@
-//! Each verdict of an explanation, in one line.
+//! The verdicts of an explanation, one line each.
 
 use crate::engine::action::SameToken;
 use crate::engine::evidence::{Evidence, TokenEvidence};
@@ -11,7 +11,7 @@ use crate::engine::rules::RuleOutcome;
 use crate::report::{Context, condition_facts, conflict_text, format, reasons};
 use crate::text::sanitize;
 
-/// The tree that contains the process, or that it is the root of.
+/// Returns the tree that the process belongs to.
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {
@@ -48,7 +48,7 @@ pub(super) fn entry(entry: &EntryVerdict<'_>, context: &Context<'_>) -> String {
     }
 }
 
-/// The evidence as in the JSON of a plan.
+/// Returns the evidence as in the JSON of a plan.
 pub(super) fn evidence_key(evidence: Evidence) -> String {
     match evidence {
         Evidence::Lock => "lock".to_owned(),

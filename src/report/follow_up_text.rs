@@ -1,10 +1,10 @@
-//! Sentences about the findings of a guard after its start.
+//! Sentences about what a guard finds after its start.
 
 use crate::guard::follow_up::FollowUpEvent;
 use crate::report::{format, reasons};
 use crate::terminate::execute::TerminateEvent;
 
-/// The sentence of an event; `None` for a step that only a trace shows.
+/// Returns the sentence about an event; `None` for events that only appear in a trace.
 pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
     match event {
         FollowUpEvent::Ending(plan) => {

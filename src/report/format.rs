@@ -1,4 +1,4 @@
-//! Times and processes for a person.
+//! Formats times and processes for people.
 
 #![expect(clippy::disallowed_types, reason = "prints times")]
 
@@ -12,11 +12,11 @@ use crate::text::{
     Paint, Style, command_line, mask_secrets, sanitize, short_command_line, truncate,
 };
 
-/// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
+/// The last second that RFC 3339 can represent: 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The command line of a process, masked and printable; its name in brackets if it has none, as
-/// `ps` writes it.
+/// Returns the command line of a process, masked and printable. Without arguments, returns its name
+/// in brackets, like `ps`.
 pub(super) fn full_command(process: &Process) -> Option<String> {
     match (&process.args, &process.name) {
         (Fact::Known(args), _) if !args.is_empty() => Some(command_line(args)),
@@ -35,7 +35,7 @@ pub(super) fn short_command(process: &Process) -> String {
     }
 }
 
-/// The command line, else the name; `None` if neither can be read.
+/// Returns the command line, else the name; `None` if neither can be read.
 pub(super) fn known_command(process: &Process) -> Option<String> {
     match (&process.args, &process.name) {
         (Fact::Known(args), _) if !args.is_empty() => Some(short_command_line(args, WIDEST)),
@@ -48,7 +48,7 @@ pub(super) fn shorten(text: &str) -> String {
     truncate(text, WIDEST)
 }
 
-/// The place where the value of `key` is written, in brackets; empty if it is written nowhere.
+/// Returns the place where `key` is written, in parentheses; empty if it is not written anywhere.
 pub(super) fn written_at(context: &Context<'_>, key: &str) -> String {
     match (context.origin)(key).as_str() {
         "default" if key.contains(['.', '[']) => String::new(),
@@ -56,8 +56,8 @@ pub(super) fn written_at(context: &Context<'_>, key: &str) -> String {
     }
 }
 
-/// A line of a report under its label.
-pub(super) fn labelled(label: &str, text: &str, paint: Paint) -> String {
+/// Formats a line of a report with its label.
+pub(super) fn labeled(label: &str, text: &str, paint: Paint) -> String {
     format!("   {} {text}", paint.style(Style::Dim, &format!("{label:<8}")))
 }
 
@@ -69,25 +69,25 @@ pub(super) fn instance(context: &Context<'_>, paint: Paint) -> String {
     format!("{}{profile}", paint.style(Style::Bold, &sanitize(&context.instance)))
 }
 
-/// `seconds` since 1970 as RFC 3339; `None` if that has no such year.
+/// Formats `seconds` since 1970 as RFC 3339; `None` if it cannot represent them.
 pub(super) fn unix_rfc3339(seconds: u64) -> Option<String> {
     rfc3339(UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?)
 }
 
-/// The time since `seconds` after 1970; `None` if that is in the future by the wall clock.
+/// Returns the time since a Unix time; `None` if it is in the future.
 pub(super) fn age(seconds: u64, context: &Context<'_>) -> Option<String> {
     let moment = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
     let age = context.now_wall.duration_since(moment).ok()?;
     Some(short_duration(Duration::from_secs(age.as_secs())))
 }
 
-/// `time` to the second; `None` if the format has no such year.
+/// Formats a time to the second; `None` if RFC 3339 cannot represent it.
 pub(super) fn rfc3339(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     (seconds <= LAST_SECOND).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// A length of time in at most two neighbouring units: `3m 12s`, `2d`, `250ms`.
+/// Formats a duration in at most two adjacent units: `3m 12s`, `2d`, `250ms`.
 pub(super) fn short_duration(time: Duration) -> String {
     const UNITS: [(u64, &str); 5] =
         [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
@@ -98,7 +98,7 @@ pub(super) fn short_duration(time: Duration) -> String {
     let (unit, name) = UNITS[first];
     let head = format!("{}{name}", millis / unit);
     match UNITS.get(first + 1) {
-        // Milliseconds matter only for a few seconds.
+        // Milliseconds only matter below ten seconds.
         Some((smaller, name)) if millis % unit >= *smaller && (*smaller > 1 || millis < 10_000) => {
             format!("{head} {}{name}", millis % unit / smaller)
         }

@@ -1,5 +1,5 @@
-//! Hints about a plan that is not wanted: for `plan` every key that would change it, with its
-//! place; for a refused start one hint, in the line of the refusal.
+//! Hints for an unwanted plan. `plan` lists every key that would change it; a refused start gets a
+//! single hint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::report::reasons::found_by_entries;
 use crate::report::{Context, typed};
 use crate::text::{sanitize, shell_quote};
 
-/// The command that shows all hints.
+/// Returns a pointer to the command that shows all hints.
 fn more(purpose: Purpose, command: Option<&str>) -> String {
     let subcommand = match purpose {
         Purpose::Start => "plan",
@@ -27,13 +27,13 @@ fn more(purpose: Purpose, command: Option<&str>) -> String {
     format!("{} shows details", typed(subcommand, command))
 }
 
-/// The hint about a process that was found by its token alone. It suggests nothing that starts a
-/// second poller.
+/// The hint about a process whose only evidence is the token. Must not suggest anything that starts
+/// a second poller.
 const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a `[[match]]` \
                           entry that finds it, and `on_conflict` applies";
 
-/// Returns the hint for a refused plan; `None` if its reason contains it, or nothing helps.
-/// `command` is COMMAND as it is typed.
+/// Returns the hint for a refused plan; `None` if the reason already contains one, or nothing would
+/// help. `command` is COMMAND as typed.
 pub fn hint(plan: &Plan, purpose: Purpose, command: Option<&str>) -> Option<String> {
     match plan.refusal.as_ref()? {
         RefusalReason::TooManyTakeovers { .. } | RefusalReason::Webhook { .. } => None,
@@ -60,7 +60,7 @@ fn hint_for(
             "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over"
         }
         (DecidedBy::SameToken, _) => SAME_TOKEN,
-        // The reason names the command that stops what comes back; a newer start needs no hint.
+        // The reason already names the command to run. A newer start needs no hint.
         (
             DecidedBy::Supervised | DecidedBy::SafetyRule,
             RefusalCause::ComesBack { .. }
@@ -129,10 +129,10 @@ pub(super) fn all(plan: &Plan, context: &Context<'_>) -> Vec<String> {
     lines
 }
 
-/// The entries that found different programs: a bot is one.
+/// Returns the entries that matched different programs. A bot is a single program.
 fn too_broad(plan: &Plan) -> Vec<String> {
     let mut programs: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-    // A guard runs the bot as its child: its own program says nothing about the entry.
+    // A guard runs the bot as its child, so its own program says nothing about the entry.
     let is_bot = |it: &&Conflict| it.root.as_ref().is_some_and(|it| it.role != Role::Monopoll);
     for conflict in plan.conflicts.iter().filter(is_bot) {
         let name = conflict.root.as_ref().and_then(|root| root.name.known());
@@ -169,7 +169,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
         },
         DecidedBy::SameToken => vec![SAME_TOKEN.to_owned()],
         DecidedBy::Supervised | DecidedBy::SafetyRule => match conflict.refusal {
-            // The reason says what would settle it.
+            // The reason already says how to settle it.
             Some(RefusalCause::InDoubt(_) | RefusalCause::Supervised(_)) => Vec::new(),
             Some(_) | None => outside_configuration(conflict, plan, context.purpose, command),
         },
@@ -189,7 +189,7 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
     lines
 }
 
-/// The other actions of `on_conflict`, the least harmful first; never `force`.
+/// Returns the other actions of `on_conflict`, least harmful first. Never suggests `force`.
 fn other_action(action: Action, context: &Context<'_>) -> String {
     let (purpose, others) = match action {
         Action::Graceful | Action::Force => ("to leave it running", "`refuse` or `wait`"),
@@ -225,7 +225,7 @@ fn outside_configuration(
         (Some(manager), ..) => {
             vec![sanitize(&remedy(manager))]
         }
-        // The reason says what to stop instead.
+        // The reason already says what to stop.
         (None, Some(_), _) if matches!(conflict.refusal, Some(RefusalCause::ComesBack { .. })) => {
             Vec::new()
         }
@@ -246,7 +246,7 @@ fn outside_configuration(
     }
 }
 
-/// The same command, run by the user that owns the processes.
+/// Returns the same command, run as the owner of the processes.
 fn as_the_owner(conflict: &Conflict, purpose: Purpose, command: Option<&str>) -> String {
     let owner = match &conflict.refusal {
         Some(
@@ -267,13 +267,13 @@ fn as_the_owner(conflict: &Conflict, purpose: Purpose, command: Option<&str>) ->
     format!("run it as that user: `sudo -u {user} monopoll {subcommand}{command}`")
 }
 
-/// The stop by the user of a process that this user may signal, but that monopoll leaves alone.
+/// Returns a stop as the owner of a process that this user may signal but monopoll does not touch.
 fn stop_as_its_user(conflict: &Conflict, command: Option<&str>) -> Option<String> {
     let Some(RefusalCause::Shielded { shield: Shield::OtherUser(owner), .. }) = &conflict.refusal
     else {
         return None;
     };
-    // That user's stop finds it by the same COMMAND.
+    // That user's `stop` recognizes the bot only by the same COMMAND.
     let command = command.filter(|_| conflict.evidence.contains(&Evidence::Command))?;
     let user = shell_quote(&sanitize(owner));
     Some(format!("stop it as that user: `sudo -u {user} monopoll stop -- {command}`"))
@@ -297,7 +297,7 @@ fn set_key(context: &Context<'_>, key: &str) -> String {
         _ => format!("`--set {key}=…`"),
     };
     if place.starts_with("--") {
-        // The key is set on this command line.
+        // The key was set on this command line.
         format!("`{key}` with {flag}")
     } else if place == "default" {
         let variable = format!("MONOPOLL_{}", key.to_uppercase().replace('.', "__"));

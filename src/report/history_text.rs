@@ -1,4 +1,4 @@
-//! The history of an instance for a person: one line an event, the oldest first.
+//! The history of an instance as text: one line per event, oldest first.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn time(event: &HistoryEvent) -> String {
     unix_rfc3339(event.at).unwrap_or_else(|| "unknown time".to_owned())
 }
 
-/// The event, without its time.
+/// Describes the event without its time.
 pub(super) fn happened(event: &HistoryEvent) -> String {
     match &event.kind {
         HistoryEventKind::Start { command, child_pid, took_ms } => {
@@ -100,10 +100,10 @@ fn killed_text(killed: u32) -> String {
     }
 }
 
-/// The parts of a sentence about a conflict that was ended.
+/// The parts of a sentence about an ended conflict.
 pub(super) struct EndedText {
     pub(super) process: String,
-    /// The action, and the rule that chose it.
+    /// The action and the rule that chose it.
     pub(super) action: String,
     pub(super) took: String,
 }

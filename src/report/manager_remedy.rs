@@ -1,4 +1,4 @@
-//! The command to type that keeps a service manager from starting a program again.
+//! The commands that keep a service manager from restarting a program.
 
 use crate::engine::managed_by::{
     Container, ContainerEngine, ManagedBy, Pm2App, ServiceFolder, SupervisordAddress,
@@ -6,7 +6,7 @@ use crate::engine::managed_by::{
 };
 use crate::text::shell_quote;
 
-/// Returns what to do so that the manager does not start a program again.
+/// Returns what to do so that the manager does not restart the program.
 pub fn remedy(manager: &ManagedBy) -> String {
     let command = match manager {
         ManagedBy::Systemd(unit) => format!("systemctl stop {}", operand(unit)),
@@ -19,7 +19,7 @@ pub fn remedy(manager: &ManagedBy) -> String {
         ManagedBy::Runit(service) => format!("sv down {}", service_operand(service)),
         ManagedBy::S6(service) => format!("s6-svc -d {}", service_operand(service)),
         ManagedBy::OpenRc(service) => format!("rc-service {} stop", operand(service)),
-        // A watcher has no command; most often it runs in a terminal.
+        // A watcher has no stop command, and usually runs in a terminal.
         ManagedBy::Watcher(Watcher { name, pid }) => {
             return format!("end {name} itself (pid {pid}), where it was started");
         }
@@ -32,7 +32,7 @@ fn container_command(container: &Container) -> String {
     match container.engine {
         ContainerEngine::Docker => format!("docker stop {id}"),
         ContainerEngine::Podman => format!("podman stop {id}"),
-        // A pod's container is brought back by its workload.
+        // Kubernetes would replace a container that was stopped directly.
         ContainerEngine::Kubernetes => "kubectl scale --replicas=0 WORKLOAD".to_owned(),
         ContainerEngine::Lxc => format!("lxc-stop {id}"),
         ContainerEngine::Nspawn => format!("machinectl poweroff {id}"),
@@ -53,7 +53,7 @@ fn supervisord_command(program: &SupervisordProgram) -> String {
 }
 
 fn pm2_command(app: &Pm2App) -> String {
-    // PM2 takes some names for something else: every app, a number, a pattern, an option.
+    // Names that PM2 would interpret differently: `all`, a number, a pattern, an option.
     let ambiguous = app.name == "all"
         || app.name.starts_with(['/', '-'])
         || app.name.bytes().all(|byte| byte.is_ascii_digit());
@@ -69,7 +69,7 @@ fn service_operand(service: &ServiceFolder) -> String {
     operand(service.folder.as_ref().unwrap_or(&service.name))
 }
 
-/// Quotes a word so that no command takes it for an option.
+/// Quotes a word so that it is not taken for an option.
 fn operand(word: &str) -> String {
     let no_option = if word.starts_with('-') { "-- " } else { "" };
     format!("{no_option}{}", shell_quote(word))

@@ -1,6 +1,6 @@
-//! Plans, statuses, explanations and findings as text and as JSON.
+//! Prints plans, statuses, explanations and findings as text and JSON.
 //!
-//! The current time is given in too, so that a report depends on nothing else.
+//! The current time is a parameter, so that a report depends on nothing else.
 
 pub mod check_json;
 mod condition_facts;
@@ -30,27 +30,27 @@ pub(crate) mod trace;
 
 use crate::engine::policy::Purpose;
 
-/// The circumstances of a report.
+/// The context of a report.
 #[derive(Clone)]
 pub struct Context<'a> {
     pub instance: String,
-    /// COMMAND as it is typed, shortened.
+    /// COMMAND as typed, shortened.
     pub command: Option<String>,
     pub profile: Option<String>,
     pub purpose: Purpose,
     pub host: String,
-    /// The moment of the plan, to turn ages into times.
+    /// The time of the plan, to convert ages into times.
     #[expect(clippy::disallowed_types, reason = "turns ages into times that are printed")]
     pub now_wall: std::time::SystemTime,
-    /// Returns the place where the effective value of a key is written, such as `./config.toml:3`;
-    /// `default` if it is written nowhere.
+    /// Returns the place where a key's effective value is written, such as `./config.toml:3`;
+    /// `default` if it is not written anywhere.
     ///
-    /// Takes a key of the configuration (`on_conflict`, `limits.max_targets`), an entry of `match`
-    /// by its index (`match[0]`) or a rule by its name (`rules.NAME`).
+    /// Takes a key (`on_conflict`, `limits.max_targets`), an entry of `match` (`match[0]`) or a
+    /// rule (`rules.NAME`).
     pub origin: &'a dyn Fn(&str) -> String,
 }
 
-/// A command of monopoll as it is typed for this COMMAND.
+/// Returns a monopoll command as the user would type it, with COMMAND.
 fn typed(subcommand: &str, command: Option<&str>) -> String {
     command.map_or_else(
         || format!("`monopoll {subcommand}`"),

@@ -1,5 +1,5 @@
-//! The processes that are only listed: suspects, and near misses with the entry that would find
-//! one.
+//! The processes that are only listed: suspects, and near misses with an entry that would match
+//! them.
 
 use crate::engine::counter_evidence::CounterEvidence;
 use crate::engine::near_miss::NearMissReason;
@@ -9,9 +9,9 @@ use crate::report::reasons::SUSPECT;
 use crate::report::{conflict_text, format, reasons, typed};
 use crate::text::{MASK, count, printable, sanitize};
 
-/// Returns the fields of the `match` entry that finds this process and nothing else like it, as
-/// TOML: anchored, in its very folder. `None` where something speaks against it, or where another
-/// key than `match` decides.
+/// Returns the fields of a `match` entry, as TOML, that matches this process and as little else as
+/// possible: anchored, and in the same folder. `None` if there is evidence against it, or if a key
+/// other than `match` decides.
 pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
     match (&it.against, &it.reason) {
         (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
@@ -21,18 +21,18 @@ pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
     let (args, cwd) = (it.process.args.known()?, it.process.cwd.known()?.to_str()?);
     let cmdline = format!("^{}$", regex::escape(&args.join(" ")));
     let folder = globset::escape(cwd);
-    // A secret is not printed, and what a literal string cannot hold is not worth an entry.
+    // Secrets are not printed, and a text that needs escapes is not worth an entry.
     let is_plain = |text: &str| !text.contains(['\'', '\n']) && !text.contains(MASK);
     let is_shown = sanitize(&args.join(" ")) == args.join(" ");
     (is_shown && is_plain(&cmdline) && is_plain(&folder))
         .then(|| [format!("cmdline = '{cmdline}'"), format!("cwd = '{folder}'")])
 }
 
-/// The most near misses that a start names.
+/// The most near misses that a start lists.
 const MAX_NAMED: usize = 3;
 
-/// Describes the processes that a start does not touch: one line about all suspects, and one about
-/// each of the first near misses. `command` is COMMAND as it is typed.
+/// Describes the processes that a start does not touch: one line for all suspects, and one for each
+/// of the first near misses. `command` is COMMAND as typed.
 pub fn lines(plan: &Plan, command: Option<&str>) -> Vec<String> {
     let near_miss = |it: &NearMiss| {
         let pid = it.process.id.pid;

@@ -1,5 +1,5 @@
-//! A plan as a machine reads it; see `schemas/plan.schema.json`. The order of the fields is the
-//! order of the keys.
+//! A plan as JSON; see `schemas/plan.schema.json`. The order of the fields is the order of the
+//! keys.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::report::{Context, explain_verdicts, not_touched, reasons};
 use crate::sys::clock::millis;
 use crate::text::{is_nonprinting, mask_secrets};
 
-/// The effect of a start or a stop on an instance, and the reasons.
+/// The effect of a start or stop on an instance, with the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "monopoll plan")]
 pub struct PlanDocument {
@@ -28,23 +28,23 @@ pub struct PlanDocument {
     /// The profile that was selected.
     pub profile: Option<String>,
     pub verdict: VerdictWord,
-    /// The verdict in a sentence.
+    /// The verdict as a sentence.
     pub reason: String,
     /// The lock files, in canonical order.
     pub locks: Vec<LockDocument>,
-    /// The entry of the lease store; there is none.
+    /// The entry in a lease store. Always null: there is no lease store.
     pub lease: (),
-    /// The oldest first.
+    /// Oldest first.
     pub conflicts: Vec<ConflictDocument>,
     /// Processes that would be conflicts, but must not be acted on.
     pub shielded: Vec<OtherDocument>,
-    /// Processes that only carry the token.
+    /// Processes that only carry the bot token.
     pub suspects: Vec<OtherDocument>,
     /// Processes that are almost the same command.
     pub near_misses: Vec<NearMissDocument>,
 }
 
-/// The plan in a word.
+/// The verdict of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VerdictWord {
@@ -63,7 +63,7 @@ pub enum VerdictWord {
 pub struct LockDocument {
     pub path: String,
     pub state: LockWord,
-    /// Null if it is not known.
+    /// Null if unknown.
     pub holder: Option<HolderDocument>,
 }
 
@@ -75,62 +75,63 @@ pub enum LockWord {
     Unknown,
 }
 
-/// The process that holds an instance.
+/// The process that holds the instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HolderDocument {
-    /// Null in another PID namespace.
+    /// Null if it is in another PID namespace.
     pub pid: Option<u32>,
-    /// Null if it is not a guard, or its record cannot be read.
+    /// Null if the holder is not a guard, or its record cannot be read.
     pub ticket: Option<u64>,
-    /// Secrets masked; null if it cannot be read.
+    /// The command line, with secrets masked; null if it cannot be read.
     pub command: Option<String>,
     /// Null if it cannot be read.
     pub user: Option<String>,
-    /// The host that it runs on.
+    /// The host that the process runs on.
     pub host: String,
-    /// RFC 3339: when it acquired the instance, or started if it is not a guard; null if unknown.
+    /// The time it acquired the instance or, if it is not a guard, started (RFC 3339); null if
+    /// unknown.
     pub since: Option<String>,
 }
 
-/// A candidate and its tree; what cannot be read is null.
+/// A candidate and its tree. A value that cannot be read is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConflictDocument {
-    /// The topmost process; null where it cannot be seen or is not known.
+    /// The topmost process; null if it is invisible or unknown.
     pub pid: Option<u32>,
-    /// The executable's base name.
+    /// The base name of the executable.
     pub name: Option<String>,
-    /// Secrets masked.
+    /// The command line, with secrets masked.
     pub command: Option<String>,
     pub user: Option<String>,
     pub state: Option<RunState>,
     /// RFC 3339.
     pub started_at: Option<String>,
     pub age_ms: Option<u64>,
-    /// It, or one of its tree, has the lock.
+    /// The process, or a member of its tree, has the lock.
     pub holds_lock: bool,
-    /// It carries my bot's token.
+    /// The process carries this bot's token.
     pub same_token: Option<bool>,
-    /// It has an open connection to the Bot API.
+    /// The process has an open connection to the Bot API.
     pub connected: Option<bool>,
     /// The strongest evidence.
     pub found_by: EvidenceKind,
-    /// Its parent did not start it, and nothing manages it.
+    /// Orphaned: the process that started it has ended, and no supervisor manages it.
     pub orphaned: Option<bool>,
-    /// The service manager that would start it again.
+    /// The service manager that would restart the process.
     pub managed_by: Option<String>,
-    /// The container it is in; null where that is also mine.
+    /// The container of the process; null if monopoll is in the same one.
     pub container: Option<String>,
-    /// The host that it runs on.
+    /// The host that the process runs on.
     pub host: String,
     /// The pids of its descendants.
     pub tree: Vec<u32>,
     /// The evidence: `lock`, `token`, `match[INDEX]`, `command`.
     #[schemars(inner(regex(pattern = r"^(lock|token|command|match\[[0-9]+\])$")))]
     pub matched_by: Vec<String>,
-    /// The rule that decided; null if it was none.
+    /// The rule that decided; null if none did.
     pub rule: Option<String>,
     pub action: Action,
-    /// Each is taken only if the one before did not help; none where nothing is
+    /// Each step is taken only if the one before did not help. Empty if the conflict is not
     /// touched.
     pub steps: Vec<StepDocument>,
 }
@@ -139,19 +140,19 @@ pub struct ConflictDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub enum StepDocument {
-    /// Ask its guard to end it.
+    /// Ask the guard to end the conflict.
     Ask {
-        /// The time for the guard to end its tree.
+        /// The time the guard has to end its tree.
         timeout_ms: u64,
     },
     /// Send a signal.
     Signal {
-        /// Its POSIX name.
+        /// The POSIX name.
         signal: &'static str,
-        /// The time for the tree to end.
+        /// The time the tree has to end.
         timeout_ms: u64,
     },
-    /// Wait for it to end by itself.
+    /// Wait for the conflict to end by itself.
     Wait {
         /// Null if there is no limit.
         timeout_ms: Option<u64>,
@@ -162,7 +163,7 @@ pub enum StepDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OtherDocument {
     pub pid: u32,
-    /// Secrets masked; null if it cannot be read.
+    /// The command line, with secrets masked; null if it cannot be read.
     pub command: Option<String>,
     pub reason: String,
 }
@@ -171,11 +172,11 @@ pub struct OtherDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NearMissDocument {
     pub pid: u32,
-    /// Secrets masked; null if it cannot be read.
+    /// The command line, with secrets masked; null if it cannot be read.
     pub command: Option<String>,
     pub reason: String,
-    /// The fields of the `match` entry that would find it, as TOML; null where something speaks
-    /// against it.
+    /// The fields of a `match` entry, as TOML, that would match the process; null if there is
+    /// evidence against it.
     #[serde(rename = "match")]
     pub entry: Option<String>,
 }
@@ -205,12 +206,12 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
     }
 }
 
-/// Writes any document: indented, and with everything escaped that a terminal would act on.
+/// Writes a document, indented, and with every nonprinting character escaped for terminals.
 pub fn to_text(document: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string_pretty(document)?;
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        // Outside of strings there is nothing of the kind but the line breaks that are wanted.
+        // Outside of strings, only the intended line breaks are nonprinting.
         if c != '\n' && is_nonprinting(c) {
             let mut units = [0; 2];
             text.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
@@ -231,7 +232,7 @@ fn lock(plan: &Plan, context: &Context<'_>, view: &LockView) -> LockDocument {
     LockDocument { path: mask_secrets(&view.path.to_string_lossy()), state, holder }
 }
 
-/// The guard with a record, else the first process that has the lock.
+/// Returns the guard with a record, else the first process that has the lock.
 pub(super) fn holder(plan: &Plan, context: &Context<'_>, pids: &[u32]) -> Option<HolderDocument> {
     let has = |guard: &&GuardView| guard.process.is_some_and(|process| pids.contains(&process.pid));
     if let Some(guard) = plan.guards.iter().find(has).or(plan.guards.first()) {

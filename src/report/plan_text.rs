@@ -1,5 +1,4 @@
-//! A plan for a person: the verdict first, then each conflict, then the processes that are not
-//! touched, then hints.
+//! A plan as text: the verdict, the conflicts, the processes that are not touched, and hints.
 
 use crate::engine::action::Action;
 use crate::engine::ladder::{Ladder, WaitLimit};
@@ -46,7 +45,7 @@ fn untouched(process: &Process, why: &str, paint: Paint) -> String {
     )
 }
 
-/// The near misses, each with what makes it a candidate or shows more.
+/// Returns the near misses, each with a hint.
 pub(super) fn near_misses(plan: &Plan, context: &Context<'_>, paint: Paint) -> Vec<String> {
     let near_misses = plan.near_misses.iter().map(|it| near_miss(it, context, paint));
     section("Near misses (almost the same command, not touched):", near_misses)
@@ -116,7 +115,7 @@ fn stop_verdict(
     }
 }
 
-/// The conflicts with such an action: a single one by its name, several by their number.
+/// Names a single conflict with such an action; returns the number of several.
 fn named_conflicts(plan: &Plan, is: impl Fn(Action) -> bool) -> Option<String> {
     let them: Vec<&Conflict> =
         plan.conflicts.iter().filter(|conflict| is(conflict.action)).collect();
@@ -147,7 +146,7 @@ fn time_limit(plan: &Plan) -> String {
     plan.deadline().map_or_else(String::new, |time| format!(", within {}", short_duration(time)))
 }
 
-/// The reason of a refusal, and the exit status that a supervisor would see.
+/// Returns the reason for a refusal, and the exit status of the start.
 fn refusal(plan: &Plan, kind: RefusalKind) -> String {
     format!(
         "{}.\nNothing would be touched; exit status {}.",

@@ -1,4 +1,4 @@
-//! Every reason of the engine, and every failure to end a conflict, in words.
+//! Words for the engine's reasons, and for failures to end a conflict.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
 use crate::text::{count, join_and, sanitize};
 
-/// The evidence against a suspect, after "has".
+/// The evidence against a suspect, to follow "has".
 pub const SUSPECT: &str = "the same token in its environment";
 
 pub fn plan_reason(plan: &Plan) -> String {
@@ -148,14 +148,14 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     })
 }
 
-/// The conditions of a rule that are unknown, as a clause.
+/// Names the unknown conditions of a rule, as a clause.
 pub(super) fn unknown_conditions(rule: &UncertainRule) -> String {
     let keys: Vec<String> = rule.unknown.iter().map(|key| format!("`{key}`")).collect();
     let are = if keys.len() == 1 { "is" } else { "are" };
     format!("{} {are} unknown", join_and(&keys))
 }
 
-/// The command and the pid of a conflict, masked and printable.
+/// Names a conflict by its command and pid, masked and printable.
 pub(crate) fn name(conflict: &Conflict) -> String {
     let runs = |command: &str| format::shorten(&sanitize(command));
     match (&conflict.root, &conflict.guard) {
@@ -172,7 +172,7 @@ pub(crate) fn name(conflict: &Conflict) -> String {
     }
 }
 
-/// The strongest evidence of a conflict.
+/// Returns the strongest evidence as a predicate.
 fn claim(conflict: &Conflict) -> &'static str {
     if conflict.holds_lock() {
         "holds the lock"
@@ -183,7 +183,7 @@ fn claim(conflict: &Conflict) -> &'static str {
     }
 }
 
-/// The evidence, after "it".
+/// Describes a piece of evidence, to follow "it".
 pub(super) fn evidence(evidence: &Evidence) -> String {
     match evidence {
         Evidence::Lock => "holds the lock".to_owned(),
@@ -221,7 +221,8 @@ fn restarted(by: &Restarter) -> String {
     }
 }
 
-/// What speaks against a process being this bot, and what would settle it; `None` if nothing does.
+/// Describes the evidence that a process is not this bot, and what would settle it; `None` if there
+/// is none.
 pub(super) fn against(against: &CounterEvidence) -> Option<String> {
     match against {
         CounterEvidence::Nothing => None,
@@ -237,11 +238,11 @@ fn another_bot(another: &AnotherBot) -> String {
     }
 }
 
-/// The ways to say which bot this is.
+/// The ways to tell monopoll which bot this is.
 const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in another \
                          variable of `token_env`";
 
-/// The doubt, and the least harmful ways to settle it.
+/// Describes the doubt, and the least harmful ways to settle it.
 fn doubt(doubt: &Doubt) -> String {
     let by_hand = "or end that process once: a bot that runs under monopoll is recognized";
     match doubt {
@@ -277,7 +278,7 @@ fn doubt(doubt: &Doubt) -> String {
     }
 }
 
-/// The reason that a process is listed, after "it".
+/// Describes a near miss, to follow "it".
 pub fn near_miss(reason: &NearMissReason) -> String {
     match reason {
         NearMissReason::Command(CommandDifference::OtherFolder) => {
@@ -295,7 +296,7 @@ pub fn near_miss(reason: &NearMissReason) -> String {
     .to_owned()
 }
 
-/// The reason that a process is never acted on.
+/// Describes a shield.
 pub fn shield(shield: &Shield) -> String {
     match shield {
         Shield::Myself => "monopoll itself".to_owned(),
@@ -322,7 +323,7 @@ pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
     }
 }
 
-/// The reason that a conflict was not ended; `process` is the one that is left.
+/// Describes the failure to end a conflict; `process` is the member that is left.
 pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
     match why {
         NotEnded::Denied { pid } => {
@@ -349,7 +350,7 @@ pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
     }
 }
 
-/// The reason that a tree could not be ended; `process` is the member that is left.
+/// Describes the failure to end a tree; `process` is the member that is left.
 pub fn gave_up(reason: GiveUpReason, process: Option<&Process>) -> String {
     let why = match reason {
         GiveUpReason::OutlivedSignal(_) => {
@@ -363,7 +364,7 @@ pub fn gave_up(reason: GiveUpReason, process: Option<&Process>) -> String {
     format!("{} {why}", named(reason.id().pid, process))
 }
 
-/// The command and the pid of one process; the pid alone where the command is not known.
+/// Names a process by its command, if known, and pid.
 fn named(pid: u32, process: Option<&Process>) -> String {
     match process.and_then(format::known_command) {
         Some(command) => format!("`{command}` (pid {pid})"),

@@ -1,4 +1,4 @@
-//! The reason that a start failed: as an error, and as a cause for the history.
+//! The reason a start failed, as an error and as an entry of the history.
 
 use crate::engine::instance::Instance;
 use crate::engine::reason::RefusalKind;
@@ -11,7 +11,7 @@ use crate::text::printable;
 pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     match not_started {
         NotStarted::Refused(refusal) => {
-            // The reason may contain foreign text: a unit, a program, a command line.
+            // The reason may contain untrusted text: a unit, a program, a command line.
             let why = reasons::start_refusal(&refusal);
             let why = printable(&why);
             let what = match refusal.kind() {

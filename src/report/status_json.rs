@@ -1,5 +1,5 @@
-//! A status as a machine reads it; see `schemas/status.schema.json`. The order of the fields is the
-//! order of the keys.
+//! A status as JSON; see `schemas/status.schema.json`. The order of the fields is the order of the
+//! keys.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,12 +13,12 @@ use crate::report::{Context, plan_json};
 use crate::state::history_event::{HistoryEvent, HistoryEventKind};
 use crate::text::mask_secrets;
 
-/// What `status --json` prints.
+/// The output of `status --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(title = "monopoll status")]
 pub enum StatusDocument {
-    /// Of the instance that was named.
+    /// The status of the named instance.
     One {
         /// The version of this format.
         #[schemars(range(min = 1, max = 1))]
@@ -26,7 +26,7 @@ pub enum StatusDocument {
         #[serde(flatten)]
         instance: Box<InstanceDocument>,
     },
-    /// Of every instance, because none was named.
+    /// The status of every instance, if none was named.
     All {
         /// The version of this format.
         #[schemars(range(min = 1, max = 1))]
@@ -41,13 +41,13 @@ pub enum StatusDocument {
 pub struct InstanceDocument {
     pub instance: String,
     pub state: InstanceState,
-    /// Null if it is not known.
+    /// Null if unknown.
     pub holder: Option<GuardDocument>,
-    /// The oldest first, as far as they are remembered.
+    /// The takeovers that are remembered, oldest first.
     pub takeovers: Vec<TakeoverDocument>,
-    /// The conflicts of a start, the holder too; each as in `plan`.
+    /// The conflicts that a start would have, including the holder, as in `plan`.
     pub conflicts: Vec<ConflictDocument>,
-    /// Processes that are almost the same command; none where all instances are listed.
+    /// Processes that are almost the same command. Empty if all instances are listed.
     pub near_misses: Vec<NearMissDocument>,
 }
 
@@ -58,9 +58,9 @@ pub struct GuardDocument {
     pub holder: HolderDocument,
     /// The guard's child; null if there is none yet, or in another PID namespace.
     pub child_pid: Option<u32>,
-    /// The profile that it was started with.
+    /// The profile that the guard was started with.
     pub profile: Option<String>,
-    /// Its version; null if it is not a guard.
+    /// The guard's version; null if the holder is not a guard.
     pub monopoll: Option<String>,
 }
 
@@ -69,12 +69,12 @@ pub struct GuardDocument {
 pub struct TakeoverDocument {
     /// RFC 3339; null after the year 9999.
     pub at: Option<String>,
-    /// The process that was ended; null in another PID namespace.
+    /// The ended process; null if it was in another PID namespace.
     pub from_pid: Option<u32>,
-    /// The new holder; null if that start was given up after all.
+    /// The new holder; null if its start failed after all.
     pub to_pid: Option<u32>,
     pub action: Action,
-    /// From the first signal or question to the end of the whole tree.
+    /// The time from the first signal or request to the end of the whole tree.
     pub took_ms: u64,
 }
 
@@ -117,7 +117,7 @@ fn holder(status: &InstanceStatus, context: &Context<'_>) -> Option<GuardDocumen
         LockState::Unknown => Some(&[][..]),
         LockState::Free | LockState::Mine => None,
     });
-    // A guard whose lock was deleted or replaced has it by its own word.
+    // A guard whose lock file was deleted or replaced holds it according to its record.
     let held = held.or_else(|| plan.guards.first().map(|_| &[][..]))?;
     let record = status.record.as_ref();
     Some(GuardDocument {

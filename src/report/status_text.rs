@@ -1,4 +1,4 @@
-//! A status for a person: a sentence first, then the holder of the instance and its takeovers.
+//! A status as text: a sentence, then the holder of the instance and its takeovers.
 
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::Process;
@@ -12,7 +12,7 @@ use crate::text::{Paint, Style, sanitize};
 
 pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> String {
     let mut lines = vec![headline(status, context, paint), String::new()];
-    let mut line = |label: &str, text: String| lines.push(format::labelled(label, &text, paint));
+    let mut line = |label: &str, text: String| lines.push(format::labeled(label, &text, paint));
     let conflict = holder(status);
     match &status.record {
         Some(record) => guard_lines(record, status, &mut line),
@@ -26,7 +26,7 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     if let Some(manager) = conflict.and_then(|it| it.root.as_ref()).and_then(Process::manager) {
         line("managed", conflict_text::managed_by(manager));
     }
-    // The child alone was printed above.
+    // The child itself was already printed.
     let is_more = |conflict: &&Conflict| {
         conflict.tree.iter().any(|member| Some(member.id.pid) != status.child)
     };
@@ -162,7 +162,7 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
     })
 }
 
-/// The processes that run without the lock.
+/// Returns the processes that run without the lock.
 fn unguarded(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Vec<String> {
     let Some(plan) = &status.plan else { return Vec::new() };
     let lines: Vec<String> =
@@ -181,7 +181,7 @@ fn unguarded_line(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint
     )
 }
 
-/// The text after an instance's state in a list.
+/// Returns the text after an instance's state in a list.
 fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
@@ -197,7 +197,7 @@ fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
         (None, Some(why)) => sanitize(why),
         (None, None) => status.last_end().map_or_else(String::new, |event| {
             let end = happened(event);
-            // The state says that it stopped.
+            // The state already says that it stopped.
             let end = end
                 .strip_prefix("stopped")
                 .map_or(end.as_str(), |end| end.trim_start_matches([':', ',', ' ']));

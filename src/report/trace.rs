@@ -1,4 +1,4 @@
-//! Snapshots and decisions as debug records.
+//! Logs snapshots and decisions as debug records.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn conflict(conflict: &Conflict) {
     );
 }
 
-/// The verdict as in the JSON of a plan.
+/// Returns the verdict as in the JSON of a plan.
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Clear => "clear",
