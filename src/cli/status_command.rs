@@ -221,7 +221,7 @@ fn inspect(
             Ok(plan) => plan,
             Err(error) => return unknown(error),
         };
-        // A guard with other locks too may keep its files next to one of those.
+        // A guard that also has other locks may keep its files next to one of those.
         let other_lock = plan.guards.first().and_then(|guard| guard.other_lock.as_deref());
         let other = other_lock.and_then(StateDir::of_lock);
         let state_dir =

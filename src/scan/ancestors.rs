@@ -1,5 +1,4 @@
-//! The processes above one: what started it, what would start it again, and whether it is an
-//! orphan.
+//! The ancestors of a process: what started it, what would restart it, and whether it is an orphan.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -19,7 +18,7 @@ const INIT: Option<u32> = if cfg!(windows) { None } else { Some(1) };
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Descendant {
     pub(super) pid: u32,
-    /// 0 where there is none, or it cannot be seen.
+    /// 0 if the process has no parent, or an invisible one.
     pub(super) parent: u32,
     /// `None` on systems without sessions.
     pub(super) session: Option<u32>,
@@ -41,8 +40,8 @@ pub(super) trait Ancestry {
 
     fn supervisor_env(&self, pid: u32) -> Option<SupervisorEnv>;
 
-    /// Returns the supervisor above a process. Its child, or else what that started, has the
-    /// variables that it set.
+    /// Returns the supervisor above a process. The variables that it set are in the environment of
+    /// its child, or else of the process itself.
     fn supervisor(&self, of: Descendant) -> Option<ManagedBy> {
         let mut child = of.pid;
         for above in self.ancestors(of.parent) {
@@ -63,8 +62,8 @@ pub(super) trait Ancestry {
         None
     }
 
-    /// Returns the processes above one, up to the first that only adopted it, that starts programs
-    /// for users, or that is above monopoll too.
+    /// Returns the ancestors of a process, up to the first that adopted it, that starts programs
+    /// for users, or that is also an ancestor of monopoll.
     fn launchers(&self, of: Descendant) -> Fact<Vec<Launcher>> {
         let mut launchers = Vec::new();
         for above in self.ancestors(of.parent) {
@@ -86,8 +85,8 @@ pub(super) trait Ancestry {
         Fact::Known(launchers)
     }
 
-    /// Returns whether a process is an orphan: its parent adopted it, and nothing manages it.
-    /// Without sessions, a process that adopts others may have started it itself.
+    /// Returns whether a process is an orphan: its parent adopted it, and no supervisor manages it.
+    /// Without sessions, a parent that adopts processes may as well have started it.
     fn orphaned(&self, of: Descendant, managed_by: &Fact<Option<ManagedBy>>) -> Fact<bool> {
         let has_sessions = of.session.is_some();
         if matches!(managed_by, Fact::Known(Some(_))) || of.parent == 0 && has_sessions {
@@ -101,8 +100,8 @@ pub(super) trait Ancestry {
         }
         let adopts_only = supervisors::adopts_orphans(&self.args(of.parent));
         let by_adopter = Some(of.parent) == INIT || adopts_only;
-        // The first program of a container may be one like a shell, which starts others itself, in
-        // its own session.
+        // The first program of a container may be a shell or the like, which starts others in its
+        // own session.
         let may_have_started_it = !adopts_only && of.session == self.session(of.parent);
         if by_adopter && (!has_sessions || may_have_started_it) {
             Fact::Unknown
@@ -111,8 +110,8 @@ pub(super) trait Ancestry {
         }
     }
 
-    /// Returns whether a process has neither a session of its own nor its parent's: it keeps its
-    /// session when it is adopted.
+    /// Returns whether a process is in a session that is neither its own nor its parent's: an
+    /// adopted process keeps the session in which it was started.
     fn has_foreign_session(&self, of: Descendant) -> bool {
         of.session
             .is_some_and(|session| session != of.pid && Some(session) != self.session(of.parent))

@@ -1,4 +1,4 @@
-//! The remote ends of connections to the Bot API, and to proxies that may lead there.
+//! The addresses of the Bot API, and of proxies that may lead there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use crate::config::ApiUrl;
 use crate::sys::host_names;
 use crate::sys::peer_pattern::{Network, PeerPattern};
 
-/// Telegram's networks, by <https://core.telegram.org/resources/cidr.txt>.
+/// Telegram's networks, from <https://core.telegram.org/resources/cidr.txt>.
 const TELEGRAM: [Network; 15] = [
     Network::v4([91, 105, 192, 0], 23),
     Network::v4([91, 108, 4, 0], 22),
@@ -30,25 +30,25 @@ const TELEGRAM: [Network; 15] = [
 const TELEGRAM_HOST: &str = "api.telegram.org";
 const TELEGRAM_PORT: u16 = 443;
 
-/// The ports on which proxies usually listen: SOCKS, Squid, HTTP proxies, Privoxy, Tor and its
-/// browser, Clash, `V2Ray`, `NekoRay`.
+/// The usual ports of proxies: SOCKS, Squid, HTTP proxies, Privoxy, Tor and its browser, Clash,
+/// `V2Ray`, `NekoRay`.
 const PROXY_PORTS: [u16; 17] = [
     1080, 1081, 1086, 1087, 3128, 8080, 8118, 8888, 9050, 9150, 7890, 7891, 7897, 8123, 10808,
     10809, 2080,
 ];
 
-/// The network for tests between devices (RFC 2544): Clash and its like answer the names of
-/// proxied hosts with addresses in it, and so a connection to it leads anywhere.
+/// The benchmark network (RFC 2544). Clash and similar tools resolve proxied hosts to addresses in
+/// it, so a connection there may lead anywhere.
 const STAND_INS: Network = Network::v4([198, 18, 0, 0], 15);
 
-/// Written small or large.
+/// Compared case-insensitively.
 const PROXY_VARIABLES: [&str; 3] = ["http_proxy", "https_proxy", "all_proxy"];
 
-/// For the look-up of a server's name.
+/// The time limit for resolving the name of a server.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
 
-/// The Bot API server as the other end of a connection. The name of a server that is not Telegram's
-/// is looked up when first needed, and only once.
+/// The Bot API server as the remote end of a connection. The name of a server other than Telegram's
+/// is resolved once, when first needed.
 #[derive(Debug)]
 pub struct BotApiPeers {
     server: Server,
@@ -72,7 +72,7 @@ impl BotApiPeers {
         BotApiPeers { server, peers: OnceLock::new() }
     }
 
-    /// Returns the server's addresses and its port; `None` if its name cannot be looked up.
+    /// Returns the server's addresses and port; `None` if its name cannot be resolved.
     pub fn patterns(&self) -> Option<&[PeerPattern]> {
         self.peers.get_or_init(|| self.server.peers()).as_deref()
     }
@@ -96,7 +96,8 @@ impl Server {
     }
 }
 
-/// Returns the address that a connection shows: one to "any address" reaches this host.
+/// Returns the address that a connection shows. Connecting to the unspecified address reaches this
+/// host.
 fn reached(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -105,14 +106,14 @@ fn reached(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The other ends of connections that may lead to the Bot API by way of a proxy.
+/// Returns the remote ends of connections that may lead to the Bot API through a proxy.
 pub fn proxies() -> impl Iterator<Item = PeerPattern> {
     let by_port = |port| PeerPattern { network: None, port: Some(port) };
     let stand_ins = PeerPattern { network: Some(STAND_INS), port: None };
     PROXY_PORTS.into_iter().map(by_port).chain([stand_ins])
 }
 
-/// Returns whether one of these variables (`name=value`) names a proxy.
+/// Returns whether any of these variables (`name=value`) sets a proxy.
 pub fn name_a_proxy<'a>(variables: impl IntoIterator<Item = &'a [u8]>) -> bool {
     variables.into_iter().any(|entry| {
         let Some(at) = entry.iter().position(|byte| *byte == b'=') else { return false };

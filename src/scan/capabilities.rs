@@ -1,4 +1,4 @@
-//! The capabilities of a machine, as plain facts for `doctor`.
+//! The capabilities of this machine, as plain facts for `doctor`.
 
 use crate::engine::managed_by::ManagedBy;
 use crate::scan::own_container::ContainerKind;
@@ -8,7 +8,7 @@ use crate::sys::filesystem::Support;
 pub struct Capabilities {
     pub pidfd: Support,
     pub inotify: Support,
-    /// The value of `hidepid` of `/proc`, where it hides other users' processes from this one.
+    /// The `hidepid` value of `/proc`, if it hides other users' processes.
     pub hidden: Option<String>,
     pub environments: Environments,
     pub namespace: PidNamespace,
@@ -18,26 +18,25 @@ pub struct Capabilities {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PidNamespace {
-    /// Every process is seen from it.
+    /// All processes are visible.
     First,
     Own,
 }
 
-/// The environments of other processes of the same user.
+/// The readability of environments of the same user's other processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Environments {
     pub readable: usize,
     pub unreadable: usize,
-    /// The pid of one that is not readable.
     pub first_unreadable: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartedBy {
-    /// It is the first process of its PID namespace, or its parent cannot be seen.
+    /// The first process of its PID namespace, or one with an invisible parent.
     NoParent,
-    /// A supervisor that would start it again.
+    /// A supervisor that would restart the process.
     Supervisor(ManagedBy),
-    /// Its pid and its name.
+    /// A pid and a name.
     Program(u32, String),
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::managed_by::{Container, ContainerEngine, ManagedBy};
 
-/// Services that start programs for users and never start them again.
+/// Services that start programs for users and never restart them.
 const LAUNCHING_SERVICES: [&str; 13] = [
     "cron.service",
     "crond.service",
@@ -19,23 +19,24 @@ const LAUNCHING_SERVICES: [&str; 13] = [
     "console-getty.service",
 ];
 
-/// The prefixes of such templates.
+/// Prefixes of templates of such services.
 const LAUNCHING_TEMPLATES: [&str; 7] =
     ["user@", "getty@", "serial-getty@", "container-getty@", "autovt@", "sshd@", "ssh@"];
 
 /// The usual length of a shortened container id.
 const SHORT_ID_LENGTH: usize = 12;
 
-/// Returns the containers that a process is in, the outermost first.
+/// Returns the containers of a process, outermost first.
 pub fn containers(cgroups: &str) -> Vec<Container> {
-    // systemd's own hierarchy comes first; others may say less.
+    // systemd's hierarchy comes first. The others may show less.
     hierarchies(cgroups)
         .map(|path| containers_in(&path).into_iter().map(|(_, container)| container).collect())
         .find(|it: &Vec<_>| !it.is_empty())
         .unwrap_or_default()
 }
 
-/// Returns the container that a process with the cgroups `theirs` is in, and one with `own` is not.
+/// Returns the outermost container of the process with cgroups `theirs` that the one with `own` is
+/// not in.
 pub fn container(theirs: &str, own: &str) -> Option<Container> {
     if theirs == own {
         return None;
@@ -48,14 +49,14 @@ pub fn container(theirs: &str, own: &str) -> Option<Container> {
         .map(|(_, container)| container)
 }
 
-/// Returns the manager of a process with the cgroups `theirs` that a process with `own` can see and
-/// stop: for another container, the container and not a service inside. systemd never starts scopes
-/// again.
+/// Returns the manager of the process with cgroups `theirs` that the process with `own` can see and
+/// stop. For a process in another container, that is the container, not a service inside. systemd
+/// never restarts scopes.
 pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
     let path = hierarchies(theirs).next()?;
     let outside = containers(own).len();
     match (container(theirs, own), containers_in(&path).get(outside)) {
-        // Podman may keep its container inside of the service that restarts it.
+        // Podman's container may be inside the service that restarts it.
         (Some(Container { engine: ContainerEngine::Podman, .. }), Some((at, _)))
             if unit(&path[..*at]).is_some() =>
         {
@@ -72,7 +73,7 @@ pub fn manager(theirs: &str, own: &str) -> Option<ManagedBy> {
 /// Returns the deepest systemd service of a path.
 fn unit(path: &[&str]) -> Option<ManagedBy> {
     let unit = path.iter().rfind(|part| has_suffix(part, ".service"))?;
-    // systemd puts `_` before a name that could be a file of the cgroup itself.
+    // systemd prefixes `_` to names that collide with files of the cgroup file system.
     let unit = unit.strip_prefix('_').unwrap_or(unit);
     let is_launching = LAUNCHING_SERVICES.contains(&unit)
         || LAUNCHING_TEMPLATES.iter().any(|prefix| unit.starts_with(prefix));
@@ -89,7 +90,7 @@ fn unit(path: &[&str]) -> Option<ManagedBy> {
     })
 }
 
-/// Returns the parts of each path: systemd's hierarchy, then version 2, then version 1.
+/// Returns the components of each path: systemd's hierarchy, then cgroup v2, then v1.
 fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     let mut lines: Vec<(u8, &str)> = cgroups
         .lines()
@@ -107,7 +108,7 @@ fn hierarchies(cgroups: &str) -> impl Iterator<Item = Vec<&str>> {
     lines.into_iter().map(|(_, path)| path.split('/').filter(|part| !part.is_empty()).collect())
 }
 
-/// Returns the containers of a path, each with the index of its last part.
+/// Returns the containers in a path, each with the index of its last component.
 fn containers_in(path: &[&str]) -> Vec<(usize, Container)> {
     let mut pods = false;
     let mut found = Vec::new();
@@ -121,12 +122,12 @@ fn containers_in(path: &[&str]) -> Vec<(usize, Container)> {
     found
 }
 
-/// `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope`, `crio-ID.scope`; without
-/// systemd the id alone, or after a colon.
+/// Parses `docker-ID.scope`, `cri-containerd-ID.scope`, `libpod-ID.scope` and `crio-ID.scope`;
+/// without systemd, the id alone or after a colon.
 fn by_id(part: &str, pods: bool) -> Option<Container> {
     let part = part.strip_suffix(".scope").unwrap_or(part);
     let (engine, id) = part.rsplit_once(['-', ':']).unwrap_or(("", part));
-    // conmon, which monitors a container, is not in it.
+    // conmon monitors a container from outside.
     let is_id = id.len() == 64
         && id.bytes().all(|byte| byte.is_ascii_hexdigit())
         && !engine.ends_with("conmon");
@@ -138,7 +139,7 @@ fn by_id(part: &str, pods: bool) -> Option<Container> {
     is_id.then(|| Container { id: id.chars().take(SHORT_ID_LENGTH).collect(), engine })
 }
 
-/// `lxc.payload.NAME`, `lxc/NAME`, `systemd-nspawn@NAME.service/payload`.
+/// Parses `lxc.payload.NAME`, `lxc/NAME` and `systemd-nspawn@NAME.service/payload`.
 fn by_name(before: &str, part: &str) -> Option<Container> {
     let lxc = part
         .strip_prefix("lxc.payload.")
@@ -165,8 +166,8 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     const INNER: &str = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
 
-    /// `@` is a container's id, `#` that of one within, `~` the manager of user 1000, `%` an `@`,
-    /// and `;` ends a line.
+    /// Expands `@` to a container id, `#` to that of a nested container, `~` to the manager of user
+    /// 1000, `%` to `@`, and `;` to a line break.
     fn cgroups(text: &str) -> String {
         text.replace('~', "/user.slice/user-1000.slice/user%1000.service")
             .replace(';', "\n")
@@ -175,7 +176,7 @@ mod tests {
             .replace('%', "@")
     }
 
-    /// The lines of a table: cgroups, a blank, and what is expected of them; `-` is nothing.
+    /// Parses a table: cgroups, blanks, and the expected result; `-` means none.
     fn rows(table: &str) -> impl Iterator<Item = (String, Option<&str>)> {
         let rows = table.lines().map(str::trim).filter(|row| !row.is_empty());
         rows.map(|row| {
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_cgroup_names_the_service_that_manages_it() {
-        // As systemd 229 to 256, cron, OpenSSH, GNOME, snapd and flatpak leave them.
+        // The forms found with systemd 229 to 256, cron, OpenSSH, GNOME, snapd and flatpak.
         let table = r"
             0::/system.slice/bot.service                            systemd:bot.service
             0::/system.slice/system-bot.slice/bot%voice.service     systemd:bot@voice.service

@@ -1,4 +1,4 @@
-//! Finds COMMAND before anything is touched, as exec would.
+//! COMMAND: finds its program as exec would, before anything is touched.
 #![expect(clippy::disallowed_methods, reason = "finds files as exec does")]
 
 use std::ffi::{OsStr, OsString};
@@ -15,50 +15,51 @@ use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
 
-/// The longest command line in a record, in characters: a record must fit a small file.
+/// The maximum length of a command line in a record, in characters, to keep records small.
 const LONGEST_RECORDED: usize = 4000;
 
 #[derive(Debug, Clone)]
 pub struct Command {
     pub args: Vec<OsString>,
-    /// The path to execute, links unresolved: a program may behave by the name of a link.
+    /// The path to execute. Links are not resolved, because a program may behave differently by
+    /// name.
     pub found: PathBuf,
-    /// Links resolved.
+    /// The path with links resolved.
     pub program: PathBuf,
     pub kind: ProgramKind,
     pub cwd: PathBuf,
-    /// The folder in which the bot itself runs: `cwd`, unless COMMAND enters another one.
+    /// The folder in which the bot runs: `cwd`, unless COMMAND changes to another one.
     pub runs_in: PathBuf,
-    /// That folder as `pwd -L` shows it: through links.
+    /// The same folder as `pwd -L` shows it, with links unresolved.
     pub(crate) folder: PathBuf,
-    /// What it runs, after interpreters and wrapper programs.
+    /// The target of COMMAND, after interpreters and wrapper programs.
     pub(crate) runs: Invocation,
-    /// The file of that, by its path as written, without `.` and `..`.
+    /// The file of `runs`: its path as written, without `.` and `..`.
     pub(crate) file: Option<PathBuf>,
-    /// What it becomes, if it is a shell script that can be followed.
+    /// The last command of COMMAND, if it is a shell script simple enough to follow.
     pub(super) script_end: Option<Box<ScriptEnd>>,
 }
 
-/// The last command of a shell script, which the script may start in its place.
+/// The last command of a shell script, which may replace the script's process.
 #[derive(Debug, Clone)]
 pub(super) struct ScriptEnd {
     pub(super) command: Command,
-    /// The variables that the script sets for it.
+    /// The variables that the script sets for the command.
     pub(super) sets: Vec<(OsString, Option<OsString>)>,
-    /// The same variables with my own values, which the script replaces.
+    /// The values of the same variables before the script sets them.
     pub(super) replaces: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Command {
-    /// Finds `args[0]` as execvp(3) does. Fails with 127 where it is not found, with 126 where it
-    /// cannot be executed.
+    /// Finds `args[0]` like execvp(3). Fails with 127 if it is not found, and with 126 if it cannot
+    /// be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let mut command = Command::find_without_end(args, cwd)?;
         command.script_end = command.read_script_end().map(Box::new);
         Ok(command)
     }
 
-    /// Finds it, without what its script becomes.
+    /// Finds the command, but does not follow its script.
     pub(super) fn find_without_end(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
@@ -72,7 +73,7 @@ impl Command {
         Ok(Command::new(args, found, program, kind, cwd))
     }
 
-    /// Describes the program that this process runs, as it was started.
+    /// Describes the program of this process, as it was started.
     pub(crate) fn of_this_process(args: Vec<OsString>, program: PathBuf, cwd: PathBuf) -> Command {
         Command::new(args, program.clone(), program, ProgramKind::Binary, cwd)
     }
@@ -88,7 +89,7 @@ impl Command {
         let mut runs_in = cwd.clone();
         let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
         let mut runs = Invocation::of(&words, Some(&folder), CommandRole::Mine);
-        // A link to an interpreter has any name.
+        // A link to an interpreter may have any name.
         if let (Target::Program(_), Through::Itself) = (&runs.target, runs.through)
             && let Some(by_link) =
                 Invocation::by_executable(&words, &program, Some(&folder), CommandRole::Mine)
@@ -153,7 +154,8 @@ impl Command {
             }
         }
         let command = Command::find_without_end(words, folder).ok()?;
-        // A bare program, such as `sleep` or `tail`, runs for others in this folder too.
+        // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
+        // folder.
         if matches!(&command.runs.target, Target::Program(name) if !has_folder(name.as_os_str())) {
             return None;
         }
@@ -166,7 +168,7 @@ impl Command {
         Some(ScriptEnd { command, sets: context.variables, replaces })
     }
 
-    /// The base name of the script or program that it runs.
+    /// Returns the base name of the script or program.
     pub(crate) fn target_name(&self) -> String {
         match &self.runs.target {
             Target::Script(path, _) | Target::Program(path) => base_name(path),
@@ -180,12 +182,12 @@ impl Command {
         name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Returns the id of the user that owns the script or the program.
+    /// Returns the user id of the owner of the script or program.
     pub(crate) fn owner(&self) -> Option<String> {
         file_owner(self.file.as_deref().unwrap_or(&self.program))
     }
 
-    /// The command line as a record has it, secrets masked.
+    /// Returns the command line for a record, with secrets masked.
     pub(crate) fn recorded(&self) -> String {
         command_line(&self.text()).chars().take(LONGEST_RECORDED).collect()
     }
@@ -195,7 +197,7 @@ impl Command {
     }
 }
 
-/// The path of a program as it was written, or as it was found in `$PATH`.
+/// Returns the path of a program as written, or as found in `$PATH`.
 fn written_path(args: &[OsString], found: &Path) -> PathBuf {
     match args.first() {
         Some(written) if has_folder(written) => PathBuf::from(written),
@@ -203,7 +205,7 @@ fn written_path(args: &[OsString], found: &Path) -> PathBuf {
     }
 }
 
-/// Returns `$PWD` where it is this folder, else the folder itself.
+/// Returns `$PWD` if it is this folder, else the folder itself.
 fn logical(cwd: &Path) -> PathBuf {
     let is_plain = |path: &PathBuf| path.is_absolute() && absolute(path, cwd) == *path;
     env::var_os("PWD")
@@ -219,7 +221,7 @@ fn file_owner(path: &Path) -> Option<String> {
     fs::metadata(path).ok().map(|metadata| metadata.uid().to_string())
 }
 
-/// Only an administrator sees other users' processes there, and root does not exist.
+/// Outside of Unix, only an administrator sees other users' processes, and there is no root.
 #[cfg(not(unix))]
 fn file_owner(_path: &Path) -> Option<String> {
     None
@@ -262,7 +264,7 @@ fn interpreter_of(script: &OsStr, cwd: &Path) -> Option<&'static str> {
     cwd.join(path).is_file().then_some(interpreter)
 }
 
-/// Returns whether a whole command line was written as one word: its first word is a program.
+/// Returns whether a whole command line was given as one word that starts with a program.
 fn is_quoted_line(args: &[OsString], cwd: &Path) -> bool {
     let [line] = args else { return false };
     let line = line.to_string_lossy();

@@ -1,5 +1,5 @@
-//! What the words before a command set for it: its folder, its variables, and options that may
-//! choose what it does.
+//! The context of a command, set by the words before it: its folder, its variables, and options
+//! that may change what it does.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use crate::engine::choosing_variables::CHOOSING_VARIABLES;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CommandContext {
-    /// The folder that it runs in, where that is another one.
+    /// The folder in which the command runs, if it is a different one.
     pub(crate) folder: Option<PathBuf>,
-    /// Variables and their values, the last one counts; `None` unsets it.
+    /// Variables in order, so the last value counts. `None` unsets the variable.
     pub(crate) variables: Vec<(OsString, Option<OsString>)>,
     pub(crate) options: Vec<CommandOption>,
 }
 
-/// An option of an interpreter or a wrapper program that may make a bot another one.
+/// An option of an interpreter or wrapper that may select another bot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CommandOption {
     pub(crate) name: String,
-    /// Empty where it has none.
+    /// Empty if the option has no value.
     pub(crate) value: OsString,
 }
 
@@ -34,7 +34,7 @@ impl CommandContext {
         }
     }
 
-    /// Changes the folder, as `cd` does.
+    /// Changes the folder, like `cd`.
     pub(super) fn enter(&mut self, folder: &Path) {
         self.folder = Some(match self.folder.take() {
             Some(outer) => outer.join(folder),
@@ -42,7 +42,7 @@ impl CommandContext {
         });
     }
 
-    /// Returns the context of a command inside this one.
+    /// Combines this context with that of the command inside it.
     pub(super) fn with(mut self, inner: CommandContext) -> CommandContext {
         if let Some(folder) = inner.folder {
             self.enter(&folder);
@@ -52,7 +52,7 @@ impl CommandContext {
         self
     }
 
-    /// Returns the name of the first option in which two commands differ.
+    /// Returns the name of an option in which two commands differ.
     pub(super) fn other_option(&self, other: &CommandContext) -> Option<String> {
         let (mut mine, mut theirs) = (self.options.clone(), other.options.clone());
         for options in [&mut mine, &mut theirs] {
@@ -66,14 +66,14 @@ impl CommandContext {
     }
 }
 
-/// Returns the name and the value of a word that sets a variable.
+/// Parses a word that sets a variable.
 pub(super) fn assignment(word: &OsStr) -> Option<(&OsStr, &OsStr)> {
     let (name, value) = word.to_str()?.split_once('=')?;
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     (!name.is_empty() && name.chars().all(is_letter)).then(|| (OsStr::new(name), OsStr::new(value)))
 }
 
-/// Skips the words that set a variable, and notes them.
+/// Records and skips the words that set variables.
 pub(super) fn after_assignments<'a, 'b>(
     words: &'b [&'a OsStr],
     context: &mut CommandContext,

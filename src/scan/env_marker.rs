@@ -1,4 +1,4 @@
-//! The marker in the environment of everything that a guard starts: the lock that it holds.
+//! The environment variable by which a guard marks everything that it starts.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use crate::engine::ticket::Ticket;
 
 pub(crate) const HELD: &str = "MONOPOLL_HELD";
 
-/// `INSTANCE:TICKET:PID:START:LOCK`, as of the start of COMMAND; the pid is of the guard's own PID
-/// namespace.
+/// The marker: `INSTANCE:TICKET:PID:START:LOCK`, as of the start of COMMAND. The pid belongs to the
+/// guard's PID namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvMarker {
     pub instance: String,

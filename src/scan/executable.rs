@@ -1,5 +1,5 @@
-//! Finds a program as exec does, and checks that the kernel can execute it: a start that fails only
-//! at exec has ended the healthy bot before.
+//! Finds a program like exec, and checks that the kernel can execute it. If that failed only at
+//! exec, the healthy bot would already have been ended.
 #![expect(clippy::disallowed_methods, reason = "finds and reads files as exec does")]
 
 use std::ffi::{OsStr, OsString};
@@ -20,24 +20,24 @@ pub(super) use self::unix::kind_of;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgramKind {
     Binary,
-    /// A `#!` script, with the programs that its first line names: such as `/usr/bin/env`, and the
+    /// A `#!` script, with the programs that its first line names, such as `/usr/bin/env` and the
     /// program that env finds.
     Script(Vec<PathBuf>),
 }
 
-/// Finds a program by its path or in `$PATH`; fails with its status.
+/// Finds a program by its path or in `$PATH`. The error is the exit status.
 pub(super) fn find(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     if has_folder(name) { check(&with_extension(cwd.join(name))) } else { search(name, cwd) }
 }
 
-/// Finds a program in `$PATH`, as execvp(3) does.
+/// Finds a program in `$PATH`, like execvp(3).
 pub(super) fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
-    // The default of execvp(3).
+    // The default path of execvp(3).
     let path = env::var_os("PATH").unwrap_or_else(|| OsString::from("/bin:/usr/bin"));
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
         let candidate = with_extension(cwd.join(folder).join(name));
-        // A folder that may not be entered counts as empty.
+        // A folder that cannot be searched counts as empty.
         if fs::metadata(&candidate).is_err() {
             continue;
         }
@@ -49,12 +49,12 @@ pub(super) fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     Err(status)
 }
 
-/// Returns whether a name is a path, and not searched in `$PATH`.
+/// Returns whether a name is a path, for which `$PATH` is not searched.
 pub(super) fn has_folder(name: &OsStr) -> bool {
     name.to_string_lossy().contains(std::path::is_separator)
 }
 
-/// Adds `.exe` on Windows, where it may be omitted.
+/// Appends `.exe` on Windows, where it can be omitted.
 pub(super) fn with_extension(path: PathBuf) -> PathBuf {
     if cfg!(windows) && path.extension().is_none() && !path.is_file() {
         let whole = path.with_extension("exe");
@@ -86,7 +86,7 @@ fn may_execute(_path: &Path) -> bool {
     true
 }
 
-/// Programs that search the command after them in `$PATH` as it is, and end where it is not there.
+/// Wrappers that search `$PATH` for the given command, and fail if it is not there.
 const SEARCHING_WRAPPERS: [&str; 14] = [
     "env",
     "nohup",
@@ -104,7 +104,7 @@ const SEARCHING_WRAPPERS: [&str; 14] = [
     "dumb-init",
 ];
 
-/// Requires of the program that such wrappers start that it can be executed.
+/// Requires that the program started by such wrappers can be executed.
 pub(super) fn require_wrapped_program(args: &[OsString], cwd: &Path) -> Result<(), Error> {
     let mut words: Vec<OsString> = args.to_vec();
     let mut wrappers = 0;
@@ -140,7 +140,7 @@ pub(super) fn require_wrapped_program(args: &[OsString], cwd: &Path) -> Result<(
     kind_of(&found, cwd).map(drop)
 }
 
-/// `#!` lines mean nothing there.
+/// `#!` lines have no meaning outside of Unix.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "on Unix a format may be wrong")]
 pub(super) fn kind_of(_program: &Path, _cwd: &Path) -> Result<ProgramKind, Error> {

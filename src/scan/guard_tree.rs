@@ -1,4 +1,4 @@
-//! The processes that a guard is responsible for: COMMAND and everything that it started.
+//! The process tree of a guard: COMMAND and everything that it started.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,23 +9,22 @@ use crate::scan::process_tree::{GuardMembers, PinnedProcesses};
 
 pub(crate) struct GuardTree {
     reader: TreeReader,
-    /// Children that this process had before it started anything: a shell that had started them was
-    /// replaced by it (`exec`).
+    /// Children that this process already had: a shell started them and then replaced itself with
+    /// this process (`exec`).
     other_children: BTreeSet<ProcessId>,
     pub(crate) pinned: PinnedProcesses,
 }
 
 impl GuardTree {
-    /// Begins the tree of what this process starts from now on. Fails where its children cannot be
-    /// listed, and so not be told from later ones.
+    /// Creates the tree of everything this process starts from now on. Fails if its present
+    /// children cannot be listed, because later ones could not be told apart.
     pub(crate) fn of_this_process() -> io::Result<GuardTree> {
         let reader = TreeReader::open()?;
         let other_children = reader.children()?;
         Ok(GuardTree { reader, other_children, pinned: PinnedProcesses::default() })
     }
 
-    /// Returns the living members. If the process table cannot be read, those that were seen
-    /// before.
+    /// Returns the living members. If the process table cannot be read, returns those seen last.
     pub(crate) fn members(&mut self) -> GuardMembers {
         if let Ok(look) = self.reader.guard_members(&self.other_children, &mut self.pinned) {
             return look;

@@ -1,5 +1,4 @@
-//! Reads the command line of an interpreter: which word is the script, the module or the code that
-//! it runs.
+//! Parses the command line of an interpreter: which word is the script, module or code to run.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -7,15 +6,12 @@ use std::path::Path;
 use crate::scan::command_context::CommandContext;
 use crate::scan::interpreters::{BareOperand, Interpreter, Language, Opt, SingleDash};
 
-/// What the command line of an interpreter says.
 pub(super) struct InterpreterCommand<'a> {
     pub(super) operand: Operand<'a>,
-    /// The arguments to the program.
     pub(super) args: &'a [&'a OsStr],
     pub(super) context: CommandContext,
 }
 
-/// The program that a command line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operand<'a> {
     Script(&'a OsStr),
@@ -28,7 +24,7 @@ pub(super) enum Operand<'a> {
 }
 
 impl Interpreter {
-    /// Reads the words that follow the interpreter's name.
+    /// Parses the words after the interpreter's name.
     pub(super) fn read<'a>(&self, words: &'a [&'a OsStr]) -> InterpreterCommand<'a> {
         let mut context = CommandContext::default();
         let (operand, args) = self.operand(words, &mut context);
@@ -124,7 +120,7 @@ impl Interpreter {
         path.extension().is_none() && path.components().count() == 1 && word != "."
     }
 
-    /// Reads one word of options; `None` if one of them is not known.
+    /// Parses a word with options; `None` if one of them is unknown.
     fn effect<'a>(&self, option: &'a str, context: &mut CommandContext) -> Option<ReadOption<'a>> {
         let letters = option.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
         if self.dash == SingleDash::Letters
@@ -139,7 +135,7 @@ impl Interpreter {
         Some(ReadOption { name: name.to_owned(), effect, value })
     }
 
-    /// Only the last letter can have an effect besides that of a flag.
+    /// Only the last letter can have an effect other than a flag's.
     fn effect_of_letters<'a>(
         &self,
         letters: &'a str,
@@ -181,7 +177,7 @@ struct ReadOption<'a> {
     value: Option<&'a str>,
 }
 
-/// Subcommands of bun that run no script of the package.
+/// Subcommands of bun that do not run a script.
 fn is_mode_of_bun(word: &OsStr) -> bool {
     ["test", "build", "install", "add", "remove", "update", "exec", "x", "create", "init", "repl"]
         .iter()
@@ -192,7 +188,7 @@ fn is_mode_of_bun(word: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    /// What a command line runs, and the arguments to it.
+    /// Returns what a command line runs, with its arguments.
     fn read(line: &str) -> String {
         let words: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
         let name = Path::new(words[0]).file_name().unwrap().to_str().unwrap();

@@ -1,14 +1,14 @@
-//! The table of interpreters: their names and the options of their command lines.
+//! The table of interpreters: their names and command-line options.
 //!
-//! A row needs the names, the options that take a value, those that run something else than a
-//! script, and those that never choose what a program does. Letters that a row does not know make
-//! its command line unclear: nothing is guessed.
+//! A row lists the names, the options that take a value, those that run something other than a
+//! script, and those that never change what a program does. An unknown option letter makes the
+//! command line unclear; nothing is guessed.
 
 use std::ffi::OsStr;
 
 use crate::scan::command_context::CommandOption;
 
-/// The language of a script: interpreters of one language may run the same script.
+/// The language of a script. Interpreters of the same language may run the same script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Language {
     Python,
@@ -22,67 +22,65 @@ pub(crate) enum Language {
     Lua,
 }
 
-/// The effect of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opt {
     Flag,
-    /// Its value is the rest of the word, if it has one.
+    /// Takes an optional value: the rest of the word.
     Attached,
-    /// Its value is the rest of the word, else the next word.
+    /// Takes a value: the rest of the word, or the next word.
     Value,
-    /// Its value is the code to run.
+    /// Takes the code to run.
     Code,
-    /// The first word that is no option is the code to run.
+    /// The first operand is the code to run.
     CodeFollows,
-    /// Its value is the module to run.
+    /// Takes the module to run.
     Module,
-    /// Its value is the script to run.
+    /// Takes the script to run.
     Script,
-    /// Its value is a script of the package.
+    /// Takes the name of a script of the package.
     Task,
-    /// The program is read from standard input.
+    /// Reads the program from standard input.
     Input,
-    /// Its value is the folder to run in.
+    /// Takes the folder to run in.
     Folder,
-    /// It does something else than to run the program: checks it, tests it, prints a version.
+    /// Does something other than running the program: checks or tests it, or prints a version.
     OtherMode,
 }
 
-/// The meaning of a first operand without a folder and without an extension.
+/// The meaning of a first operand that has neither a folder nor an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BareOperand {
     Script,
     /// A script of `package.json`.
     Task,
-    /// A subcommand, or the name of a class.
+    /// A subcommand or the name of a class.
     Unclear,
 }
 
-/// Options that begin with one dash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SingleDash {
-    /// One letter each: `-uB`.
+    /// Each letter is an option: `-uB`.
     Letters,
-    /// A word each: `-jar`.
+    /// The word is one option: `-jar`.
     Words,
 }
 
 pub(super) struct Interpreter {
     pub(super) language: Language,
-    /// Without a version at the end.
+    /// The names, without a version at the end.
     names: &'static [&'static str],
-    /// First words that are followed by what would stand there without them.
+    /// Subcommands that can be skipped: the rest means the same without them.
     pub(super) subcommands: &'static [&'static str],
     pub(super) dash: SingleDash,
-    /// Letters and their effect.
+    /// Option letters and their effects.
     pub(super) short: &'static [(&'static str, Opt)],
-    /// Options that are no flag, in one word.
+    /// Long options other than flags, and their effects.
     pub(super) long: &'static [(&'static [&'static str], Opt)],
     pub(super) bare: BareOperand,
-    /// Options by which a program does not become another one; `*` at the end stands for the rest
-    /// of the name. Any other option may choose the bot.
+    /// Options that never select another bot. A trailing `*` matches any rest of the name. All
+    /// other options may select one.
     harmless: &'static [&'static str],
-    /// Letters that are short for a word.
+    /// Letters that stand for a long option.
     aliases: &'static [(&'static str, &'static str)],
 }
 
@@ -106,7 +104,7 @@ const NODE_HARMLESS: &[&str] = &[
     "--scope*", "--clear-screen*",
 ];
 
-/// Modes in which node does not run the program as it is.
+/// Modes of node that do not simply run the program.
 const NODE_MODES: &[&str] = &[
     "--test",
     "--test-only",
@@ -395,14 +393,14 @@ static INTERPRETERS: &[Interpreter] = &[
     },
 ];
 
-/// Settings of PHP by which a program does not become another one.
+/// PHP settings that never select another bot.
 #[rustfmt::skip]
 const PHP_SETTINGS: &[&str] = &[
     "memory_limit", "max_execution_time", "display_errors", "display_startup_errors",
     "error_reporting", "log_errors", "opcache*", "xdebug*", "zend.*",
 ];
 
-/// Modules that only load the language, or what is in `.env`.
+/// Modules that only load the language or `.env`.
 #[rustfmt::skip]
 const LOADERS: &[&str] = &[
     "tsx", "tsx/cjs", "tsx/esm", "ts-node/register", "ts-node/esm", "ts-node/register/*",
@@ -412,11 +410,11 @@ const LOADERS: &[&str] = &[
 ];
 
 impl Interpreter {
-    /// Finds the interpreter with this base name, whatever its version.
+    /// Finds the interpreter with this base name, ignoring versions.
     pub(super) fn by_name(name: &str) -> Option<&'static Interpreter> {
         let name = name.strip_suffix(".exe").unwrap_or(name);
         let name = name.strip_suffix("-dbg").unwrap_or(name);
-        // Builds for free threads and for debugging: `python3.13t`.
+        // Builds for free threading and debugging, such as `python3.13t`.
         let name = name
             .strip_suffix(['t', 'd'])
             .filter(|name| name.ends_with(|c: char| c.is_ascii_digit()))
@@ -425,7 +423,7 @@ impl Interpreter {
         INTERPRETERS.iter().find(|it| it.names.contains(&name))
     }
 
-    /// Returns an option as it is compared; `None` if it never makes a program another one.
+    /// Returns an option in the form to compare; `None` if it never selects another bot.
     pub(super) fn option(&self, name: &str, value: Option<&OsStr>) -> Option<CommandOption> {
         let alias = self.aliases.iter().find(|(letter, _)| *letter == name);
         let name = alias.map_or(name, |(_, word)| word);
@@ -451,7 +449,7 @@ impl Interpreter {
     }
 }
 
-/// Returns whether a name is in a list; `*` at the end of an entry stands for the rest of the name.
+/// Returns whether a name is in a list. A trailing `*` in an entry matches any rest of the name.
 pub(super) fn is_listed(list: &[&str], name: &str) -> bool {
     list.iter().any(|entry| match entry.strip_suffix('*') {
         Some(start) => name.starts_with(start),

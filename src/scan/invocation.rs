@@ -1,5 +1,5 @@
-//! What a command line runs: the script, module or program, and the arguments to it, whatever
-//! interpreter or wrapper stands before.
+//! Resolves a command line to what it runs: the script, module or program with its arguments,
+//! behind any interpreters and wrappers.
 #![expect(clippy::disallowed_methods, reason = "finds files as interpreters do")]
 
 use std::ffi::{OsStr, OsString};
@@ -14,18 +14,17 @@ use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
 use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand};
 
-/// Wrappers that start wrappers, and scripts of a package that run each other.
+/// Limits the nesting of wrappers, and of package scripts that run each other.
 const MAX_DEPTH: u32 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Invocation {
     pub(crate) target: Target,
-    /// The arguments to the target.
     pub(crate) args: Vec<OsString>,
-    /// The name by which a wrapper knows the command.
+    /// The name under which a wrapper's file lists the command.
     pub(super) entry: Option<OsString>,
     pub(super) through: Through,
-    /// What the words before the target set for it; the folder is absolute.
+    /// The settings from the words before the target. The folder is absolute.
     pub(crate) context: CommandContext,
 }
 
@@ -33,29 +32,29 @@ pub(crate) struct Invocation {
 pub(crate) enum Target {
     /// A file that an interpreter reads, by its path as written.
     Script(PathBuf, Option<Language>),
-    /// A Python module that does not lie in the folder.
+    /// A Python module that is not in the folder.
     Module(OsString),
-    /// A program by its path or name as written.
+    /// A program, by its path or name as written.
     Program(PathBuf),
-    /// The code on the command line of an interpreter.
+    /// Code on the command line of an interpreter.
     Code(Language, OsString),
-    /// A script of a package by its name, and its line, which is more than one plain command.
+    /// A script of a package by its name, with its shell code if that is more than a simple
+    /// command.
     Entry(OsString, Option<String>),
-    /// The program is read from standard input, `/dev` or `/proc`: what it is cannot be known.
+    /// The program comes from standard input, `/dev` or `/proc`, so it is unknown.
     Input,
 }
 
-/// The role of the process with this command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Through {
-    /// It runs the target itself.
+    /// The process runs the target itself.
     Itself,
-    /// It starts the target, in its place or below itself.
+    /// The process starts the target as a child, or is replaced by it.
     Wrapper,
 }
 
 impl Invocation {
-    /// Reads a command line, with the files that lie in `folder`.
+    /// Parses a command line, and reads the files in `folder` that it refers to.
     pub(super) fn of(args: &[&OsStr], folder: Option<&Path>, role: CommandRole) -> Invocation {
         let words: Vec<OsString> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut unwrapped = Unwrapped {
@@ -79,8 +78,9 @@ impl Invocation {
         Invocation { target, args, entry, through, context }
     }
 
-    /// Reads a command line whose first word is not known, by the executable: an interpreter may
-    /// run under any name. `None` if it is no interpreter, or what it runs cannot be known.
+    /// Parses a command line with an unknown first word by its executable, because an interpreter
+    /// may run under any name. `None` if the executable is no interpreter, or what it runs is
+    /// unknown.
     pub(super) fn by_executable(
         args: &[&OsStr],
         executable: &Path,
@@ -114,13 +114,14 @@ struct Unwrapped {
 }
 
 impl Unwrapped {
-    /// `None` where the words are a program's own.
+    /// Takes one step through wrappers and interpreters; `None` if the words are those of a
+    /// program.
     fn next(&mut self, folder: Option<&Path>) -> Option<Next> {
         let words = self.words.clone();
         let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
         let (first, rest) = words.split_first()?;
         let name = base_name(Path::new(first));
-        // A login shell's name begins with a dash.
+        // The name of a login shell begins with a dash.
         let name = name.strip_prefix('-').unwrap_or(&name);
         if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest, self.role) {
             return self.unwrap(wrapped, folder);
@@ -152,7 +153,7 @@ impl Unwrapped {
             },
             Operand::Code(code) => match code.to_str().and_then(simple_command) {
                 Some((words, mut context)) if language == Language::Shell && args.is_empty() => {
-                    // A shell that runs is there already.
+                    // A running shell has already changed to the folder.
                     if self.role == CommandRole::Process && self.through == Through::Itself {
                         context.folder = None;
                     }
@@ -222,7 +223,7 @@ impl Unwrapped {
     }
 }
 
-/// Returns the folder that a context enters from `folder`, if it enters any.
+/// Returns the absolute path of the folder that a context enters from `folder`, if any.
 fn absolute_folder(context: &CommandContext, folder: Option<&Path>) -> Option<PathBuf> {
     let entered = context.folder.as_deref()?;
     Some(absolute(entered, folder.unwrap_or(Path::new(""))))
@@ -235,7 +236,7 @@ fn program(words: &[OsString]) -> (Target, Vec<OsString>) {
     (Target::Program(first.into()), args.to_vec())
 }
 
-/// Files in `/dev` and `/proc` differ between processes.
+/// Files in `/dev` and `/proc` are different for each process.
 fn special(target: Target) -> Target {
     match target {
         Target::Script(path, _)
@@ -252,7 +253,7 @@ fn special(target: Target) -> Target {
     }
 }
 
-/// Returns the file that an interpreter reads when it is given this word.
+/// Returns the file that an interpreter reads if it is given this word.
 fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathBuf {
     let url = word.to_str().and_then(|word| word.strip_prefix("file://"));
     let script = PathBuf::from(url.map_or(word, OsStr::new));
@@ -279,7 +280,7 @@ fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathB
     }
 }
 
-/// `-m NAME` by its file in the folder, else by its name.
+/// Resolves `-m NAME` to its file in the folder, else to its name.
 fn module_target(module: &OsStr, folder: Option<&Path>) -> Target {
     let path = module.to_str().map(|name| name.replace('.', "/"));
     let file = folder.zip(path).and_then(|(folder, path)| {
@@ -298,7 +299,7 @@ pub(super) fn base_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Makes a path absolute, without `.` and `..`; follows no link.
+/// Makes a path absolute, without `.` and `..`. Follows no links.
 pub(crate) fn absolute(path: &Path, folder: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
     for part in folder.join(path).components() {

@@ -1,4 +1,4 @@
-//! The locks as a scan finds them, and the guard that their record names.
+//! The state of the locks as found by a scan.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 
-/// The time to identify the holder of a lock, before it counts as unknown (S8).
+/// The time limit for identifying the holder of a lock, after which it counts as unknown (S8).
 pub(super) const IDENTIFY: Duration = Duration::from_millis(100);
 
 const IDENTIFY_PAUSE: Duration = Duration::from_millis(5);
@@ -21,16 +21,17 @@ const IDENTIFY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Copy)]
 pub enum LockProbe<'a> {
     Missing(&'a Path),
-    /// Open, and not held by this process.
+    /// Open but not held by this process.
     Open(&'a LockFile),
-    /// A try to take it has just failed.
+    /// An attempt to take the lock has just failed.
     Taken(&'a LockFile),
     /// Held by this process.
     Mine(&'a LockFile),
 }
 
 impl LockProbe<'_> {
-    /// Returns whether no guard has ever held this file: it may have replaced a deleted file.
+    /// Returns whether no guard has ever held this file, so that it may have replaced a deleted
+    /// one.
     #[cfg_attr(
         any(not(target_os = "linux"), monopoll_portable),
         expect(dead_code, reason = "a guard that lost its lock can be found on Linux alone")
@@ -52,7 +53,7 @@ impl LockProbe<'_> {
     }
 }
 
-/// The former owner of a lock whose new file this process has locked; `Unseen` is in another PID
+/// The former owner of a lock whose new file this process has locked. `Unseen` is in another PID
 /// namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplacedOwner {
@@ -61,8 +62,8 @@ pub enum DisplacedOwner {
     Unseen,
 }
 
-/// Reads the locks, and again for a moment while a holder cannot be identified, unless that is in
-/// vain: the lock may be changing hands.
+/// Reads the locks, and retries briefly if a holder cannot be identified, because the lock may be
+/// changing hands. Does not retry if `is_in_vain`.
 pub(super) fn lock_views(
     locks: &[LockProbe<'_>],
     watch: &FileWatch,
@@ -72,9 +73,9 @@ pub(super) fn lock_views(
     let until = clock::monotonic() + IDENTIFY;
     let mut views = read(locks);
     while !is_in_vain && views.iter().any(is_unidentified) && clock::monotonic() < until {
-        // A signal that arrives meanwhile ends the next sleep.
+        // A signal that arrives now ends the next sleep.
         Poller::poll(None, Some(watch), &[], Some(clock::monotonic() + IDENTIFY_PAUSE));
-        // A failed try is outdated by now: the lock itself shows whether it is held.
+        // The failed attempt is outdated by now, so look at the lock itself.
         let locks: Vec<LockProbe<'_>> = locks
             .iter()
             .map(|lock| match *lock {
@@ -101,12 +102,12 @@ pub(super) fn holders(view: &LockView) -> &[u32] {
 /// A record next to one of the locks.
 pub(super) struct FoundRecord {
     pub(super) record: Record,
-    /// Its lock, if that is not the first.
+    /// The lock next to it, if that is not the first one.
     pub(super) other_lock: Option<PathBuf>,
 }
 
-/// Reads the records next to the locks, whose first has this state directory: a guard keeps its
-/// record next to the first of its own locks, and may have fewer.
+/// Reads the records next to the locks. `state_dir` belongs to the first lock. A guard keeps its
+/// record next to its own first lock, which may be another one if it has fewer locks.
 pub(super) fn found_records(
     state_dir: Option<&StateDir>,
     locks: &[LockProbe<'_>],

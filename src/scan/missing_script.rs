@@ -1,7 +1,7 @@
-//! Checks that the script which COMMAND's interpreter runs exists, before anything is touched.
+//! Checks that the script of COMMAND's interpreter exists, before anything is touched.
 //!
-//! An interpreter starts well and fails only when it opens its script, after the healthy bot was
-//! ended. Where it is not certain which argument is the script, nothing is checked.
+//! An interpreter would start successfully and fail only when it opens the script, after the
+//! healthy bot was ended. Nothing is checked if it is not certain which argument is the script.
 #![expect(clippy::disallowed_methods, reason = "finds a file as the interpreter does")]
 
 use std::io::ErrorKind;
@@ -15,10 +15,10 @@ use crate::scan::invocation::Target;
 use crate::text::printable;
 
 impl Command {
-    /// Requires that the script exists, where it is certain which argument that is.
+    /// Requires that the script exists, if it is certain which argument is the script.
     pub fn require_script(&self) -> Result<(), Error> {
         let Some((script, language)) = self.script() else { return Ok(()) };
-        // A hook that this variable loads may find the script elsewhere.
+        // Hooks loaded by this variable may find the script elsewhere.
         if env::var_os("NODE_OPTIONS").is_some() && language == Language::JavaScript {
             return Ok(());
         }
@@ -26,7 +26,7 @@ impl Command {
             Err(ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Err(missing(script, &self.runs_in))
             }
-            // It may exist where it cannot be seen.
+            // It may exist but be invisible to this user.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -46,8 +46,8 @@ impl Command {
     }
 }
 
-/// Returns whether a word can only be the path of a script, by its extension or its folder: a shell
-/// searches `$PATH` for a bare name too, and node adds extensions.
+/// Returns whether a word can only be the path of a script, by its extension or folder. For a bare
+/// name, a shell also searches `$PATH`, and node adds extensions.
 fn is_certain(path: &Path, language: Language) -> bool {
     let extensions: &[&str] = match language {
         Language::Python => &["py", "pyw", "pyc", "pyz"],
@@ -73,8 +73,7 @@ fn is_certain(path: &Path, language: Language) -> bool {
 
 fn missing(script: &Path, cwd: &Path) -> Error {
     let shown = |path: &Path| printable(&path.to_string_lossy()).into_owned();
-    // On Windows a path from the root is not absolute, as it has no drive, but needs no folder
-    // either.
+    // On Windows, a path without a drive is not absolute, but may still start at the root.
     let is_tilde = script.starts_with("~");
     let script = (shown(script), script.has_root());
     let (what, hint) = match script {
@@ -99,7 +98,7 @@ mod tests {
 
     fn command(line: &str) -> Command {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        // The interpreters need not be there.
+        // The interpreters need not exist.
         Command::of_this_process(args, "/bin/program".into(), "/nowhere".into())
     }
 

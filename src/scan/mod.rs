@@ -1,4 +1,4 @@
-//! The process table as a snapshot: what concerns this start, each fact known or unknown.
+//! Scans the process table into a snapshot of what concerns this start.
 
 mod ancestors;
 pub mod bot_api_peers;

@@ -1,17 +1,17 @@
-//! Recognizes a COMMAND that only a shell would understand, for the hint of its error.
+//! Recognizes a COMMAND that only a shell would understand, for a better error message.
 
 use std::ffi::OsString;
 
 use crate::error::{Error, ExitStatus};
 use crate::text::{command_line, quote};
 
-/// Commands that a shell runs itself, and that change nothing but that shell.
+/// Shell built-ins that only affect the shell itself.
 const BUILT_IN: [&str; 13] = [
     ".", "alias", "cd", "eval", "exec", "export", "popd", "pushd", "set", "source", "ulimit",
     "umask", "unset",
 ];
 
-/// Returns the error about a COMMAND that was written for a shell; `None` if it was not.
+/// Returns the error about a COMMAND that was written for a shell.
 pub(super) fn error(args: &[OsString], status: ExitStatus) -> Option<Error> {
     let words: Vec<String> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let first = words.first()?;
@@ -43,7 +43,7 @@ pub(super) fn error(args: &[OsString], status: ExitStatus) -> Option<Error> {
     Some(Error::new(status, format!("COMMAND {shown} is not found")).with_hint(hint))
 }
 
-/// Returns the name in an assignment such as `NAME=value`.
+/// Parses the name of an assignment such as `NAME=value`.
 fn variable(word: &str) -> Option<&str> {
     let (name, _) = word.split_once('=')?;
     let is_name = |name: &str| {

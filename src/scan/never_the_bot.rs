@@ -1,5 +1,5 @@
-//! Recognizes programs that serve people or other programs: their command line may name the bot, or
-//! they may have its token, but the bot is below them or they only read its files.
+//! Recognizes programs that serve people or other programs. They may mention the bot on their
+//! command line or have its token, but the bot runs below them, or they only read its files.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::scan::supervisors::supervises;
 use crate::scan::wrapper_programs::CommandRole;
 
 /// Terminal multiplexers, logins, desktops, agents and container runtimes, by the base name of the
-/// executable. None of them is the bot, even where COMMAND starts one.
+/// executable. They are never the bot, even if COMMAND starts one.
 const SERVERS: &[&[&str]] = &[
     // Terminal multiplexers.
     &["tmux", "screen", "zellij", "byobu", "dtach", "abduco", "dvtm"],
@@ -28,10 +28,10 @@ const SERVERS: &[&[&str]] = &[
     &["buildkitd", "tini", "dumb-init", "docker-init", "catatonit"],
 ];
 
-/// How the names of the servers with many variants begin.
+/// The prefixes of servers with many variants.
 const SERVER_FAMILIES: &[&str] = &["containerd-shim"];
 
-/// Programs that read, edit, copy or watch files, by the base name of the executable: COMMAND may
+/// Programs that read, edit, copy or watch files, by the base name of the executable. A bot may
 /// have one of these names too.
 const TOOLS: &[&[&str]] = &[
     // Editors.
@@ -48,20 +48,20 @@ const TOOLS: &[&[&str]] = &[
     &["grep", "rg", "ag", "ack", "sed", "gawk", "mawk", "tee", "diff"],
     // Debuggers and tracers.
     &["gdb", "gdbserver", "lldb", "lldb-server", "strace", "ltrace", "perf"],
-    // Copies and connections.
+    // Copying and remote access.
     &["git", "rsync", "scp", "sftp", "autossh"],
-    // Watches.
+    // File watchers.
     &["entr", "inotifywait", "inotifywatch", "fswatch"],
-    // Checks and language servers.
+    // Linters and language servers.
     &["ruff", "black", "blackd", "mypy", "dmypy", "pytest", "py.test", "pylint", "flake8"],
     &["isort", "pylsp", "pyright", "pyright-langserver", "basedpyright"],
     &["basedpyright-langserver", "eslint", "prettier", "tsc", "tsserver", "rubocop"],
 ];
 
-/// How the names of the tools with many variants begin: `vim.nox`, `emacs-gtk`, `perf_6.1`.
+/// The prefixes of tools with many variants: `vim.nox`, `emacs-gtk`, `perf_6.1`.
 const TOOL_FAMILIES: &[&str] = &["vim.", "emacs", "gdb-", "lldb-", "perf_"];
 
-/// Returns whether a process serves others, by its executable, its arguments and its pid.
+/// Returns whether a process serves others, judging by its executable, arguments and pid.
 pub(super) fn serves_others(exe: Option<&Path>, args: &[String], pid: u32) -> bool {
     let name = program_name(exe, args);
     (pid == 1 && !cfg!(windows))
@@ -70,8 +70,8 @@ pub(super) fn serves_others(exe: Option<&Path>, args: &[String], pid: u32) -> bo
         || supervises(args)
 }
 
-/// Returns whether a process is a tool that takes files as arguments: a program, or the script of
-/// an interpreter.
+/// Returns whether a process is a tool that takes files as arguments: a program or an interpreter's
+/// script.
 pub(super) fn is_tool(exe: Option<&Path>, args: &[String]) -> bool {
     is_listed(program_name(exe, args), TOOLS, TOOL_FAMILIES)
         || script_name(args).is_some_and(|name| is_listed(&name, TOOLS, &[]))
@@ -82,8 +82,8 @@ fn is_listed(name: &str, names: &[&[&str]], families: &[&str]) -> bool {
         || families.iter().any(|family| name.starts_with(family))
 }
 
-/// Returns the base name of the executable; for a program that is many programs, the name of the
-/// one that it is.
+/// Returns the base name of the executable. For a multi-call binary, returns the name of the
+/// applet.
 fn program_name<'a>(exe: Option<&'a Path>, args: &'a [String]) -> &'a str {
     match base_name(exe) {
         "busybox" | "toybox" => {
@@ -98,8 +98,8 @@ fn base_name(path: Option<&Path>) -> &str {
     path.and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default()
 }
 
-/// Returns the name of the module that an interpreter runs, or of a script in a folder of programs:
-/// a bot may have any name elsewhere.
+/// Returns the name of an interpreter's module, or of its script in a folder of programs. In other
+/// folders, a bot may have any name.
 fn script_name(args: &[String]) -> Option<String> {
     let words: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
     match Invocation::of(&words, None, CommandRole::Process).target {
@@ -116,7 +116,7 @@ fn script_name(args: &[String]) -> Option<String> {
     }
 }
 
-/// A login marks its shell by a dash before its name.
+/// A login shell has a dash before its name.
 fn is_login_shell(args: &[String]) -> bool {
     args.first().is_some_and(|name| name.len() > 1 && name.starts_with('-'))
 }

@@ -1,5 +1,5 @@
-//! The package managers of JavaScript: npm, npx, pnpm, yarn and bun run a script or a program of a
-//! package.
+//! JavaScript package managers, which run scripts and programs of packages: npm, npx, pnpm, yarn
+//! and bun.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::scan::command_context::CommandContext;
 use crate::scan::passed_options::{self, SettingForm};
 use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand, is_option, owned};
 
-/// Each also runs under the name of its own script.
+/// The names of the managers, and of the scripts that implement them.
 const NAMES: [(&str, Manager); 9] = [
     ("npm", Manager::Npm),
     ("npm-cli.js", Manager::Npm),
@@ -21,12 +21,12 @@ const NAMES: [(&str, Manager); 9] = [
     ("bun", Manager::Bun),
 ];
 
-/// Returns whether a program of this name is a package manager.
+/// Returns whether this is the name of a package manager.
 pub(super) fn is_one(name: &str) -> bool {
     NAMES.iter().any(|(own, _)| *own == name)
 }
 
-/// Returns what the package manager of this name starts; `None` if it is none.
+/// Returns what the package manager with this name starts; `None` if it is not a package manager.
 pub(super) fn wrapped_command(name: &str, words: &[&OsStr]) -> Option<WrappedCommand> {
     let (_, manager) = NAMES.iter().find(|(own, _)| *own == name)?;
     let is_filter = |word: &&OsStr| {
@@ -46,17 +46,16 @@ enum Manager {
     Npx,
     Pnpm,
     Yarn,
-    /// Only with `--filter`: else it is an interpreter.
+    /// Only with `--filter`. Otherwise, bun is an interpreter.
     Bun,
 }
 
-/// A command line that is being read.
+/// A command line while it is parsed.
 struct Line<'a, 'b> {
     manager: Manager,
     words: &'b [&'a OsStr],
     context: CommandContext,
     workspace: Option<OsString>,
-    /// `--` was read.
     has_ended_options: bool,
 }
 
@@ -79,7 +78,7 @@ impl<'a, 'b> Line<'a, 'b> {
             "exec" | "x" | "dlx" => return self.program(),
             "run" | "run-script" => self.operand()?,
             "start" | "stop" | "restart" | "test" => OsStr::new(name),
-            // The others run any name of the package.
+            // The other managers run a script under any name.
             _ if self.is_npm() => return None,
             _ => OsStr::new(name),
         };
@@ -99,20 +98,20 @@ impl<'a, 'b> Line<'a, 'b> {
         matches!(self.manager, Manager::Npm | Manager::Npx)
     }
 
-    /// Reads a program of the packages, and its arguments.
+    /// Parses a program of the packages, with its arguments.
     fn program(mut self) -> Option<WrappedCommand> {
         let first = self.operand()?;
         let args = match self.manager {
             Manager::Npm => self.npm_arguments()?,
             Manager::Npx | Manager::Pnpm | Manager::Yarn | Manager::Bun => owned(self.words),
         };
-        // npm would find it in the package of a workspace.
+        // npm would look for it in the workspace's package.
         let is_here = self.workspace.is_none();
         let words = [vec![first.to_owned()], args].concat();
         is_here.then_some(WrappedCommand::Words(words, self.context))
     }
 
-    /// npm reads its own options behind the name too, up to `--`.
+    /// npm also parses its own options after the name, up to `--`.
     fn npm_arguments(&mut self) -> Option<Vec<OsString>> {
         let mut args = Vec::new();
         while let Some((first, rest)) = self.words.split_first() {
@@ -126,7 +125,7 @@ impl<'a, 'b> Line<'a, 'b> {
         Some(args)
     }
 
-    /// Returns the next word that is no option.
+    /// Returns the next word that is not an option.
     fn operand(&mut self) -> Option<&'a OsStr> {
         while !self.has_ended_options && self.words.first().is_some_and(|word| is_option(word)) {
             self.option(OptionPlace::BeforeName)?;
@@ -136,7 +135,7 @@ impl<'a, 'b> Line<'a, 'b> {
         Some(first)
     }
 
-    /// Reads an option; `None` where it is not plain what package or folder it means.
+    /// Parses an option; `None` if it is unclear which package or folder it selects.
     fn option(&mut self, place: OptionPlace) -> Option<()> {
         let (option, rest) = self.words.split_first()?;
         self.words = rest;
@@ -171,7 +170,7 @@ impl<'a, 'b> Line<'a, 'b> {
                     {
                         passed_options::flag(name)
                     }
-                    // It may take the name of the script for its value.
+                    // The option may take the script's name as its value.
                     (SettingForm::Unknown, OptionPlace::BeforeName) if value.is_none() => {
                         return None;
                     }

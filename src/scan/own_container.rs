@@ -1,4 +1,4 @@
-//! The container that this process is in, and lock folders that no other container sees.
+//! The container of this process, and lock folders that are invisible to other containers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use crate::text::printable;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerTrace {
-    /// The text of `/proc/self/cgroup`.
+    /// The contents of `/proc/self/cgroup`.
     Cgroups(String),
-    /// `/.dockerenv` is there.
+    /// `/.dockerenv` exists.
     DockerFile,
-    /// `/run/.containerenv` is there.
+    /// `/run/.containerenv` exists.
     PodmanFile,
-    /// `/run/systemd/container`, where the container runs its own systemd.
+    /// The contents of `/run/systemd/container`, which exists if the container runs its own
+    /// systemd.
     SystemdFile(String),
     Variable(String),
     /// `$KUBERNETES_SERVICE_HOST` is set.
@@ -27,16 +28,16 @@ pub enum ContainerTrace {
 pub enum ContainerKind {
     Docker,
     Podman,
-    /// With any runtime.
+    /// With any container runtime.
     Kubernetes,
-    /// Such as `lxc`.
+    /// Another kind, such as `lxc`.
     Named(String),
 }
 
 pub fn container_kind(traces: &[ContainerTrace]) -> Option<ContainerKind> {
     traces.iter().filter_map(ContainerTrace::kind).min_by_key(|kind| match kind {
-        // Kubernetes leaves its runtime's traces too, and engines that are compatible with Docker
-        // leave Docker's.
+        // Kubernetes also leaves traces of its runtime, and Docker-compatible engines leave
+        // Docker's, so more specific kinds come first.
         ContainerKind::Kubernetes => 0,
         ContainerKind::Podman => 1,
         ContainerKind::Docker => 2,
@@ -82,7 +83,7 @@ impl fmt::Display for ContainerKind {
     }
 }
 
-/// A lock folder that is not seen outside of this container.
+/// A lock folder that is invisible outside of this container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateFolder {
     container: ContainerKind,
@@ -91,8 +92,8 @@ pub struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// `folder` has no links; `mounts` is the text of `/proc/self/mountinfo`. `None`: other
-    /// containers see it too, or its mount is unknown.
+    /// Takes a `folder` without links and the contents of `/proc/self/mountinfo`. `None` if other
+    /// containers see the folder too, or its mount is unknown.
     pub fn of(container: ContainerKind, mounts: &str, folder: &Path) -> Option<PrivateFolder> {
         let why = mounts::covering(mounts, folder)?.private()?;
         Some(PrivateFolder { container, folder: folder.to_owned(), why })

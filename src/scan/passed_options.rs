@@ -1,5 +1,5 @@
-//! The options of a launcher that it passes on in the environment of a script: the settings of npm
-//! and its like as `npm_config_NAME`, the variables of make in `MAKEFLAGS`.
+//! Options that a launcher passes on to a script in its environment: settings of npm and similar
+//! tools as `npm_config_NAME`, and make variables in `MAKEFLAGS`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,11 +9,11 @@ use crate::scan::interpreters::is_listed;
 
 const SETTING: &str = "npm_config_";
 
-/// Settings that do not choose the bot, and whose value is the next word; `*` at the end stands for
-/// the rest of the name.
+/// Settings with a value in the next word that never select another bot. A trailing `*` matches any
+/// rest of the name.
 #[rustfmt::skip]
 const VALUES: &[&str] = &[
-    // Of npm.
+    // npm.
     "access", "also", "audit-level", "auth-type", "before", "browser", "ca", "cache", "cache-*",
     "cafile", "call", "cert", "cidr", "color", "cpu", "depth", "diff", "diff-*", "editor",
     "expect-result-count", "fetch-*", "git", "globalconfig", "heading", "https-proxy", "include",
@@ -22,16 +22,16 @@ const VALUES: &[&str] = &[
     "os", "otp", "pack-destination", "package", "preid", "provenance-file", "proxy", "registry",
     "replace-registry-host", "save-prefix", "sbom-*", "script-shell", "search*", "shell",
     "tag-version-prefix", "umask", "user-agent", "userconfig", "viewer", "which",
-    // Of pnpm and yarn.
+    // pnpm and yarn.
     "cache-folder", "child-concurrency", "global-folder", "link-folder", "lockfile-dir",
     "modules-dir", "modules-folder", "mutex", "network-*", "reporter", "store-dir",
     "use-node-version", "use-yarnrc", "virtual-store-dir", "workspace-concurrency",
 ];
 
-/// Settings that do not choose the bot, and have no value.
+/// Settings without a value that never select another bot.
 #[rustfmt::skip]
 const FLAGS: &[&str] = &[
-    // Of npm, with the short names of some.
+    // npm, including some short names.
     "all", "allow-*", "audit", "bin-links", "bypass-2fa", "commit-hooks", "d", "dangerously-*",
     "dd", "ddd", "dev", "dry-run", "engine-strict", "expect-results", "f", "force",
     "foreground-scripts", "format-package-lock", "fund", "git-tag-version", "global",
@@ -41,15 +41,15 @@ const FLAGS: &[&str] = &[
     "provenance", "q", "quiet", "read-only", "rebuild-bundle", "s", "save", "save-*",
     "scripts-prepend-node-path", "shrinkwrap", "sign-git-*", "silent", "strict-*", "timing",
     "unicode", "update-notifier", "usage", "verbose", "version", "versions", "y", "yes",
-    // Of pnpm and yarn.
+    // pnpm and yarn.
     "aggregate-output", "bail", "check-files", "default-rc", "disable-pnp", "emoji", "enable-*",
     "flat", "frozen-lockfile", "lockfile", "node-version-check", "non-interactive", "pnp", "prod",
     "pure-lockfile", "report-summary", "reporter-hide-prefix", "shell-emulator",
     "skip-integrity-check", "update-checksums", "use-stderr",
 ];
 
-/// Settings that only the environment has: the version and the folders of the package manager, and
-/// what builds of packages need.
+/// Settings found only in the environment: the version and folders of the package manager, and
+/// settings for builds of packages.
 #[rustfmt::skip]
 const FROM_ENVIRONMENT: &[&str] = &[
     "argv", "build-from-source", "dir", "disturl", "global-prefix", "local-prefix",
@@ -58,20 +58,20 @@ const FROM_ENVIRONMENT: &[&str] = &[
     "workspace-root", "workspaces*",
 ];
 
-/// What npm 6 sets where nothing is configured.
+/// The defaults that npm 6 passes on.
 const DEFAULTS: &[(&str, &str)] = &[("description", "true"), ("message", "%s"), ("tag", "latest")];
 
-/// How the option of a setting is written.
+/// The syntax of a setting's option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SettingForm {
-    /// Its value is the next word.
+    /// The value is the next word.
     Value,
     Flag,
-    /// The script may know it: npm takes it for a flag.
+    /// Probably an option of the script. npm treats it as a flag.
     Unknown,
 }
 
-/// Returns how an option such as `--loglevel` is written.
+/// Returns the syntax of an option such as `--loglevel`.
 pub(super) fn form_of(option: &str) -> SettingForm {
     let (name, _) = setting(option);
     if is_listed(FLAGS, &name) {
@@ -83,14 +83,14 @@ pub(super) fn form_of(option: &str) -> SettingForm {
     }
 }
 
-/// Returns an option without a value as it is compared.
+/// Returns an option without a value, in the form to compare.
 pub(super) fn flag(option: &str) -> Option<CommandOption> {
     let (_, is_set) = setting(option);
     option_of(option, if is_set { "true" } else { "" })
 }
 
-/// Returns an option as it is compared; `None` if it does not choose the bot. No value is as good
-/// as none at all.
+/// Returns an option in the form to compare; `None` if it never selects another bot. An empty value
+/// counts as none.
 pub(super) fn option_of(option: &str, value: &str) -> Option<CommandOption> {
     let (name, _) = setting(option);
     let is_own = [VALUES, FLAGS, FROM_ENVIRONMENT].iter().any(|list| is_listed(list, &name))
@@ -99,10 +99,10 @@ pub(super) fn option_of(option: &str, value: &str) -> Option<CommandOption> {
     is_compared.then(|| CommandOption { name: format!("--{name}"), value: value.into() })
 }
 
-/// Returns the name of a setting, and whether its option sets it: `--no-bot` does not.
+/// Returns the name of a setting, and whether the option enables it: `--no-bot` does not.
 fn setting(option: &str) -> (String, bool) {
     let name = option.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
-    // pnpm has another spelling.
+    // pnpm also accepts the prefix `config.`.
     let name = name.strip_prefix("config.").map_or(name.as_str(), |name| name);
     match name.strip_prefix("no-") {
         Some(name) => (name.to_owned(), false),
@@ -111,7 +111,7 @@ fn setting(option: &str) -> (String, bool) {
 }
 
 impl CommandContext {
-    /// Adds the options that a command gets by its environment, unless its own words set them.
+    /// Adds the options that a command gets from its environment, unless its own words set them.
     pub(super) fn add_passed_options(
         &mut self,
         environ: impl IntoIterator<Item = (OsString, OsString)>,
@@ -134,8 +134,8 @@ impl CommandContext {
     }
 }
 
-/// Returns the variables that were set on the command line of make: words after `--`, with
-/// backslashes before special characters.
+/// Returns the variables set on make's command line: words after `--`, in which backslashes escape
+/// special characters.
 fn make_variables(flags: &str) -> Vec<CommandOption> {
     let Some((_, variables)) = flags.split_once("-- ") else { return Vec::new() };
     let mut words = vec![String::new()];

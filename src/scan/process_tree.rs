@@ -1,4 +1,4 @@
-//! The descendants of processes, and the processes that are pinned.
+//! Process trees and pinned processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::{JobState, Member};
 use crate::sys::machine::process_handle::ProcessHandle;
 
-/// Returns these processes and all their descendants, without `me` and what is only below it.
+/// Returns `roots` with all their descendants, except `me` and processes reached only through it.
 pub(super) fn with_descendants(
     roots: BTreeSet<u32>,
     parents: impl Iterator<Item = (u32, u32)>,
@@ -38,14 +38,14 @@ pub(super) fn top_down(
     all
 }
 
-/// One look at a guard's tree.
+/// The members of a guard's tree at one moment.
 pub(crate) struct GuardMembers {
     pub(crate) members: Vec<Member>,
-    /// No member can have been missed.
+    /// True if no member can have been missed.
     pub(crate) is_proof: bool,
 }
 
-/// The processes that may be signaled, each pinned before its facts were read.
+/// The processes that may be signaled. Each is pinned before its facts are read.
 #[derive(Default)]
 pub(crate) struct PinnedProcesses {
     handles: BTreeMap<ProcessId, ProcessHandle>,
@@ -90,7 +90,7 @@ impl PinnedProcesses {
         self.handles.retain(|id, _| is_kept(*id));
     }
 
-    /// Returns whether a process has ended, or was never pinned.
+    /// Returns whether a process has ended or was never pinned.
     pub(crate) fn has_ended(&self, id: ProcessId) -> bool {
         self.get(id).is_none_or(ProcessHandle::has_ended)
     }
@@ -103,8 +103,7 @@ impl PinnedProcesses {
         self.get(to).map_or(SignalResult::Gone, |handle| handle.send(signal))
     }
 
-    /// Returns members for a process table that cannot be read: none of them is known to have
-    /// ended.
+    /// Returns `processes` as living members, for use if the process table cannot be read.
     pub(crate) fn assume_alive<'a>(
         &self,
         processes: impl IntoIterator<Item = &'a ProcessId>,

@@ -1,4 +1,4 @@
-//! The commands that the files of wrapper programs name: `package.json`, `deno.json`, `Pipfile`.
+//! The commands defined in the files of wrapper programs: `package.json`, `deno.json`, `Pipfile`.
 #![expect(clippy::disallowed_methods, reason = "reads what a wrapper program reads")]
 
 use std::ffi::{OsStr, OsString};
@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::wrapper_result::EntryFile;
 
-/// A longer file is none of theirs.
+/// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
-/// The command behind a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// A line for a shell.
+    /// A line of shell code.
     Line(String),
-    /// The file has no such name.
+    /// The file does not define the name.
     Missing,
 }
 
-/// Looks a name up in the file that lies in `folder`.
+/// Looks up a name in the file in `folder`.
 pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
     let Some(name) = name.to_str() else { return Entry::Missing };
     let line = match file {
@@ -31,14 +30,14 @@ pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
     line.map_or(Entry::Missing, Entry::Line)
 }
 
-/// Returns the script that `node DIRECTORY` runs, as `package.json` in it names it.
+/// Returns the script that `node DIRECTORY` runs, according to its `package.json`.
 pub(super) fn package_main(folder: &Path) -> OsString {
     json(&folder.join("package.json"))
         .and_then(|package| Some(package.get("main")?.as_str()?.into()))
         .unwrap_or_else(|| OsString::from("index.js"))
 }
 
-/// Returns the folder of a workspace's package, by its name or its folder.
+/// Returns the folder of a workspace's package, given by its name or folder.
 pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> {
     let folders =
         workspaces(root).into_iter().flat_map(|pattern| match pattern.strip_suffix("/*") {
@@ -56,7 +55,7 @@ pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> 
     folders.into_iter().find(is_it).or_else(by_folder)
 }
 
-/// Returns the folders of a workspace, some of which end with `/*`.
+/// Returns the folders of a workspace. Some end in `/*`.
 fn workspaces(root: &Path) -> Vec<String> {
     let in_package = json(&root.join("package.json")).and_then(|manifest| {
         let workspaces = manifest.get("workspaces")?;
@@ -67,7 +66,7 @@ fn workspaces(root: &Path) -> Vec<String> {
     in_package.or_else(of_pnpm).unwrap_or_default()
 }
 
-/// Reads the list `packages` of a `pnpm-workspace.yaml`, as it is usually written: an entry a line.
+/// Parses the list `packages` of a `pnpm-workspace.yaml` in its usual form: one entry per line.
 fn packages_of_pnpm(text: &str) -> Vec<String> {
     let after = text.lines().skip_while(|line| line.trim_end() != "packages:").skip(1);
     let lines = after.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -82,7 +81,7 @@ fn package_script(name: &str, folder: &Path) -> Option<String> {
     let script = package.get("scripts").and_then(|scripts| scripts.get(name)?.as_str());
     match script {
         Some(line) => Some(line.to_owned()),
-        // What npm itself does then.
+        // The default of npm.
         None if name == "start" => Some("node server.js".to_owned()),
         None => None,
     }
@@ -104,7 +103,7 @@ fn json(path: &Path) -> Option<serde_json::Value> {
     serde_json::from_str(&text(path)?).ok()
 }
 
-/// Never blocks on a FIFO or a device.
+/// Reads a file. Never blocks on a FIFO or a device.
 fn text(path: &Path) -> Option<String> {
     if !std::fs::metadata(path).ok()?.is_file() {
         return None;

@@ -1,4 +1,4 @@
-//! Compares a process with COMMAND: by what each of them runs, not by how that is spelled.
+//! Compares a process with COMMAND by what they run, regardless of spelling.
 #![expect(clippy::disallowed_methods, reason = "compares the content of two scripts")]
 
 use std::collections::BTreeMap;
@@ -18,35 +18,36 @@ use crate::scan::shell_words::simple_words;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 
-/// Longer scripts are not compared byte by byte.
+/// Longer scripts are not compared by content.
 const MAX_SCRIPT: u64 = 1 << 20;
 
-/// A process as the kernel shows it.
+/// A process, as shown by the kernel.
 #[derive(Clone)]
 pub(super) struct RunningCommand<'a> {
     pub(super) args: Vec<&'a OsStr>,
     /// The working directory, without ` (deleted)`.
     pub(super) cwd: Option<&'a Path>,
-    /// Reads the path of its executable, without ` (deleted)`.
+    /// Returns the path of the executable, without ` (deleted)`.
     pub(super) exe: &'a dyn Fn() -> Option<PathBuf>,
-    /// Tests a program for being its executable.
+    /// Returns whether a program is the process's executable.
     pub(super) executes: &'a dyn Fn(&Path) -> bool,
-    /// Reads the variables of its environment: none where it cannot be read.
+    /// Returns the environment; empty if it cannot be read.
     pub(super) environ: &'a dyn Fn() -> Vec<(OsString, OsString)>,
-    /// Tests whether its first path, which is from the root, leads it to the file of my second one.
-    /// In my mount namespace that is true of every path.
+    /// `sees(theirs, mine)`: does the absolute path `theirs` resolve, in the process's mount
+    /// namespace, to the file `mine`? Always true in this process's own mount namespace.
     pub(super) sees: &'a dyn Fn(&Path, &Path) -> bool,
 }
 
-/// What a comparison of a process with COMMAND says.
+/// The result of comparing a process with COMMAND.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Comparison {
-    /// It runs my script or, without one, my program, wherever and with whatever arguments.
+    /// The process runs COMMAND's script or, if there is none, its program, in any folder and with
+    /// any arguments.
     pub(super) same_program: bool,
     pub(super) likeness: CommandLikeness,
-    /// An option that may choose the bot, where that is all in which they differ.
+    /// An option that may select the bot, if it is the only difference.
     pub(super) other_option: Option<String>,
-    /// The variables that its command line sets for the bot.
+    /// The variables that the process's command line sets for the bot.
     pub(super) variables: Vec<(OsString, Option<OsString>)>,
 }
 
@@ -61,7 +62,7 @@ impl Command {
         self.comparison(same_program, likeness, invocation, process)
     }
 
-    /// Compares what another command would become, in a process that is not there yet.
+    /// Compares what another command would become, as a process that does not exist yet.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn compare_command(
         &self,
@@ -107,8 +108,8 @@ impl Command {
         let Some(title) = process.args.first() else { return (likeness, literal) };
         let words: Vec<OsString> = words(title);
         let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
-        // What is left out of the title of a package manager says which package it is. What it
-        // starts is found by itself.
+        // The title of a package manager is shortened and does not say which package it runs. The
+        // program it starts is found on its own.
         let name = words.first().map(|name| base_name(Path::new(name)));
         if name.is_some_and(|name| npm_pnpm_yarn::is_one(&name)) {
             return (likeness, literal);
@@ -123,16 +124,16 @@ impl Command {
         }
     }
 
-    /// Returns whether a process runs this command's script or, without one, its program, wherever
-    /// and with whatever arguments.
+    /// Returns whether a process runs this command's script or, if there is none, its program, in
+    /// any folder and with any arguments.
     pub(super) fn is_same_program(&self, process: &RunningCommand<'_>) -> bool {
         let it = self.invocation_of(process);
         let process = process.at(it.context.folder.as_deref());
         self.is_same_target(&it, &process) && self.sees_my_file(&it, &process)
     }
 
-    /// Returns whether a working directory is this command's own: by its path, as it may have been
-    /// deleted and made again.
+    /// Returns whether a working directory is this command's own. Compares paths, because the
+    /// folder may have been deleted and recreated.
     pub(super) fn is_folder(&self, cwd: &Path) -> bool {
         cwd == self.runs_in
             || cwd == self.folder
@@ -155,13 +156,13 @@ impl Command {
         }
     }
 
-    /// Returns whether a process is in this command's folder, which may be another one under the
-    /// same path.
+    /// Returns whether a process is in this command's folder, and not in another one at the same
+    /// path.
     fn is_at_my_folder(&self, process: &RunningCommand<'_>) -> bool {
         process.cwd.is_some_and(|cwd| self.is_folder(cwd) && (process.sees)(cwd, &self.runs_in))
     }
 
-    /// Returns whether the path of a script leads the process to my file: it may have other mounts.
+    /// Returns whether the process's path leads to this command's file: it may have other mounts.
     fn sees_my_file(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
         let (Target::Script(path, _) | Target::Program(path), Some(mine)) =
             (&it.target, &self.file)
@@ -174,7 +175,8 @@ impl Command {
 
     /// Compares a process that sees the same files as this one.
     fn likeness_by_path(&self, it: &Invocation, process: &RunningCommand<'_>) -> CommandLikeness {
-        // Another user's folder cannot be read, but a path from the root is the same everywhere.
+        // Another user's working directory cannot be read, but an absolute path means the same
+        // everywhere.
         let is_here = match process.cwd {
             Some(cwd) => self.is_folder(cwd),
             None => matches!(&it.target, Target::Script(path, _) if path.is_absolute()),
@@ -198,8 +200,8 @@ impl Command {
         }
     }
 
-    /// Returns whether a process that went to another folder was started in mine: its script can
-    /// only have been found there.
+    /// Returns whether a process that has since changed folders was started in this command's
+    /// folder: its relative script cannot be found in its current folder.
     fn was_started_here(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
         let (Target::Script(path, _), Some(cwd)) = (&it.target, process.cwd) else { return false };
         let has_left = path.is_relative() && cwd.is_dir() && !cwd.join(path).exists();
@@ -209,7 +211,7 @@ impl Command {
 
     fn has_same_args(&self, it: &Invocation) -> bool {
         match (&self.runs.target, &it.target) {
-            // A package manager adds the arguments to the line of its script.
+            // A package manager appends the arguments to the script's line.
             (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) => {
                 let added = code.to_str().and_then(|code| code.strip_prefix(line.as_str()));
                 added.is_some_and(|added| {
@@ -221,8 +223,8 @@ impl Command {
         }
     }
 
-    /// Reads its command line; an interpreter that the table does not know may be the one in the
-    /// first line of this command's own script.
+    /// Parses the process's command line. An unknown interpreter may be the one in the first line
+    /// of this command's script.
     fn invocation_of(&self, process: &RunningCommand<'_>) -> Invocation {
         let role = CommandRole::Process;
         let read = Invocation::of(&process.args, process.cwd, role);
@@ -240,8 +242,9 @@ impl Command {
         let is_interpreter = interpreters.iter().any(|program| {
             (process.executes)(program) || name.as_ref() == Some(&base_name(program))
         });
-        // The kernel puts the script's path after its interpreter and at most one option; `env` may
-        // add more. Any other program that has the path there, such as an editor, only reads it.
+        // The kernel puts the script's path after its interpreter and at most one option, and `env`
+        // may add more. Any other program with the path there, such as an editor, only reads the
+        // script.
         let at = (1..4).find(|at| {
             is_interpreter
                 && process.args.get(*at).is_some_and(|it| self.is_my_file(Path::new(it), process))
@@ -267,7 +270,7 @@ impl Command {
             (Target::Entry(mine, line), Target::Entry(theirs, other)) => {
                 mine == theirs && line == other
             }
-            // Its arguments are compared with the rest of that line.
+            // The rest of the line consists of arguments, which are compared separately.
             (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) => {
                 code.to_str().is_some_and(|code| code.starts_with(line.as_str()))
             }
@@ -298,27 +301,26 @@ impl Command {
         }
     }
 
-    /// The same program, started under the name `name`.
+    /// Returns whether the process runs the same program, started under the name `name`.
     fn is_executed_as(&self, name: &Path, process: &RunningCommand<'_>) -> bool {
         let is_same_name = base_name(name) == self.target_name();
-        // By its path alone: two names of one file are two programs here.
+        // Compare paths only, because two names of one file are different programs.
         let written = process.cwd.map(|cwd| absolute(name, cwd));
         if !is_bare(name) && written.is_some() && written == self.file {
             return true;
         }
-        // A path that leads elsewhere is another program, unless this one was searched for too.
+        // A path to somewhere else is another program, unless this one was searched in `$PATH` too.
         let is_same_name = is_same_name && (is_bare(name) || self.is_searched());
         match (&self.runs.target, &self.file) {
-            // A wrapper, such as the shim of a version manager, runs something else under its own
-            // name.
+            // A wrapper, such as a version manager's shim, runs another program under its own name.
             (Target::Script(..), _) => is_same_name,
-            // A wrapper finds it in a place of its own.
+            // A wrapper finds the program in a place of its own.
             (_, None) => {
                 is_same_name || (process.exe)().is_some_and(|exe| self.is_named_tool(&exe))
             }
             (_, Some(file)) => {
                 let program = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
-                // One file may have several names, and do something else under each of them.
+                // A file with several names may do something different under each.
                 let has_own_name = file.file_name() == program.file_name();
                 (has_own_name || is_same_name)
                     && ((process.executes)(&program) || (process.exe)().as_ref() == Some(&program))
@@ -326,13 +328,13 @@ impl Command {
         }
     }
 
-    /// Returns whether this command names its program without a folder.
+    /// Returns whether this command's program is given without a folder.
     fn is_searched(&self) -> bool {
         self.args.first().is_some_and(|name| is_bare(Path::new(name)))
     }
 
-    /// Returns whether a file has the name of the program that a wrapper of this command finds in
-    /// the folder of an environment.
+    /// Returns whether a file has the name of this command's program, in a folder where its wrapper
+    /// looks.
     fn is_named_tool(&self, path: &Path) -> bool {
         let folder = path.parent().map(base_name);
         self.runs.through == Through::Wrapper
@@ -341,7 +343,7 @@ impl Command {
             && base_name(path) == self.target_name()
     }
 
-    /// The same path as it is written, or the same file.
+    /// Returns whether a path is spelled the same, or leads to the same file.
     fn is_my_file(&self, path: &Path, process: &RunningCommand<'_>) -> bool {
         let Some(mine) = &self.file else { return false };
         let cwd = match process.cwd {
@@ -353,8 +355,8 @@ impl Command {
             && (absolute(path, cwd) == *mine || is_same_file(&cwd.join(path), mine))
     }
 
-    /// The same file, or one with the same name and content, which a process in another folder
-    /// runs.
+    /// Returns whether a process in another folder runs the same file, or one with the same name
+    /// and content.
     fn is_file_elsewhere(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
         let (Some(mine), Some(cwd)) = (&self.file, process.cwd) else { return false };
         let path = match &it.target {
@@ -373,10 +375,10 @@ impl Command {
             && (self.is_my_file(&path, process) || has_same_content(&theirs, mine))
     }
 
-    /// Returns whether its command line is a title that it wrote itself, over that of an executable
-    /// which this command would have.
+    /// Returns whether a process has overwritten its command line with a title, and its executable
+    /// could be this command's.
     fn is_rewritten(&self, process: &RunningCommand<'_>) -> bool {
-        // What is left of the command line behind a title is filled with NULs.
+        // The unused rest of the original command line is filled with NULs after the title.
         let Some((title, rest)) = process.args.split_first() else { return false };
         if !rest.iter().all(|arg| arg.is_empty()) {
             return false;
@@ -418,14 +420,14 @@ impl Command {
 }
 
 impl ScriptEnd {
-    /// Compares a process with what the script becomes; `None` if it is not that, or the script
-    /// would set other variables for it.
+    /// Compares a process with the last command of the script; `None` if it differs, or if the
+    /// script would set other variables.
     fn compare(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
         let mut comparison = self.command.compare(process);
         if !comparison.likeness.is_same() || !self.has_set(process) {
             return None;
         }
-        // What the script sets is compared already.
+        // The variables that the script sets have already been compared.
         comparison.variables.extend(self.replaces.iter().cloned());
         Some(comparison)
     }
@@ -442,19 +444,19 @@ impl ScriptEnd {
 }
 
 impl RunningCommand<'_> {
-    /// Returns the folder that `PWD` named when it was started.
+    /// Returns the folder that `PWD` named at the start of the process.
     fn started_in(&self) -> Option<PathBuf> {
         let folder = (self.environ)().into_iter().find(|(name, _)| name == "PWD");
         folder.map(|(_, folder)| PathBuf::from(folder))
     }
 
-    /// Returns the same process in the folder that its command line enters, if it enters one.
+    /// Returns the same process in the folder that its command line enters, if any.
     fn at<'b>(&'b self, folder: Option<&'b Path>) -> RunningCommand<'b> {
         RunningCommand { cwd: folder.or(self.cwd), ..self.clone() }
     }
 }
 
-/// A name without a folder, which is searched for.
+/// Returns whether a path is a name without a folder, which is searched in `$PATH`.
 fn is_bare(path: &Path) -> bool {
     path.components().count() == 1 && path.is_relative() && !path.starts_with(".")
 }

@@ -1,4 +1,4 @@
-//! The input of a scan: what to look for, how far, and the state of the start that asks.
+//! The input of a scan: what to look for, how far, and the state of the start.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,23 +17,23 @@ use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::sys::users;
 
-/// Shared with the threads that read.
+/// The input of a scan, shared with the reader threads.
 pub struct ScanRequest {
     pub policy: Policy,
     pub tokens: OwnTokens,
     pub command: Option<Command>,
     pub instance: String,
     pub name_source: NameSource,
-    /// My lock files, as configured.
+    /// The lock files of this start, as configured.
     pub locks: Vec<PathBuf>,
-    /// My folder: that of COMMAND, or of a start without one.
+    /// COMMAND's folder, or that of a start without COMMAND.
     pub cwd: Option<PathBuf>,
-    /// My values of the variables that choose among bots, in their order.
+    /// This start's values of the variables that select the bot, in order.
     pub variables: Vec<Option<Vec<u8>>>,
-    /// The base name of the command-line tool: a process that runs an executable of this name is
-    /// another start or guard, and is known by its ticket.
+    /// The base name of the command-line tool. A process with such an executable is another start
+    /// or a guard, and is recognized by its ticket.
     pub tool_name: Option<OsString>,
-    /// This executable, if it uses the library: a process that runs the same file is another start.
+    /// This executable, if it uses the library. A process that runs the same file is another start.
     pub library_exe: Option<PathBuf>,
     pub user: User,
     pub bot_api: BotApiPeers,
@@ -42,7 +42,7 @@ pub struct ScanRequest {
 }
 
 impl ScanRequest {
-    /// Returns whether a process that was found by the token in its environment polls with it.
+    /// Returns whether a process with the token in its environment polls with it.
     pub(crate) fn polls(&self, process: &Process) -> bool {
         token_evidence(&self.policy, self.cwd.as_deref(), process) == Some(TokenEvidence::Proof)
     }
@@ -52,17 +52,17 @@ impl ScanRequest {
 pub enum ScanScope {
     /// Conflicts, suspects and near misses.
     All,
-    /// Conflicts alone: an earlier scan has found the rest.
+    /// Only conflicts, because an earlier scan has found the rest.
     Conflicts,
 }
 
-/// The result of the first, quick pass over the processes.
+/// The result of the quick first pass for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relevance {
     None,
-    /// It is only shown: it has the token in its environment, as everything started there has.
+    /// Only listed: it has the token in its environment, but so has everything started there.
     Suspect,
-    /// It may be acted on, and so may everything below it.
+    /// May be acted on, and so may its descendants.
     Candidate,
 }
 
@@ -75,7 +75,7 @@ pub struct StartState {
 }
 
 impl StartState {
-    /// Returns the snapshot of these facts, without the history.
+    /// Assembles a snapshot from these facts, without the history.
     pub(super) fn snapshot(
         &self,
         request: &ScanRequest,

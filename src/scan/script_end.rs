@@ -1,8 +1,8 @@
-//! What COMMAND's shell script becomes: its last command, which the script may start in its place
-//! and leaves no trace of itself in.
+//! The last command of COMMAND's shell script, which may replace the shell and leave no trace of
+//! the script.
 //!
-//! Only a short script is read whose every line is plain. In any other case what it becomes is not
-//! known, and only the script itself is the same command.
+//! Only short scripts with simple lines are understood. Otherwise, only the script itself counts as
+//! the same command.
 #![expect(clippy::disallowed_methods, reason = "reads the script that COMMAND runs")]
 
 use std::ffi::{OsStr, OsString};
@@ -14,16 +14,16 @@ use crate::scan::command_context::CommandContext;
 use crate::scan::shell_words::{simple_command, simple_words};
 use crate::scan::wrapper_result::is_option;
 
-/// A longer script does more than to start a bot.
+/// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
 
-/// Commands that change nothing for what follows them.
+/// Commands that do not affect those after them.
 const HARMLESS: [&str; 13] = [
     ":", "chmod", "date", "echo", "git", "mkdir", "pip", "pip3", "printf", "sleep", "true",
     "ulimit", "umask",
 ];
 
-/// The spellings of a script's own folder in `cd`.
+/// The spellings of the script's own folder after `cd`.
 const OWN_FOLDER: [&str; 9] = [
     "\"$(dirname \"$0\")\"",
     "\"$(dirname -- \"$0\")\"",
@@ -36,19 +36,18 @@ const OWN_FOLDER: [&str; 9] = [
     "\"$(dirname -- \"${BASH_SOURCE[0]}\")\"",
 ];
 
-/// The spellings of all arguments of a script.
+/// The spellings of all arguments of the script.
 const ALL_ARGUMENTS: [&str; 4] = ["\"$@\"", "\"${@}\"", "$@", "${@}"];
 
-/// The last command of a script, and what its lines set for it.
+/// The last command of a script, and what the lines before set for it.
 pub(super) struct LastCommand {
     pub(super) words: Vec<OsString>,
     pub(super) context: CommandContext,
-    /// The folder of the programs of a virtual environment, which come first in `$PATH`.
+    /// The `bin` folder of a virtual environment, which comes first in `$PATH`.
     pub(super) environment: Option<PathBuf>,
 }
 
-/// Reads the script at `path`, which runs with these arguments; `None` if what it becomes is not
-/// known.
+/// Reads the script at `path`, which runs with these arguments; `None` if it cannot be understood.
 pub(super) fn read(path: &Path, args: &[OsString]) -> Option<LastCommand> {
     if !fs::metadata(path).ok()?.is_file() {
         return None;
@@ -69,7 +68,7 @@ fn last_command(text: &str, path: &Path, args: &[OsString]) -> Option<LastComman
         if lines.peek().is_none() || line.starts_with("exec ") {
             let (line, all) = split_arguments(without_redirections(line)?);
             let (mut words, inner) = simple_command(line)?;
-            // The shell runs it itself.
+            // `exec` is a shell built-in.
             if words.first()? == "exec" {
                 words.remove(0);
             }
@@ -117,19 +116,19 @@ fn last_command(text: &str, path: &Path, args: &[OsString]) -> Option<LastComman
     None
 }
 
-/// Returns whether a word after `set` changes no argument of the script.
+/// Returns whether a word after `set` leaves the script's arguments alone.
 fn is_option_of_set(word: &str) -> bool {
     (word.starts_with(['-', '+']) && word.len() > 1 && word != "--")
         || ["pipefail", "errexit", "nounset", "xtrace"].contains(&word)
 }
 
-/// Splits `"$@"` off the end of a line; returns whether it was there.
+/// Strips `"$@"` from the end of a line, and returns whether it was there.
 fn split_arguments(line: &str) -> (&str, bool) {
     let found = ALL_ARGUMENTS.iter().find_map(|all| line.strip_suffix(all)?.strip_suffix(' '));
     found.map_or((line, false), |line| (line.trim_end(), true))
 }
 
-/// Cuts off where a command writes to: `>> bot.log 2>&1`. `None` where the line does more.
+/// Strips redirections: `>> bot.log 2>&1`. `None` if the line does more.
 fn without_redirections(line: &str) -> Option<&str> {
     let starts = [" >", " 1>", " 2>", " &>"];
     let Some(start) = starts.iter().filter_map(|start| line.find(start)).min() else {

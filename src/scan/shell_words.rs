@@ -1,15 +1,15 @@
-//! Splits a line of shell code into words, if it is nothing but one command and what is set for it.
+//! Splits a line of shell code into words, if it is a single command with only settings before it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, after_assignments, assignment};
 
-/// Characters with a meaning to a shell; between single quotes they have none.
+/// Characters with a special meaning to a shell, except in single quotes.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
 
-/// Returns the words of one plain command and what the line sets for it: `cd bot && A=b ./bot`.
-/// `None` where a shell would do more.
+/// Returns the words of a simple command and what the line sets for it: `cd bot && A=b ./bot`.
+/// `None` if the line does more.
 pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContext)> {
     let mut context = CommandContext::default();
     let mut line = line.trim().trim_end_matches(';');
@@ -36,14 +36,14 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
     (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
 }
 
-/// Returns the end of the first of several commands, where it only sets something.
+/// Returns the end of the line's first command, if it only sets something.
 fn end_of_setting(line: &str) -> Option<usize> {
     ["cd ", "export ", "set "].iter().any(|start| line.starts_with(start)).then_some(())?;
     let ends = [line.find("&&"), line.find(';')];
     ends.into_iter().flatten().min()
 }
 
-/// Returns the words of one plain command; `None` where a shell would do more than split it.
+/// Returns the words of a simple command; `None` if a shell would do more than split it.
 pub(super) fn simple_words(line: &str) -> Option<Vec<OsString>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

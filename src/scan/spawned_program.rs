@@ -1,5 +1,5 @@
-//! Tells what COMMAND forks or spawns from other programs that it may have started, such as a
-//! database: by the program that a process runs.
+//! Distinguishes what COMMAND forks or spawns from other programs that it may have started, such as
+//! a database, by the executable.
 
 use std::path::Path;
 
@@ -9,18 +9,17 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, Through, base_name};
 use crate::scan::scan_request::ScanRequest;
 
-/// The programs that a bot consists of.
 enum BotPrograms {
-    /// The interpreters of one language.
+    /// All interpreters of one language.
     Language(Language),
     /// COMMAND's executable.
     Executable,
-    /// Any interpreter, or a program in the folder: what COMMAND starts is not known.
+    /// Any interpreter, or a program in the folder, because it is unknown what COMMAND starts.
     Any,
 }
 
 impl ScanRequest {
-    /// Returns whether a process that runs `exe` may be what COMMAND forked or spawned.
+    /// Returns whether COMMAND may have forked or spawned a process that runs `exe`.
     pub(super) fn may_be_spawned(&self, exe: &Path) -> bool {
         let language = language_of(exe);
         let Some(command) = &self.command else {
@@ -35,7 +34,8 @@ impl ScanRequest {
         }
     }
 
-    /// Returns whether a program lies in my folder. A start without a folder of its own has `/`.
+    /// Returns whether a program is in this start's folder. `/` does not count: a start without a
+    /// folder of its own runs there.
     fn is_in_folder(&self, exe: &Path) -> bool {
         let folder = self.cwd.as_deref().filter(|folder| folder.parent().is_some());
         folder.is_some_and(|folder| exe.starts_with(folder))
@@ -54,7 +54,7 @@ impl Command {
             Target::Script(_, Some(language)) | Target::Code(language, _) => Some(*language),
             Target::Module(_) => Some(Language::Python),
             Target::Script(_, None) | Target::Program(_) | Target::Input => by_program(),
-            // The line of a package is a shell's.
+            // A shell runs the line of a package's script.
             Target::Entry(..) => Some(Language::Shell),
         };
         match (language, self.runs.through) {

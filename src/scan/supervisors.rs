@@ -1,4 +1,4 @@
-//! Recognizes supervisors by their command line, and the name by which they know a program.
+//! Recognizes supervisors by their command lines, and determines their names for a program.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::engine::managed_by::{
     ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram, Watcher,
 };
 
-/// The variables that supervisors set for a program; `HOME` is PM2's default place.
+/// The variables that supervisors set for a program. `HOME` is needed for PM2's default folder.
 const VARIABLES: [&str; 9] = [
     "SUPERVISOR_PROCESS_NAME",
     "SUPERVISOR_GROUP_NAME",
@@ -20,19 +20,19 @@ const VARIABLES: [&str; 9] = [
     "HOME",
 ];
 
-/// The variables of an environment that supervisors set. Every child inherits them: they count only
-/// where the supervisor is seen too.
+/// The variables set by supervisors. Every descendant inherits them, so they only count if the
+/// supervisor is visible too.
 #[derive(Debug, Default)]
 pub struct SupervisorEnv(BTreeMap<&'static str, String>);
 
 impl SupervisorEnv {
-    /// Selects them from these `NAME=VALUE`.
+    /// Selects the variables from `NAME=VALUE` entries.
     pub fn new<'a>(environ: impl Iterator<Item = &'a [u8]>) -> SupervisorEnv {
         let mut variables = BTreeMap::new();
         for (name, value) in
             environ.filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
         {
-            // The first of a name is the one that programs see.
+            // Programs see the first of several entries with the same name.
             if let Some(known) =
                 VARIABLES.into_iter().find(|known| *known == name).filter(|_| !value.is_empty())
             {
@@ -47,20 +47,20 @@ impl SupervisorEnv {
     }
 }
 
-/// Returns the supervisor that a command line belongs to. `cwd` returns its working directory,
-/// `env` the variables of the process that it started.
+/// Returns the supervisor with this command line. `cwd` returns its working directory, and `env`
+/// the variables of its child.
 pub fn supervisor(
     args: &[String],
     cwd: impl FnOnce() -> Option<PathBuf>,
     env: impl FnOnce() -> SupervisorEnv,
 ) -> Option<ManagedBy> {
     let program = args.first()?;
-    // `supervisord` is a Python script: its interpreter and one option may come first.
+    // `supervisord` is a Python script, so an interpreter and an option may precede it.
     let first_args = if base_name(program).starts_with("py") { 3 } else { 1 };
     if args.iter().take(first_args).any(|arg| base_name(arg) == "supervisord") {
         return Some(ManagedBy::Supervisord(supervisord_program(args, cwd, &env())));
     }
-    // PM2's daemon renames itself to `PM2 v6.0.5: God Daemon (/home/u/.pm2)`.
+    // PM2's daemon sets its title to `PM2 v6.0.5: God Daemon (/home/u/.pm2)`.
     if program.starts_with("PM2 v") {
         return Some(ManagedBy::Pm2(pm2_app(&env())));
     }
@@ -72,13 +72,13 @@ pub fn supervisor(
     }
 }
 
-/// Returns whether a command line is a supervisor's.
+/// Returns whether this is the command line of a supervisor.
 pub(super) fn supervises(args: &[String]) -> bool {
     supervisor(args, || None, SupervisorEnv::default).is_some()
 }
 
-/// Returns the watcher that a command line belongs to. It is no supervisor: a person starts it in
-/// the place of the bot, and it may be COMMAND.
+/// Returns the watcher with this command line. A watcher is not a supervisor: a person starts it
+/// instead of the bot, and it may be COMMAND.
 pub(super) fn watcher(args: &[String], pid: u32) -> Option<ManagedBy> {
     let name = |at: usize| args.get(at).map(|arg| base_name(arg));
     let name = match (name(0)?, name(1)) {
@@ -129,7 +129,7 @@ fn absolute(file: &str, cwd: impl FnOnce() -> Option<PathBuf>) -> Option<String>
     path.to_str().map(str::to_owned)
 }
 
-/// In cluster mode, where Node numbers its workers, PM2 sets one variable for everything.
+/// In cluster mode, Node numbers its workers, and PM2 puts everything into one variable.
 fn pm2_app(env: &SupervisorEnv) -> Option<Pm2App> {
     let cluster = env
         .get("NODE_UNIQUE_ID")
@@ -159,9 +159,9 @@ pub fn adopts_orphans(args: &[String]) -> bool {
     known.contains(&program) || program.starts_with("containerd-shim")
 }
 
-/// Returns whether a program starts what users tell it to, and never starts it again.
+/// Returns whether a program starts what users request, and never restarts it.
 pub fn starts_programs_for_users(args: &[String]) -> bool {
-    // Some rename themselves: `sshd: bot@pts/0`, `tmux: server`.
+    // Some set their own title: `sshd: bot@pts/0`, `tmux: server`.
     let name = args
         .first()
         .and_then(|arg| arg.split([':', ' ']).next())
@@ -200,7 +200,7 @@ mod tests {
         SupervisorEnv::new(environ.split('|').map(str::as_bytes))
     }
 
-    /// The supervisor in `/etc/sv/bot`, with everything that it needs to find the program.
+    /// Describes the supervisor in `/etc/sv/bot`, with everything needed to find the program.
     fn found(args: &str, environ: &str) -> Option<String> {
         let cwd = || Some(PathBuf::from("/etc/sv/bot"));
         let by = supervisor(&words(args), cwd, || env(environ))?;
@@ -222,7 +222,7 @@ mod tests {
         Some([vec![by.to_string()], details].concat().join(" "))
     }
 
-    // The paths are those of systems that have such supervisors.
+    // The paths only exist on systems with such supervisors.
     #[cfg(unix)]
     #[test]
     fn a_supervisor_is_known_by_its_command_line_and_its_program_by_the_environment() {

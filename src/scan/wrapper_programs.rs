@@ -1,5 +1,5 @@
-//! The table of wrapper programs (env, npm, uv), which run what the rest of their command line
-//! names, in their place or below them.
+//! The table of wrapper programs (env, npm, uv), which run the command on the rest of their command
+//! line.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::scan::wrapper_result::{
     EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
 };
 
-/// What follows the options of a wrapper.
+/// The syntax after a wrapper's options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rest {
     Command,
@@ -30,21 +30,21 @@ enum Rest {
 
 struct WrapperProgram {
     names: &'static [&'static str],
-    /// The subcommand that starts a command, where there is one.
+    /// The subcommand that starts a command, if there is one.
     subcommand: Option<&'static str>,
-    /// Letters without a value.
+    /// Option letters without a value.
     flags: &'static str,
-    /// Letters with a value.
+    /// Option letters with a value.
     values: &'static str,
-    /// Letters whose value is the rest of the word.
+    /// Option letters whose value is the rest of the word.
     attached: &'static str,
     /// Long options with a value in the next word.
     long_values: &'static [&'static str],
-    /// Options that may choose what the command does.
+    /// Options that may change what the command does.
     choosing: &'static [&'static str],
-    /// Options whose value is the folder of the command.
+    /// Options that set the command's folder.
     folders: &'static [&'static str],
-    /// Options whose value is a variable that they remove.
+    /// Options that remove a variable.
     unsets: &'static [&'static str],
     /// Options that remove all variables.
     clears: &'static [&'static str],
@@ -248,8 +248,7 @@ static WRAPPERS: &[WrapperProgram] = &[
     },
 ];
 
-/// Programs that become the command as another user. A process that runs under their name is only
-/// what waits for it.
+/// Programs that run a command as another user. The process with their own name only waits for it.
 #[rustfmt::skip]
 static OTHER_USER: &[WrapperProgram] = &[
     WrapperProgram {
@@ -274,7 +273,7 @@ static OTHER_USER: &[WrapperProgram] = &[
     },
 ];
 
-/// Modules of Python that run a script.
+/// Python modules that run a script.
 #[rustfmt::skip]
 static RUNNERS: &[WrapperProgram] = &[
     WrapperProgram { names: &["pdb"], values: "c", rest: Rest::Python, ..PLAIN },
@@ -312,17 +311,17 @@ static RUNNERS: &[WrapperProgram] = &[
     },
 ];
 
-/// The part of a command line in a comparison.
+/// The side of a comparison that a command line is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommandRole {
-    /// COMMAND: what its line becomes counts.
+    /// COMMAND, which counts as what it becomes.
     Mine,
-    /// A process, which runs already.
+    /// A running process.
     Process,
 }
 
-/// Returns whether a script is a wrapper, which counts as what it starts: by its name, or the shim
-/// of an interpreter.
+/// Returns whether a script is a wrapper, which counts as what it starts: by its name, or as the
+/// shim of an interpreter.
 pub(super) fn is_wrapper_script(script: &Path) -> bool {
     let base_name = script.file_name().unwrap_or_default().to_string_lossy();
     let name = own_name(&base_name);
@@ -333,7 +332,7 @@ pub(super) fn is_wrapper_script(script: &Path) -> bool {
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
 }
 
-/// Returns what the program `name` with these arguments starts; `None` if it is no wrapper.
+/// Returns what the program `name` starts with these arguments; `None` if it is not a wrapper.
 pub(super) fn wrapped_command(
     name: &str,
     words: &[&OsStr],
@@ -350,13 +349,13 @@ pub(super) fn wrapped_command(
             let word = word.as_encoded_bytes();
             word.starts_with(b"-u") || word.starts_with(b"--user")
         };
-        // Else it starts a shell.
+        // Without a user, runuser starts a shell.
         let is_command = name != "runuser" || words.iter().any(is_user);
         let wrapped = is_command.then(|| wrapper.wrapped_command(words)).flatten();
         return Some(wrapped.unwrap_or(WrappedCommand::Unclear));
     }
     let wrapper = WRAPPERS.iter().find(|it| it.names.contains(&name))?;
-    // What another subcommand of deno does is known from its options.
+    // Other subcommands of deno are handled as an interpreter's command line.
     let is_other = wrapper.rest == Rest::Entry(EntryFile::Deno)
         && words.first().is_none_or(|word| *word != "task");
     let words = match words.split_first() {
@@ -366,7 +365,7 @@ pub(super) fn wrapped_command(
     (!is_other).then(|| wrapper.wrapped_command(words).unwrap_or(WrappedCommand::Unclear))
 }
 
-/// Returns what `python -m NAME` runs, where that module runs a script.
+/// Returns what `python -m NAME` runs, if that module runs a script.
 pub(super) fn run_by_module(name: &OsStr, words: &[&OsStr]) -> Option<WrappedCommand> {
     let runner = RUNNERS.iter().find(|it| it.names.iter().any(|own| name == *own))?;
     runner.wrapped_command(words)
@@ -430,7 +429,7 @@ impl WrapperProgram {
         }
     }
 
-    /// `None` where an option is not known.
+    /// Skips the options; `None` if one of them is unknown.
     fn after_options<'a, 'b>(
         &self,
         words: &'b [&'a OsStr],
@@ -476,7 +475,7 @@ impl WrapperProgram {
         words.get(at..)
     }
 
-    /// Notes what an option means for the command; `None` where that cannot be known.
+    /// Records what an option means for the command; `None` if that is unknown.
     fn note(&self, name: &str, value: Option<&OsStr>, context: &mut CommandContext) -> Option<()> {
         if self.folders.contains(&name) {
             context.enter(Path::new(value?));

@@ -1,10 +1,9 @@
-//! The command that a wrapper program starts, as its command line names it.
+//! The command that a wrapper program starts.
 
 use std::ffi::{OsStr, OsString};
 
 use crate::scan::command_context::CommandContext;
 
-/// What a wrapper starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WrappedCommand {
     Words(Vec<OsString>, CommandContext),
@@ -12,25 +11,25 @@ pub(super) enum WrappedCommand {
     Unclear,
 }
 
-/// An entry in the wrapper's own file, and the arguments to it.
+/// An entry in the wrapper's file, with arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PackageEntry {
     pub(super) file: EntryFile,
     pub(super) name: OsString,
     pub(super) args: Vec<OsString>,
     pub(super) context: CommandContext,
-    /// The package of a workspace that has the file, by its name or folder.
+    /// The package of a workspace that contains the file, given by name or folder.
     pub(super) workspace: Option<OsString>,
 }
 
-/// The file that gives commands a name.
+/// The file that names commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryFile {
-    /// `scripts` in `package.json`; a name that is not there is a program of the packages.
+    /// `scripts` in `package.json`. A name that is not there is a program of the packages.
     Package,
-    /// `tasks` in `deno.json`, else as above.
+    /// `tasks` in `deno.json`, otherwise like `Package`.
     Deno,
-    /// `scripts` in `Pipfile`; any other name is a program.
+    /// `scripts` in `Pipfile`. Any other name is a program.
     Pipfile,
 }
 

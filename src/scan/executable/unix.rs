@@ -1,4 +1,4 @@
-//! `#!` lines and the formats of programs, as the kernel reads them.
+//! `#!` lines and program formats, as the kernel reads them.
 #![expect(clippy::disallowed_methods, reason = "reads files as exec does")]
 
 use std::ffi::OsStr;
@@ -11,20 +11,20 @@ use crate::error::{Error, ExitStatus};
 use crate::scan::executable::{ProgramKind, find, search};
 use crate::text::printable;
 
-/// The length of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
+/// The number of bytes of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
 const MAX_LINE: u64 = 256;
 
-/// The most scripts that the kernel follows from one to its interpreter.
+/// The maximum length of a chain of scripts that the kernel follows.
 const MAX_SCRIPTS: usize = 5;
 
-/// What the first line of a script names.
+/// The `#!` line of a script.
 struct FirstLine {
     interpreter: PathBuf,
-    /// The rest, without blanks around it: to the kernel it is one argument.
+    /// The rest, trimmed. The kernel passes it as a single argument.
     rest: String,
 }
 
-/// Why a file cannot be executed, and what to do.
+/// The reason a file cannot be executed, with a hint.
 struct Fault {
     status: ExitStatus,
     what: String,
@@ -37,8 +37,8 @@ impl Fault {
     }
 }
 
-/// Returns what kind of program a file is. Fails where the kernel would not execute it, or where
-/// env would not find its program.
+/// Returns the kind of a program. Fails if the kernel would not execute it, or if env would not
+/// find its program.
 pub(in crate::scan) fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
     require_executable(program, cwd).map_err(|Fault { status, what, hint }| {
         let name = program.to_string_lossy();
@@ -53,13 +53,13 @@ pub(in crate::scan) fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind
     Ok(ProgramKind::Script(std::iter::once(cwd.join(&line.interpreter)).chain(found).collect()))
 }
 
-/// Follows `#!` lines and env to a binary.
+/// Follows `#!` lines and `env` to a binary.
 fn require_executable(program: &Path, cwd: &Path) -> Result<(), Fault> {
     let (mut file, mut scripts) = (program.to_owned(), 0);
-    // The first env starts another program: a chain that is longer than this has no end.
+    // `env` starts a new chain of scripts, so bound the total: a longer chain is endless.
     for _ in 0..4 * MAX_SCRIPTS {
         require_not_written(&file)?;
-        // A program may be executable and not readable.
+        // An executable program need not be readable.
         let Some(start) = first_bytes(&file) else { return Ok(()) };
         let Some(line) = first_line(&start) else { return require_format(&file, &start) };
         scripts += 1;
@@ -97,8 +97,8 @@ fn search_for_env(name: &str, cwd: &Path) -> Result<PathBuf, Fault> {
     })
 }
 
-/// Returns the program that `#!/usr/bin/env …` starts; `None` for another interpreter, and where
-/// options change the folder or the search.
+/// Returns the program that `#!/usr/bin/env …` starts; `None` for other interpreters, or if options
+/// change the folder or the search path.
 fn env_program(line: &FirstLine) -> Option<String> {
     if line.interpreter.file_name()? != "env" {
         return None;
@@ -109,7 +109,7 @@ fn env_program(line: &FirstLine) -> Option<String> {
     let words: Vec<&str> = match split {
         Some(rest) if rest.contains(['\'', '"', '\\', '$', '#']) => return None,
         Some(rest) => rest.split_whitespace().collect(),
-        // Other kernels split the line.
+        // Other kernels split the line into words.
         None if cfg!(not(target_os = "linux")) => line.rest.split_whitespace().collect(),
         None => vec![&line.rest],
     };
@@ -135,8 +135,8 @@ fn require_not_written(_path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Requires a format that the kernel executes, or a script without `#!`, which execvp(3) gives to a
-/// shell.
+/// Requires a format that the kernel can execute. A script without `#!` is fine, because execvp(3)
+/// runs it with a shell.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 fn require_format(path: &Path, start: &[u8]) -> Result<(), Fault> {
     use crate::sys::linux::elf::{self, ElfFault};
@@ -149,7 +149,7 @@ fn require_format(path: &Path, start: &[u8]) -> Result<(), Fault> {
     }
     if !start.starts_with(elf::MAGIC) {
         let first_line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        // Shells refuse a binary file by the same sign.
+        // Shells recognize binary files the same way.
         if first_line.contains(&0) && !elf::may_have_foreign_formats() {
             return Err(Fault::new(format!("`{name}` is not a program for Linux"), REBUILD));
         }
@@ -209,7 +209,7 @@ fn first_line(start: &[u8]) -> Option<FirstLine> {
     })
 }
 
-/// Removes the blanks around; a carriage return is part of the name to the kernel.
+/// Trims blanks. The kernel treats a carriage return as part of the name.
 fn trim(mut line: &[u8]) -> &[u8] {
     while let Some(rest) = line.strip_prefix(b" ").or_else(|| line.strip_prefix(b"\t")) {
         line = rest;

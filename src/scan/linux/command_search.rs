@@ -1,5 +1,4 @@
-//! A quick test for the command line of a process that may run COMMAND: it allocates nothing and
-//! reads nothing.
+//! A quick test of whether a command line may be COMMAND's, without allocations or further reads.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,23 +10,22 @@ use crate::scan::command::Command;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::Target;
 
-/// A shorter name is in every other command line.
+/// A shorter name would match almost every command line.
 const MIN_STEM: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct CommandSearch {
-    /// Names of what COMMAND runs, in each spelling.
+    /// The names of what COMMAND runs, in each spelling.
     names: Vec<Finder<'static>>,
-    /// The arguments of programs, which may run under any name.
+    /// The arguments of COMMAND's program, which may run under any name.
     args: Vec<Vec<u8>>,
 }
 
-/// The sign that a process may run COMMAND.
+/// The reason that a process may run COMMAND.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// The name of what COMMAND runs.
     Name,
-    /// The same arguments, or a title that the process wrote itself: both count in my folder alone.
+    /// The same arguments, or a title written by the process. Only counts in the same folder.
     Shape,
 }
 
@@ -55,7 +53,7 @@ impl CommandSearch {
                 {
                     add(spelling(&real));
                 }
-                // A folder by its main file.
+                // A folder stands for its main file.
                 if let Some(Language::Python | Language::JavaScript) = language {
                     let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
                     let is_main = matches!(
@@ -95,14 +93,14 @@ impl CommandSearch {
     }
 }
 
-/// The base name without its extension: a module has none.
+/// Returns the base name without an extension, because modules are given without one.
 fn spelling(path: &Path) -> &[u8] {
     let stem = path.file_stem().unwrap_or_default().as_bytes();
     if stem.len() < MIN_STEM { path.file_name().unwrap_or_default().as_bytes() } else { stem }
 }
 
-/// Returns whether a command line is one string that is no plain program name: a process that
-/// writes over its own leaves the end filled with NULs, or none.
+/// Returns whether a command line is a single string other than a plain program name. A process
+/// that overwrites its command line pads the end with NULs or leaves none.
 fn is_title(cmdline: &[u8]) -> bool {
     let Some(last) = cmdline.iter().rposition(|byte| *byte != 0) else { return false };
     let (title, end) = cmdline.split_at(last + 1);

@@ -1,5 +1,5 @@
-//! Finds out which processes are connected to the Bot API: whose descriptors are among the sockets
-//! that lead there.
+//! Determines which processes are connected to the Bot API, by comparing their descriptors with the
+//! sockets that lead there.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ use crate::sys::linux::proc_net_tcp::tcp_connections_by_file;
 use crate::sys::linux::sock_diag::tcp_connections;
 use crate::sys::peer_pattern::PeerPattern;
 
-/// A process with more open files is not scanned.
+/// Processes with more open files are not examined.
 const MAX_DESCRIPTORS: usize = 1 << 16;
 
-/// Returns whether the connections of a process matter: to tell a poller from what merely has the
-/// token of its bot, or is almost the same command.
+/// Returns whether it matters if a process is connected: to tell a poller from a process that
+/// merely has the token, or runs almost the same command.
 pub(super) fn needs_connection(tokens: &CarriedTokens, likeness: Fact<CommandLikeness>) -> bool {
     let is_near = match likeness {
         Fact::Known(CommandLikeness::Near(_)) => true,
@@ -30,31 +30,30 @@ pub(super) fn needs_connection(tokens: &CarriedTokens, likeness: Fact<CommandLik
     is_near || matches!(tokens.mine, Fact::Known(MyToken::Seen(_)))
 }
 
-/// The connections to the Bot API at the time of the first question; nothing is opened before.
+/// The connections to the Bot API. Sockets are read when first needed.
 pub(super) struct Connections<'a> {
     proc: &'a ProcFs,
     peers: &'a BotApiPeers,
     me: u32,
-    /// By network namespace; `None` if its sockets cannot be read.
+    /// The sockets by network namespace; `None` if they cannot be read.
     sockets: BTreeMap<NetworkNamespace, Option<Sockets>>,
-    /// This process may use a proxy.
+    /// True if this process itself may use a proxy.
     own_proxy: OnceCell<bool>,
 }
 
-/// Its device and its inode.
+/// A device and an inode.
 type NetworkNamespace = (u64, u64);
 
-/// The sockets that matter, by their inodes.
+/// The relevant sockets, by inode.
 type Sockets = BTreeMap<u64, Destination>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Destination {
     BotApi,
-    /// Something that may be a proxy.
+    /// A possible proxy.
     Proxy,
 }
 
-/// The way to read the sockets of a network namespace.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Kernel,
@@ -66,8 +65,8 @@ impl<'a> Connections<'a> {
         Connections { proc, peers, me, sockets: BTreeMap::new(), own_proxy: OnceCell::new() }
     }
 
-    /// Returns whether a process is connected to the Bot API. It is known not to be only if all of
-    /// its sockets were read, and neither it nor this process seems to use a proxy.
+    /// Returns whether a process is connected to the Bot API. "No" requires that all of its sockets
+    /// were read, and that neither it nor this process seems to use a proxy.
     pub(super) fn is_connected(&mut self, pid: u32, environ: Option<&[u8]>) -> Fact<bool> {
         match self.destinations(pid) {
             Some(found) if found.bot_api => Fact::Known(true),
@@ -76,8 +75,8 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Returns whether a process with this environment, or this one, may use a proxy. An
-    /// environment that cannot be read may name one.
+    /// Returns whether a process with this environment, or this process, may use a proxy. An
+    /// unreadable environment may set one.
     fn may_use_proxy(&self, environ: Option<&[u8]>) -> bool {
         let own = || name_a_proxy(own_variables().iter().map(Vec::as_slice));
         environ.is_none_or(|environ| name_a_proxy(environ.split(|byte| *byte == 0)))
@@ -123,18 +122,18 @@ fn read_sockets(proc: &ProcFs, source: Source, servers: &[PeerPattern]) -> Optio
     Some(found.iter().map(|it| (it.inode, destination(it.peer))).collect())
 }
 
-/// Where the sockets of one process lead.
+/// The destinations of a process's sockets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Destinations {
     bot_api: bool,
     proxy: bool,
 }
 
-/// Returns where the descriptors of a process lead, up to the first that leads to the Bot API;
-/// `None` if they cannot all be read.
+/// Returns the destinations of a process's descriptors, up to the first that is the Bot API; `None`
+/// if some cannot be read.
 fn destinations(proc: &ProcFs, pid: u32, sockets: &Sockets) -> Option<Destinations> {
     let descriptors = proc.descriptors(pid).ok()?;
-    // A process whose first thread has ended shows none.
+    // A process whose first thread has ended shows no descriptors.
     if descriptors.is_empty() || descriptors.len() > MAX_DESCRIPTORS {
         return None;
     }
@@ -149,7 +148,7 @@ fn destinations(proc: &ProcFs, pid: u32, sockets: &Sockets) -> Option<Destinatio
                 Some(Destination::Proxy) => found.proxy = true,
                 None => {}
             },
-            // It was closed meanwhile.
+            // Closed in the meantime.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(_) => all_were_read = false,
         }
@@ -157,7 +156,6 @@ fn destinations(proc: &ProcFs, pid: u32, sockets: &Sockets) -> Option<Destinatio
     all_were_read.then_some(found)
 }
 
-/// Parses `socket:[4711]`.
 fn socket_inode(file: &Path) -> Option<u64> {
     let name = std::str::from_utf8(file.as_os_str().as_bytes()).ok()?;
     name.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
@@ -181,7 +179,7 @@ mod tests {
     use super::*;
     use crate::sys::peer_pattern::Network;
 
-    /// Both ends of a connection, or whatever there is of it.
+    /// Both ends of a connection, or those that exist.
     type Ends = Vec<OwnedFd>;
 
     fn to(address: SocketAddr) -> PeerPattern {
@@ -201,7 +199,7 @@ mod tests {
         (vec![listener.into(), client.into(), server.into()], address)
     }
 
-    /// From an IPv6 socket to an IPv4 address.
+    /// Connects an IPv6 socket to an IPv4 address.
     fn mapped() -> (Ends, SocketAddr) {
         let (listener, address) = bound("127.0.0.1:0");
         let client = socket_with(AddressFamily::INET6, SocketType::STREAM, CLOEXEC, None).unwrap();
@@ -210,14 +208,14 @@ mod tests {
         (vec![listener.into(), client], address)
     }
 
-    /// To a server whose queue is full, so that the kernel drops what asks for a connection.
+    /// Connects to a server with a full queue, so that the kernel drops the request.
     fn being_opened() -> (Ends, SocketAddr) {
         let server = socket_with(AddressFamily::INET, SocketType::STREAM, CLOEXEC, None).unwrap();
         bind(&server, &"127.0.0.1:0".parse::<SocketAddr>().unwrap()).unwrap();
         listen(&server, 0).unwrap();
         let address = TcpListener::from(server.try_clone().unwrap()).local_addr().unwrap();
         let mut sockets = vec![server];
-        // What fits into the queue is connected, and not this test's.
+        // The connections that fit into the queue are established; only the last one is pending.
         for _ in 0..3 {
             let flags = SocketFlags::NONBLOCK | CLOEXEC;
             let client = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
@@ -232,7 +230,7 @@ mod tests {
         (sockets, address)
     }
 
-    /// Closed by the server, and by this side not yet.
+    /// Closed only by the server.
     fn half_closed() -> (Ends, SocketAddr) {
         let (listener, address) = bound("127.0.0.1:0");
         let mut client = TcpStream::connect(address).unwrap();
@@ -284,7 +282,7 @@ mod tests {
                 assert_eq!(found.bot_api, expected.bot_api, "{name} by {source:?}");
             }
         }
-        // The other cases have no such port, so that this test alone sees it.
+        // No other test uses this address and port.
         let _proxied = established("127.99.0.1:9150");
         for source in [Source::Kernel, Source::FileOf(me)] {
             let nobody = to("192.0.2.1:1".parse().unwrap());
@@ -301,8 +299,7 @@ mod tests {
         let proc = ProcFs::open().unwrap();
         let none = BTreeMap::new();
         assert_eq!(destinations(&proc, std::process::id(), &none), Some(NOWHERE));
-        // A process that has ended, but is not reaped, has no descriptors; neither has one whose
-        // first thread alone has ended.
+        // Neither a zombie nor a process whose first thread has ended has descriptors.
         let mut ended = std::process::Command::new("true").spawn().unwrap();
         let it = WaitId::Pid(Pid::from_child(&ended));
         waitid(it, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();

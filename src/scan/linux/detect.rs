@@ -1,4 +1,4 @@
-//! Detects what this machine offers and what surrounds this process, by trying it.
+//! Detects the capabilities of this machine and the environment of this process.
 
 use std::io;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn support<T, E: ToString>(result: Result<T, E>) -> Support {
     }
 }
 
-/// Environments are only opened, as the kernel decides there: reading one may hang.
+/// Environments are only opened: that suffices to check the permission, and reading may hang.
 fn environments(proc: &ProcFs, me: u32) -> io::Result<Environments> {
     let mut found = Environments { readable: 0, unreadable: 0, first_unreadable: None };
     let mut buffer = Vec::new();
@@ -66,14 +66,14 @@ fn environments(proc: &ProcFs, me: u32) -> io::Result<Environments> {
                 found.unreadable += 1;
                 found.first_unreadable.get_or_insert(pid);
             }
-            // It has ended.
+            // The process has ended.
             Err(_) => {}
         }
     }
     Ok(found)
 }
 
-/// Returns the supervisor above this process, else the service that it runs in, else its parent.
+/// Returns the supervisor above this process, else the service it runs in, else its parent.
 fn starter(proc: &ProcFs, me: u32) -> StartedBy {
     let stats = with_ancestors(proc, me);
     let ancestors = Ancestors::new(proc, &stats, me);
@@ -97,12 +97,11 @@ fn starter(proc: &ProcFs, me: u32) -> StartedBy {
 }
 
 fn container() -> Option<ContainerKind> {
-    // In the first namespaces, traces come from the image that the machine was made of.
+    // In the initial namespaces, such traces come from the machine's image.
     if is_in_first_namespaces() { None } else { container_kind(&container_traces()) }
 }
 
-/// Returns a folder that is not seen outside of the container that this process is in, links in it
-/// resolved.
+/// Returns the folder, with links resolved, if it is invisible outside of this process's container.
 pub fn private_folder(folder: &Path) -> Option<PrivateFolder> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     PrivateFolder::of(container()?, &mounts, folder)

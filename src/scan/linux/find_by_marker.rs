@@ -1,5 +1,5 @@
-//! Finds guards by the marker that their trees carry: the last trace of one whose lock and record
-//! were deleted together.
+//! Finds guards by the marker in the environments of their trees, which is all that is left if a
+//! lock and its record were both deleted.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -18,22 +18,21 @@ use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 use crate::sys::{clock, host_names, users};
 use crate::text::command_line;
 
-/// The most ancestors of a process: a longer chain would be a circle, from pids of different
-/// moments.
+/// The maximum number of ancestors. A longer chain must be a cycle of pids read at different times.
 const MAX_ANCESTORS: usize = 1000;
 
-/// Finds guards of a lock. It reads every environment, which is only worth it where a lock file is
-/// new.
+/// The search for guards of a lock. It reads every environment, so it is used only if a lock file
+/// is new.
 pub(crate) struct MarkerSearch {
     pub(crate) lock: PathBuf,
-    /// The base name of a guard's executable.
+    /// The base name of the guards' executable.
     pub(crate) tool_name: OsString,
     pub(crate) me: u32,
 }
 
 impl MarkerSearch {
-    /// Returns the living guard whose marker a process carries. The marker alone proves nothing:
-    /// any process can carry any, and its path may mean another file in a container.
+    /// Returns the living guard named by a process's marker. The marker alone proves nothing,
+    /// because any process can carry one, and its path may mean another file in a container.
     pub(crate) fn guard_of(
         &self,
         proc: &ProcFs,
@@ -55,8 +54,8 @@ impl MarkerSearch {
     }
 }
 
-/// Returns the marker of a process whose guard lives and is above it. The marker alone proves
-/// nothing: any process can carry any.
+/// Returns the marker of a process if its guard is alive and an ancestor. The marker alone proves
+/// nothing, because any process can carry one.
 pub(super) fn living_guard(
     proc: &ProcFs,
     pid: u32,
@@ -69,8 +68,8 @@ pub(super) fn living_guard(
     is_confirmed.then_some(marker)
 }
 
-/// Returns the guard that this process's own marker names, if it is above this process, lives, and
-/// has the lock.
+/// Returns the guard named by this process's own marker, if it is an ancestor, alive, and has the
+/// lock.
 pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     let (proc, me, guard) = (ProcFs::open().ok()?, std::process::id(), marker.guard);
     proc.require_own_namespace(me).ok()?;
@@ -108,7 +107,8 @@ fn is_guard(proc: &ProcFs, guard: ProcessId, tool_name: &OsStr) -> bool {
     lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(tool_name))
 }
 
-/// Returns whether a process is below a guard, which as subreaper stays above all that it started.
+/// Returns whether a process is a descendant of a guard. As a subreaper, a guard stays an ancestor
+/// of everything that it started.
 fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     let parent = |pid: &u32| {
         proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0)
@@ -116,8 +116,8 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
 }
 
-/// Returns whether a guard has the same user, sees the lock's folder in the same place, and has
-/// locked a file of that name, wherever it lies now.
+/// Returns whether a guard has the same user, sees the lock's folder at the same path, and has
+/// locked a file of that name, even if it was moved or deleted.
 fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
     let user = proc.status(guard, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
@@ -125,8 +125,8 @@ fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
         && lock_holders::has_locked_one_named(proc, guard, lock)
 }
 
-/// Returns whether a folder is the same for a process as for this one; where it does not exist
-/// here, whether its first existing parent is.
+/// Returns whether a folder is the same for a process as for this one. If it does not exist,
+/// compares its first existing ancestor.
 fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
     let theirs = |path: &Path| {
         let mut name = OsString::from("root");
@@ -139,7 +139,7 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, own)| theirs(folder) == Some(own))
 }
 
-/// The guard of a process with these arguments, by its marker.
+/// Returns the guard with these arguments that the marker names.
 #[expect(clippy::disallowed_types, reason = "a start time to be printed")]
 pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
     GuardView {

@@ -1,4 +1,5 @@
-//! Finds what another guard started as my COMMAND: a script may have become another program since.
+//! Recognizes COMMAND among what another guard started, even if a script has since been replaced by
+//! another program.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,13 +14,13 @@ use crate::scan::scan_request::ScanRequest;
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// The guards that one scan compared, by their pids and arguments: to find a COMMAND takes a search
-/// of `$PATH`.
+/// The comparisons of one scan, cached by the guards' pids and arguments, because finding a COMMAND
+/// means searching `$PATH`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct GuardedCommands(BTreeMap<(u32, Vec<u8>), Option<Comparison>>);
 
 impl GuardedCommands {
-    /// Compares the COMMAND of a guard, with these arguments, with mine; `None` if it is another.
+    /// Compares the COMMAND of the guard with these arguments; `None` if it is a different one.
     pub(super) fn compare(
         &mut self,
         request: &ScanRequest,
@@ -37,8 +38,8 @@ impl GuardedCommands {
 }
 
 impl ScanRequest {
-    /// Returns the processes that a guard, with these arguments, started as my COMMAND. A start
-    /// that waits has started none.
+    /// Returns the processes that the guard with these arguments started as the same COMMAND. A
+    /// start that still waits has not started any.
     pub(super) fn guarded_as_mine(
         &self,
         proc: &ProcFs,
@@ -83,7 +84,7 @@ impl ScanRequest {
     }
 }
 
-/// Returns COMMAND of `monopoll … run … -- COMMAND`; without `--`, it follows the options of `run`.
+/// Returns COMMAND of `monopoll … run … -- COMMAND`. Without `--`, it follows the options of `run`.
 pub(super) fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
     let words: Vec<&[u8]> = args.strip_suffix(&[0])?.split(|byte| *byte == 0).collect();
     let run = words.iter().position(|word| *word == b"run")?;
@@ -94,7 +95,7 @@ pub(super) fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
     Some(command.iter().map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-/// Returns the children of a process. A kernel may be built without their list.
+/// Returns the children of a process. Some kernels are built without the list of children.
 fn children(proc: &ProcFs, pid: u32) -> Vec<u32> {
     let mut list = Vec::new();
     if proc.read(pid, &format!("task/{pid}/children"), &mut list).is_ok() {

@@ -1,4 +1,4 @@
-//! Finds the holders of a lock without taking it: a probe would make the try of another start fail.
+//! Finds the holders of a lock without taking it, because a probe would make another start fail.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,12 +14,11 @@ use crate::sys::clock;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// The inode of the first PID namespace (`PROC_PID_INIT_INO`), in which the owner of every lock is
-/// listed.
+/// The inode of the initial PID namespace (`PROC_PID_INIT_INO`), in which the list of locks shows
+/// every owner.
 pub(crate) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// The kernel's list of locks. To make it takes some milliseconds, in which the kernel mostly
-/// waits.
+/// The kernel's list of locks. Generating it takes several milliseconds, mostly spent waiting.
 #[derive(Debug, Default)]
 pub(crate) struct LockTable(String);
 
@@ -29,15 +28,15 @@ impl LockTable {
         LockTable(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// Returns the processes that took the lock of a file; they may have ended since, and left it
-    /// to a child. Pids outside of this PID namespace are 0.
+    /// Returns the processes that locked a file. They may have ended and left the lock to a child.
+    /// Pids outside of this PID namespace are 0.
     pub(crate) fn lockers_of(&self, file: &File, id: FileId) -> BTreeSet<u32> {
         let lines = self.0.lines().filter_map(LockLine::parse);
         let mut lines = lines.filter(|line| line.ino == id.ino).peekable();
         if lines.peek().is_none() {
             return BTreeSet::new();
         }
-        // The list has the device of the file system; stat(2) may have another one (btrfs,
+        // The list shows the device of the file system, from which stat(2) may differ (btrfs,
         // overlayfs).
         let devices = [Some(split(id.dev)), mount_device(file)];
         let lines = lines.filter(|line| devices.contains(&Some(line.device)));
@@ -45,7 +44,7 @@ impl LockTable {
     }
 }
 
-/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`; with `->`, it is a waiter.
+/// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`. `->` marks a waiter.
 struct LockLine {
     pid: u32,
     device: (u32, u32),
@@ -58,7 +57,7 @@ impl LockLine {
         if fields.next()? != "FLOCK" {
             return None;
         }
-        // -1 and 0 are owners outside of this PID namespace.
+        // Owners outside of this PID namespace are shown as -1 or 0.
         let pid = fields
             .nth(2)?
             .parse::<i64>()
@@ -97,29 +96,29 @@ pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
     link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Returns the holders of a lock that can be seen from here without taking it; `None` where no
-/// process can be seen.
+/// Returns the visible holders of a lock without taking it; `None` if no process is visible.
 pub fn visible_holders(lock: &LockFile) -> Option<Vec<u32>> {
     let proc = ProcFs::open().ok()?;
     let listed = LockTable::read().lockers_of(&lock.file, lock.id);
     let mut holders = holders(&proc, lock.id, &listed);
-    // A scan takes a lock for an instant where the list of locks is incomplete.
+    // If the list of locks is incomplete, scans briefly take the lock in shared mode.
     holders.retain(|pid| !only_shares(&proc, *pid, lock.id));
     Some(holders.into_iter().collect())
 }
 
-/// Returns the processes that have the file open and locked. If one of `first` has it, others can
-/// only have inherited it, and are not searched.
+/// Returns the processes that have the file open and locked. If one of `first` has it, all other
+/// holders inherited it, so no more are searched.
 pub(crate) fn holders(proc: &ProcFs, file: FileId, first: &BTreeSet<u32>) -> BTreeSet<u32> {
     let known = holders_among(proc, file, first);
     if !known.is_empty() {
         return known;
     }
     let mut buffer = Vec::new();
-    // Processor time: a busy machine must not make a holder unknown.
+    // Limit the processor time instead of the time, so that a busy machine does not make a holder
+    // unknown.
     let until = clock::thread_cpu() + IDENTIFY;
     let pids = proc.pids().unwrap_or_default();
-    // The newest first: the leftovers of a guard are younger than most of the system.
+    // Newest first: processes that a guard left behind are younger than most of the system.
     pids.into_iter()
         .rev()
         .take_while(|_| clock::thread_cpu() < until)
@@ -136,14 +135,14 @@ fn holds(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> bool {
     !lock_modes(proc, pid, file, buffer).is_empty()
 }
 
-/// Returns whether a process has the lock only in shared mode. Where the list of locks is
-/// incomplete, a scan takes it so for an instant: a monopoll that was stopped in that instant does
-/// not hold the instance.
+/// Returns whether a process has the lock only in shared mode. If the list of locks is incomplete,
+/// a scan briefly takes the lock this way. A monopoll stopped at that moment does not hold the
+/// instance.
 pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
     lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)
 }
 
-/// Returns whether a process has locked a file of this name, which may have been deleted or moved.
+/// Returns whether a process has locked a file of this name, even if the file was deleted or moved.
 pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
     let has_name = |descriptor: &str| {
         let path = proc.link(pid, descriptor).unwrap_or_default();
@@ -165,7 +164,7 @@ fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Ve
     modes_of_descriptors(proc, pid, buffer, is_file)
 }
 
-/// `/proc/PID/fdinfo/N` shows a lock for each descriptor of the open file that it belongs to.
+/// `/proc/PID/fdinfo/N` shows the locks of descriptor N.
 fn modes_of_descriptors(
     proc: &ProcFs,
     pid: u32,
@@ -207,7 +206,7 @@ mod tests {
         file.lock_shared().unwrap();
         assert!(only_shares(&proc, me, id));
         assert!(holders(&proc, id, &BTreeSet::new()).contains(&me));
-        // Open is not held.
+        // Open but not locked.
         let again = File::open(&path).unwrap();
         file.unlock().unwrap();
         assert_eq!(holders(&proc, id, &BTreeSet::new()), BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Linux: processes and locks by `/proc`.
+//! Linux: processes and locks from `/proc`.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
 mod ancestors;

@@ -1,9 +1,9 @@
-//! Hands out pids while they are being listed: the kernel takes a while, and reading about the
-//! first need not wait for the last.
+//! Hands out pids while they are still being listed, so that reading can start before the kernel
+//! has finished the list.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// All pids of the list so far: a reader that starts again finds all of them.
+/// All pids listed so far. A reader that starts over gets all of them.
 #[derive(Debug, Default)]
 pub(crate) struct PidFeed {
     listed: Mutex<PidList>,
@@ -16,7 +16,7 @@ struct PidList {
     is_complete: bool,
 }
 
-/// Completes the list when it is dropped, so that no reader waits for more.
+/// Completes the list on drop, so that no reader waits forever.
 pub(crate) struct PidFeedEnd<'a>(pub(crate) &'a PidFeed);
 
 impl PidFeed {
@@ -25,7 +25,7 @@ impl PidFeed {
         self.more.notify_all();
     }
 
-    /// Waits for pids after the first `known`; returns none when the list is complete.
+    /// Waits for pids after the first `known`. Returns none once the list is complete.
     pub(crate) fn after(&self, known: usize) -> Vec<u32> {
         let nothing_yet = |listed: &mut PidList| listed.pids.len() <= known && !listed.is_complete;
         let listed = self

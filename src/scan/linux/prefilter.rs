@@ -1,4 +1,4 @@
-//! The first, quick pass over all processes: finds the few that are worth a description.
+//! The quick first pass over all processes, which selects the few to describe.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -25,7 +25,7 @@ pub(super) struct ReadBuffers {
     pub(super) status: Vec<u8>,
     search: Option<CommandSearch>,
     environ_of: Option<u32>,
-    /// The last process had no executable. Kernel threads come in rows.
+    /// The previous process had no executable. Kernel threads come in sequences.
     had_no_executable: bool,
 }
 
@@ -35,7 +35,7 @@ impl ReadBuffers {
         ReadBuffers { search, ..ReadBuffers::default() }
     }
 
-    /// Returns the environment of a process, read once however often it is asked for in a row.
+    /// Returns the environment of a process, cached for repeated calls.
     pub(super) fn environ(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
         if self.environ_of != Some(pid) {
             self.environ_of = None;
@@ -45,21 +45,21 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
-    /// Returns whether the arguments of the last process may have COMMAND in them.
+    /// Returns whether the arguments of the last process may contain COMMAND.
     pub(super) fn may_run_command(&self) -> bool {
         let search = self.search.as_ref().filter(|_| !self.had_no_executable);
         search.is_some_and(|search| search.hint(&self.args).is_some())
     }
 
-    /// Returns whether the last process was a kernel thread, or has ended.
+    /// Returns whether the last process was a kernel thread or has ended.
     pub(super) fn last_had_no_executable(&self) -> bool {
         self.had_no_executable
     }
 }
 
 impl ScanRequest {
-    /// Returns the relevance of a process. Reads no more than the answer needs; what cannot be read
-    /// makes nothing relevant.
+    /// Returns the relevance of a process, and reads as little as possible. Unreadable facts make
+    /// nothing relevant.
     pub(super) fn relevance(
         &self,
         proc: &ProcFs,
@@ -69,7 +69,7 @@ impl ScanRequest {
         buffers: &mut ReadBuffers,
     ) -> Relevance {
         match self.relevance_of_program(proc, pid, scope, buffers) {
-            // Many starts may wait, each with the token in its environment.
+            // Many starts may be waiting, each with the token in its environment.
             Relevance::Suspect | Relevance::Candidate
                 if self.is_monopoll(proc, pid, executable(proc, pid).as_deref(), me) =>
             {
@@ -79,8 +79,8 @@ impl ScanRequest {
         }
     }
 
-    /// Returns whether a process, which runs `exe`, is a start or a guard: these are known by their
-    /// ticket, never by pattern or token.
+    /// Returns whether a process that runs `exe` is a start or a guard. These are recognized by
+    /// their ticket, never by a pattern or token.
     pub(super) fn is_monopoll(&self, proc: &ProcFs, pid: u32, exe: Option<&Path>, me: u32) -> bool {
         let tool_name = self.tool_name.as_deref();
         let program = |pid| file_behind(proc, pid, "exe");
@@ -95,7 +95,7 @@ impl ScanRequest {
         scope: ScanScope,
         buffers: &mut ReadBuffers,
     ) -> Relevance {
-        // With its executable first, a kernel thread takes one system call instead of four.
+        // Checking the executable first skips a kernel thread with one system call instead of four.
         buffers.had_no_executable = buffers.had_no_executable && proc.has_no_executable(pid);
         if buffers.had_no_executable {
             return Relevance::None;
@@ -108,7 +108,7 @@ impl ScanRequest {
         if token.is_some_and(|token| may_be_in(token, &buffers.args)) {
             return Relevance::Candidate;
         }
-        // Kernel threads and zombies have no arguments, and nothing else to read either.
+        // Kernel threads and zombies have no arguments and nothing else to read.
         if buffers.args.is_empty()
             && let Err(error) = proc.link(pid, "exe")
         {
@@ -130,7 +130,7 @@ impl ScanRequest {
             (CommandLikeness::Near(_) | CommandLikeness::Different, _) => Relevance::None,
         };
         let Some(token) = token else { return similar };
-        // To read an environment costs more than all before.
+        // Reading an environment costs more than everything before.
         if scope == ScanScope::Conflicts && hint.is_none() {
             return similar;
         }
@@ -189,20 +189,20 @@ pub(super) fn running<T>(
     })
 }
 
-/// Returns whether a path from the root leads a process to the file that is at a path of mine.
-/// Containers, and units with folders of their own, may have something else there.
+/// Returns whether the absolute path `theirs` resolves, in the process's mount namespace, to the
+/// file `mine`. In a container, or a unit with its own folders, it may be another file.
 pub(super) fn sees(proc: &ProcFs, pid: u32, theirs: &Path, mine: &Path) -> bool {
     let mounts = |pid| proc.link(pid, "ns/mnt").ok();
     match (mounts(pid), mounts(std::process::id())) {
         (Some(theirs), Some(mine)) if theirs != mine => {}
-        // Whose mounts cannot be read is another user's.
+        // Processes whose mounts cannot be read belong to other users.
         (Some(_), Some(_)) | (None, _) | (_, None) => return true,
     }
     let seen = proc.file_in_root_of(pid, theirs).ok().map(|(dev, ino)| FileId { dev, ino });
     seen.is_some() && FileId::at(mine) == seen
 }
 
-/// Returns the variables that a process was started with; none where they cannot be read.
+/// Returns the initial environment of a process; empty if it cannot be read.
 pub(super) fn environ(proc: &ProcFs, pid: u32) -> Vec<(OsString, OsString)> {
     let mut environ = Vec::new();
     if proc.read(pid, "environ", &mut environ).is_err() {
@@ -215,12 +215,12 @@ pub(super) fn environ(proc: &ProcFs, pid: u32) -> Vec<(OsString, OsString)> {
     environ.split(|byte| *byte == 0).filter_map(variable).collect()
 }
 
-/// Returns the working directory of a process, under its path if it was deleted.
+/// Returns the working directory of a process, or its former path if it was deleted.
 pub(super) fn folder(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
     proc.link(pid, "cwd").ok().map(without_deleted)
 }
 
-/// The facts of a process whose command line is read.
+/// The facts of a process that are read on demand. Its command line has already been read.
 struct LazyFacts<'a> {
     proc: &'a ProcFs,
     pid: u32,
@@ -265,7 +265,7 @@ fn without_deleted(path: PathBuf) -> PathBuf {
     }
 }
 
-/// Returns the base name of the executable, else that of the first argument.
+/// Returns the base name of the executable, else of the first argument.
 pub(super) fn name_of(exe: Option<&Path>, args: &[u8]) -> Option<String> {
     let base = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let first = || args.split(|byte| *byte == 0).next().filter(|first| !first.is_empty());

@@ -1,4 +1,4 @@
-//! Finds the guard that a record names, and guards that have lost their lock.
+//! Finds the guard named in a record, and guards that have lost their lock.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,8 @@ use crate::state::record::{HostProcess, Record};
 use crate::sys::file_id::FileId;
 
 impl Scanner {
-    /// Returns the process of a record, if it is another one of this boot and PID namespace.
+    /// Returns the recorded process, if it belongs to this boot and PID namespace and is not this
+    /// process.
     pub(super) fn process_here(&self, record: &Record) -> Option<ProcessId> {
         let HostProcess { boot, pid_namespace, process } = &record.holder;
         let is_here = *boot == self.host_process.boot
@@ -25,8 +26,8 @@ impl Scanner {
         !holders_among(&self.tree.proc, file, &BTreeSet::from([pid])).is_empty()
     }
 
-    /// Returns the guard of a record: it counts for a living process that has the lock, and from
-    /// another PID namespace while the lock is held.
+    /// Returns the guard of a record. The record counts if its process is alive and has the lock,
+    /// or if the guard is in another PID namespace and the lock is held.
     pub(super) fn guard(&self, found: &FoundRecord, views: &[LockView]) -> Option<GuardView> {
         let record = &found.record;
         let held: Vec<u32> = views.iter().flat_map(holders).copied().collect();
@@ -40,8 +41,8 @@ impl Scanner {
         counts.then(|| guard_view(found, process))
     }
 
-    /// Returns the living guard of a record that has one of the recorded locks, although their
-    /// files may lie nowhere any more.
+    /// Returns the living guard of a record if it still has a recorded lock open, even if that file
+    /// was deleted.
     fn displaced_guard(&self, record: &Record) -> Option<ProcessId> {
         let guard = self.process_here(record)?;
         let stat = self.tree.proc.stat(guard.pid, &mut Vec::new()).ok()?;
@@ -49,9 +50,9 @@ impl Scanner {
         (stat.start == guard.start && record.locks.iter().any(has_lock)).then_some(guard)
     }
 
-    /// Returns the owner of a record that has lost its lock to us: its file was deleted or
-    /// replaced, and we have the new one. A guard in another PID namespace cannot be seen, and its
-    /// record is believed.
+    /// Returns the owner of a record that lost its lock to this process: its lock file was deleted
+    /// or replaced, and this process holds the new one. The record of a guard in another PID
+    /// namespace is trusted, because the guard itself is invisible.
     pub(crate) fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {
         let of = &record.holder;
         if of.boot != self.host_process.boot || *of == self.host_process {
@@ -71,8 +72,8 @@ impl Scanner {
         }
     }
 
-    /// Returns the process with this pid, if it is the one of the record, which may have its pid in
-    /// another PID namespace.
+    /// Returns the process with this pid if it is the recorded one, whose recorded pid may be that
+    /// of another PID namespace.
     fn recorded_process(
         &self,
         record: &Record,

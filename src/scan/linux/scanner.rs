@@ -62,7 +62,7 @@ impl Scanner {
             of.boot == self.host_process.boot && *of != self.host_process
         });
         let (proc, me) = (Arc::clone(&self.tree.proc), self.tree.me);
-        // The kernel makes its list while the processes are scanned.
+        // Let the kernel generate its list while the processes are scanned.
         let list = self.start_listing(locks, &records)?;
         let marker = self.marker_search(locks);
         let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
@@ -80,7 +80,7 @@ impl Scanner {
         self.tree.parents = result.parents;
         result.handles.into_iter().for_each(|handle| self.pinned.insert(handle));
         let me = self.host_process.process;
-        // A holder without a record here keeps it next to a lock that its tree's marker names.
+        // A holder may keep its record next to another lock, which its tree's marker names.
         let is_holder = |guard: &GuardView| guard.process.is_some_and(|id| pids.contains(&id.pid));
         let (holders, others): (Vec<_>, Vec<_>) =
             result.other_guards.into_iter().partition(is_holder);
@@ -89,7 +89,7 @@ impl Scanner {
         Ok(start.snapshot(&self.request, me, views, guards, others, result.processes))
     }
 
-    /// A refusal that follows from it would follow from a whole snapshot too.
+    /// A refusal that follows from this snapshot would also follow from a full one.
     pub(crate) fn snapshot_of_guard(
         &self,
         lock: &Path,
@@ -103,7 +103,7 @@ impl Scanner {
         }
         let (described, handle) =
             describe_holder(&self.tree.proc, &self.request, process.pid, self.tree.me)?;
-        // A process that is just ending has lost its facts, which must have no consequences.
+        // A process that is ending loses its facts, so do not draw conclusions from it.
         let is_whole = described.args.known().is_some_and(|args| !args.is_empty())
             && described.tokens.other.known().is_some()
             && described.user.known().is_some()
@@ -129,7 +129,7 @@ impl Scanner {
         mut list: Option<LockTable>,
         watch: &FileWatch,
     ) -> Vec<LockView> {
-        // The pids of another PID namespace never identify a holder.
+        // Pids of another PID namespace never identify a holder.
         let own_namespace = self.host_process.pid_namespace;
         let is_elsewhere =
             records.iter().any(|found| found.record.holder.pid_namespace != own_namespace);
@@ -140,7 +140,7 @@ impl Scanner {
         })
     }
 
-    /// Starts to read the list of locks, if a lock may be held by a process without a record.
+    /// Starts reading the list of locks, if a lock may be held by a process without a record.
     fn start_listing(
         &self,
         locks: &[LockProbe<'_>],
@@ -172,7 +172,7 @@ impl Scanner {
             LockProbe::Open(lock) => (lock, false),
             LockProbe::Taken(lock) => (lock, true),
         };
-        // First the guard of the record, then those in the kernel's list, then all that have the
+        // Check the recorded guard first, then the kernel's list, then every process that has the
         // file open.
         let mut holders = self.recorded_holders(lock, records);
         if holders.is_empty() {
@@ -201,7 +201,6 @@ impl Scanner {
         LockState::Held(holders.into_iter().collect())
     }
 
-    /// Returns whether a lock seems free, without taking it.
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         self.is_free_by(&LockTable::read(), lock)
     }
@@ -218,8 +217,8 @@ impl Scanner {
         locks.iter().any(|lock| !holders(lock).is_empty())
     }
 
-    /// Returns the search for guards whose lock and record were deleted: COMMAND and what it
-    /// started still carry their marker.
+    /// Returns the search for guards whose lock and record were deleted. COMMAND and its
+    /// descendants still carry their marker.
     fn marker_search(&self, locks: &[LockProbe<'_>]) -> Option<MarkerSearch> {
         let tool_name = self.request.tool_name.clone()?;
         let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
@@ -230,15 +229,15 @@ impl Scanner {
         self.tree.members(known, &mut self.pinned)
     }
 
-    /// Ends the threads that read, before COMMAND is started: to the kernel, the end of each is the
-    /// death of a parent, and COMMAND would be sent its signal for each of them.
+    /// Ends the reader threads before COMMAND starts. The kernel treats the end of each thread as
+    /// the death of a parent, and would send COMMAND its parent-death signal.
     pub(crate) fn end_threads(&self) {
         self.tree.proc.readers.end_threads();
     }
 }
 
-/// Returns the identity of the process that has this pid now. For a child, it cannot change before
-/// it is reaped.
+/// Returns the identity of the process that currently has this pid. A child keeps its pid until it
+/// is reaped.
 pub(crate) fn process_id(pid: u32) -> Option<ProcessId> {
     let start = ProcFs::open().ok()?.stat(pid, &mut Vec::new()).ok()?.start;
     Some(ProcessId { pid, start })

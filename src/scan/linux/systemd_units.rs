@@ -1,4 +1,4 @@
-//! Asks systemd whether it would start a process again after its end.
+//! Asks systemd whether it would restart a process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,16 +19,16 @@ use crate::sys::clock;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::strings;
 
-/// The limit of one question; a healthy systemd takes some milliseconds.
+/// The time limit of a query. systemd normally answers within milliseconds.
 const TIME: Duration = Duration::from_secs(1);
 
-/// The bytes of an answer that are read; three short lines are expected.
+/// The maximum size of an answer. Three short lines are expected.
 const ANSWER_BYTES: usize = 4 << 10;
 
-/// What systemd says of a loaded unit.
+/// The state of a loaded unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unit {
-    /// 0 where systemd does not know one.
+    /// 0 if systemd knows no main process.
     main_pid: u32,
     restart: Restart,
 }
@@ -36,7 +36,7 @@ struct Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Restart {
     Never,
-    /// `Restart=` has another value than `no`.
+    /// `Restart=` has a value other than `no`.
     Sometimes,
 }
 
@@ -46,7 +46,7 @@ enum SystemdScope {
     User,
 }
 
-/// The units of one scan, each asked about once.
+/// The units of one scan. Each is queried once.
 pub(super) struct SystemdUnits<'a> {
     proc: &'a ProcFs,
     me: &'a str,
@@ -54,13 +54,13 @@ pub(super) struct SystemdUnits<'a> {
 }
 
 impl<'a> SystemdUnits<'a> {
-    /// `me` is the id of the user who asks.
+    /// Creates the queries of the user with the id `me`.
     pub(super) fn new(proc: &'a ProcFs, me: &'a str) -> Self {
         SystemdUnits { proc, me, asked: BTreeMap::new() }
     }
 
-    /// Returns whether systemd would start this process again: it is the main process of a unit
-    /// that restarts, or a script of the unit's main shell. Only for a process that a plan may end.
+    /// Returns whether systemd would restart a process: it is the main process of a unit that
+    /// restarts, or a child of the shell that is. Only needed for processes that a plan may end.
     pub(super) fn restarts(&mut self, process: &Process) -> Fact<bool> {
         let Some(by) = process.manager() else { return process.restarts };
         let (scope, name) = match by {
@@ -74,7 +74,7 @@ impl<'a> SystemdUnits<'a> {
             | ManagedBy::OpenRc(_)
             | ManagedBy::Watcher(_) => return process.restarts,
         };
-        // A guard is asked, and what it guards ends with it.
+        // A guard is asked to end its tree instead.
         if process.role == Role::Monopoll || matches!(process.guard, Fact::Known(Some(_))) {
             return process.restarts;
         }
@@ -82,7 +82,7 @@ impl<'a> SystemdUnits<'a> {
         let ask = || {
             let mut command = question(OsStr::new("systemctl"), scope, name);
             let user = process.user.known()?;
-            // The variable of my own session may name another place than the usual one.
+            // This session's own variable may name an unusual place.
             if user.id != me || std::env::var_os("XDG_RUNTIME_DIR").is_none() {
                 command.env("XDG_RUNTIME_DIR", Path::new("/run/user").join(&user.id));
             }
@@ -98,8 +98,8 @@ impl<'a> SystemdUnits<'a> {
     }
 }
 
-/// Returns whether the main process of a unit ends with a process. Its pid is one of another PID
-/// namespace unless a process with that pid is seen in the unit too.
+/// Returns whether ending a process ends the main process of its unit. The main pid may belong to
+/// another PID namespace, unless a process with that pid is in the unit.
 fn ends_main_process(
     proc: &ProcFs,
     unit: &ManagedBy,
@@ -118,7 +118,7 @@ fn ends_main_process(
         return Fact::Known(true);
     }
     // `ExecStart=/srv/bot/start.sh`: the shell ends with the bot that it waits for. Any other main
-    // process goes on: it started this one for a user, as cron does.
+    // process, such as cron, goes on without the process that it started.
     let is_launcher = |launchers: &Vec<Launcher>| launchers.iter().any(|it| it.id.pid == main_pid);
     match process.launchers.holds(is_launcher).known() {
         Some(true) => read("cmdline").map(|args| is_shell(&strings(&args))).into(),
@@ -142,13 +142,13 @@ fn question(program: &OsStr, scope: SystemdScope, unit: &str) -> Command {
     command
 }
 
-/// Returns what a command prints, if it is complete in time; the command is not waited for longer.
+/// Returns the output of a command if it completes in time. Does not wait longer for the command.
 fn answer(mut command: Command) -> Option<String> {
     let until = clock::monotonic() + TIME;
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = child.ok()?;
     let answer = child.stdout.take().and_then(|stdout| read_until(stdout, until));
-    // Whatever it still does has no use.
+    // The command is not needed anymore.
     let _ = child.kill();
     let _ = child.wait();
     answer
@@ -177,12 +177,12 @@ fn read_until(mut stdout: ChildStdout, until: Duration) -> Option<String> {
     None
 }
 
-/// Returns what the answer says of the one unit that was asked about, if systemd knows it.
+/// Parses the answer about a single unit, if systemd knows the unit.
 fn parse(answer: &str) -> Option<Unit> {
     let property = |name: &str| {
         let mut values =
             answer.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        // A name with `*` would be a pattern, and match several.
+        // A name with `*` is a pattern and may match several units.
         values.next().filter(|_| values.next().is_none())
     };
     let main_pid = property("MainPID")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Describes one process; facts that the system does not show stay unknown.
+//! Describes a process. Facts that the system does not show stay unknown.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,13 +35,13 @@ impl<'a> Describer<'a> {
     pub(super) fn describe(&self, pid: u32, holds_lock: Fact<bool>) -> Option<Process> {
         let id = self.table.id(pid)?;
         let seen = self.table.process(pid)?;
-        // An empty command line is a command line that may not be read.
+        // An empty command line means that it cannot be read.
         let args = Some(seen.cmd()).filter(|args| !args.is_empty());
         let exe = seen.exe().filter(|path| !path.as_os_str().is_empty());
         let cwd = seen.cwd().filter(|path| !path.as_os_str().is_empty());
         let parent = self.table.parent(pid).unwrap_or_default();
         let of = Descendant { pid, parent, session: None };
-        // launchd and the service manager of Windows do not show what they manage.
+        // launchd and the Windows service manager do not show what they manage.
         let managed_by = self.supervisor(of).map_or(Fact::Unknown, |by| Fact::Known(Some(by)));
         let environ_bytes: Vec<u8> = seen
             .environ()
@@ -51,7 +51,8 @@ impl<'a> Describer<'a> {
             .collect();
         let restarts = match &managed_by {
             Fact::Known(by) => Fact::Known(by.is_some()),
-            // What launchd and the like manage is not shown; no name means no refusal either.
+            // Unmanaged as far as can be seen. Without the name of a manager, this causes no
+            // refusal.
             Fact::Unknown => Fact::Unknown,
         };
         let user = system::user_of(seen, &self.request.user);
@@ -71,7 +72,7 @@ impl<'a> Describer<'a> {
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
             other_option: match &comparison {
                 Some(it) => Fact::Known(it.other_option.clone()),
-                // Nothing found it to be the same command.
+                // Without a comparison, no option can differ.
                 None => Fact::Known(None),
             },
             user: user.into(),
@@ -101,7 +102,7 @@ impl<'a> Describer<'a> {
         })
     }
 
-    /// Compares with COMMAND; `None` where that cannot be done.
+    /// Compares the process with COMMAND; `None` if that is impossible.
     fn compare(
         &self,
         exe: Option<&Path>,
@@ -126,7 +127,7 @@ impl<'a> Describer<'a> {
         Some(command.compare(&process))
     }
 
-    /// An empty `environ` means an environment that may not be read.
+    /// An empty `environ` means that it cannot be read.
     fn tokens(
         &self,
         args: Option<&[OsString]>,
@@ -199,14 +200,14 @@ fn text(args: &[OsString]) -> Vec<String> {
     args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
-/// Returns the base name of the executable, else that of the first argument.
+/// Returns the base name of the executable, else of the first argument.
 fn name(exe: Option<&Path>, args: Option<&[OsString]>) -> Option<String> {
     let base = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     exe.and_then(base).or_else(|| base(Path::new(args?.first()?)))
 }
 
-/// Containers of macOS and Windows are virtual machines and show nothing here; the table of a BSD
-/// shows the processes of its jails without saying so.
+/// Containers on macOS and Windows are virtual machines whose processes are invisible. A BSD
+/// process table includes the processes of jails without marking them.
 fn container() -> Fact<Option<String>> {
     if cfg!(any(target_os = "macos", windows, target_os = "linux")) {
         Fact::Known(None)
@@ -215,7 +216,7 @@ fn container() -> Fact<Option<String>> {
     }
 }
 
-/// Windows shows the same state for all processes.
+/// Windows reports the same state for all processes.
 fn run_state(status: ProcessStatus) -> Fact<RunState> {
     if cfg!(windows) {
         return Fact::Unknown;

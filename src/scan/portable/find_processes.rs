@@ -1,4 +1,5 @@
-//! Finds the processes that matter: all are described, as sysinfo has read everything anyway.
+//! Finds the relevant processes. All processes are described, because sysinfo has read everything
+//! anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +17,6 @@ use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-/// Describes these processes.
 #[expect(clippy::needless_pass_by_value, reason = "on Linux, reading threads share it")]
 pub(crate) fn describe_processes(
     request: ScanRequest,
@@ -27,8 +27,8 @@ pub(crate) fn describe_processes(
     Ok(pids.into_iter().filter_map(|pid| describer.describe(pid, Fact::Unknown)).collect())
 }
 
-/// Describes the processes that are relevant and `holders` with all their descendants, and the
-/// process that `request` asks for alone.
+/// Describes the relevant processes and `holders` with all their descendants, and the process that
+/// `request` asks for without its descendants.
 pub(super) fn find_processes(
     table: &ProcessTable,
     request: &ScanRequest,
@@ -74,7 +74,7 @@ pub(super) fn find_processes(
     kept
 }
 
-/// A fact that cannot be read makes nothing relevant.
+/// Unreadable facts make nothing relevant.
 fn relevance(request: &ScanRequest, process: &Process) -> Relevance {
     let mut patterns = request.policy.matches.iter().map(|entry| &entry.pattern);
     if process.is_same_command() == Truth::True

@@ -1,7 +1,7 @@
-//! Systems other than Linux: processes as sysinfo sees them.
+//! Systems other than Linux: processes as sysinfo shows them.
 //!
-//! A process is identified by its pid and the second in which it started, checked again right
-//! before each signal; the holder of a lock is known by the record alone; ends and changes are
+//! A process is identified by its pid and the second in which it started, which are verified right
+//! before each signal. The holder of a lock is known only from the record. Ends and changes are
 //! noticed within 50 ms.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
@@ -27,14 +27,12 @@ use crate::state::state_dir::StateDir;
 use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-/// Returns the identity of the process that has this pid now. For a child, it cannot change before
-/// it is reaped.
 pub(crate) fn process_id(pid: u32) -> Option<ProcessId> {
     ProcessTable::of(&[pid], TableFields::Parents).ok()?.id(pid)
 }
 
-/// Returns the guard that this process's own marker names, if it is above this process, lives, and
-/// has the lock by its record.
+/// Returns the guard named by this process's own marker, if it is an ancestor, alive, and has the
+/// lock according to its record.
 pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     let table = ProcessTable::all(TableFields::Parents).ok()?;
     let (me, guard) = (std::process::id(), marker.guard);
@@ -56,7 +54,7 @@ pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
     })
 }
 
-/// Nothing here depends on the machine's settings.
+/// Nothing depends on the machine's settings on these systems.
 pub fn detect_capabilities() -> std::io::Result<Option<Capabilities>> {
     Ok(None)
 }
@@ -69,7 +67,7 @@ pub fn is_in_other_pid_namespace(_process: &HostProcess) -> bool {
     false
 }
 
-/// Only a try could tell the holders of a lock.
+/// Finding the holders would require taking the lock.
 pub fn visible_holders(_lock: &LockFile) -> Option<Vec<u32>> {
     None
 }

@@ -22,7 +22,7 @@ use crate::sys::portable::file_watch::FileWatch;
 use crate::sys::portable::process_handle::ProcessHandle;
 use crate::sys::portable::process_table::{ProcessTable, TableFields};
 
-/// Start times are counted from 1970 here: a pid with its start time is unique across boots.
+/// Start times count from 1970, so a pid with its start time is unique across boots.
 const EVERY_BOOT: &str = "1970";
 
 pub(crate) struct Scanner {
@@ -79,7 +79,7 @@ impl Scanner {
         Ok(start.snapshot(&self.request, me, views, guards, Vec::new(), processes))
     }
 
-    /// It would cost as much as a whole snapshot here.
+    /// On these systems, this would cost as much as a full snapshot.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn snapshot_of_guard(
         &self,
@@ -90,19 +90,19 @@ impl Scanner {
         None
     }
 
-    /// A guard that has locked a file without a path cannot be found here.
+    /// A guard whose lock file was deleted cannot be found on these systems.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn displaced_by(&self, _record: &Record, _held: &[HeldLock]) -> DisplacedOwner {
         DisplacedOwner::Gone
     }
 
-    /// There is no list of locks: only trying to lock shows whether it is held.
+    /// There is no list of locks, so only an attempt to take the lock shows whether it is held.
     #[expect(clippy::unused_self, reason = "on Linux the kernel's list is read first")]
     pub(crate) fn is_free(&self, lock: &LockFile) -> bool {
         lock.probe_is_free()
     }
 
-    /// Not known here.
+    /// Unknown on these systems.
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn any_holds(&self, _: &BTreeSet<ProcessId>, _: &[LockFile]) -> bool {
         true
@@ -116,7 +116,7 @@ impl Scanner {
     pub(crate) fn end_threads(&self) {}
 }
 
-/// The holder of an instance by its record: the guard, else the child that it left behind.
+/// The recorded holder of an instance: the guard, or the child that it left behind.
 #[derive(Debug, Clone, Copy)]
 enum RecordedHolder {
     Guard(ProcessId),
@@ -128,7 +128,7 @@ fn recorded_holder(record: &Record) -> Option<RecordedHolder> {
     if process_id(guard.pid) == Some(guard) {
         return Some(RecordedHolder::Guard(guard));
     }
-    // The record of a guard that has ended counts for a child that carries its marker (S22).
+    // The record of a guard that has ended counts for a child with the guard's marker (S22).
     let is_its_child = |child: &ProcessId| {
         ProcessTable::of(&[child.pid], TableFields::Environment).is_ok_and(|table| {
             table.id(child.pid) == Some(*child) && has_marker_of(&table, child.pid, guard)
@@ -145,7 +145,8 @@ fn lock_state(lock: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState 
         LockProbe::Taken(_) => false,
     };
     match (is_free, holder) {
-        // Windows: the lock goes with its guard, and the child that it left has the instance.
+        // On Windows, the lock ends with the guard, but the child it left behind holds the
+        // instance.
         (true, Some(RecordedHolder::Child(child))) if cfg!(windows) => {
             LockState::Held(vec![child.pid])
         }
@@ -157,7 +158,7 @@ fn lock_state(lock: LockProbe<'_>, holder: Option<RecordedHolder>) -> LockState 
     }
 }
 
-/// A record counts for a living process that has the lock.
+/// Returns the guard of a record, which counts if its process is alive and has the lock.
 fn guard(found: &FoundRecord, holders: &BTreeSet<u32>) -> Option<GuardView> {
     let process = found.record.holder.process;
     holders.contains(&process.pid).then(|| guard_view(found, Some(process)))

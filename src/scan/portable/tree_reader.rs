@@ -1,8 +1,8 @@
-//! Reads trees of processes.
+//! Reads process trees.
 //!
-//! No process adopts the orphans of a guard's tree here. A member whose parent has ended is still
-//! known by [`HELD`], which the whole tree inherits, unless it was removed from its environment or
-//! that may not be read.
+//! On these systems, no process adopts the orphans of a guard's tree. A member whose parent has
+//! ended is still recognized by [`HELD`], which the whole tree inherits, unless it was removed from
+//! the environment or cannot be read.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,7 +32,7 @@ impl TreeReader {
         Ok(table.ids().into_values().filter(is_child).collect())
     }
 
-    /// Returns the members of this guard's tree: what is below it, or has its marker.
+    /// Returns the members of this guard's tree: its descendants, and processes with its marker.
     pub(crate) fn guard_members(
         &mut self,
         other_children: &BTreeSet<ProcessId>,
@@ -49,7 +49,7 @@ impl TreeReader {
             ids.values().filter(|id| **id != self.me && is_member(id)).map(|id| id.pid).collect();
         roots.extend(pinned.handles().map(|handle| handle.id.pid));
         let members = if roots.is_empty() { Vec::new() } else { self.tree(&table, roots, pinned) };
-        // There is no better proof here.
+        // There is no stronger proof on these systems.
         Ok(GuardMembers { members, is_proof: true })
     }
 
@@ -93,7 +93,7 @@ pub(super) fn has_marker_of(table: &ProcessTable, pid: u32, guard: ProcessId) ->
     values.any(|value| EnvMarker::parse(value.as_ref()).is_some_and(|marker| marker.guard == guard))
 }
 
-/// Ends a child of this process and all its descendants that can be seen.
+/// Ends a child of this process with all its visible descendants.
 #[cfg(windows)]
 pub(crate) fn kill_tree(root: u32) {
     use crate::engine::signal::SignalToSend;
@@ -102,7 +102,7 @@ pub(crate) fn kill_tree(root: u32) {
     let me = std::process::id();
     for pid in with_descendants(BTreeSet::from([root]), table.parents(), me) {
         if let Some(id) = table.id(pid) {
-            // It may have ended in the meantime.
+            // The process may have ended in the meantime.
             let _ = ProcessHandle { id }.send(SignalToSend::Kill);
         }
     }
