@@ -1,4 +1,4 @@
-//! A second start of a real bot, under each action.
+//! A second start of a real bot under each action.
 
 use crate::scene::{with_all, with_each};
 use nix::sys::signal::Signal;
@@ -53,8 +53,8 @@ fn refuse_leaves_the_running_bot_to_its_work() {
     });
 }
 
-/// What was at work when it was killed is lost, see `docs/telegram.md`; two never poll all the
-/// same.
+/// The updates in progress are lost, see `docs/telegram.md`, but two bots never poll at the same
+/// time.
 #[test]
 fn force_loses_only_updates_that_the_old_bot_had_taken() {
     with_each(|scene| {

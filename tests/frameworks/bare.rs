@@ -1,4 +1,4 @@
-//! What the frameworks lose and double where a bot says nothing about how it ends: the figures of
+//! What each framework loses or repeats if the bot does not handle its shutdown: the figures of
 //! `docs/telegram.md`.
 
 use crate::scene::{Framework, Scene, Written};
@@ -18,8 +18,8 @@ fn a_takeover_of_a_bot_without_the_recipe_is_measured() {
     }
 }
 
-/// The new one is no bot, and polls nothing: what the next bot would get again is what was finished
-/// and is not confirmed.
+/// The second start runs no bot and does not poll. The next bot would receive the updates that were
+/// finished but not confirmed.
 fn measure(framework: Framework, written: Written) {
     let scene = Scene::new(framework);
     let traffic = scene.traffic();

@@ -1,5 +1,4 @@
-//! The Bot API server of the tests does what the published one does about pollers: a test for each
-//! rule.
+//! The Bot API server for tests treats pollers like the published server: a test for each rule.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-// The rules of the queue, on a clock of the test's own.
+// The rules of the queue, with a simulated clock.
 
 fn call(offset: i64, limit: i64, timeout: i64) -> Call {
     Call { offset, limit, timeout }
@@ -29,7 +28,7 @@ fn filled(count: i64) -> Queue {
     queue
 }
 
-/// The numbers of the updates that are given at once.
+/// Returns the numbers of the updates that are returned at once.
 #[track_caller]
 fn given(poll: (Poll, impl Sized)) -> Vec<i64> {
     match poll.0 {
@@ -40,7 +39,7 @@ fn given(poll: (Poll, impl Sized)) -> Vec<i64> {
     }
 }
 
-/// How long a poll may wait, in milliseconds; 0 if it was answered.
+/// Returns how long a poll may wait, in milliseconds; 0 if it was answered.
 fn time_left(poll: &Poll, now: Instant) -> u128 {
     match poll {
         Poll::Answered(_) => 0,
@@ -48,7 +47,7 @@ fn time_left(poll: &Poll, now: Instant) -> u128 {
     }
 }
 
-/// The text of a 409 and when it is due, in milliseconds.
+/// Returns the text of a 409 and the milliseconds until it is due.
 #[track_caller]
 fn conflict(reply: &Reply, began: Instant) -> (&'static str, u128) {
     match reply {
@@ -171,7 +170,7 @@ fn conflicts_are_paced() {
         let later = waits(queue.poll(call(offset, 100, 50), began + after(at)));
         due.push(conflict(&std::mem::replace(&mut earlier, later).try_recv().unwrap(), began).1);
     }
-    // One that is held does not move the window.
+    // A delayed 409 does not move the interval.
     assert_eq!(due, [0, 3100, 5999, 3000, 6001]);
 }
 
@@ -253,9 +252,9 @@ fn an_empty_webhook_ends_no_poll() {
     assert!(first.try_recv().is_err(), "it still waits");
 }
 
-// What goes over the wire.
+// The HTTP interface.
 
-/// A call that was sent and is not yet answered.
+/// A call without an answer so far.
 struct Sent(TcpStream);
 
 fn send(server: &Server, path: &str, kind: &str, body: &str) -> Sent {
@@ -275,7 +274,7 @@ fn ask(server: &Server, method: &str, parameters: &Value) -> Sent {
 }
 
 impl Sent {
-    /// The head and the body.
+    /// Returns the headers and the body.
     fn answer(mut self) -> (String, Vec<u8>) {
         let mut all = Vec::new();
         self.0.read_to_end(&mut all).unwrap();
@@ -288,7 +287,6 @@ impl Sent {
     }
 }
 
-/// Waits for a condition.
 #[track_caller]
 fn until(server: &Server, condition: impl Fn(&Report) -> bool) -> Report {
     let began = Instant::now();
@@ -302,7 +300,7 @@ fn until(server: &Server, condition: impl Fn(&Report) -> bool) -> Report {
     }
 }
 
-/// A process of its own that polls once.
+/// A separate process that polls once.
 struct Poller(Child);
 
 impl Poller {
@@ -347,7 +345,7 @@ fn a_conflict_has_no_parameters_and_says_409() {
     let server = Server::start(TOKEN);
     let first = ask(&server, "getUpdates", &json!({ "timeout": 50 }));
     until(&server, |report| report.pollers.len() == 1);
-    // Whichever of the two came first is evicted; both are this process's.
+    // Both are this process's polls; the one that arrived first is evicted.
     let second = ask(&server, "getUpdates", &json!({ "timeout": 50, "offset": 9 }));
     let (head, body) = first.answer();
     assert!(head.starts_with("HTTP/1.1 409 "), "{head}");
@@ -495,12 +493,12 @@ fn updates_arrive_at_the_requested_rate() {
     let began = Instant::now();
     let flow = server.flow(200.0, &[Kind::Text]);
     until(&server, |report| report.injected >= 101);
-    // The first one comes at once; a busy machine may be late, and then catches up.
+    // The first update comes at once. A busy machine may be late and then catches up.
     assert!(began.elapsed() >= Duration::from_millis(495), "{:?}", began.elapsed());
     drop(flow);
 }
 
-// The account.
+// The statistics.
 
 #[test]
 fn two_processes_that_poll_at_once_are_distinguished() {
@@ -540,7 +538,7 @@ fn two_alternating_pollers_count_as_two_at_once_without_a_409() {
     let here = std::process::id();
     let other = Poller::start(&server, "timeout=50&offset=3");
     until(&server, |report| report.pollers.len() == 3);
-    // This process has polled before the other and does so again, answered at once.
+    // This process polled before the other one, and polls again with an immediate answer.
     ask(&server, "getUpdates", &json!({ "offset": 4 })).json();
     let report = server.report();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What monopoll was made for: two `main.py` fight for one token.
+//! The problem that monopoll solves: two `main.py` compete for one token.
 
 use std::collections::BTreeSet;
 use std::fs;

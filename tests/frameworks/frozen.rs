@@ -1,5 +1,4 @@
-//! Guards and bots that are stopped (SIGSTOP), as by a debugger, a full disk's `fsfreeze` or a
-//! paused container.
+//! Guards and bots stopped by SIGSTOP, as by a debugger or a paused container.
 
 use crate::scene::with_each;
 use monopoll_test_bots::stage::{send, state};

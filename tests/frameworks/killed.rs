@@ -1,4 +1,4 @@
-//! Guards and bots that are ended by a signal in the middle of their work.
+//! Guards and bots killed in the middle of their work.
 
 use crate::scene::{with_all, with_each};
 use monopoll_test_bots::stage::send;
@@ -21,7 +21,7 @@ fn a_killed_guard_takes_its_bot_along_and_the_bot_finishes() {
         let first = scene.run("refuse").start();
         scene.processes(20);
         first.signal(Signal::SIGKILL);
-        // The bot is still at work, and has the lock.
+        // The bot is still working and has the lock.
         let second = scene.run("wait").start();
         scene.poller(2);
         scene.processes(20);
@@ -29,7 +29,7 @@ fn a_killed_guard_takes_its_bot_along_and_the_bot_finishes() {
     });
 }
 
-/// What it was at work on is lost, see `docs/telegram.md`.
+/// The updates in progress are lost, see `docs/telegram.md`.
 #[test]
 fn a_killed_bot_is_followed_by_exactly_one() {
     with_each(|scene| {

@@ -1,4 +1,4 @@
-//! Updates of all kinds: nobody waits for an answer in vain.
+//! Updates of all kinds: each gets an answer.
 
 use crate::scene::with_each;
 use monopoll_test_bots::botapi::Kind;

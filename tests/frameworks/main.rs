@@ -1,7 +1,6 @@
-//! Real bots under `monopoll run`, against a Bot API server that keeps account: 20 updates a
-//! second, 1.5 s of work for each. One file a behaviour; every test plays its scene with an aiogram
-//! and a teloxide echo bot side by side, and where it is about an orderly end with bots of all
-//! frameworks.
+//! Real bots under `monopoll run`, with a Bot API server that keeps statistics: 20 updates per
+//! second with 1.5 s of work each. Each test runs an aiogram and a teloxide echo bot in parallel;
+//! tests of a graceful end run bots of all frameworks.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,

@@ -1,5 +1,4 @@
-//! Reloaders below `monopoll run`: they start the bot anew under the same guard, and end together
-//! with it.
+//! Reloaders under `monopoll run` restart the bot under the same guard, and end together with it.
 
 use crate::scene::{Framework, Scene, peers};
 use monopoll_test_bots::stage::{Start, is_alive};
@@ -35,7 +34,7 @@ fn node_watch_reloads_under_one_guard() {
     reloads(Framework::Telegraf, |_, file| vec!["node".into(), "--watch".into(), file]);
 }
 
-/// `reloader` gives the reloader's command line, from the bot's and from its file.
+/// `reloader` returns the reloader's command line for the bot's command line and file.
 fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String>) {
     if !framework.is_there() {
         return;
@@ -43,7 +42,7 @@ fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String
     let scene = Scene::new(framework);
     let (program, source) = framework.command();
     let source = source.unwrap();
-    // A reloader watches a folder: nothing else may change in it.
+    // A reloader watches its folder, so nothing else may change there.
     let folder = scene.stage.folder().join("bot");
     fs::create_dir(&folder).unwrap();
     let file = folder.join(Path::new(&source).file_name().unwrap());
@@ -52,7 +51,8 @@ fn reloads(framework: Framework, reloader: impl Fn(String, String) -> Vec<String
     let line = reloader(format!("{} {name}", program.display()), name);
     let args: Vec<&str> = line[1..].iter().map(String::as_str).collect();
     let run = || -> Start<'_> {
-        // What the kernel has of inotify is shared by all of a user's processes, tests among them.
+        // All processes of a user share the kernel's inotify limits, including those of other
+        // tests.
         let start =
             scene.stage.run_command(&line[0], &args).env("WATCHFILES_FORCE_POLLING", "true");
         scene.connected(start).on_conflict("graceful").current_dir(&folder)

@@ -1,4 +1,4 @@
-//! A scene: a bot of a framework that people use, its own Bot API server, and a stage for its
+//! A scene: a bot written with a real framework, its own Bot API server, and a stage for its
 //! processes.
 
 use std::path::{Path, PathBuf};
@@ -12,31 +12,30 @@ use monopoll_test_bots::programs::{example, source};
 use monopoll_test_bots::stage::{Ended, Running, Stage, Start};
 use nix::sys::signal::Signal;
 
-/// Updates a second.
+/// Updates per second.
 const RATE: f64 = 20.0;
 
-/// What the bot is written with.
+/// The framework of a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framework {
     Teloxide,
     Aiogram,
     PythonTelegramBot,
     Telegraf,
-    /// With its own polling, one update after the other.
+    /// With its own polling, one update at a time.
     Grammy,
-    /// With the runner that its documentation names for slow handlers.
+    /// With the runner that its documentation recommends for slow handlers.
     GrammyRunner,
 }
 
-/// How a bot is written.
+/// The handling of shutdown in a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// As `docs/telegram.md` says.
+    /// As `docs/telegram.md` recommends.
     WithTheRecipe,
-    /// Without a word about how it ends.
+    /// None.
     Bare,
-    /// With the line for SIGTERM that its framework's documentation shows, where the recipe is
-    /// another.
+    /// The SIGTERM handler in the framework's documentation, if it differs from the recommendation.
     Documented,
 }
 
@@ -50,8 +49,7 @@ impl Framework {
         Framework::GrammyRunner,
     ];
 
-    /// One that needs nothing but Rust, and one that needs the most care: every scene is played
-    /// with these.
+    /// Every scene runs with these: one that needs only Rust, and one that needs the most care.
     const IN_DEPTH: [Framework; 2] = [Framework::Teloxide, Framework::Aiogram];
 
     pub(crate) fn is_there(self) -> bool {
@@ -64,8 +62,8 @@ impl Framework {
         }
     }
 
-    /// How long a handler works, in milliseconds. One that handles a single update at a time is
-    /// given less: a scene would be ten times as long.
+    /// Returns the duration of a handler in milliseconds. It is shorter for a framework that
+    /// handles one update at a time, because a scene would take ten times as long.
     fn work(self) -> &'static str {
         match self {
             Framework::Grammy => "150",
@@ -77,7 +75,7 @@ impl Framework {
         }
     }
 
-    /// The program and its first argument, if any.
+    /// Returns the program and its first argument, if any.
     pub(crate) fn command(self) -> (PathBuf, Option<String>) {
         let script = |name: &str| Some(source(name).display().to_string());
         match self {
@@ -91,13 +89,13 @@ impl Framework {
     }
 }
 
-/// Plays a scene with a bot of each of two frameworks, side by side.
+/// Runs a scene with each of two frameworks, in parallel.
 #[track_caller]
 pub(crate) fn with_each(play: impl Fn(&Scene) + Sync) {
     side_by_side(&Framework::IN_DEPTH, play);
 }
 
-/// Plays a scene with a bot of every framework that is there, side by side.
+/// Runs a scene with each installed framework, in parallel.
 #[track_caller]
 pub(crate) fn with_all(play: impl Fn(&Scene) + Sync) {
     side_by_side(&Framework::ALL, play);
@@ -118,8 +116,8 @@ fn side_by_side(frameworks: &[Framework], play: impl Fn(&Scene) + Sync) {
     });
 }
 
-/// The Python that has the frameworks. Where it is missing, a test says so and passes over; on CI
-/// that is a failure.
+/// Returns the Python with the frameworks. If it is missing, the test prints that it is skipped; in
+/// CI, it fails.
 pub(crate) fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<bool> = OnceLock::new();
     let python = peers().join("venv/bin/python");
@@ -134,7 +132,7 @@ pub(crate) fn python() -> Option<PathBuf> {
     found.then_some(python)
 }
 
-/// Where Node finds the frameworks, as `python` does.
+/// Returns the folder of the Node frameworks, like `python`.
 fn modules() -> Option<PathBuf> {
     static FOUND: OnceLock<bool> = OnceLock::new();
     let modules = peers().join("npm/node_modules");
@@ -157,7 +155,7 @@ pub(crate) fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers")
 }
 
-/// One bot's own world.
+/// One bot with its environment.
 pub(crate) struct Scene {
     pub(crate) stage: Stage,
     pub(crate) server: Server,
@@ -168,23 +166,23 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn new(framework: Framework) -> Scene {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        // Tokens are looked for on the whole machine: each scene has its own.
+        // Tokens are searched on the whole machine, so each scene has its own.
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let token = format!("{}{id:03}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1", std::process::id());
         Scene { stage: Stage::new(), server: Server::start(&token), framework, token }
     }
 
-    /// Updates arrive from now on.
+    /// Starts the updates.
     pub(crate) fn traffic(&self) -> Flow {
         self.server.flow(RATE, &[Kind::Text])
     }
 
-    /// `monopoll run` of the bot, under this action.
+    /// Runs the bot under `monopoll run` with this action.
     pub(crate) fn run(&self, action: &str) -> Start<'_> {
         self.run_as(Written::WithTheRecipe, action)
     }
 
-    /// The same of a bot that is written in this way.
+    /// Runs the bot with this kind of shutdown handling.
     pub(crate) fn run_as(&self, written: Written, action: &str) -> Start<'_> {
         let (program, args) = self.command(written);
         self.connected(
@@ -193,7 +191,7 @@ impl Scene {
         .on_conflict(action)
     }
 
-    /// The bot without a guard.
+    /// Runs the bot without a guard.
     pub(crate) fn alone(&self) -> Start<'_> {
         let (program, args) = self.command(Written::WithTheRecipe);
         self.connected(
@@ -201,7 +199,7 @@ impl Scene {
         )
     }
 
-    /// With the token, under the names that its bots use, and this server instead of Telegram's.
+    /// Sets the token, in the bots' variables, and the URL of this server.
     pub(crate) fn connected<'a>(&self, start: Start<'a>) -> Start<'a> {
         let url = self.server.url();
         match self.framework {
@@ -229,13 +227,13 @@ impl Scene {
         (program, first.into_iter().chain(flag).collect())
     }
 
-    /// The pid of the n-th process (from 1) that polls, waited for.
+    /// Waits for the n-th process (starting at 1) that polls, and returns its pid.
     #[track_caller]
     pub(crate) fn poller(&self, n: usize) -> u32 {
         self.until(&format!("{n} pollers"), |report| report.pollers.get(n - 1).map(|it| it.pid))
     }
 
-    /// Waits until so many updates more than now are processed.
+    /// Waits until this many more updates are processed.
     #[track_caller]
     pub(crate) fn processes(&self, more: usize) {
         let wanted = self.server.report().processed + more;
@@ -244,14 +242,14 @@ impl Scene {
         });
     }
 
-    /// Waits for something in the account.
+    /// Waits for a condition on the statistics.
     #[track_caller]
     pub(crate) fn until<T>(&self, what: &str, wanted: impl Fn(&Report) -> Option<T>) -> T {
         self.stage.wait_until(what, || wanted(&self.server.report()))
     }
 
-    /// A second start under `graceful`: the first one ends well, the second polls, and nothing is
-    /// lost between them. How the first one ended.
+    /// Checks that a second start with `graceful` ends the first one and polls without losing
+    /// updates. Returns the end of the first one.
     #[track_caller]
     pub(crate) fn gives_way(&self, first: Running<'_>, traffic: Flow) -> Ended {
         let second = self.run("graceful").start();
@@ -262,8 +260,7 @@ impl Scene {
         ended
     }
 
-    /// The last bot is asked to end while updates still arrive, takes its time, and the account is
-    /// closed.
+    /// Ends the last bot while updates still arrive, and returns the final statistics.
     #[track_caller]
     pub(crate) fn close(&self, last: Running<'_>, traffic: Flow) -> Report {
         last.signal(Signal::SIGTERM);
@@ -271,7 +268,7 @@ impl Scene {
         drop(traffic);
         let report = self.server.report();
         println!("{:?}: {report:?}", self.framework);
-        // Nobody saw anybody else, whatever happened.
+        // No two bots ever polled at the same time.
         assert_eq!(
             (report.most_at_once, report.conflicts.to_the_living, report.conflicts.written),
             (1, 0, 0),
@@ -285,8 +282,8 @@ impl Scene {
         report
     }
 
-    /// The same, and not an update was lost or processed twice, nor would one be by the next bot:
-    /// what was not confirmed was not processed.
+    /// Like `close`, and checks that no update was lost or repeated, and that none would be
+    /// repeated by the next bot: unconfirmed updates were not processed.
     #[track_caller]
     pub(crate) fn close_without_a_loss(&self, last: Running<'_>, traffic: Flow) -> Report {
         let report = self.close(last, traffic);
@@ -299,7 +296,7 @@ impl Scene {
         report
     }
 
-    /// For a failure and for the figures.
+    /// For failure messages and figures.
     pub(crate) fn framework(&self) -> Framework {
         self.framework
     }

@@ -1,4 +1,4 @@
-//! For as long as one likes: `.ci/soak MINUTES`.
+//! A test of any duration: `.ci/soak MINUTES`.
 
 use std::time::{Duration, Instant};
 use std::{env, thread};
@@ -8,7 +8,7 @@ use monopoll_test_bots::botapi::Kind;
 use monopoll_test_bots::stage::Running;
 use serde_json::json;
 
-/// Updates a second.
+/// Updates per second.
 const RATE: f64 = 5.0;
 const BETWEEN_TAKEOVERS: Duration = Duration::from_mins(1);
 

@@ -1,5 +1,4 @@
-//! A teloxide bot under a guard of its own, against a server that does about two pollers what
-//! Telegram's does.
+//! A teloxide bot with its own guard, with a server that treats two pollers like Telegram.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +10,7 @@ use monopoll_test_bots::stage::{SECRET, Stage, Start, is_alive, token};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-/// A bot, its server and its rivals.
+/// A bot, its server and its competitors.
 struct World {
     stage: Stage,
     server: Server,
@@ -24,7 +23,7 @@ impl World {
         World { stage: Stage::new(), server: Server::start(&token), token }
     }
 
-    /// The bot under its guard.
+    /// Runs the bot under its guard.
     fn bot(&self, args: &[&str]) -> Start<'_> {
         let locks = format!("[\"{}\"]", self.stage.lock().display());
         self.rival("guarded_echo", args)
@@ -32,14 +31,14 @@ impl World {
             .env("MONOPOLL_TELEGRAM__CONFLICT_WINDOW", "3s")
     }
 
-    /// The same bot under `monopoll run`.
+    /// Runs the same bot under `monopoll run`.
     fn under_run(&self) -> Start<'_> {
         let run =
             self.stage.run_command(example("guarded_echo"), &[]).env("MONOPOLL_INSTANCE", "test");
         run.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", self.server.url())
     }
 
-    /// A bot that has the token, and no guard.
+    /// Runs a bot that has the token but no guard.
     fn rival(&self, program: &str, args: &[&str]) -> Start<'_> {
         self.stage
             .program(example(program), args)
@@ -57,7 +56,7 @@ impl World {
         self.until("its polls", |report| report.pollers.iter().any(|poller| poller.pid == pid));
     }
 
-    /// What anybody may ask of the server.
+    /// Sends a request to the server.
     fn ask(&self, method: &str, parameters: &Value) -> String {
         let (body, address): (String, SocketAddr) = (parameters.to_string(), self.server.address());
         let mut stream = TcpStream::connect(address).unwrap();
@@ -225,7 +224,7 @@ fn a_program_that_handles_its_own_signals_ends_by_itself() {
     bot.signal(Signal::SIGUSR1);
     bot.end().exits(0);
     assert_eq!(world.stage.pids_of("end: the program asked for it").len(), 1);
-    // No handler of ours is installed.
+    // monopoll installs no signal handler.
     let bot = world.bot(&["--owns-signals"]).start();
     world.polls(bot.pid());
     bot.signal(Signal::SIGTERM);

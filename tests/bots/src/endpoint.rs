@@ -1,5 +1,4 @@
-//! An endpoint for tests: a small HTTP server on 127.0.0.1 that answers as it is told, and
-//! remembers what it was asked.
+//! A small HTTP server on 127.0.0.1 that gives scripted answers and records the requests.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -8,50 +7,49 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What it answers.
+/// A scripted answer.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// Exactly these bytes, status line and all, and then the connection is closed.
+    /// Exactly these bytes, including the status line; then the connection is closed.
     Raw(Vec<u8>),
-    /// This status and this body.
     Status(u16, String),
     /// 429 with this `Retry-After`.
     Busy(&'static str),
-    /// Nothing at all, for as long as the client waits.
+    /// No answer, as long as the client waits.
     Silence,
-    /// This body, once [`Endpoint::open`] was called.
+    /// This body, after [`Endpoint::open`] was called.
     Gated(String),
 }
 
 impl Answer {
-    /// A good one.
+    /// Returns a successful answer.
     pub fn json(body: &impl ToString) -> Answer {
         Answer::Status(200, body.to_string())
     }
 
-    /// A transcript.
+    /// Returns a transcript.
     pub fn text(text: &str) -> Answer {
         Answer::json(&serde_json::json!({ "text": text }))
     }
 
-    /// A chat completion with this content.
+    /// Returns a chat completion with this content.
     pub fn chat(content: &impl ToString) -> Answer {
         let message = serde_json::json!({ "role": "assistant", "content": content.to_string() });
         Answer::json(&serde_json::json!({ "choices": [{ "message": message }] }))
     }
 }
 
-/// What it was asked.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// The request line and the headers.
     pub head: String,
-    /// The body, as far as it is text.
+    /// The body, if it is text.
     pub body: String,
 }
 
 struct Shared {
-    /// The last one is given again and again.
+    /// The last answer is repeated.
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Asked>>,
     gate: Mutex<Gate>,
@@ -71,7 +69,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Gives these answers one after the other, the last one for ever.
+    /// Starts a server that gives these answers in order and repeats the last one.
     pub fn new(answers: impl IntoIterator<Item = Answer>) -> Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -91,29 +89,29 @@ impl Endpoint {
         Endpoint { address, shared }
     }
 
-    /// Its address with this path.
+    /// Returns the URL of this path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Everything that it was asked so far.
+    /// Returns the requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// From now on these.
+    /// Replaces the answers.
     pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
         *self.shared.answers.lock().unwrap() = answers.into_iter().collect();
     }
 
-    /// Gated answers are given from now on.
+    /// Releases the gated answers.
     pub fn open(&self) {
         *self.shared.gate.lock().unwrap() = Gate::Open;
         self.shared.opened.notify_all();
     }
 }
 
-/// One request a connection.
+/// Serves one request per connection.
 fn attend(mut connection: TcpStream, shared: &Shared) {
     connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let Some(asked) = read(&mut connection) else { return };
@@ -127,7 +125,7 @@ fn attend(mut connection: TcpStream, shared: &Shared) {
         Answer::Status(status, body) => response(status, "", &body),
         Answer::Busy(seconds) => response(429, &format!("Retry-After: {seconds}\r\n"), "{}"),
         Answer::Silence => {
-            // Until the client closes its end.
+            // Wait until the client closes the connection.
             let _ = connection.read(&mut [0]);
             return;
         }
@@ -137,7 +135,7 @@ fn attend(mut connection: TcpStream, shared: &Shared) {
             response(200, "", &body)
         }
     };
-    // The client may have gone, or have read enough.
+    // The client may already have closed the connection.
     let _ = connection.write_all(&written);
 }
 

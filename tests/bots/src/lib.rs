@@ -1,5 +1,5 @@
-//! The stage for real processes, the Bot API server and the HTTP endpoint that the tests share.
-//! `examples/` has the bots.
+//! Shared test support: the stage for real processes, the Bot API server and the HTTP endpoint. The
+//! bots are in `examples/`.
 #![expect(
     clippy::missing_panics_doc,
     clippy::must_use_candidate,

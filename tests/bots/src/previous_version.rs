@@ -1,14 +1,14 @@
-//! The files beside a lock as monopoll 0.1.0 of commit 830382a wrote them, byte for byte. They are
-//! what starts of two versions say to each other, and nothing here comes from `src/`.
+//! The files next to a lock as written by monopoll 0.1.0 at commit 830382a, byte for byte. They are
+//! the protocol between two versions, so nothing here comes from `src/`.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What was written into the lock file itself.
+/// The content of the lock file.
 pub const LOCK: &str = "locked by monopoll while a bot runs; see `monopoll status`\n";
 
-/// A process as the kernel tells it from every other of this boot.
+/// A process, identified uniquely within this boot.
 #[derive(Debug, Clone, Copy)]
 pub struct Process {
     pub pid: u32,
@@ -41,7 +41,7 @@ pub struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    /// `x.lock.record`
+    /// Returns `x.lock.record`.
     pub fn record(&self) -> String {
         let lock = File::open(self.lock).unwrap().metadata().unwrap();
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
@@ -67,7 +67,7 @@ impl Guard<'_> {
         )
     }
 
-    /// A line of `x.lock.history`.
+    /// Returns a line of `x.lock.history`.
     pub fn started(&self, since_boot_ms: u64, took_ms: u64) -> String {
         format!(
             "{}\"event\":\"start\",\"command\":\"{}\",\"child_pid\":{},\"took_ms\":{took_ms}}}\n",
@@ -77,7 +77,7 @@ impl Guard<'_> {
         )
     }
 
-    /// A line of `x.lock.history`.
+    /// Returns a line of `x.lock.history`.
     pub fn stopped(&self, since_boot_ms: u64, why: &str, asked_by: Option<u32>) -> String {
         let asked_by = asked_by.map_or("null".to_owned(), |pid| pid.to_string());
         format!(
@@ -96,23 +96,23 @@ impl Guard<'_> {
         )
     }
 
-    /// `$MONOPOLL_HELD` of everything below it.
+    /// Returns `$MONOPOLL_HELD` in the guard's tree.
     pub fn held(&self) -> String {
         held(self.instance, self.ticket, self.process, self.lock)
     }
 }
 
-/// `$MONOPOLL_HELD`
+/// Returns `$MONOPOLL_HELD`.
 pub fn held(instance: &str, ticket: u64, guard: Process, lock: &Path) -> String {
     format!("{instance}:{ticket}:{}:{}:{}", guard.pid, guard.start, lock.display())
 }
 
-/// `x.lock.counter`
+/// Returns `x.lock.counter`.
 pub fn counter(ticket: u64) -> String {
     format!("{ticket:020}\n")
 }
 
-/// `x.lock.request`
+/// Returns `x.lock.request`.
 pub fn request(id: &str, to: u64, from_pid: u32, force: bool, purpose: &str) -> String {
     format!(
         concat!(
@@ -123,7 +123,7 @@ pub fn request(id: &str, to: u64, from_pid: u32, force: bool, purpose: &str) -> 
     )
 }
 
-/// `x.lock.answer`
+/// Returns `x.lock.answer`.
 pub fn answer(id: &str) -> String {
     format!(r#"{{"id":"{id}"}}"#)
 }

@@ -1,22 +1,22 @@
-//! The programs that the tests start, beside the test that runs: `target/PROFILE/deps/` has the
-//! test, the folder above it the tool, and `examples/` the bots.
+//! The programs that tests start: tests are in `target/PROFILE/deps/`, the tool is in the folder
+//! above, and the bots are in `examples/`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The tool itself.
+/// Returns the tool.
 pub fn monopoll() -> PathBuf {
     let program = folder().join("monopoll");
     assert!(program.exists(), "{} is missing: {BUILD}", program.display());
     program
 }
 
-/// The bot that most tests start.
+/// Returns the bot that most tests start.
 pub fn testbot() -> PathBuf {
     example("testbot")
 }
 
-/// One of the programs in `examples/`.
+/// Returns a program of `examples/`.
 pub fn example(name: &str) -> PathBuf {
     let program = folder().join("examples").join(name);
     let sources = fs::read_dir(source(name)).unwrap().map(|entry| entry.unwrap().path());
@@ -26,7 +26,7 @@ pub fn example(name: &str) -> PathBuf {
     program
 }
 
-/// A file or folder of `examples/`.
+/// Returns a source file or folder of `examples/`.
 pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }

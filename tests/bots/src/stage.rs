@@ -1,5 +1,5 @@
-//! A stage for real processes: each test gets a folder, a lock and an instance of its own, and all
-//! its processes are ended with it.
+//! A stage for real processes: each test has its own folder, lock and instance, and all its
+//! processes end with it.
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -20,34 +20,35 @@ use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine: only a failed test waits this long.
+/// The timeout of every wait. Only a failing test should reach it, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The variable with the stage's folder: it marks every process of a stage, re-parented ones too.
+/// The variable that marks every process of a stage, including reparented ones, with the stage's
+/// folder.
 const MARK: &str = "TESTBOT_STAGE";
 
-/// The secret half of every token here; no output and no file may contain it.
+/// The secret half of every test token. No output and no file may contain it.
 pub const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-/// A new token: each test needs its own, as tokens are searched for on the whole machine.
+/// Returns a new token. Each test needs its own, because tokens are searched on the whole machine.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Undoes what `nohup` and a shell's `&` do: programs inherit which signals are ignored.
+/// Undoes `nohup` and a shell's `&`, because ignored signals are inherited.
 #[expect(unsafe_code, reason = "signal(2) may replace a handler")]
 fn hear_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
-            // SAFETY: no test program has handlers of its own.
+            // SAFETY: no test program has signal handlers of its own.
             unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();
         }
     });
 }
 
-/// The world of one test.
+/// The environment of one test.
 pub struct Stage {
     folder: TempDir,
     starts: Cell<u32>,
@@ -60,27 +61,27 @@ impl Stage {
         Stage { folder, starts: Cell::new(0) }
     }
 
-    /// The working directory of every process.
+    /// Returns the working directory of every process.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder of the lock, created by the first start.
+    /// Returns the folder of the lock, which the first start creates.
     pub fn locks(&self) -> PathBuf {
         self.folder().join("locks")
     }
 
-    /// The lock of every start, unless a test names another.
+    /// Returns the default lock.
     pub fn lock(&self) -> PathBuf {
         self.locks().join("x.lock")
     }
 
-    /// The path of a state file, such as `record`.
+    /// Returns the path of a state file, such as `record`.
     pub fn state_file(&self, kind: &str) -> PathBuf {
         self.locks().join(format!("x.lock.{kind}"))
     }
 
-    /// The last ticket that was drawn.
+    /// Returns the last ticket that was drawn.
     pub fn counter(&self) -> u64 {
         fs::read_to_string(self.state_file("counter")).unwrap().trim().parse().unwrap()
     }
@@ -115,12 +116,11 @@ impl Stage {
             .set(&format!("lock.paths=[\"{}\"]", self.lock().display()))
     }
 
-    /// The bot without a guard.
+    /// Runs the bot without a guard.
     pub fn bot(&self, args: &[&str]) -> Start<'_> {
         self.program(testbot(), args)
     }
 
-    /// Any program.
     pub fn program(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Start<'_> {
         Start {
             stage: self,
@@ -137,10 +137,10 @@ impl Stage {
         }
     }
 
-    /// The events of all bots, in order.
+    /// Returns the events of all bots, in order.
     pub fn events(&self) -> Vec<Event> {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
-        // A line that is just being written has no end yet.
+        // The last line may be incomplete.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole
             .lines()
@@ -149,7 +149,7 @@ impl Stage {
             .collect()
     }
 
-    /// The pids of the bots that logged this event, in order.
+    /// Returns the pids of the bots that logged this event, in order.
     pub fn pids_of(&self, what: &str) -> Vec<u32> {
         self.events()
             .into_iter()
@@ -158,24 +158,24 @@ impl Stage {
             .collect()
     }
 
-    /// How often this bot logged that event.
+    /// Returns how often a bot logged an event.
     pub fn times(&self, pid: u32, what: &str) -> usize {
         self.pids_of(what).into_iter().filter(|it| *it == pid).count()
     }
 
-    /// Waits for the n-th bot (from 1) that logs this event; returns its pid.
+    /// Waits for the n-th bot (starting at 1) that logs this event, and returns its pid.
     #[track_caller]
     pub fn nth_pid_of(&self, n: usize, what: &str) -> u32 {
         self.wait_until(&format!("{n} × `{what}`"), || self.pids_of(what).get(n - 1).copied())
     }
 
-    /// Waits for the n-th bot (from 1) that polls; returns its pid.
+    /// Waits for the n-th bot (starting at 1) that polls, and returns its pid.
     #[track_caller]
     pub fn ready(&self, n: usize) -> u32 {
         self.nth_pid_of(n, "ready")
     }
 
-    /// Waits for a condition, and fails with the transcript where it does not come.
+    /// Waits for a condition. Panics with the transcript after a timeout.
     #[track_caller]
     pub fn wait_until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         let until = Instant::now() + TIMEOUT;
@@ -188,7 +188,7 @@ impl Stage {
         }
     }
 
-    /// Fails where two bots ever polled at once.
+    /// Panics if two bots ever polled at the same time.
     #[track_caller]
     pub fn assert_no_overlap(&self) {
         assert_eq!(
@@ -199,7 +199,6 @@ impl Stage {
         );
     }
 
-    /// Tries the lock.
     pub fn lock_is_free(&self) -> bool {
         File::open(self.lock()).is_ok_and(|file| file.try_lock().is_ok())
     }
@@ -213,7 +212,7 @@ impl Stage {
         });
     }
 
-    /// All events and all standard error, for a failure.
+    /// Returns all events and standard error, for failure messages.
     pub fn transcript(&self) -> String {
         let mut seen =
             format!("the bots said:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
@@ -234,7 +233,7 @@ impl Stage {
         self.folder().join(format!("start-{start}.{kind}"))
     }
 
-    /// Fails if the secret half of a token is in an output or in a state file.
+    /// Panics if the secret half of a token is in any output or state file.
     fn assert_no_secret_is_left(&self) {
         let outputs = (1..=self.starts.get())
             .flat_map(|start| [self.output(start, "err"), self.output(start, "out")]);
@@ -247,7 +246,7 @@ impl Stage {
         assert!(found.is_empty(), "a secret is in {found:?}");
     }
 
-    /// The living processes of this stage.
+    /// Returns the living processes of this stage.
     fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
         let pids = fs::read_dir("/proc")
@@ -261,7 +260,7 @@ impl Stage {
     }
 }
 
-/// Ends all processes of the test, and no other.
+/// Ends all processes of the test, and no others.
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -276,7 +275,7 @@ impl Drop for Stage {
                 return;
             }
             for pid in left {
-                // It may just have ended.
+                // It may have just ended.
                 let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             thread::sleep(Duration::from_millis(2));
@@ -294,7 +293,7 @@ pub struct Event {
 /// The process group of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Group {
-    /// The tests' own: possibly an orphaned one, whose processes cannot be stopped.
+    /// The group of the tests, which may be orphaned, so that its processes cannot be stopped.
     Same,
     Own,
 }
@@ -307,7 +306,7 @@ enum Input {
     File(File),
 }
 
-/// A program that is about to be started.
+/// A program to be started.
 #[must_use]
 pub struct Start<'a> {
     stage: &'a Stage,
@@ -324,7 +323,7 @@ pub struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// A flag in front of everything else.
+    /// Adds a flag before everything else.
     pub fn flag(mut self, flag: impl AsRef<OsStr>) -> Self {
         self.flags.push(flag.as_ref().to_owned());
         self
@@ -338,14 +337,14 @@ impl<'a> Start<'a> {
         self.flag("--on-conflict").flag(action)
     }
 
-    /// With a configuration file of this text.
+    /// Uses a configuration file with this text.
     pub fn config(self, text: &str) -> Self {
         let path = self.stage.folder().join(format!("config-{}.toml", self.stage.starts.get()));
         fs::write(&path, text).unwrap();
         self.flag("--config").flag(path)
     }
 
-    /// An argument after all others.
+    /// Adds an argument after all others.
     pub fn argument(mut self, argument: &str) -> Self {
         self.command.push(argument.into());
         self
@@ -361,13 +360,13 @@ impl<'a> Start<'a> {
         self
     }
 
-    /// With another token, so that it may poll while this stage's other bots do.
+    /// Uses a different token, so that it may poll at the same time as the stage's other bots.
     pub fn other_token(self) -> Self {
         let slot = format!("{} another", self.stage.folder().display());
         self.env("TESTBOT_TOKEN_SLOT", slot)
     }
 
-    /// Under another program name.
+    /// Sets the program name.
     pub fn arg0(mut self, arg0: &str) -> Self {
         self.arg0 = Some(arg0.into());
         self
@@ -388,19 +387,19 @@ impl<'a> Start<'a> {
         self
     }
 
-    /// With standard error to this file; `stderr()` stays empty.
+    /// Redirects standard error to this file. `stderr()` then stays empty.
     pub fn stderr_file(mut self, file: File) -> Self {
         self.errors = Some(file);
         self
     }
 
-    /// Through another program, such as `unshare -fp`.
+    /// Starts the program through another one, such as `unshare -fp`.
     pub fn through(mut self, program: &[&str]) -> Self {
         self.before.extend(program.iter().map(OsString::from));
         self
     }
 
-    /// With a limit of file descriptors.
+    /// Limits the number of file descriptors.
     pub fn fd_limit(self, most: u32) -> Self {
         self.through(&["sh", "-c", "ulimit -n $1; shift; exec \"$@\"", "sh", &most.to_string()])
     }
@@ -410,7 +409,7 @@ impl<'a> Start<'a> {
         let number = self.stage.starts.get() + 1;
         self.stage.starts.set(number);
         let (out, err) = (self.stage.output(number, "out"), self.stage.output(number, "err"));
-        // It is looked into when the start has ended, whoever wrote there.
+        // The file is read after the start has ended, and any process of it may write to it.
         let created = File::create(&err).unwrap();
         let mut line = self.before;
         line.push(self.program);
@@ -449,14 +448,13 @@ impl<'a> Start<'a> {
         Running { stage: self.stage, child, number }
     }
 
-    /// Starts it and waits for its end.
+    /// Starts the program and waits for it to end.
     #[track_caller]
     pub fn end(self) -> Ended {
         self.start().end()
     }
 }
 
-/// A process that was started.
 pub struct Running<'a> {
     stage: &'a Stage,
     child: Child,
@@ -476,7 +474,7 @@ impl Running<'_> {
         is_alive(self.pid())
     }
 
-    /// Whether it waits in the kernel's queue behind other starts.
+    /// Returns whether the process waits in the kernel's queue behind other starts.
     pub fn is_queued(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid()));
         threads.into_iter().flatten().flatten().any(|thread| {
@@ -484,17 +482,17 @@ impl Running<'_> {
         })
     }
 
-    /// Its standard error so far.
+    /// Returns its standard error so far.
     pub fn stderr(&self) -> String {
         fs::read_to_string(self.stage.output(self.number, "err")).unwrap_or_default()
     }
 
-    /// The standard output of it and its children so far.
+    /// Returns the standard output of the process and its children so far.
     pub fn stdout(&self) -> String {
         fs::read_to_string(self.stage.output(self.number, "out")).unwrap_or_default()
     }
 
-    /// Waits until its standard error contains this.
+    /// Waits until its standard error contains `what`.
     #[track_caller]
     pub fn wait_for(&self, what: &str) {
         self.stage.wait_until(&format!("`{what}`"), || self.stderr().contains(what).then_some(()));
@@ -535,13 +533,13 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // It may have ended, and been waited for.
+        // It may have ended and been reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The end of a process and all its output.
+/// A process that has ended, with all its output.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -550,8 +548,8 @@ pub struct Ended {
     pub err: String,
 }
 
-/// Leaves out the near misses that tests running at the same time are to each other: all of them
-/// start the same program, each in a folder of its own.
+/// Removes the lines about near misses between tests that run at the same time, since all of them
+/// start the same program in different folders.
 fn without_neighbors(text: &str) -> String {
     let is_neighbor = |line: &&str| {
         line.contains("may be a second poller: the same script in another folder")
@@ -567,7 +565,7 @@ impl Ended {
         self
     }
 
-    /// Checks that its last line is monopoll's and contains this.
+    /// Checks that the last line is monopoll's and contains `what`.
     #[track_caller]
     pub fn says(self, what: &str) -> Self {
         let last = self.err.lines().last().unwrap_or_default();
@@ -583,18 +581,18 @@ pub fn send(pid: u32, signal: Signal) {
     nix::sys::signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
 }
 
-/// Whether a process has not ended; a zombie has.
+/// Returns whether a process has not ended. A zombie has ended.
 pub fn is_alive(pid: u32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
 }
 
-/// The state letter of proc(5).
+/// Returns the state letter of proc(5).
 pub fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
-/// All files of a folder with their contents, to be compared before and after.
+/// Returns all files in a folder with their contents, for comparison.
 pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all: Vec<_> = fs::read_dir(folder)
         .into_iter()
@@ -608,7 +606,7 @@ pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// The files below this folder with this text in their name or content.
+/// Returns the files in this folder that contain `text` in their name or content.
 pub fn files_containing(text: &str, folder: &Path) -> Vec<PathBuf> {
     let has = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     let entries =
@@ -628,13 +626,13 @@ pub fn files_containing(text: &str, folder: &Path) -> Vec<PathBuf> {
     below.collect()
 }
 
-/// Says why a test is skipped.
+/// Prints why a test is skipped.
 pub fn skip(why: &str) {
     eprintln!("skipped: {why}");
 }
 
-/// Whether this is root, as PID namespaces and other users' processes and files need; if not, says
-/// that the test is skipped.
+/// Returns whether the user is root, which is needed for PID namespaces and other users' processes
+/// and files. If not, prints that the test is skipped.
 pub fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {

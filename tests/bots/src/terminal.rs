@@ -1,4 +1,4 @@
-//! A terminal of the tests, and what a person would see on it.
+//! A pseudoterminal, and what a user would see on it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -8,10 +8,10 @@ use crate::stage::Stage;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-/// A terminal of these tests must not become the tests' own.
+/// Keeps a terminal from becoming the controlling terminal of the tests.
 const NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
 
-/// Both ends of a new one: where a person sits, and where programs do.
+/// Opens a new pseudoterminal: the user's end and the programs' end.
 pub fn terminal() -> (File, File) {
     let open = |path: &str| {
         File::options().read(true).write(true).custom_flags(NOCTTY).open(path).unwrap()
@@ -22,10 +22,10 @@ pub fn terminal() -> (File, File) {
     (master, terminal)
 }
 
-/// A terminal of 24 lines and its keyboard.
+/// A terminal with 24 lines, and its keyboard.
 pub struct Screen {
     master: File,
-    /// Kept, so that what was written stays there to be read when the programs have ended.
+    /// Kept open, so that the output can be read after the programs have ended.
     terminal: File,
     written: String,
 }
@@ -40,12 +40,12 @@ impl Screen {
         Screen { master, terminal, written: String::new() }
     }
 
-    /// The end for a program.
+    /// Returns the programs' end.
     pub fn file(&self) -> File {
         self.terminal.try_clone().unwrap()
     }
 
-    /// How it is set.
+    /// Returns the terminal's modes.
     pub fn modes(&self) -> Termios {
         tcgetattr(&self.terminal).unwrap()
     }
@@ -54,7 +54,7 @@ impl Screen {
         self.master.write_all(keys).unwrap();
     }
 
-    /// Everything that was ever written to it.
+    /// Returns everything ever written to the terminal.
     pub fn written(&mut self) -> &str {
         let mut chunk = [0; 4096];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -65,7 +65,7 @@ impl Screen {
         &self.written
     }
 
-    /// Waits until this was written to it.
+    /// Waits until `what` is written to the terminal.
     #[track_caller]
     pub fn wait_for(&mut self, stage: &Stage, what: &str) {
         stage.wait_until(&format!("`{what}` on the terminal"), || {
@@ -73,7 +73,7 @@ impl Screen {
         });
     }
 
-    /// The lines that a person sees, without the empty ones.
+    /// Returns the visible lines, without empty ones.
     pub fn lines(&mut self) -> Vec<String> {
         let lines = shown(self.written());
         lines
@@ -84,8 +84,7 @@ impl Screen {
     }
 }
 
-/// What a terminal makes of a text: the few things that are used of what terminals can do; whatever
-/// else is a failure.
+/// Interprets the few terminal codes that are used. Panics on any other.
 fn shown(text: &str) -> Vec<String> {
     let mut lines: Vec<Vec<char>> = vec![Vec::new()];
     let (mut row, mut column) = (0, 0);
@@ -117,7 +116,7 @@ fn shown(text: &str) -> Vec<String> {
     lines.into_iter().map(|line| line.into_iter().collect()).collect()
 }
 
-/// `ESC [ 2 K`, which takes a line away, is all that a line of its own needs.
+/// The only supported code clears a line: `ESC [ 2 K`.
 #[track_caller]
 fn panic_unless_clear(code: &str, text: &str) {
     assert_eq!(code, "[2", "only lines are cleared: {text:?}");

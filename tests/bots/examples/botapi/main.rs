@@ -1,4 +1,4 @@
-//! The Bot API server of the tests, on the system that they run on.
+//! The Bot API server for tests, as a program.
 
 #[cfg(target_os = "linux")]
 mod program;

@@ -1,6 +1,6 @@
-//! `botapi TOKEN [--rate UPDATES_A_SECOND] [--kinds text|all]`: prints `{"port":…,"url":…}` on a
-//! line of its own, and when its input ends or SIGTERM or SIGINT comes, the account as one JSON
-//! document. Meanwhile `GET /statistics` has the account so far.
+//! `botapi TOKEN [--rate UPDATES_A_SECOND] [--kinds text|all]`: prints `{"port":…,"url":…}` on one
+//! line. When its input ends, or on SIGTERM or SIGINT, it prints a report as one JSON document.
+//! Meanwhile, `GET /statistics` returns the report so far.
 
 #![expect(
     clippy::expect_used,
@@ -28,7 +28,7 @@ pub(super) fn main() {
             _ => panic!("`{arg} {value}` is not known here"),
         }
     }
-    // Before the server's thread is there: it inherits them.
+    // Block the signals before the server's thread starts, so that it inherits the mask.
     let mut ending = SigSet::empty();
     ending.add(Signal::SIGTERM);
     ending.add(Signal::SIGINT);
@@ -38,7 +38,7 @@ pub(super) fn main() {
     println!("{}", json!({ "port": server.address().port(), "url": server.url() }));
     thread::spawn(|| {
         io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
-        // To the process: whichever thread waits takes it.
+        // Signal the process, so that the waiting thread receives it.
         nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGTERM).unwrap();
     });
     ending.wait().unwrap();

@@ -1,7 +1,7 @@
-//! A teloxide bot under a guard of its own: it answers each update with its number, after
-//! `$HANDLER_MS` of work. With `--owns-signals` it ends on SIGUSR1 alone; with `--shuts-down` it
-//! shuts its dispatcher down itself, after the first update; `--health` has it say in
-//! `$TESTBOT_LOG` when it hears, and when it has been deaf for a second.
+//! A teloxide bot with its own guard. It answers each update with its number after `$HANDLER_MS` of
+//! work. `--owns-signals`: only SIGUSR1 ends it. `--shuts-down`: it shuts down its dispatcher after
+//! the first update. `--health`: it logs to `$TESTBOT_LOG` when polls succeed, and when none has
+//! succeeded for a second.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -67,7 +67,7 @@ async fn serve() -> Result<StopReason, Error> {
 async fn echo(bot: Bot, update: Update, heard: mpsc::UnboundedSender<()>) -> ResponseResult<()> {
     let work = env::var("HANDLER_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0);
     say(&format!("update {}", update.id.0));
-    // Who does not want to know is not told.
+    // The receiver may be gone.
     let _ = heard.send(());
     sleep(Duration::from_millis(work)).await;
     if let Some(chat) = update.chat() {
@@ -95,6 +95,6 @@ async fn watch(health: Health) {
 fn say(event: &str) {
     let Some(path) = env::var_os("TESTBOT_LOG") else { return };
     let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    // One write, so that lines of several bots never mix.
+    // A single write keeps the lines of several bots apart.
     log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! A teloxide bot under a guard of its own, on the system that its tests run on.
+//! A teloxide bot with its own guard.
 
 #[cfg(target_os = "linux")]
 mod bot;

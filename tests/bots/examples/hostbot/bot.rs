@@ -1,4 +1,4 @@
-//! A bot that holds its instance with the library. It polls and logs as the testbot does.
+//! A bot that holds its instance with the library. It polls and logs like testbot.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,14 +25,13 @@ use tokio::time::{sleep, timeout};
 use monopoll::Guard;
 use monopoll::internals::config::{Config, Sources};
 
-/// How it behaves; anything that is not said here only makes command lines differ.
+/// The options. Any other argument only makes command lines differ.
 ///
-/// `$HOSTBOT_LATE`: so many milliseconds it does something else first. `--gives-up MS`: so long it
-/// waits for the guard. `--twice`: it acquires a second guard of the same instance. `--child`: it
-/// starts a process that outlives it. `--for MS`: so long it polls. `--deaf`: it does not care
-/// whether the guard is lost. `--slow MS`: so long its work takes after it was told to stop.
-/// `--again`: it acquires the guard once more when it has given it back. `--lives-on`: it goes on
-/// living without it.
+/// `$HOSTBOT_LATE`: milliseconds before it acquires the guard. `--gives-up MS`: the longest wait
+/// for the guard. `--twice`: acquires a second guard of the same instance. `--child`: starts a
+/// process that outlives it. `--for MS`: how long it polls. `--deaf`: ignores the loss of the
+/// guard. `--slow MS`: how long it works after it was told to stop. `--again`: acquires the guard
+/// again after dropping it. `--lives-on`: keeps running without it.
 struct Options(Vec<String>);
 
 impl Options {
@@ -132,8 +131,8 @@ fn poll() -> Option<UnixListener> {
     slot.ok()
 }
 
-/// Which signals this thread blocks, and the process ignores and takes. The C library takes some of
-/// its own, above the usual ones, as soon as there is a second thread.
+/// Returns the blocked, ignored and caught signals. The C library catches some internal signals as
+/// soon as there is a second thread.
 fn masks() -> Vec<u64> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mask = |name: &str| {
@@ -150,6 +149,6 @@ fn masks() -> Vec<u64> {
 fn say(event: &str) {
     let Some(path) = env::var_os("TESTBOT_LOG") else { return };
     let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    // One write, so that lines of several bots never mix.
+    // A single write keeps the lines of several bots apart.
     log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
 }

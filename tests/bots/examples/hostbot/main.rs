@@ -1,4 +1,4 @@
-//! The bot with the library in it, on the system that its tests run on.
+//! A bot that uses the library.
 
 #[cfg(target_os = "linux")]
 mod bot;

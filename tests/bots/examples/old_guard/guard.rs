@@ -1,7 +1,6 @@
-//! `old_guard LOCK COMMAND ARGS…`: does what a guard of the version before did, as far as another
-//! start can see: it holds the lock, keeps its files, ends its child when it is asked to, and exits
-//! with 0. `$OLD_GUARD_INSTANCE` may name it. What it was asked is a line `asked REQUEST` in
-//! `$TESTBOT_LOG`.
+//! `old_guard LOCK COMMAND ARGS…`: behaves like a guard of the previous version, as far as other
+//! starts can see: holds the lock, writes its files, ends its child on request, and exits with 0.
+//! `$OLD_GUARD_INSTANCE` sets its name. It logs each request to `$TESTBOT_LOG` as `asked REQUEST`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -42,7 +41,7 @@ pub(super) fn main() {
         .unwrap();
     flock(&file, FlockOperation::NonBlockingLockExclusive).expect("the lock is free");
     (&file).write_all(previous_version::LOCK.as_bytes()).unwrap();
-    // Its child inherits it.
+    // The child inherits the lock.
     fcntl_setfd(&file, FdFlags::empty()).unwrap();
 
     let counter = fs::read_to_string(beside(&lock, "counter")).unwrap_or_default();
@@ -104,7 +103,7 @@ fn beside(lock: &Path, kind: &str) -> PathBuf {
     PathBuf::from(format!("{}.{kind}", lock.display()))
 }
 
-/// Written whole and renamed.
+/// Writes a file and renames it into place.
 fn put(path: &Path, text: &str) {
     let new = PathBuf::from(format!("{}.new", path.display()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).unwrap();
@@ -118,7 +117,7 @@ fn remember(lock: &Path, line: &str) {
     put(&path, &(before + line));
 }
 
-/// The number behind this key.
+/// Parses the number with this key.
 fn number(text: &str, key: &str) -> u64 {
     let (_, value) = text.split_once(&format!("\"{key}\":")).expect("the key is there");
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap();

@@ -1,4 +1,4 @@
-//! A guard of the version before, on the system that its tests run on.
+//! A guard of the previous version.
 
 #[cfg(target_os = "linux")]
 mod guard;

@@ -1,4 +1,4 @@
-//! A Rust program that runs its command line below a guard, through the library.
+//! A Rust program that uses the library to run its command line under a guard.
 #![expect(clippy::disallowed_macros, reason = "a program of its own")]
 
 use std::process::ExitCode;

@@ -1,12 +1,12 @@
-//! A teloxide bot as people write them: it answers each update with its number, after `$HANDLER_MS`
-//! of work. `$TELOXIDE_TOKEN` and `$TELOXIDE_API_URL` are teloxide's own. With `--bare` it minds no
-//! signal.
+//! A typical teloxide bot. It answers each update with its number after `$HANDLER_MS` of work.
+//! `$TELOXIDE_TOKEN` and `$TELOXIDE_API_URL` are teloxide's own variables. With `--bare`, it
+//! handles no signals.
 //!
-//! teloxide confirms an update as soon as the next poll goes out, while its handler still runs;
-//! what keeps updates from being lost is that a dispatcher whose updates have ended waits for its
-//! handlers. So SIGTERM ends the updates. The dispatcher's own `ShutdownToken`, which its handler
-//! of Ctrl-C uses, is not enough: a shutdown that comes while the dispatcher hands out an update is
-//! not heard (0.17), and cannot be asked for again.
+//! teloxide confirms an update with the next poll, even if its handler is still running. Updates
+//! are not lost only because a dispatcher waits for its handlers once its updates end. So SIGTERM
+//! ends the updates. The dispatcher's `ShutdownToken`, which its Ctrl-C handler uses, is not
+//! enough: a shutdown while the dispatcher hands out an update goes unnoticed (0.17) and cannot be
+//! requested again.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -33,8 +33,8 @@ async fn run() {
     if env::args().any(|arg| arg == "--bare") {
         return Dispatcher::builder(bot, answer).build().dispatch().await;
     }
-    // Taken before the first call, so that there is no moment in which it would end the bot in the
-    // middle of something.
+    // Install the handler before the first call, so that a signal never ends the bot in the middle
+    // of something.
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let mut updates = polling_default(bot.clone()).await;
     let end = updates.stop_token();

@@ -1,4 +1,4 @@
-//! The teloxide bot of the tests, on the system that they run on.
+//! A typical teloxide bot.
 
 #[cfg(target_os = "linux")]
 mod bot;

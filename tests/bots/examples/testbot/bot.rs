@@ -1,7 +1,7 @@
-//! A bot that the tests start, ask, signal and kill. It "polls" by holding a socket name that the
-//! kernel gives to one process at a time: no second poller goes unnoticed.
+//! A bot for tests. It "polls" by binding a socket name that only one process can have at a time,
+//! so that a second poller is always detected.
 //!
-//! It logs each event as a line `PID EVENT` to the file `$TESTBOT_LOG`.
+//! It logs each event to `$TESTBOT_LOG` as `PID EVENT`.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,32 +28,31 @@ use nix::sys::signal::{SigSet, Signal};
 /// The exit status of a second poller.
 const OVERLAP: i32 = 99;
 
-/// Its command line.
 #[derive(Debug, Default)]
 struct Options {
-    /// `--stubborn`: it ignores every signal that can be handled.
+    /// `--stubborn`: ignores every signal that can be handled.
     stubborn: bool,
-    /// `--slow MS`: the time from a signal to its end.
+    /// `--slow MS`: the time between a signal and its end.
     slow: Duration,
     /// `--for MS`: its lifetime.
     lives: Option<Duration>,
-    /// `--exit CODE`: its exit status; alone, it ends at once.
+    /// `--exit CODE`: its exit status. Without other options, it ends at once.
     code: Option<i32>,
-    /// `--leaves`: it ends by itself when SIGUSR1 says so.
+    /// `--leaves`: ends on SIGUSR1.
     leaves: bool,
-    /// `--die SIGNAL`: it ends by this signal at once.
+    /// `--die SIGNAL`: ends at once by this signal.
     dies: Option<Signal>,
-    /// `--as NAME`: it polls nothing, and logs NAME when it is ready.
+    /// `--as NAME`: does not poll, and logs NAME when it is ready.
     role: Option<String>,
-    /// `--child "ARGS"`: a child that it starts before it is ready.
+    /// `--child "ARGS"`: starts a child before it is ready.
     children: Vec<String>,
-    /// `--detached "ARGS"`: an orphan that it starts in a session of its own.
+    /// `--detached "ARGS"`: starts an orphan in a new session.
     detached: Vec<String>,
-    /// `--heir "ARGS"`: a child that it starts when a signal ends it.
+    /// `--heir "ARGS"`: starts a child when a signal ends it.
     heirs: Vec<String>,
-    /// `--listen ADDRESS`: it listens there, and accepts nothing.
+    /// `--listen ADDRESS`: listens there but accepts nothing.
     listens: Vec<String>,
-    /// `--connect ADDRESS`: it connects to there before it is ready.
+    /// `--connect ADDRESS`: connects there before it is ready.
     connects: Vec<String>,
     task: Task,
 }
@@ -62,9 +61,9 @@ struct Options {
 enum Task {
     #[default]
     Poll,
-    /// `--show`: prints what it inherited, and ends.
+    /// `--show`: prints what it inherited.
     Show,
-    /// `--echo`: copies its input to its output, writes a line to standard error, and ends.
+    /// `--echo`: copies its input to its output, and writes a line to standard error.
     Echo,
 }
 
@@ -150,7 +149,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--connect" => options.connects.push(value()),
             "--show" => options.task = Task::Show,
             "--echo" => options.task = Task::Echo,
-            // Anything else only makes command lines differ.
+            // Any other argument only makes command lines differ.
             _ => {}
         }
     }
@@ -168,7 +167,7 @@ fn poll() -> Option<UnixListener> {
     Some(slot)
 }
 
-/// Blocks every signal that can be waited for; ignored signals stay ignored.
+/// Blocks every signal that can be waited for. Ignored signals stay ignored.
 fn take_signals() -> SigSet {
     let ignored = u64::from_str_radix(&mask("SigIgn"), 16).unwrap();
     let mut taken = SigSet::empty();
@@ -197,12 +196,12 @@ fn take_signals() -> SigSet {
 fn say(event: &str) {
     let Some(path) = env::var_os("TESTBOT_LOG") else { return };
     let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    // One write, so that lines of several bots never mix.
+    // A single write keeps the lines of several bots apart.
     log.write_all(format!("{} {event}\n", std::process::id()).as_bytes()).unwrap();
 }
 
 fn mask(name: &str) -> String {
-    // Its own name may be anything.
+    // The name in the file may contain anything.
     let status = fs::read("/proc/self/status").unwrap();
     let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -210,8 +209,7 @@ fn mask(name: &str) -> String {
 }
 
 fn show() {
-    // Rust's start-up changes what it was given of SIGPIPE: `--show` is asked of programs that do
-    // not, see tests/processes/child.rs.
+    // Ignored signals are not shown, because Rust changes SIGPIPE at startup.
     println!("blocked {}", mask("SigBlk"));
     println!("group {}", nix::unistd::getpgrp());
     println!("cwd {}", env::current_dir().unwrap().display());

@@ -1,4 +1,4 @@
-//! The bot of the behaviour tests, on the system that they run on.
+//! The bot that most process tests start.
 
 #[cfg(target_os = "linux")]
 mod bot;

@@ -1,4 +1,4 @@
-//! Who polled when, and what became of each update.
+//! Statistics: which processes polled when, and what became of each update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -7,75 +7,75 @@ use super::peer::Process;
 use super::queue::{Effects, Evicted};
 use serde::Serialize;
 
-/// A process that polled.
 #[derive(Debug)]
 struct Poller {
     process: Process,
     polls: u32,
-    /// Polls that are not yet answered.
+    /// Polls without an answer so far.
     open: u32,
     first: Instant,
     last: Instant,
 }
 
-/// What was counted so far.
+/// The statistics so far.
 #[derive(Debug)]
 pub struct Account {
     began: Instant,
     injected: BTreeSet<i64>,
     confirmed: BTreeSet<i64>,
-    /// How often each update was answered.
+    /// The number of answers to each update.
     answered: BTreeMap<i64, u32>,
     pollers: Vec<Poller>,
     conflicts: Conflicts,
 }
 
-/// 409s.
+/// The number of 409s.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Conflicts {
-    /// Decided about, for connections dead or alive.
+    /// 409s that were decided, for live and dead connections.
     pub decided: u32,
-    /// For a connection that lived when it was decided.
+    /// 409s for connections that were alive when they were decided.
     pub to_the_living: u32,
-    /// Written to a connection that still lived when it was due.
+    /// 409s written to connections that were alive when they were due.
     pub written: u32,
 }
 
-/// One process's polling.
+/// The polling of one process.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Polling {
     pub pid: u32,
     pub polls: u32,
-    /// When its first poll arrived and its last one ended, in milliseconds since the server began.
+    /// The arrival of its first poll and the end of its last one, in milliseconds since the
+    /// server's start.
     pub first_ms: f64,
     pub last_ms: f64,
 }
 
-/// From one poller to the next.
+/// A hand-over from one poller to the next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HandOver {
     pub from: u32,
     pub to: u32,
-    /// From the end of the old one's last poll to the arrival of the new one's first; negative
-    /// where they overlapped.
+    /// From the end of the old poller's last poll to the arrival of the new one's first; negative
+    /// if they overlapped.
     pub gap_ms: f64,
 }
 
-/// The account, to be printed.
+/// The statistics to print.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     pub injected: usize,
     pub processed: usize,
-    /// Answered more than once.
+    /// Updates answered more than once.
     pub processed_twice: Vec<i64>,
-    /// Confirmed, but never answered.
+    /// Updates confirmed but never answered.
     pub lost: Vec<i64>,
-    /// Neither confirmed nor answered.
+    /// Updates neither confirmed nor answered.
     pub waiting: usize,
-    /// Not confirmed.
+    /// Updates not confirmed.
     pub unconfirmed: usize,
     pub conflicts: Conflicts,
-    /// How many processes polled at the same moment, at most.
+    /// The maximum number of processes polling at the same time.
     pub most_at_once: usize,
     pub pollers: Vec<Polling>,
     pub hand_overs: Vec<HandOver>,
@@ -97,7 +97,7 @@ impl Account {
         self.began
     }
 
-    /// Who polled, in order.
+    /// Returns the processes that polled, in order.
     pub fn pids(&self) -> Vec<u32> {
         self.pollers.iter().map(|poller| poller.process.pid).collect()
     }
@@ -106,7 +106,7 @@ impl Account {
         self.injected.insert(id);
     }
 
-    /// The bot has sent a message; one whose text is `update N` answers that update.
+    /// Records a message from the bot. The text `update N` answers update N.
     pub fn sent(&mut self, text: &str) {
         if let Some(id) = text.strip_prefix("update ").and_then(|id| id.parse().ok()) {
             *self.answered.entry(id).or_default() += 1;
@@ -120,7 +120,7 @@ impl Account {
         }
     }
 
-    /// Dropped, at the wish of a call.
+    /// Records updates that were dropped by a call.
     pub fn forgotten(&mut self, updates: Vec<i64>) {
         self.confirmed.extend(updates);
     }
@@ -196,7 +196,7 @@ impl Account {
     }
 }
 
-/// The most that polled at once do so when one of them begins.
+/// Returns the maximum number of concurrent pollers, which is reached when one of them starts.
 fn most_at_once(pollers: &[Polling]) -> usize {
     let at = |moment: f64| {
         pollers.iter().filter(|it| it.first_ms <= moment && moment <= it.last_ms).count()

@@ -1,4 +1,4 @@
-//! The connections: each belongs to one process, and says so with every poll.
+//! The HTTP connections. Each belongs to one process.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -20,24 +20,24 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(super) async fn serve(listener: TcpListener, telegram: Shared) {
     loop {
-        // A connection that was given up before it was accepted is nobody's.
+        // A connection may be closed before it is accepted.
         if let Ok((connection, _)) = listener.accept().await {
             tokio::spawn(attend(connection, telegram.clone()));
         }
     }
 }
 
-/// One connection, until either end closes it. When the client does, the answer that it waits for
-/// is dropped with everything else of the connection: that is how a poll of the dead ends.
+/// Serves a connection until either end closes it. If the client does, the pending answer is
+/// dropped with the connection: this is how the poll of a dead process ends.
 async fn attend(connection: TcpStream, telegram: Shared) {
     let (Ok(peer), Ok(here)) = (connection.peer_addr(), connection.local_addr()) else { return };
     let known = telegram.lock().unwrap().account.pids();
     let process =
         tokio::task::spawn_blocking(move || process_of(peer, here, &known)).await.ok().flatten();
-    // A small answer must not wait for the acknowledgement of the one before.
+    // A small answer must not wait for the previous acknowledgement.
     let _ = connection.set_nodelay(true);
     let service = service_fn(move |request| respond(request, process, telegram.clone()));
-    // Connections end in the middle of things here: bots are killed.
+    // Connections may end at any time, because bots are killed.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
 }
 
@@ -58,7 +58,7 @@ async fn respond(
         if let Some(failure) = failed("file", &telegram) {
             return Ok(failure);
         }
-        // Some clients write the path's slash as it is, some as one piece of an address.
+        // Some clients escape the slash in the path.
         let file = file.replace("%2F", "/");
         let content = telegram
             .lock()
@@ -143,7 +143,7 @@ async fn poll(
     }
 }
 
-/// A poll that is on, for the account; it is over when this is dropped.
+/// A poll in progress, for the statistics. Ends on drop.
 struct Polling<'a> {
     process: Process,
     telegram: &'a Shared,
@@ -162,14 +162,14 @@ impl Drop for Polling<'_> {
     }
 }
 
-/// The seconds to wait, where this call is one too many.
+/// Returns the seconds to wait if this call exceeds the limit.
 fn flooded(telegram: &Shared) -> Option<u32> {
     let (calls, seconds) = &mut telegram.lock().unwrap().flood;
     *calls = calls.checked_sub(1)?;
     Some(*seconds)
 }
 
-/// The failure that this call was to meet.
+/// Returns the failure that is scheduled for this call.
 fn failed(method: &str, telegram: &Shared) -> Option<Response<Full<Bytes>>> {
     let failures = &mut telegram.lock().unwrap().failures;
     let at = failures.iter().position(|(it, ..)| it.eq_ignore_ascii_case(method))?;
@@ -214,8 +214,7 @@ fn document(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     response
 }
 
-/// The body of a request, within a time: a client that was stopped in the middle of one keeps
-/// nobody waiting.
+/// Reads a body with a timeout, because a client may be stopped in the middle of a request.
 pub(super) async fn body(request: Request<Incoming>) -> Option<Bytes> {
     let whole = tokio::time::timeout(Duration::from_mins(1), request.into_body().collect()).await;
     Some(whole.ok()?.ok()?.to_bytes())

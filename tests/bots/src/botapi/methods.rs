@@ -1,4 +1,4 @@
-//! What the bot's calls do, all but `getUpdates`.
+//! The bot's calls, except `getUpdates`.
 
 #![expect(clippy::disallowed_types, reason = "messages have dates")]
 
@@ -8,7 +8,7 @@ use super::parameters::Parameters;
 use super::{Sent, Telegram};
 use serde_json::{Value, json};
 
-/// A bot may not download more than this.
+/// The largest download that the Bot API allows.
 const MAX_DOWNLOAD: u64 = 20 * 1024 * 1024;
 
 pub(super) enum Answer {

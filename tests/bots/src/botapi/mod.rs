@@ -1,20 +1,19 @@
-//! A Bot API server for tests and demos, on 127.0.0.1 and a port that the system picks: it has one
-//! bot, invents updates for it, and keeps account of who polled when and what became of each
-//! update.
+//! A Bot API server for tests and demos, on 127.0.0.1 and a free port. It has a single bot,
+//! generates updates, and records which processes poll and what becomes of each update.
 //!
-//! What it does about two pollers is what the published server does: `queue.rs` has the rules,
-//! `tests/frameworks/botapi_server.rs` a test for each. What it leaves out: `allowed_updates` does
-//! not filter, a webhook's URL is never called, uploads (multipart) are refused, and a message that
-//! is sent reaches nobody.
+//! It treats two pollers like the published server: `queue.rs` has the rules, and
+//! `tests/frameworks/botapi_server.rs` a test for each. Not implemented: `allowed_updates` does not
+//! filter, webhooks are never called, uploads (multipart) are rejected, and sent messages reach no
+//! one.
 //!
-//! **Who polls** is told by process. The client's end of a connection is looked up in
-//! `/proc/net/tcp`, its socket in `/proc/*/fd`; so it works for any bot in any language on this
-//! machine and in this network namespace. A process polls from the arrival of its first
-//! `getUpdates` to the end of its last one (answered, or its connection closed): two that take
-//! turns count as two at once, although neither may ever see a 409.
+//! **Pollers** are told apart by process. The client's end of a connection is looked up in
+//! `/proc/net/tcp`, and its socket in `/proc/*/fd`, so this works for bots in any language on the
+//! same machine and in the same network namespace. A process polls from the arrival of its first
+//! `getUpdates` to the end of its last one (answered, or connection closed). Two processes that
+//! alternate count as polling at the same time, even if neither ever gets a 409.
 //!
-//! **An update is processed** when the bot sends a message whose text is `update N`, with N its
-//! number. It is *lost* when it was confirmed, by an offset above it, and never processed.
+//! **An update is processed** when the bot sends a message with the text `update N`, where N is its
+//! number. It is *lost* if it was confirmed, by a higher offset, but never processed.
 
 mod account;
 mod http;
@@ -41,26 +40,25 @@ pub use account::{Account, Report};
 use queue::Queue;
 pub use updates::{File, Kind};
 
-/// Everything that the server knows.
 pub struct Telegram {
     pub token: String,
     pub queue: Queue,
     pub account: Account,
     pub files: HashMap<String, File>,
-    /// So many calls from now are answered 429, to be tried again after so many seconds.
+    /// The number of upcoming calls to answer with 429, and the seconds to wait.
     pub flood: (u32, u32),
-    /// Calls of these methods (`file`: downloads) are answered so next, oldest first.
+    /// Upcoming calls of these methods (`file`: downloads) get these answers, oldest first.
     pub failures: VecDeque<(&'static str, u16, &'static str)>,
     pub messages: i64,
-    /// What the bot has sent, oldest first.
+    /// The messages sent by the bot, oldest first.
     pub sent: Vec<Sent>,
 }
 
-/// A message that the bot has sent.
+/// A message sent by the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     pub chat: i64,
-    /// The message that it answers.
+    /// The message that this one replies to.
     pub reply_to: Option<i64>,
     pub topic: Option<i64>,
     pub text: String,
@@ -84,17 +82,17 @@ impl Telegram {
         let id = self.queue.next_id();
         let (update, file) = kind.update(id);
         self.files.extend(file);
-        // Counted first: its answer may be on its way before the next line.
+        // Count first, because the answer may arrive before the next line runs.
         self.account.injected(id);
         self.queue.push(update);
         id
     }
 }
 
-/// What the connections share.
+/// The state shared by the connections.
 pub type Shared = Arc<Mutex<Telegram>>;
 
-/// A server that runs until this is dropped.
+/// A server that runs until it is dropped.
 pub struct Server {
     address: SocketAddr,
     telegram: Shared,
@@ -104,10 +102,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// What a group becomes that is upgraded.
+    /// The id that a group gets when it is upgraded.
     pub const SUPERGROUP: i64 = -1_000_000_000_777;
 
-    /// A server for the bot with this token.
+    /// Starts a server for the bot with this token.
     pub fn start(token: &str) -> Server {
         let telegram = Arc::new(Mutex::new(Telegram::new(token)));
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -127,29 +125,28 @@ impl Server {
         Server { address, telegram, handle, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a bot is told instead of Telegram's own address.
+    /// Returns the base URL, to use instead of Telegram's.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// An update of this kind arrives; its number.
+    /// Adds an update of this kind and returns its number.
     pub fn inject(&self, kind: Kind) -> i64 {
         self.telegram().inject(kind)
     }
 
-    /// One update of each of these kinds arrives.
+    /// Adds one update of each kind.
     pub fn inject_all(&self, kinds: &[Kind]) {
         for kind in kinds {
             self.inject(*kind);
         }
     }
 
-    /// This update arrives, made for the number that it is given.
+    /// Adds the update that `update` creates for its number.
     pub fn inject_json(&self, update: impl FnOnce(i64) -> Value) -> i64 {
         let mut telegram = self.telegram();
         let id = telegram.queue.next_id();
@@ -158,13 +155,12 @@ impl Server {
         id
     }
 
-    /// What the bot has sent, oldest first.
+    /// Returns the messages sent by the bot, oldest first.
     pub fn sent(&self) -> Vec<Sent> {
         self.telegram().sent.clone()
     }
 
-    /// So many updates a second arrive from now on, of these kinds in turn, until the flow is
-    /// dropped.
+    /// Adds updates of these kinds in turn at this rate, until the flow is dropped.
     pub fn flow(&self, each_second: f64, kinds: &'static [Kind]) -> Flow {
         let telegram = self.telegram.clone();
         let task = self.handle.spawn(async move {
@@ -178,28 +174,28 @@ impl Server {
         Flow(task.abort_handle())
     }
 
-    /// What `getFile` gives for this file.
+    /// Sets the file that `getFile` returns for this id.
     pub fn file(&self, id: &str, file: File) {
         self.telegram().files.insert(id.to_owned(), file);
     }
 
-    /// The next calls are answered 429, each with this many seconds to wait.
+    /// Answers the next calls with 429 and this many seconds to wait.
     pub fn flood(&self, calls: u32, retry_after: u32) {
         self.telegram().flood = (calls, retry_after);
     }
 
-    /// The next call of this method (`file`: the next download) is answered with this status and
+    /// Answers the next call of this method (`file`: the next download) with this status and
     /// description.
     pub fn fail(&self, method: &'static str, status: u16, description: &'static str) {
         self.telegram().failures.push_back((method, status, description));
     }
 
-    /// The account up to now.
+    /// Returns the statistics so far.
     pub fn report(&self) -> Report {
         self.telegram().account.report(Instant::now())
     }
 
-    /// When the server began: what the account's times are counted from.
+    /// Returns the start of the server, from which the times in the statistics count.
     pub fn began(&self) -> Instant {
         self.telegram().account.began()
     }
@@ -211,13 +207,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both may have ended by a panic of their own, which is reported where it happened.
+        // Both may have panicked, which has already been reported.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Updates that go on arriving until this is dropped.
+/// Keeps adding updates until it is dropped.
 #[must_use]
 pub struct Flow(AbortHandle);
 

@@ -1,4 +1,4 @@
-//! The parameters of a call: in the query, in a form or as JSON, as bots send them.
+//! The parameters of a call: in the query, as a form or as JSON.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use serde_json::Value;
 
-/// What a method is called with. Numbers may come as texts, and do from forms.
+/// The parameters of a method. Numbers may be strings, as they are in forms.
 #[derive(Debug, Default)]
 pub(super) struct Parameters(HashMap<String, Value>);
 
 impl Parameters {
-    /// Reads them all; none where the body is of a kind that is not known here.
+    /// Reads all parameters; `None` if the type of the body is not supported.
     pub(super) async fn read(request: Request<Incoming>) -> Option<Parameters> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let kind = request
@@ -41,7 +41,7 @@ impl Parameters {
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// A number within an object, which forms have as a text of JSON.
+    /// Returns a number in an object, which is a JSON string in forms.
     pub(super) fn inner(&self, name: &str, field: &str) -> Option<i64> {
         let value = self.0.get(name)?;
         let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());

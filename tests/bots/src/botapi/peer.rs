@@ -1,19 +1,19 @@
-//! Which process is at the other end of a connection.
+//! Finds the process at the other end of a connection.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 
-/// A process, by its pid and its start time in clock ticks: pids come back.
+/// A process, by its pid and its start time in clock ticks, since pids are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Process {
     pub pid: u32,
     pub started: u64,
 }
 
-/// The process that has the other end of a connection from `peer` to `here`; none if it has closed
-/// it, and so polls no more. Whoever polled before is asked first: bots open many connections.
+/// Returns the process at the other end of a connection from `peer` to `here`; `None` if it has
+/// closed the connection. Checks known pollers first, because bots open many connections.
 pub(super) fn process_of(peer: SocketAddr, here: SocketAddr, known: &[u32]) -> Option<Process> {
     let socket = format!("socket:[{}]", inode(peer, here)?);
     let again = known.iter().rev().copied().find(|pid| has_open(*pid, &socket));
@@ -25,15 +25,16 @@ fn anybody_with(socket: &str) -> Option<u32> {
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    // The newest is the likeliest to have just connected.
+    // The newest process is the most likely to have just connected.
     pids.sort_unstable_by(|a, b| b.cmp(a));
     pids.into_iter().find(|pid| has_open(*pid, socket))
 }
 
-/// The process with this pid now.
+/// Returns the process that currently has this pid.
 pub(super) fn process(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold spaces and brackets; the start time is the 22nd field, the 20th behind it.
+    // The name may contain spaces and parentheses. The start time is field 22, the 20th after the
+    // name.
     let started = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
     Some(Process { pid, started })
 }
@@ -44,7 +45,7 @@ fn has_open(pid: u32, socket: &str) -> bool {
         .any(|target| target.as_os_str() == socket)
 }
 
-/// The inode of the socket whose own address is `peer` and whose other end is `here`.
+/// Returns the inode of the socket with the local address `peer` and the remote address `here`.
 fn inode(peer: SocketAddr, here: SocketAddr) -> Option<String> {
     let wanted = [hex(peer)?, hex(here)?];
     let sockets = fs::read_to_string("/proc/net/tcp").ok()?;
@@ -55,7 +56,7 @@ fn inode(peer: SocketAddr, here: SocketAddr) -> Option<String> {
     })
 }
 
-/// An address as the kernel prints it: the four bytes as one number in the machine's own order.
+/// Formats an address like the kernel: the four bytes as a number in native byte order.
 fn hex(address: SocketAddr) -> Option<String> {
     let SocketAddr::V4(address) = address else { return None };
     let number = u32::from_ne_bytes(Ipv4Addr::octets(address.ip()));

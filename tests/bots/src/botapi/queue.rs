@@ -1,5 +1,5 @@
-//! The updates that wait for the bot, and the one slot for the `getUpdates` that waits for updates.
-//! The numbers in the comments are those of the published server.
+//! The updates waiting for the bot, and the slot for the `getUpdates` that waits for updates. The
+//! numbers in the comments are those of the published server.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// A poll with the same offset within this time waits this long, if it would have waited for less.
+/// A poll that repeats its offset within this time waits at least this long.
 const SAME_OFFSET: Duration = Duration::from_secs(3);
-/// A poll with the same offset within this time gets one update.
+/// A poll that repeats its offset within this time gets a single update.
 const AT_ONCE_AGAIN: Duration = Duration::from_millis(500);
-/// One 409 in this time is sent at once, every other one is held for this time.
+/// In this interval, one 409 is sent at once, and every other one is delayed by the interval.
 const PACE: Duration = Duration::from_secs(3);
 
 const EVICTED: &str = "Conflict: terminated by other getUpdates request; make sure that only one \
@@ -20,7 +20,7 @@ const WEBHOOK_SET: &str = "Conflict: terminated by setWebhook request";
 const WEBHOOK_ACTIVE: &str = "Conflict: can't use getUpdates method while webhook is active; use \
     deleteWebhook to delete the webhook first";
 
-/// A `getUpdates` as it was sent.
+/// The parameters of a `getUpdates`.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
     pub offset: i64,
@@ -29,19 +29,19 @@ pub struct Call {
     pub timeout: i64,
 }
 
-/// How a poll is answered.
+/// The answer to a poll.
 #[derive(Debug, PartialEq)]
 pub enum Reply {
     Updates(Vec<Value>),
-    /// A 409 with this text, to be written at this moment.
+    /// A 409 with this text, to be written at this time.
     Conflict(&'static str, Instant),
 }
 
-/// What becomes of a poll.
+/// The state of a poll.
 #[derive(Debug)]
 pub enum Poll {
     Answered(Reply),
-    /// It has the slot until then.
+    /// The poll has the slot until this time.
     Waits {
         slot: u64,
         until: Instant,
@@ -49,17 +49,17 @@ pub enum Poll {
     },
 }
 
-/// A poll that was refused, and whether its connection still lived then.
+/// A refused poll, and whether its connection was still alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evicted {
     Living,
     Dead,
 }
 
-/// What a call changed besides its own answer.
+/// The effects of a call other than its answer.
 #[derive(Debug, Default, PartialEq)]
 pub struct Effects {
-    /// The updates that were forgotten.
+    /// The updates that were removed.
     pub confirmed: Vec<i64>,
     pub evicted: Option<Evicted>,
 }
@@ -72,7 +72,6 @@ struct Waiting {
     answer: oneshot::Sender<Reply>,
 }
 
-/// The queue of one bot.
 #[derive(Debug, Default)]
 pub struct Queue {
     updates: VecDeque<(i64, Value)>,
@@ -85,7 +84,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The number of the update that is pushed next.
+    /// Returns the number of the next update.
     pub fn next_id(&self) -> i64 {
         self.pushed + 1
     }
@@ -98,8 +97,8 @@ impl Queue {
         &self.webhook
     }
 
-    /// An update arrives, and wakes the poll that waits, dead or alive: an answer to a dead
-    /// connection is just not confirmed.
+    /// Adds an update and wakes the waiting poll. If its connection is dead, the answer simply
+    /// stays unconfirmed.
     pub fn push(&mut self, update: Value) {
         self.pushed += 1;
         self.updates.push_back((self.pushed, update));
@@ -110,7 +109,7 @@ impl Queue {
         }
     }
 
-    /// A poll arrives.
+    /// Adds a poll.
     pub fn poll(&mut self, call: Call, now: Instant) -> (Poll, Effects) {
         if !self.webhook.is_empty() {
             let due = self.pace(now);
@@ -144,25 +143,25 @@ impl Queue {
         (Poll::Waits { slot: self.slots, until: now + timeout, answer }, effects)
     }
 
-    /// The time of the poll in this slot is over. Whether it still had the slot, and so is to be
-    /// answered with nothing.
+    /// Ends the poll in this slot. Returns whether it still had the slot, and so must be answered
+    /// with no updates.
     pub fn time_is_over(&mut self, slot: u64) -> bool {
         self.waiting.take_if(|waiting| waiting.slot == slot).is_some()
     }
 
-    /// An empty URL is no webhook; it touches no poll.
+    /// Sets the webhook. An empty URL removes it and does not affect polls.
     pub fn set_webhook(&mut self, url: &str, now: Instant) -> Option<Evicted> {
         url.clone_into(&mut self.webhook);
         if url.is_empty() { None } else { self.evict(WEBHOOK_SET, now) }
     }
 
-    /// Everything is forgotten, as `drop_pending_updates` asks.
+    /// Removes all updates, for `drop_pending_updates`.
     pub fn drop_pending(&mut self) -> Vec<i64> {
         self.updates.drain(..).map(|(id, _)| id).collect()
     }
 
-    /// Nobody looks whether the one that had the slot is still there: its 409 may go to a
-    /// connection that died.
+    /// Evicts the poll with the slot without checking whether its connection is alive, so its 409
+    /// may go to a dead one.
     fn evict(&mut self, why: &'static str, now: Instant) -> Option<Evicted> {
         let waiting = self.waiting.take()?;
         let due = self.pace(now);
@@ -173,7 +172,8 @@ impl Queue {
         })
     }
 
-    /// When a 409 that is due now is written. One that is held does not move the window.
+    /// Returns the time at which a 409 that is due now is written. A delayed one does not move the
+    /// interval.
     fn pace(&mut self, now: Instant) -> Instant {
         if self.sent_at_once.is_some_and(|sent| now.saturating_duration_since(sent) < PACE) {
             return now + PACE;
@@ -182,7 +182,8 @@ impl Queue {
         now
     }
 
-    /// A positive offset forgets what is below it, a negative one all but the last few, 0 nothing.
+    /// Removes updates: those below a positive offset, all but the last few for a negative one,
+    /// none for 0.
     fn forget(&mut self, offset: i64) -> Vec<i64> {
         let keep = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
         let forgotten = match offset {

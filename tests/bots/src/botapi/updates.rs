@@ -1,11 +1,10 @@
-//! Updates as they arrive in life: of many kinds, with much of what is optional missing, and sizes
-//! from nothing to huge.
+//! Realistic updates of many kinds, with optional fields missing and files of all sizes.
 
 use super::methods::now;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
-/// What kind of update arrives. The ones with a file offer it for `getFile`.
+/// The kind of an update. Kinds with a file make it available to `getFile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -19,21 +18,20 @@ pub enum Kind {
     HugeVoice,
     VideoNote,
     Audio,
-    /// A channel speaks: nobody sent it.
+    /// A post in a channel, without a sender.
     ChannelPost,
     ChannelVoice,
-    /// In the name of the group: the sender is a bot of Telegram's own.
+    /// In the name of a group: the sender is one of Telegram's own bots.
     AnonymousAdmin,
-    /// In a group, from nobody.
+    /// In a group, without a sender.
     FromNobody,
-    /// Somebody joined.
+    /// A user joined.
     NewMember,
-    /// Somebody left.
+    /// A user left.
     LeftMember,
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Kind; 14] = [
         Kind::Text,
         Kind::Edited,
@@ -51,7 +49,7 @@ impl Kind {
         Kind::LeftMember,
     ];
 
-    /// The update with this number, in a chat of its own, and the file that it brings.
+    /// Returns the update with this number, in its own chat, and its file.
     pub(super) fn update(self, id: i64) -> (Value, Option<(String, File)>) {
         let (chat, from) = match self {
             Kind::ChannelPost | Kind::ChannelVoice => {
@@ -129,7 +127,7 @@ impl Kind {
     }
 }
 
-/// Ids of groups and channels are negative.
+/// The ids of groups and channels are negative.
 const CHANNELS: i64 = 1_000_000_000_000;
 
 fn group(id: i64) -> Value {
@@ -140,7 +138,7 @@ fn user(id: i64) -> Value {
     json!({ "id": id, "is_bot": false, "first_name": "Someone" })
 }
 
-/// A file that a bot may ask for.
+/// A file for `getFile`.
 #[derive(Debug, Clone)]
 pub struct File {
     pub path: String,
@@ -149,13 +147,13 @@ pub struct File {
 }
 
 impl File {
-    /// With this content, downloaded from this path.
+    /// Creates a file with this content and download path.
     pub fn new(path: &str, content: Vec<u8>) -> File {
         File { path: path.to_owned(), size: content.len() as u64, content: Some(content.into()) }
     }
 
-    /// What is downloaded; of a file that came with an update so many zeros as it is large, within
-    /// reason.
+    /// Returns the content to download. For a generated file, returns zeros of its size, up to a
+    /// limit.
     pub(super) fn content(&self) -> Bytes {
         let zeros = || vec![0; usize::try_from(self.size).unwrap_or(0).min(1 << 24)].into();
         self.content.clone().unwrap_or_else(zeros)
