@@ -1,6 +1,7 @@
-//! From an old bot's exit to the first poll of its successor, less what the successor needs to
-//! start by itself: what monopoll costs a hand-over. Medians of interleaved runs of a teloxide echo
-//! bot that has work to do: `cargo build --release --examples && cargo bench --bench hand_over`.
+//! What monopoll costs a hand-over: the time from an old bot's exit to the first poll of its
+//! successor, minus the time that the successor itself needs to start. Medians of interleaved runs
+//! of a busy teloxide echo bot: `cargo build --release --examples && cargo bench --bench
+//! hand_over`.
 #![cfg_attr(
     target_os = "linux",
     expect(
@@ -58,7 +59,7 @@ mod linux {
         }
     }
 
-    /// From the start of a bot without a guard to its first poll, in milliseconds.
+    /// Returns the milliseconds from the start of an unguarded bot to its first poll.
     fn start_up(folder: &Path) -> f64 {
         let server = Server::start(TOKEN);
         let _traffic = server.flow(50.0, &[Kind::Text]);
@@ -69,7 +70,7 @@ mod linux {
         millis(started, server.began() + first)
     }
 
-    /// From the exit of a guarded bot to the first poll of its successor, in milliseconds.
+    /// Returns the milliseconds from the exit of a guarded bot to the first poll of its successor.
     fn hand_over(folder: &Path, action: &str) -> f64 {
         std::fs::create_dir(folder).unwrap();
         let server = Server::start(TOKEN);
@@ -80,7 +81,8 @@ mod linux {
         let bot = pidfd_open(bot, PidfdFlags::empty()).unwrap();
         let mut second = guarded(folder, &server, action);
         if action == "wait" {
-            // Long enough to settle down to its wait; if it is not, the gap only grows.
+            // Long enough for the second start to begin waiting. If it is too short, the gap only
+            // grows.
             thread::sleep(Duration::from_millis(300));
             terminate(&first);
         }
@@ -118,7 +120,7 @@ mod linux {
         command
     }
 
-    /// When the n-th process first polled, counted from the server's beginning.
+    /// Returns the first poll of the n-th process, counted from the server's start.
     fn first_poll(server: &Server, n: usize) -> Duration {
         let of = |report: &Report| {
             report.pollers.get(n - 1).map(|it| Duration::from_secs_f64(it.first_ms / 1000.0))

@@ -1,5 +1,5 @@
-//! The parts of a start by themselves: `cargo bench --bench micro`. What they add up to for a
-//! person is in `benches/peers`.
+//! The parts of a start, measured separately: `cargo bench --bench micro`. `benches/peers` measures
+//! whole starts.
 #![expect(clippy::unwrap_used, reason = "a bench may fail")]
 
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -39,20 +39,20 @@ fn main() {
     divan::main();
 }
 
-/// Nothing in the way, as nearly every start finds it.
+/// No conflicts, as in almost every start.
 #[divan::bench]
 fn decide_clear(bencher: Bencher<'_, '_>) {
     deciding(bencher, &policy(OnConflict::Graceful), &snapshot(Vec::new()));
 }
 
-/// A guard in the way.
+/// A conflict with a guard.
 #[divan::bench]
 fn decide_guarded(bencher: Bencher<'_, '_>) {
     deciding(bencher, &policy(OnConflict::Graceful), &guarded(Some(7)));
 }
 
-/// The same command in the way, with a tree below it, among processes that only have the token in
-/// their environment.
+/// A conflict with the same command and its tree, among processes that only have the token in their
+/// environment.
 #[divan::bench(args = [10, 100, 1_000])]
 fn decide_among(bencher: Bencher<'_, '_>, others: u32) {
     let mut processes =
@@ -69,7 +69,7 @@ fn deciding(bencher: Bencher<'_, '_>, policy: &Policy, snapshot: &Snapshot) {
     bencher.bench_local(|| decide(black_box(policy), black_box(snapshot)));
 }
 
-/// Ten entries and ten rules, of which the last ones hold.
+/// Ten entries and ten rules, of which the last ones apply.
 fn ruled() -> Policy {
     let mut policy = policy(OnConflict::Refuse);
     policy.max_targets = usize::MAX;
@@ -87,7 +87,7 @@ fn ruled() -> Policy {
     policy
 }
 
-/// One process, each kind of matcher.
+/// One process with each kind of matcher.
 #[divan::bench]
 fn match_name(bencher: Bencher<'_, '_>) {
     let (pattern, process) = (named("python3?"), process(1));
@@ -107,7 +107,7 @@ fn match_cwd(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| pattern.matches_at_or_below(black_box(&path)));
 }
 
-/// A token in two kilobytes of environment, and none in them.
+/// Two kilobytes of environment with and without a token.
 #[divan::bench(args = ["BOT_TOKEN=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1\0", "NO_TOKEN=1\0"])]
 fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
     let own = own_tokens();
@@ -122,7 +122,7 @@ fn own_tokens() -> OwnTokens {
     OwnTokens { bots: mine.iter().map(Token::id).collect(), mine }
 }
 
-/// A look at all of this machine: it takes as long as there are processes.
+/// A scan of this machine. Its duration depends on the number of processes.
 #[divan::bench]
 fn scan_this_machine(bencher: Bencher<'_, '_>) {
     let user = users::current_user();
@@ -151,8 +151,8 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The connections to Telegram among 20,000 sockets of this machine: by the kernel's filter, which
-/// has to pass over all of them.
+/// The connections to Telegram among 20,000 sockets of this machine. The kernel's filter has to
+/// visit all of them.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 #[divan::bench]
 fn find_connections_among_20_000(bencher: Bencher<'_, '_>) {
@@ -162,7 +162,7 @@ fn find_connections_among_20_000(bencher: Bencher<'_, '_>) {
 
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
-    // What is not accepted is a socket too, and needs no descriptor.
+    // A connection that is not accepted is a socket too, and needs no descriptor.
     let crowd = |_| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&listener, 4096).unwrap();
@@ -180,13 +180,11 @@ fn telegram() -> BotApiPeers {
     BotApiPeers::new(&Config::defaults(&std::env::temp_dir()).settings.telegram.api_url)
 }
 
-/// No file at all: the defaults.
 #[divan::bench]
 fn load_defaults(bencher: Bencher<'_, '_>) {
     loading(bencher, &Sources { cwd: std::env::temp_dir(), ..Sources::default() });
 }
 
-/// A file with every key, and three variables.
 #[divan::bench]
 fn load_every_key(bencher: Bencher<'_, '_>) {
     let file = PathBuf::from(concat!(

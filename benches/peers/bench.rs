@@ -1,4 +1,4 @@
-//! The place where everything is measured: a folder, the two small C programs, and the stamps that
+//! The setting of the measurements: a folder, the two small C programs, and the timestamps that
 //! children write.
 
 use crate::options::Options;
@@ -8,25 +8,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Whatever goes wrong ends a bench.
+/// Any error ends the benchmark.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// A folder of its own, gone with this.
+/// A temporary folder, deleted on drop.
 pub(crate) struct Bench {
-    /// How many runs a median is of.
+    /// The number of runs per median.
     pub(crate) rounds: usize,
-    /// Where children say when they began and ended.
+    /// The FIFO to which children report their start and end.
     pub(crate) stamps: Stamps,
-    /// The child that stamps.
+    /// The child that reports timestamps.
     pub(crate) child: PathBuf,
-    /// The system calls, written by hand.
+    /// The bare system calls, as a small C program.
     pub(crate) floor: PathBuf,
     folder: PathBuf,
     places: u32,
 }
 
 impl Bench {
-    /// Makes the folder and what belongs in it.
+    /// Creates the folder and its contents.
     pub(crate) fn set_up(options: &Options) -> Result<Bench, Failure> {
         peer::insist()?;
         let folder = tempfile::Builder::new().prefix("monopoll-bench-").tempdir()?.keep();
@@ -38,8 +38,8 @@ impl Bench {
         Ok(bench)
     }
 
-    /// A name in a folder that nobody has used before: a lock without a past, so that no run counts
-    /// as part of a storm.
+    /// Returns a path in a new folder: a lock without a history, so that no run counts as a
+    /// takeover storm.
     pub(crate) fn fresh(&mut self, name: &str) -> Result<PathBuf, Failure> {
         self.places += 1;
         let folder = self.folder.join(self.places.to_string());
@@ -47,7 +47,7 @@ impl Bench {
         Ok(folder.join(name))
     }
 
-    /// The child's command line, if it is to live so long.
+    /// Returns the child's command line with this lifetime.
     pub(crate) fn child_for(&self, milliseconds: u32) -> [PathBuf; 3] {
         [self.child.clone(), self.stamps.path().to_owned(), milliseconds.to_string().into()]
     }
@@ -55,12 +55,12 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        // What cannot be taken away is in the folder of temporary files.
+        // A leftover remains in the folder of temporary files.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Milliseconds that outlast every measurement.
+/// A lifetime in milliseconds that is longer than every measurement.
 pub(crate) const LONG: u32 = 600_000;
 
 fn compile(source: &str, program: &Path) -> Result<(), Failure> {

@@ -1,15 +1,15 @@
-//! Idle processes, with the environment of an ordinary one.
+//! Idle processes with the environment of an ordinary process.
 
 use crate::bench::Failure;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-/// They end when this is dropped.
+/// The idle processes, which end on drop.
 #[derive(Default)]
 pub(crate) struct Crowd(Vec<Child>);
 
 impl Crowd {
-    /// Fills the machine up to so many processes.
+    /// Starts processes until the machine has this many.
     pub(crate) fn fill(&mut self, processes: usize) -> Result<(), Failure> {
         let is_process =
             |entry: &fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().is_ok();
@@ -26,7 +26,7 @@ impl Crowd {
 impl Drop for Crowd {
     fn drop(&mut self) {
         for idle in &mut self.0 {
-            // It may have ended by itself.
+            // It may have already ended.
             let _ = idle.kill();
         }
         for idle in &mut self.0 {

@@ -1,4 +1,4 @@
-//! From the old one to the new one.
+//! Hand-overs from an old bot to a new one.
 
 use crate::bench::{Bench, Failure, LONG};
 use crate::peer;
@@ -60,7 +60,7 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The new one waits for the end of the old one, which comes by itself.
+/// Measures a new bot that waits until the old one ends by itself.
 fn waits(
     bench: &mut Bench,
     start: impl Fn(&Path, &[PathBuf]) -> Command,
@@ -69,7 +69,7 @@ fn waits(
     let old = start(&lock, &child).spawn()?;
     let first = bench.stamps.start()?;
     let new = start(&lock, &child).spawn()?;
-    // Long enough to settle down to its wait; if it is not, the gap only grows.
+    // Long enough for the second start to begin waiting. If it is too short, the gap only grows.
     thread::sleep(Duration::from_millis(80));
     let end = bench.stamps.terminate(first)?;
     let second = bench.stamps.start()?;
@@ -79,7 +79,7 @@ fn waits(
     Ok(second.at.saturating_sub(end.at))
 }
 
-/// The new one ends the old one, which runs under a guard like its own.
+/// Measures a new bot that ends an old one under a guard of the same kind.
 fn takes_over(
     bench: &mut Bench,
     start: impl Fn(&Path, &[PathBuf]) -> Command,
@@ -96,8 +96,7 @@ fn takes_over(
     Ok(second.at.saturating_sub(end.at))
 }
 
-/// The new one ends an old one that has no guard and no parent of its own, where both have run
-/// before.
+/// Measures a new bot that ends an unguarded orphan. Both have run before.
 fn cold(
     bench: &mut Bench,
     start: impl Fn(&Path, &[PathBuf]) -> Command,
@@ -115,7 +114,7 @@ fn cold(
     Ok(second.at.saturating_sub(began))
 }
 
-/// The whole of it, and from the old one's exit.
+/// Measures start-stop-daemon: the whole takeover, and the part after the old bot's exit.
 fn daemon_takes_over(bench: &mut Bench) -> Result<(Duration, Duration), Failure> {
     let (pid_file, child) = (bench.fresh("pid")?, bench.child_for(LONG));
     peer::daemon_start(&pid_file, &child).status()?;

@@ -1,8 +1,8 @@
-//! The README's figures, side by side with what people use today: `cargo bench --bench peers`.
+//! The README's figures, compared with the usual alternatives: `cargo bench --bench peers`.
 //!
-//! It needs what `.ci/run` installs, and the C compiler that rustc links with. `-- --only a,c`
-//! measures some sections, `-- --rounds N` changes how often. Every figure is the median of
-//! interleaved runs, and only the ratios hold elsewhere.
+//! Needs the programs that `.ci/run` installs, and the C compiler that rustc links with. `-- --only
+//! a,c` selects sections, and `-- --rounds N` sets the number of runs. Each figure is the median of
+//! interleaved runs. Only the ratios apply to other machines.
 #![cfg_attr(
     target_os = "linux",
     expect(

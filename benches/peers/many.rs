@@ -1,4 +1,4 @@
-//! Many at once: starts of which one wins, and waiters that take their turns.
+//! Many at once: simultaneous starts of which one wins, and waiters that take turns.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::table::{Target, count, row};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-/// How many at once, and how often: the more there are, the less one run depends on chance, and the
-/// longer it takes.
+/// The numbers of processes and of runs. With more processes, a run depends less on chance but
+/// takes longer.
 const NUMBERS: [(u32, usize); 3] = [(10, 7), (100, 3), (300, 1)];
 
 pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
@@ -56,13 +56,13 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
         );
         each.push(ours / n);
     }
-    // Each turn is also a look at all processes, and those who wait are processes: they say what
-    // that takes, and nothing more.
+    // Each turn also scans all processes, including the waiters, so it takes longer with more of
+    // them.
     growth("waiters", &each, Target::None);
     woken(bench)
 }
 
-/// What each costs at the most, beside what each costs at the fewest.
+/// Compares the cost per process for the largest and the smallest number.
 fn growth(what: &str, each: &[Duration], target: Target) {
     if let [few, .., many] = each {
         row(&format!("{what}: for each of 300"), *many, "for each of 10", *few, target);
@@ -77,7 +77,7 @@ fn theirs(lock: &Path, bench: &Bench) -> Command {
     peer::flock(lock, &["-n"], &bench.child_for(LONG))
 }
 
-/// From the first of n starts until one runs its child and all others have gone.
+/// Measures from the first of n starts until one runs its child and all others have ended.
 fn starts(
     bench: &mut Bench,
     n: u32,
@@ -94,7 +94,7 @@ fn starts(
     Ok(settled.max(winner.at).saturating_sub(began))
 }
 
-/// Sleeps until at most so many of them live.
+/// Sleeps until at most this many are alive.
 fn until_left(all: &[Child], left: usize) -> Result<(), Failure> {
     let open = |child: &Child| pidfd_open(Pid::from_child(child), PidfdFlags::empty());
     let mut living = all.iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -109,7 +109,7 @@ fn until_left(all: &[Child], left: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// From the holder's end until each of n waiters has had its turn.
+/// Measures from the holder's end until each of n waiters has had its turn.
 fn waiters(bench: &mut Bench, n: u32) -> Result<Duration, Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
@@ -147,7 +147,7 @@ fn for_turns(
     Ok(last.saturating_sub(end.at))
 }
 
-/// One that is going to wait.
+/// Starts a waiter.
 fn waiter(bench: &Bench, lock: &Path, milliseconds: u32) -> Result<Child, Failure> {
     let mut command = peer::monopoll(
         lock,
@@ -157,7 +157,7 @@ fn waiter(bench: &Bench, lock: &Path, milliseconds: u32) -> Result<Child, Failur
     Ok(command.stderr(Stdio::piped()).spawn()?)
 }
 
-/// The same, once it has settled down to its wait.
+/// Waits until a start has begun to wait.
 fn settled(mut child: Child) -> Result<Child, Failure> {
     let mut line = String::new();
     let mut told = BufReader::new(child.stderr.take().ok_or("nothing is told")?);
@@ -171,8 +171,8 @@ fn settled(mut child: Child) -> Result<Child, Failure> {
     Ok(child)
 }
 
-/// How often a waiter wakes up while others come to wait, and how many wake up when one of them
-/// gets its turn.
+/// Counts how often a waiter wakes up while others begin to wait, and how many wake up when one of
+/// them gets its turn.
 fn woken(bench: &mut Bench) -> Result<(), Failure> {
     let lock = bench.fresh("lock")?;
     let holder = ours(&lock, bench).spawn()?;
@@ -191,7 +191,7 @@ fn woken(bench: &mut Bench) -> Result<(), Failure> {
     thread::sleep(QUIET);
     let after = all.iter().map(|waiter| switches(waiter.id())).collect::<Result<Vec<_>, _>>()?;
     let woken = before.iter().zip(&after).filter(|(before, after)| before != after).count();
-    // Those that wait give up, and the one that has its turn hears of it through its guard.
+    // The waiters give up, and the one that has its turn is ended by its guard.
     for waiter in &all {
         kill_process(Pid::from_child(waiter), Signal::TERM)?;
     }
@@ -217,5 +217,5 @@ fn woken(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Long enough for everybody to have gone back to sleep.
+/// Long enough for all processes to go back to sleep.
 const QUIET: Duration = Duration::from_millis(500);

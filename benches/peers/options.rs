@@ -1,20 +1,20 @@
-//! What is to be measured, and how often.
+//! The command-line options of the benchmark.
 
 use crate::bench::Failure;
 use crate::reaper;
 
-/// A part of the table.
+/// A section of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     /// `a`: from a start to the child's exec.
     Start,
-    /// `b`: `plan` beside `pgrep -f`.
+    /// `b`: `plan` compared with `pgrep -f`.
     Plan,
-    /// `c`: from the old one's exit to the new child's exec, and a takeover from cold.
+    /// `c`: from the old bot's exit to the new child's exec, and an unguarded takeover.
     HandOver,
-    /// `d`: what a guard costs while its bot runs.
+    /// `d`: the cost of a guard while its bot runs.
     Resident,
-    /// `e`: many waiters, many starts at once.
+    /// `e`: many waiters and many simultaneous starts.
     Many,
 }
 
@@ -26,16 +26,15 @@ const ALL: [(&str, Section); 5] = [
     ("e", Section::Many),
 ];
 
-/// The command line.
 #[derive(Debug)]
 pub(crate) struct Options {
     only: Vec<Section>,
-    /// How many runs a median is of.
+    /// The number of runs per median.
     pub(crate) rounds: usize,
 }
 
 impl Options {
-    /// Reads the arguments; what is not for people is passed over.
+    /// Parses the arguments. Ignores those that cargo adds.
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
         let mut options =
             Options { only: ALL.iter().map(|(_, section)| *section).collect(), rounds: 21 };

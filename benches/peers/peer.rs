@@ -1,4 +1,4 @@
-//! How everybody is started.
+//! The command lines of monopoll and its alternatives.
 
 use crate::bench::Failure;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 const MONOPOLL: &str = env!("CARGO_BIN_EXE_monopoll");
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-/// Whoever is not there is named at once.
+/// Requires that all programs are installed.
 pub(crate) fn insist() -> Result<(), Failure> {
     let python = python();
     let peers = [
@@ -45,7 +45,7 @@ fn runs(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// On defaults, with a token that is known.
+/// Runs monopoll with its defaults and a token.
 pub(crate) fn monopoll(lock: &Path, args: &[&str], command: &[PathBuf]) -> Command {
     let mut monopoll = quiet(MONOPOLL);
     monopoll.env("BOT_TOKEN", TOKEN).env("MONOPOLL_LOCK__PATHS", format!("['{}']", lock.display()));
@@ -53,14 +53,14 @@ pub(crate) fn monopoll(lock: &Path, args: &[&str], command: &[PathBuf]) -> Comma
     monopoll
 }
 
-/// `flock`, refusing or waiting.
+/// Runs `flock`, which refuses or waits.
 pub(crate) fn flock(lock: &Path, args: &[&str], command: &[PathBuf]) -> Command {
     let mut flock = quiet("flock");
     flock.args(args).arg(lock).args(command);
     flock
 }
 
-/// Its second half, and all of it where nobody runs.
+/// Runs the start of start-stop-daemon, which is everything if nothing runs yet.
 pub(crate) fn daemon_start(pid_file: &Path, command: &[PathBuf]) -> Command {
     let mut daemon = quiet("start-stop-daemon");
     daemon.args(["--start", "--background", "--make-pidfile", "--pidfile"]).arg(pid_file);
@@ -68,14 +68,14 @@ pub(crate) fn daemon_start(pid_file: &Path, command: &[PathBuf]) -> Command {
     daemon
 }
 
-/// Its first half.
+/// Runs the stop of start-stop-daemon.
 pub(crate) fn daemon_stop(pid_file: &Path) -> Command {
     let mut daemon = quiet("start-stop-daemon");
     daemon.args(["--stop", "--oknodo", "--retry", "TERM/30/KILL/5", "--pidfile"]).arg(pid_file);
     daemon
 }
 
-/// The guard that people write.
+/// Runs a typical handwritten guard.
 pub(crate) fn guard(lock: &Path, command: &[PathBuf]) -> Command {
     let mut guard = quiet(python());
     guard
@@ -85,28 +85,28 @@ pub(crate) fn guard(lock: &Path, command: &[PathBuf]) -> Command {
     guard
 }
 
-/// A supervisor of one child that takes no lock.
+/// Runs a supervisor of one child that takes no lock.
 pub(crate) fn tini(command: &[PathBuf]) -> Command {
     let mut tini = quiet("tini");
     tini.args(["-s", "--"]).args(command);
     tini
 }
 
-/// The system calls, written by hand.
+/// Runs the bare system calls.
 pub(crate) fn floor(program: &Path, args: &[&OsStr]) -> Command {
     let mut floor = quiet(program);
     floor.args(args);
     floor
 }
 
-/// A bot without a guard, whose parent has gone.
+/// Runs an unguarded bot whose parent has ended.
 pub(crate) fn orphan(command: &[PathBuf]) -> Command {
     let mut shell = quiet("sh");
     shell.args(["-c", "\"$@\" &", "sh"]).args(command).env("BOT_TOKEN", TOKEN);
     shell
 }
 
-/// Anything else.
+/// Runs any other program without output.
 pub(crate) fn quiet(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command

@@ -1,4 +1,4 @@
-//! `plan` beside `pgrep -f`: whole processes that look at all others.
+//! `plan` compared with `pgrep -f`: whole processes that scan all others.
 
 use crate::bench::{Bench, Failure};
 use crate::peer;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn rows(bench: &mut Bench, processes: usize) -> Result<(), Failure> {
     let lock = bench.fresh("bot.lock")?;
-    // Not the crowd's program: nobody runs a thousand of his bot.
+    // Not the program of the crowd, because a thousand copies of a bot are unrealistic.
     let command = bench.child_for(0);
     let [ours, pgrep, floor, all, two] = race(
         bench,
@@ -51,7 +51,7 @@ fn pgrep() -> std::process::Command {
     pgrep
 }
 
-/// A whole process, from its start to its end.
+/// Measures a whole process, from its start to its end.
 pub(crate) fn whole(mut command: std::process::Command) -> Result<Duration, Failure> {
     let began = Instant::now();
     command.status()?;

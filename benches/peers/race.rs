@@ -1,12 +1,12 @@
-//! Runs in turn, so that a busy moment hits everybody.
+//! Interleaves runs, so that a busy moment affects all candidates.
 
 use crate::bench::{Bench, Failure};
 use std::time::Duration;
 
-/// One who runs: its name, and one run of it.
+/// A candidate: its name, and one run of it.
 pub(crate) type Runner<'a> = (&'a str, &'a dyn Fn(&mut Bench) -> Result<Duration, Failure>);
 
-/// The medians of so many rounds, in the order of the runners; a different one begins each round.
+/// Returns the medians in the order of the candidates. Each round starts with a different one.
 pub(crate) fn race<const N: usize>(
     bench: &mut Bench,
     rounds: usize,
@@ -23,7 +23,6 @@ pub(crate) fn race<const N: usize>(
     Ok(times.map(median))
 }
 
-/// The one in the middle.
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()

@@ -1,9 +1,9 @@
-//! Where everything is measured: in a PID namespace of its own, with a tini as its first process.
+//! The environment of the measurements: a PID namespace with tini as its first process.
 //!
-//! Not every machine's first process reaps orphans at once; one here looks every other second. Who
-//! waits for a pid to be gone, as start-stop-daemon and psutil do, would wait for that, and who
-//! waits for a pidfd would not: the ratios would be the machine's and nobody's merit. And so there
-//! are exactly as many processes as a row says.
+//! Not every machine's first process reaps orphans at once; some do so only every other second.
+//! Programs that wait for a pid to disappear, such as start-stop-daemon and psutil, would wait for
+//! that, while programs that wait for a pidfd would not, so the ratios would depend on the machine.
+//! A namespace also has exactly the number of processes that a row shows.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use std::process::Command;
 use crate::bench::Failure;
 use rustix::process::getuid;
 
-/// Becomes this program once more, in such a namespace, unless it is there.
+/// Executes this program again in such a namespace, unless it already runs there.
 pub(crate) fn insist() -> Result<(), Failure> {
     if env::args().any(|arg| arg == INSIDE) {
         return Ok(());
@@ -26,5 +26,5 @@ pub(crate) fn insist() -> Result<(), Failure> {
     Err(format!("`unshare`: {failure}; it is in util-linux").into())
 }
 
-/// Says that this is done.
+/// Marks a process in the namespace.
 pub(crate) const INSIDE: &str = "--inside";

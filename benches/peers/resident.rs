@@ -1,4 +1,4 @@
-//! What a guard costs while its bot runs: memory that is its own, and how often it wakes up.
+//! The cost of a guard while its bot runs: private memory and wakeups.
 
 use crate::bench::{Bench, Failure, LONG};
 use crate::peer;
@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 use std::{fs, thread};
 
-/// A guard with its child, and how often it had woken up when the watch began.
+/// A guard with its child, and the number of wakeups at the start of the measurement.
 struct Watched {
     name: &'static str,
     guard: Child,
@@ -71,13 +71,13 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Kilobytes that this process alone has.
+/// Returns the private memory of a process in kilobytes.
 fn private(pid: u32) -> Result<u64, Failure> {
     let smaps = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     Ok(number(&smaps, "Private_Clean:") + number(&smaps, "Private_Dirty:"))
 }
 
-/// How often its threads went to sleep by themselves, which is how often they woke up.
+/// Returns the voluntary context switches of all threads, which equal their wakeups.
 pub(crate) fn switches(pid: u32) -> Result<u64, Failure> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {

@@ -1,4 +1,4 @@
-//! When children began and ended, by their own word: lines in a FIFO, read without polling.
+//! The start and end times that children report: lines in a FIFO, read without polling.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -13,10 +13,9 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Nothing here takes so long.
+/// Longer than any step takes.
 const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
-/// The FIFO.
 pub(crate) struct Stamps {
     path: PathBuf,
     file: File,
@@ -24,12 +23,12 @@ pub(crate) struct Stamps {
     lines: VecDeque<Stamp>,
 }
 
-/// A child's word.
+/// A timestamp reported by a child.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
-    /// Whose.
+    /// The child.
     pub(crate) pid: Pid,
-    /// When, by the monotonic clock.
+    /// The time on the monotonic clock.
     pub(crate) at: Duration,
     what: What,
 }
@@ -41,7 +40,7 @@ enum What {
 }
 
 impl Stamps {
-    /// Makes it. Open for writing here too, so that it has no end.
+    /// Creates the FIFO. It is also open for writing here, so that it never reaches its end.
     pub(crate) fn open(path: PathBuf) -> Result<Stamps, Failure> {
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
@@ -52,17 +51,17 @@ impl Stamps {
         &self.path
     }
 
-    /// The next child that began.
+    /// Waits for the next child that starts.
     pub(crate) fn start(&mut self) -> Result<Stamp, Failure> {
         self.next(What::Start)
     }
 
-    /// The next child that ended.
+    /// Waits for the next child that ends.
     pub(crate) fn end(&mut self) -> Result<Stamp, Failure> {
         self.next(What::End)
     }
 
-    /// Ends a child, and says when it ended.
+    /// Ends a child and returns the time of its end.
     pub(crate) fn terminate(&mut self, child: Stamp) -> Result<Stamp, Failure> {
         kill_process(child.pid, Signal::TERM)?;
         self.end()
@@ -99,7 +98,7 @@ fn stamp(line: &str) -> Result<Stamp, Failure> {
     Ok(Stamp { pid, at: Duration::from_nanos(at.parse()?), what })
 }
 
-/// The children's clock.
+/// Returns the time on the children's clock.
 pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::Monotonic);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())

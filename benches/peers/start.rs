@@ -1,4 +1,4 @@
-//! From the start of whoever guards to the exec of what it guards, with nobody in the way.
+//! From the start of a guard to the exec of its child, without conflicts.
 
 use crate::bench::{Bench, Failure};
 use crate::peer;

@@ -1,15 +1,15 @@
-//! The table, row by row as it is measured.
+//! The table, printed row by row.
 
 use std::time::Duration;
 
-/// What a ratio should be.
+/// The target of a ratio.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// Nothing was promised.
+    /// No target.
     None,
-    /// At most so many times as long as the peer.
+    /// At most this many times as long as the alternative.
     AtMost(f64),
-    /// At least so many times as fast as the peer.
+    /// At least this many times as fast as the alternative.
     Faster(f64),
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn head() {
     );
 }
 
-/// How it was measured.
+/// Prints how the figures were measured.
 pub(crate) fn foot(rounds: usize) {
     println!(
         "\nMedians of {rounds} interleaved rounds (10, 100 and 300 at once: of 7, 3 and 1) in a \
@@ -63,7 +63,7 @@ pub(crate) fn foot(rounds: usize) {
     );
 }
 
-/// Times beside times.
+/// Prints a comparison of times.
 pub(crate) fn row(what: &str, ours: Duration, peer: &str, theirs: Duration, target: Target) {
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
     let (ours, theirs) = (time(ours), time(theirs));
@@ -75,7 +75,7 @@ pub(crate) fn row(what: &str, ours: Duration, peer: &str, theirs: Duration, targ
     );
 }
 
-/// A count that should be at most so large.
+/// Prints a count with a maximum.
 pub(crate) fn count(what: &str, ours: u64, unit: &str, beside: (&str, String), most: Option<u64>) {
     let target = most.map(|most| format!("at most {most} {unit}")).unwrap_or_default();
     let met = most.map(|most| yes(ours <= most)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the tool says about itself: help, completions and the man page, all of one source.
+//! The generated texts: help, completions and man page.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -26,14 +26,14 @@ fn subcommands() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
-/// The lines of the help that are command lines, up to two blanks.
+/// Returns the command lines in the help, up to two blanks.
 fn examples() -> Vec<String> {
     let help = printed(&["-h"]);
     let lines = help.lines().filter_map(|line| line.strip_prefix("  monopoll "));
     lines.map(|line| format!("monopoll {}", line.split("  ").next().unwrap())).collect()
 }
 
-/// Feeds a program that may not be there; `None`: it is not.
+/// Runs a program with this input; `None` if it is not installed.
 fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
     let piped = Command::new(program)
         .args(args)

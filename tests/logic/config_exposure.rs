@@ -1,4 +1,4 @@
-//! A configuration that others can write to is worth a line: they decide what is ended.
+//! Warns about a configuration that other users can change, because it decides what is killed.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -12,7 +12,7 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// A folder with a file of this mode, and in a folder of that.
+/// Creates a file with one mode in a folder with another.
 fn project(file: u32, folder: u32) -> TempDir {
     let project = TempDir::new().unwrap();
     fs::write(project.path().join("config.toml"), "on_conflict = 'force'\n").unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is written, and wherever: an answer, never a panic and never a hang.
+//! Any configuration yields an answer, never a panic or a hang.
 
 use std::fs;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use monopoll::internals::config::{Config, Position, Problems, Sources, render};
 use monopoll::internals::report::effective_config::{Applied, ShownKeys};
 use monopoll::internals::text::{Paint, mask_secrets};
 
-/// Longer than this is a hang, on a busy machine too: a start waits for it.
+/// A longer run counts as a hang, even on a busy machine.
 const MAX_SECONDS: u64 = 30;
 
 fn answers(sources: &Sources) {
     answers_about(sources, "");
 }
 
-/// `text` is that of the file, if there is one.
+/// Takes the text of the file, if there is one.
 fn answers_about(sources: &Sources, text: &str) {
     #[expect(clippy::disallowed_methods, reason = "how long it takes is the question")]
     let start = Instant::now();
@@ -36,7 +36,7 @@ fn answers_about(sources: &Sources, text: &str) {
         let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
         for printed in [&printed, &coloured] {
             is_fit_to_be_printed(printed);
-            // A token that was torn apart is none, nor is one with a backslash for its colon.
+            // A token that is split, or has an escaped colon, is not recognized.
             let unescaped = text.replace(r"\\", " ").replace(r"\u003a", ":");
             if !mask_secrets(&unescaped).contains(&SECRET[..12]) {
                 assert!(!printed.contains(&SECRET[..12]), "{printed} of {text:?}");
@@ -55,7 +55,7 @@ fn is_fit_to_be_printed(printed: &str) {
     assert!(!printed.is_empty() && !printed.chars().any(acts), "{printed:?}");
 }
 
-/// The secret half of a token, which is written in many places here and must be shown in none.
+/// The secret half of a token. It is written in many places and must never be shown.
 const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
 fn each_place_lies_in(text: &str, problems: &Problems) {
@@ -89,7 +89,7 @@ fn answers_to_a_file(text: &[u8]) {
     );
 }
 
-/// What a valid file becomes under somebody's fingers.
+/// Mutates valid files the way an editor might.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let bits = prop_oneof![
         Just("\r\n".to_owned()),
@@ -120,7 +120,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Every valid sample, and the example, with everything in it and without.
+/// Returns all valid samples and the example, commented and uncommented.
 fn valid_files() -> Vec<String> {
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/logic/samples/valid");
     let mut files: Vec<String> = fs::read_dir(samples)
@@ -135,7 +135,7 @@ fn valid_files() -> Vec<String> {
     files
 }
 
-/// Values of every kind, some as TOML has them and some not.
+/// Values of all kinds, in valid and invalid TOML.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

@@ -1,9 +1,8 @@
-//! What a tired operator reads: one sample for each way to get a configuration wrong, and
-//! everything that is printed about it.
+//! The messages about invalid configurations: one sample for each mistake.
 //!
-//! A sample's name is what is wrong with it. Its leading comments give the other layers: `# env:
-//! NAME=value`, `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (nothing:
-//! none is named).
+//! The name of a sample is its mistake. Its leading comments set other layers: `# env: NAME=value`,
+//! `# set: key=value`, `# profile: NAME`, `# instance: ID`, `# config: PATH` (empty: no file is
+//! named).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +23,10 @@ fn samples(folder: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// The sources that a sample asks for; itself by its bare name, so that no message depends on where
-/// the project lies.
+/// Returns the sources that a sample asks for. The sample is named by its bare name, so that no
+/// message depends on the location of the project.
 fn sources(sample: &Path) -> Sources {
-    // One of them is not UTF-8.
+    // One of the samples is not UTF-8.
     let text = String::from_utf8_lossy(&fs::read(sample).unwrap()).into_owned();
     let mut sources = Sources {
         config: Some(sample.file_name().unwrap().into()),

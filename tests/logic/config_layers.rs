@@ -1,5 +1,5 @@
-//! Which layer wins, which file is found, how a profile is laid over it, and where each value says
-//! it came from.
+//! The layers of the configuration: which wins, which file is found, how profiles apply, and the
+//! origins of values.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,7 +14,7 @@ use monopoll::internals::engine::action::{Action, OnConflict};
 use monopoll::internals::error::ExitStatus;
 use monopoll::internals::report::effective_config::{Applied, ShownKeys};
 
-/// A working directory with files, and the sources that are seen from there.
+/// A working directory with files, and the sources found there.
 struct Start {
     folder: TempDir,
     sources: Sources,

@@ -1,4 +1,4 @@
-//! The example file and the JSON schema say what the types say.
+//! The example file and the JSON schema agree with the types.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ fn load(text: &str) -> Config {
     Config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The example with its examples: `#key = …` becomes `key = …`, `# prose` stays.
+/// Returns the example with its examples enabled: `#key = …` becomes `key = …`; `# prose` stays.
 fn uncommented() -> String {
     let uncomment = |line: &str| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with([' ', ':']) => rest.to_owned(),

@@ -1,4 +1,4 @@
-//! Who is in the way: S5, S6, the default match, the token, nested candidates.
+//! The candidates: S5, S6, the same command, the token, nested candidates.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,10 +37,10 @@ fn suspects(plan: &Plan) -> Vec<u32> {
     plan.suspects.iter().map(|it| it.id.pid).collect()
 }
 
-/// What is special about a process.
+/// Changes a process.
 type Change = fn(Process) -> Process;
 
-/// Everything that makes a process shielded for good.
+/// Changes that shield a process unconditionally.
 fn absolute() -> Vec<(Change, Shield)> {
     vec![
         (|it| Process { relation: Known(Relation::Myself), ..it }, Shield::Myself),
@@ -164,7 +164,7 @@ fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree(
             plan(&with_entry(entry("main")), vec![root, shell, bot]).verdict()
         };
         assert_eq!(verdict(process(5)), POLICY_REFUSAL);
-        // My own bot may start anything.
+        // This bot may have started any program.
         assert_eq!(verdict(same_command(5)), Verdict::Act);
     }
 }

@@ -1,4 +1,4 @@
-//! One decision for all: S4, S6, S7, S8, S11, S13, and the limits.
+//! The decision about all conflicts: S4, S6, S7, S8, S11, S13, and the limits.
 
 use std::time::Duration;
 
@@ -419,7 +419,7 @@ fn a_process_that_may_not_be_signaled_refuses_with_the_permission_status() {
         assert_eq!(plan.verdict(), Verdict::Refuse(RefusalKind::Permission));
         let RefusalCause::NotPermitted { owner, .. } = cause(&plan) else { panic!("{plan:?}") };
         assert_eq!(owner.as_deref(), Some("deploy"), "{plan:?}");
-        // To wait and to refuse, no process has to be signaled.
+        // Waiting and refusing need no permission to signal.
         assert_eq!(decide(&policy(OnConflict::Wait), &snapshot).verdict(), Verdict::Wait);
         assert_eq!(decide(&policy(OnConflict::Refuse), &snapshot).verdict(), POLICY_REFUSAL);
         snapshot.me.privileged = true;
@@ -512,7 +512,7 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
         ..EarlierRounds::default()
     };
     for (launchers, managed_by, rounds, says) in [
-        // The shell is new each time; who was there before is the launcher.
+        // The shell is new each time; the launcher is the process that was already there.
         (
             Known(above()),
             Known(None),
@@ -581,8 +581,7 @@ fn the_first_matching_rule_decides() {
     );
 }
 
-/// A condition, a process for which it holds, one for which it does not, one of which it is not
-/// known.
+/// A condition with processes for which it holds, does not hold, and is unknown.
 type Case = (Conditions, Process, Process, Option<Process>);
 
 fn conditions() -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! An explanation never disagrees with the plan.
+//! An explanation always agrees with the plan.
 
 use std::time::Duration;
 
@@ -67,13 +67,14 @@ fn orphans() -> Conditions {
     Conditions { orphaned: Some(true), ..Conditions::default() }
 }
 
-/// The rule that is said to have decided.
+/// Returns the rule that is said to have decided.
 fn decider<'a>(it: &'a Explanation<'_>) -> Option<(&'a str, Action, RuleOutcome, Truth)> {
     let rule = it.rules.iter().find(|rule| rule.outcome.is_final())?;
     Some((&rule.rule.name, rule.rule.action, rule.outcome, rule.holds()))
 }
 
-/// A guard of another lock is found by what it runs, and not for itself.
+/// A guard of another lock becomes a conflict through what it runs, not through evidence of its
+/// own.
 fn is_other_guard(plan: &Plan, process: &Process) -> bool {
     let is_it = |conflict: &&Conflict| conflict.pid() == Some(process.id.pid);
     let guard = plan.conflicts.iter().find(is_it).and_then(|conflict| conflict.guard.as_ref());
@@ -104,7 +105,8 @@ proptest! {
                     prop_assert_eq!((shielded, suspect), (None, false));
                 }
                 Classification::Shielded(shield) => {
-                    // What a holder started goes with it, and so does what another entry reaches.
+                    // Ending a holder, or the root that another entry matches, ends its members
+                    // too.
                     prop_assert!(
                         shielded == Some(shield) || shielded.is_none() && it.conflict.is_some()
                     );
@@ -120,7 +122,7 @@ proptest! {
             let root = it.conflict.and_then(|conflict| conflict.root.as_ref());
             let candidate = matches!(it.classification, Classification::Candidate { .. });
             prop_assert!(root.is_none_or(|root| root.id.pid != pid) || candidate);
-            // A root, and so a guard, stands for itself.
+            // A root, and therefore a guard, is in its own conflict.
             let mut roots = plan.conflicts.iter().filter_map(|conflict| conflict.root.as_ref());
             if roots.any(|root| root.id.pid == pid) {
                 prop_assert_eq!(root.map(|root| root.id.pid), Some(pid));
@@ -164,7 +166,7 @@ proptest! {
                 (DecidedBy::Rule(_), None) => {
                     prop_assert!(false, "no rule is said to have decided: {:?}", conflict);
                 }
-                // What caution forbids, a rule may have wanted.
+                // A rule may have wanted what a safety rule forbids.
                 (DecidedBy::Supervised, _) => prop_assert_eq!(conflict.action, Action::Refuse),
                 (DecidedBy::SafetyRule, _) => prop_assert_eq!(conflict.action, Action::Refuse),
                 (DecidedBy::OnConflict | DecidedBy::SameToken, decider) => {
@@ -186,8 +188,8 @@ proptest! {
                 | Classification::NearMiss(_)
                 | Classification::Unrelated => false,
             };
-            // Whoever an entry finds within its reach is a candidate by it, unless something
-            // shields absolutely.
+            // A process within the limits of a matching entry is a candidate, unless a shield is
+            // unconditional.
             for entry in &it.entries {
                 let all = Truth::all(entry.criteria.iter().map(|(_, truth)| *truth));
                 prop_assert!(

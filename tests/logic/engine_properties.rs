@@ -1,4 +1,4 @@
-//! What holds for every policy and everything that can be seen.
+//! Properties that hold for every policy and every snapshot.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use monopoll::internals::engine::reason::Verdict;
 use monopoll::internals::engine::shield;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 
-/// Forgets one fact.
+/// Hides one fact.
 type Hide = fn(&mut Process);
 
-/// Each fact of a process, by name. Not `connected`: where the program is mine, the table counts an
-/// unknown connection like one, and `same_token = "act"` then ends the process. Nor `managed_by`:
-/// only a known supervisor is refused.
+/// The facts of a process, by name. `connected` is missing because an unknown connection of this
+/// bot's program counts as one, and `same_token = "act"` then ends the process. `managed_by` is
+/// missing because only a known supervisor causes a refusal.
 const FACTS: [(&str, Hide); 20] = [
     ("parent", |it| it.parent = Unknown),
     ("name", |it| it.name = Unknown),
@@ -49,7 +49,7 @@ const FACTS: [(&str, Hide); 20] = [
     ("relation", |it| it.relation = Unknown),
 ];
 
-/// Adds evidence for a process being my bot.
+/// Adds evidence that a process is this bot.
 const FOR: [(&str, Hide); 4] = [
     ("likeness", |it| it.likeness = Known(CommandLikeness::Same)),
     ("tokens", |it| it.tokens.mine = MINE.mine),
@@ -57,7 +57,7 @@ const FOR: [(&str, Hide); 4] = [
     ("connected", |it| it.connected = Known(true)),
 ];
 
-/// Adds evidence against it, where there was none.
+/// Adds evidence against it, if there was none.
 const AGAINST: [(&str, Hide); 4] = [
     ("tokens", |it| {
         if it.tokens.other == Known(None) {
@@ -84,7 +84,7 @@ const AGAINST: [(&str, Hide); 4] = [
     }),
 ];
 
-/// Those that make a process a candidate; the others only say what is done about one.
+/// The facts that make a process a candidate. The others only decide what happens to it.
 const FINDING: [&str; 10] = [
     "name",
     "args",
@@ -110,7 +110,7 @@ fn root_pid(conflict: &Conflict) -> Option<u32> {
     conflict.root.as_ref().map(|root| root.id.pid)
 }
 
-/// Whether `pid` was judged below `outer` before, and `outer` is nobody's business any more.
+/// Returns whether `pid` was below `outer` before, and `outer` is no longer listed.
 fn was_below(before: &Plan, after: &Plan, outer: u32, pid: u32) -> bool {
     let below = before
         .conflicts
@@ -216,7 +216,7 @@ proptest! {
 
     #[test]
     fn hiding_a_fact_never_adds_a_kill(mut policy in policies(), snapshot in snapshots()) {
-        // A rule for one kind of evidence applies once the stronger kind is hidden.
+        // A rule for one kind of evidence applies once a stronger kind is hidden.
         policy.rules.retain(|rule| rule.when.found_by.is_none());
         let before = decide(&policy, &snapshot);
         let killed = pids_of(planned_ends(&before));
@@ -227,8 +227,8 @@ proptest! {
                 let hidden = dim.processes[index].id.pid;
                 let after = decide(&policy, &dim);
                 for pid in pids_of(after.conflicts_to_end()).difference(&killed) {
-                    // Without what made the outer one a candidate, the inner one is judged for
-                    // itself; and so is a guard without what made the bot below it one.
+                    // If the outer process is no longer a candidate, the inner one is judged
+                    // separately. So is a guard whose bot is no longer a candidate.
                     let is_its_guard = || {
                         let guard = snapshot.processes[index].guard_to_ask();
                         guard.is_some_and(|guard| guard.process.pid == *pid)

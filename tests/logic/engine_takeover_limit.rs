@@ -1,4 +1,4 @@
-//! The limit of takeovers: when there were too many takeovers, and when they are over.
+//! The limit of takeovers: when it is reached, and when it no longer applies.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use monopoll::internals::engine::ticket::Ticket;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Tries so many seconds ago, each by a start of its own; a negative number is one that the limit
-/// refused.
+/// Attempts this many seconds ago, each by a separate start. A negative number was refused by the
+/// limit.
 fn tries(ago: &[i64]) -> TakeoverHistory {
     let one = |(ticket, &ago): (u64, &i64)| TakeoverAttempt {
         ago: Duration::from_secs(ago.unsigned_abs()),
@@ -47,7 +47,7 @@ fn a_limit_of_zero_allows_no_takeover() {
 
 #[test]
 fn refusals_by_the_limit_count_toward_the_limit() {
-    // Three takeovers, a minute and more ago; every half minute somebody tried again.
+    // Three takeovers more than a minute ago, and an attempt every half minute since.
     assert!(exceeds_takeover_limit(&[115, 110, 105, -80, -50, -20], 3));
     assert!(
         exceeds_takeover_limit(&[115, 110, 105, -80, -50], 3),

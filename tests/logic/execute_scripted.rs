@@ -1,4 +1,4 @@
-//! Carrying out a plan on a scripted machine: what is done is what the plan said, and never more.
+//! Executes plans on a scripted machine: exactly the planned steps are carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -36,12 +36,12 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Actor {
     parent: u32,
     job_state: JobState,
-    /// How long after a SIGTERM it ends; never, if it is stubborn.
+    /// The time from SIGTERM to its end; `None` if it ignores SIGTERM.
     dies_after: Option<Duration>,
-    /// Whether even SIGKILL does nothing: it hangs in the kernel.
+    /// True if even SIGKILL has no effect, because it is stuck in the kernel.
     hangs: bool,
     ends_at: Option<Duration>,
-    /// SIGTERM that it has not heard because it is stopped.
+    /// True if a SIGTERM is pending because the process is stopped.
     pending: bool,
 }
 
@@ -65,10 +65,10 @@ struct Script {
     actors: BTreeMap<ProcessId, Actor>,
     denied: BTreeSet<ProcessId>,
     answer: Option<AskOutcome>,
-    /// Whether the guard does as it is asked, and when it is through.
+    /// The time until a requested guard has ended its tree; `None` if it does not.
     guard_ends_after: Option<Duration>,
     interrupt_at: Option<Duration>,
-    /// When each sleep ended.
+    /// The end of each sleep.
     woken: Vec<Duration>,
     sent: Vec<(ProcessId, SignalToSend)>,
     asked: usize,
@@ -288,7 +288,7 @@ fn carry_out(script: &mut Script, plan: &Plan) -> (Result<(), ExecuteError>, Vec
     (outcome, events)
 }
 
-/// What was done to the root of the one conflict, in the words of the plan.
+/// Returns the steps taken against the root of the only conflict, in the words of the plan.
 fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
     let word = |event: &TerminateEvent| match event {
         TerminateEvent::Asked(_) => Some("ask"),
@@ -369,7 +369,7 @@ fn a_process_started_while_a_guard_drained_is_waited_for_even_if_that_guard_is_k
         decide(&policy, &snapshot(vec![process(10, 5, "monopoll run"), bot], Some(guard_with(10))));
     let ends_at =
         |at: u32, parent: u32| Actor { ends_at: Some(at * SECOND), ..Actor::new(parent, None) };
-    // The bot ends first and leaves a helper, which no plan knows of, to the guard.
+    // The bot ends first and leaves behind a helper that the plan does not include.
     let actors = BTreeMap::from([
         (id(10), ends_at(2, 5)),
         (id(11), ends_at(1, 10)),
@@ -451,7 +451,7 @@ fn progress_is_reported_at_each_interval_without_extra_wakeups() {
         TerminateEvent::Sent(id(10), SignalToSend::Kill),
     );
     let (events, woken) = run_with(10 * SECOND);
-    // That it was killed says as well that it goes on.
+    // The signal also shows that there is progress.
     assert_eq!(
         events,
         [
@@ -510,9 +510,9 @@ fn an_interrupted_start_sends_no_more_signals() {
 }
 
 proptest! {
-    /// Whatever the tree looks like and however its members behave: each gets the signal at most
-    /// once and SIGKILL at most once, SIGKILL never before its timeout is over, and nobody outside
-    /// the tree gets anything.
+    /// For every tree and any behavior of its members: each gets the signal at most once and
+    /// SIGKILL at most once, SIGKILL never before the timeout, and no process outside of the tree
+    /// gets a signal.
     #[test]
     fn no_process_is_signaled_twice_and_no_bystander_ever(
         shape in prop::collection::vec(

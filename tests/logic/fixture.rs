@@ -1,5 +1,4 @@
-//! Policies, processes and snapshots to start from; each test says only what is special about its
-//! own.
+//! Default policies, processes and snapshots. Each test changes only what matters to it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,11 +33,11 @@ pub(crate) const MY_PID: u32 = 900;
 pub(crate) const MINE: CarriedTokens = mine(MyToken::Seen(TokenPlace::CommandLine), 1);
 pub(crate) const INHERITED: CarriedTokens = mine(MyToken::Seen(TokenPlace::Environment), 1);
 pub(crate) const NO_TOKEN: CarriedTokens = mine(MyToken::NotSeen, 0);
-/// My bot is not known.
+/// The start has no token to compare.
 pub(crate) const NOT_COMPARED: CarriedTokens = mine(MyToken::NotLookedFor, 0);
 pub(crate) const ANOTHER_BOTS: CarriedTokens =
     CarriedTokens { other: Known(Some(BotId(9))), ..mine(MyToken::NotSeen, 1) };
-/// Mine, and that of a bot that I do not have.
+/// This bot's token and that of a bot which the start has no token of.
 pub(crate) const TWO_BOTS: CarriedTokens = CarriedTokens { other: ANOTHER_BOTS.other, ..MINE };
 /// The environment cannot be read.
 pub(crate) const UNREADABLE: CarriedTokens =
@@ -48,7 +47,7 @@ const fn mine(mine: MyToken, count: usize) -> CarriedTokens {
     CarriedTokens { mine: Known(mine), other: Known(None), count }
 }
 
-/// The defaults of the configuration, with this `on_conflict`.
+/// Returns the default policy with this `on_conflict`.
 pub(crate) fn policy(on_conflict: OnConflict) -> Policy {
     Policy {
         purpose: Purpose::Start,
@@ -70,7 +69,8 @@ pub(crate) fn policy(on_conflict: OnConflict) -> Policy {
     }
 }
 
-/// An unmanaged `python3 main.py` of mine, a child of PID 1, that nothing relates to me.
+/// Returns an unmanaged `python3 main.py` of the same user, a child of PID 1, unrelated to the
+/// start.
 pub(crate) fn process(pid: u32) -> Process {
     Process {
         id: ProcessId { pid, start: u64::from(pid) * 100 },
@@ -102,12 +102,12 @@ pub(crate) fn process(pid: u32) -> Process {
     }
 }
 
-/// The same, and it is what my command would become.
+/// Returns a process that runs the same command.
 pub(crate) fn same_command(pid: u32) -> Process {
     Process { likeness: Known(CommandLikeness::Same), same_program: Known(true), ..process(pid) }
 }
 
-/// The same, below another one.
+/// Makes a process the child of another one.
 pub(crate) fn child_of(parent: u32, process: Process) -> Process {
     Process { parent: Known(parent), ..process }
 }
@@ -116,7 +116,7 @@ pub(crate) fn user(name: &str) -> User {
     User { id: format!("id-{name}"), name: name.to_owned() }
 }
 
-/// A guard's process: it has the lock, and is found by nothing else.
+/// Returns the process of a guard, which has the lock and no other evidence.
 pub(crate) fn guard_process(pid: u32) -> Process {
     Process {
         name: Known("monopoll".to_owned()),
@@ -127,7 +127,7 @@ pub(crate) fn guard_process(pid: u32) -> Process {
     }
 }
 
-/// Its record.
+/// Returns the record of a guard.
 pub(crate) fn guard(pid: Option<u32>, ticket: Option<u64>) -> GuardView {
     GuardView {
         process: pid.map(|pid| process(pid).id),
@@ -140,7 +140,7 @@ pub(crate) fn guard(pid: Option<u32>, ticket: Option<u64>) -> GuardView {
     }
 }
 
-/// What I see: these processes, and one lock that those have which say so.
+/// Returns a snapshot of these processes with one lock, held by those that have it.
 pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
     let holders: Vec<u32> =
         processes.iter().filter(|it| it.holds_lock == Known(true)).map(|it| it.id.pid).collect();
@@ -157,7 +157,7 @@ pub(crate) fn snapshot(processes: Vec<Process>) -> Snapshot {
     }
 }
 
-/// A start of `python3 main.py` whose instance is named by the one token that it has.
+/// Returns a start of `python3 main.py` whose only token names its instance.
 pub(crate) fn caller() -> Caller {
     Caller {
         pid: MY_PID,
@@ -180,7 +180,8 @@ pub(crate) fn lock(state: LockState) -> LockView {
     LockView { path: PathBuf::from("/run/monopoll/voice-insight.lock"), state }
 }
 
-/// A guard with this ticket has the instance and runs `python3 main.py`.
+/// Returns a snapshot in which a guard with this ticket has the instance and runs `python3
+/// main.py`.
 pub(crate) fn guarded(ticket: Option<u64>) -> Snapshot {
     let child = child_of(10, Process { holds_lock: Known(true), ..process(11) });
     Snapshot { guards: vec![guard(Some(10), ticket)], ..snapshot(vec![guard_process(10), child]) }
@@ -205,17 +206,17 @@ pub(crate) fn named(name: &str) -> Pattern {
     Pattern { name: Some(NamePattern::new(name).unwrap()), ..Pattern::default() }
 }
 
-/// Why the plan is as it is, in words.
+/// Returns the reason for the plan in words.
 pub(crate) fn reason(plan: &Plan) -> String {
     reasons::plan_reason(plan)
 }
 
-/// Why the plan's conflict must not be settled.
+/// Returns the cause of the plan's refusal.
 pub(crate) fn cause(plan: &Plan) -> &RefusalCause {
     plan.decisive_conflict().unwrap().refusal.as_ref().unwrap()
 }
 
-/// The shield that refuses the plan.
+/// Returns the shield that causes the refusal.
 pub(crate) fn decisive_shield(plan: &Plan) -> &Shield {
     match cause(plan) {
         RefusalCause::Shielded { shield, .. } => shield,
@@ -223,7 +224,7 @@ pub(crate) fn decisive_shield(plan: &Plan) -> &Shield {
     }
 }
 
-/// The only conflict of the plan.
+/// Returns the only conflict of the plan.
 pub(crate) fn only(plan: &Plan) -> &Conflict {
     assert_eq!(plan.conflicts.len(), 1, "{plan:#?}");
     &plan.conflicts[0]

@@ -1,4 +1,4 @@
-//! The history file: bounded, masked, and harmless whatever its content.
+//! The history file is limited in size, masked, and tolerant of any content.
 
 use std::fs;
 use std::sync::Arc;
@@ -132,8 +132,7 @@ fn a_corrupt_line_loses_no_other_line_and_a_corrupt_file_is_replaced() {
 fn a_failed_write_is_an_error_and_keeps_the_old_history() {
     let (dir, state_dir) = state_dir();
     state_dir.add_to_history(&[event(1, stop("one"))]).unwrap();
-    // A folder in the place of the file that is being written: nobody can write there, not even
-    // root.
+    // A folder at the path of the temporary file makes writing fail, even for root.
     fs::create_dir(dir.path().join("bot1.lock.history.new")).unwrap();
     let error = state_dir.add_to_history(&[event(2, stop("two"))]).unwrap_err();
     assert!(error.message().starts_with("cannot write the history"), "{error}");

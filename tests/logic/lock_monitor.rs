@@ -1,5 +1,5 @@
-//! Holding: what a guard does when its lock files are deleted, replaced or taken by others. The
-//! files are real; the clock is given in.
+//! What a guard does if its lock files are deleted, replaced or taken. The files are real, the
+//! clock is not.
 
 use std::fs;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ impl Scene {
         (outcome, events)
     }
 
-    /// Another guard deletes the lock file and locks a new one.
+    /// Replaces the lock file by a new one and locks that, like another guard.
     fn displace(&self) -> Vec<HeldLock> {
         fs::remove_file(self.path("x.lock")).unwrap();
         lock(&LockSet::open_or_create(&[self.path("x.lock")]).unwrap())

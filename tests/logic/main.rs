@@ -1,4 +1,4 @@
-//! What the tool decides and says, without other processes: one file a feature.
+//! The logic and output of the tool, without other processes: one file per feature.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! The findings of `doctor`, from facts alone.
+//! The findings of `doctor`, from given facts.
 
 use std::path::{Path, PathBuf};
 

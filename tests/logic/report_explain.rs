@@ -1,4 +1,4 @@
-//! What an explanation says, to people and to machines.
+//! Explanations as text and as JSON.
 
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -64,7 +64,7 @@ fn likeness() -> CommandMatch {
     }
 }
 
-/// Somebody to be explained.
+/// A process to explain.
 struct Case {
     name: &'static str,
     policy: Policy,

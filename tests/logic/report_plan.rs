@@ -220,7 +220,7 @@ fn too_many() -> Plan {
     )
 }
 
-/// As many, found by an entry.
+/// The same number of conflicts, found by an entry.
 fn too_many_by_an_entry() -> Plan {
     plan(
         &Policy { max_targets: 2, matches: vec![entry("main.py")], ..policy(OnConflict::Graceful) },
@@ -285,7 +285,7 @@ fn a_rule_is_skipped() -> Plan {
     plan(&Policy { rules, ..policy(OnConflict::Refuse) }, vec![bot])
 }
 
-/// Root finds the bot of the user that owns the script.
+/// Root finds the bot of the user who owns the script.
 fn the_owner_of_the_script_runs_it() -> Plan {
     let owner = User { id: "1001".to_owned(), name: "deploy".to_owned() };
     let bot = Process { user: Known(owner), ..same_command(5) };

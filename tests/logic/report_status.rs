@@ -1,4 +1,4 @@
-//! What a status and a stop's plan say, to people and to machines.
+//! Statuses, and the plans of a stop, as text and as JSON.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ use monopoll::internals::state::history_event::{
 use monopoll::internals::state::record::{HostProcess, Record, RecordStage};
 use monopoll::internals::text::{Paint, output_schema};
 
-/// 2026-01-01T01:00:00Z; a guard of the fixture has the instance for an hour by then.
+/// 2026-01-01T01:00:00Z, one hour after a guard of the fixture got the instance.
 const MOMENT: Duration = Duration::from_hours(490_897);
 const SINCE: u64 = 1_767_225_600;
 const HOSTILE: &str = "py\u{1b}]0;gone\u{7}\n\u{202e}123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
@@ -453,10 +453,10 @@ fn the_json_keys_are_in_the_documented_order() {
     );
 }
 
-/// The plan of a stop, as a person reads it.
+/// Returns the plan of a stop as text.
 fn stop(policy: &Policy, mode: StopMode, snapshot: &Snapshot) -> String {
     let context = Context { purpose: Purpose::Stop, ..context() };
-    // A person is newer than every start.
+    // A stop has no ticket and counts as the newest.
     let snapshot =
         Snapshot { me: Caller { ticket: None, ..snapshot.me.clone() }, ..snapshot.clone() };
     plan_text::text(&decide(&policy.to_stop(mode), &snapshot), &context, Paint::Plain)

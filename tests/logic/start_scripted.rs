@@ -1,5 +1,5 @@
-//! A start on a scripted machine: lock files and state directories are real, the processes are
-//! scripted, and the clock moves only while the start sleeps.
+//! Starts on a scripted machine: lock files and state directories are real, processes are scripted,
+//! and the clock moves only while the start sleeps.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -48,11 +48,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A process of the script.
 struct Actor {
     process: Process,
-    /// The time from SIGTERM to its end; `None`: it ignores SIGTERM.
+    /// The time from SIGTERM to its end; `None` if it ignores SIGTERM.
     ends_after: Option<Duration>,
-    /// When it appears.
     begins_at: Duration,
-    /// When it ends.
     ends_at: Duration,
     guard: Option<GuardView>,
 }
@@ -68,7 +66,7 @@ impl Actor {
         }
     }
 
-    /// A guard that ends its tree a second after it was asked.
+    /// Returns a guard that ends its tree one second after a request.
     fn guard(pid: u32, ticket: u64) -> Actor {
         let view = guard(Some(pid), Some(ticket));
         Actor { guard: Some(view), ..Actor::new(guard_process(pid)) }
@@ -79,7 +77,7 @@ impl Actor {
     }
 }
 
-/// Something that happens to the machine at one moment.
+/// A scripted event on the machine.
 type Incident = (Duration, Box<dyn FnMut()>);
 
 struct Script {
@@ -120,7 +118,7 @@ impl Script {
         self.living_actors().any(|actor| actor.process.id == id)
     }
 
-    /// Moves the clock to the next thing that happens, `until` at the latest.
+    /// Advances the clock to the next event, at most to `until`.
     fn pass_time(&self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
         let now = self.now.get();
         let ends = self.living_actors().filter(|actor| ends_of.contains(&actor.process.id));
@@ -296,7 +294,7 @@ impl StartHost for Script {
     }
 }
 
-/// The events of a start, a word each.
+/// The events of a start, one word each.
 #[derive(Default)]
 struct EventLog(Vec<&'static str>);
 
@@ -317,7 +315,7 @@ impl Observer for EventLog {
     }
 }
 
-/// One test's lock folder and configuration.
+/// The lock folder and configuration of one test.
 struct Scene {
     folder: TempDir,
     request: StartRequest,
@@ -381,7 +379,7 @@ impl Scene {
         self.state_dir().history().into_iter().map(|event| event.kind).collect()
     }
 
-    /// Nothing is left behind by a start that was given up.
+    /// Checks that a failed start leaves nothing behind.
     #[track_caller]
     fn assert_nothing_left(&self) {
         assert!(self.lock_is_free());
@@ -481,7 +479,7 @@ fn a_newcomer_in_the_second_scan_is_decided_again() {
 #[test]
 fn what_comes_back_after_the_second_round_refuses_the_start() {
     let scene = Scene::new(&["on_conflict=graceful"]);
-    // A loop with pid 40 starts each of them when the one before has ended.
+    // A loop with pid 40 starts each process when the previous one has ended.
     let again = |pid: u32, begins: u32| Actor {
         begins_at: begins * SECOND,
         process: fixture::child_of(40, same_command(pid)),

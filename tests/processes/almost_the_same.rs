@@ -1,4 +1,5 @@
-//! What is almost the same command: it is in doubt, or another bot's, and never ended.
+//! Processes that almost run the same command: they are doubtful or other bots, and are never
+//! ended.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +12,10 @@ use crate::other_bots::unnamed;
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, words, write};
 use crate::supervisors::peer;
 
-/// The judgement of a plan about one process.
+/// The verdict of a plan on one process.
 #[derive(Debug, PartialEq)]
 enum Judged {
-    /// It would be ended.
+    /// The process would be ended.
     Same,
     InDoubt(String),
     Different,
@@ -47,7 +48,7 @@ fn judge<'a>(
     judged
 }
 
-/// Two spellings are each the same as themselves, and doubt each other by an option of this name.
+/// Checks that two spellings each match themselves and doubt each other because of this option.
 #[track_caller]
 fn doubt_each_other(stage: &Stage, option: &str, pair: [&str; 2], path: &str) {
     let judge = |running, started| judge(stage, running, started, |it| it.env("PATH", path));
@@ -190,7 +191,7 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
     }
 }
 
-/// The guessed name.
+/// Returns the guessed name.
 #[track_caller]
 fn name(stage: &Stage, line: &str) -> String {
     plan(stage, line, |start| start)["instance"].as_str().unwrap().to_owned()
@@ -286,7 +287,7 @@ fn two_guards_of_other_options_leave_each_other_alone_and_one_name_is_one_bot() 
     first.end().exits(0);
 }
 
-/// A package with two others in it.
+/// Creates a package that contains two others.
 fn monorepo(root_scripts: &str) -> Stage {
     let stage = Stage::new();
     let root = format!(r#"{{"name": "root", "workspaces": ["packages/*"]{root_scripts}}}"#);
@@ -445,7 +446,7 @@ fn a_mode_that_does_not_run_the_bot_is_another_command() {
     let stage = javascript();
     write(&stage, "main.py", PYTHON);
     write(&stage, "bot.sh", "#!/bin/sh\n: > ready-$$\nsleep 600\n");
-    // It waits as the bot does, whatever it was told to do.
+    // The fakes wait like the bot, whatever their arguments.
     let fakes = ["node", "python3", "bash", "deno", "bun"];
     fs::create_dir(stage.folder().join("bin")).unwrap();
     for fake in fakes {
@@ -474,7 +475,7 @@ fn a_mode_that_does_not_run_the_bot_is_another_command() {
     }
 }
 
-/// Runs in a mount namespace, with this folder mounted on that one.
+/// Runs in a mount namespace in which `from` is mounted on `on`.
 fn mounted<'a>(start: Start<'a>, from: &Path, on: &Path) -> Start<'a> {
     let mount = "mount --bind \"$1\" \"$2\" && cd \"$2\" && shift 2 && exec \"$@\"";
     let (from, on) = (from.to_str().unwrap(), on.to_str().unwrap());
@@ -500,7 +501,7 @@ fn the_same_path_in_other_mounts_may_be_another_bot() {
     let line = "python3 main.py";
     let absolute = format!("python3 {}/main.py", app.display());
 
-    // Another folder under my path, seen from outside and from inside.
+    // A different folder at the same path, seen from outside and from inside.
     for line in [line, &absolute] {
         let (process, pid) = bot(&stage, mounted(run(line), &alice, &app), &alice);
         assert_eq!(plan(&|it| it)["verdict"], "clear");
@@ -513,7 +514,7 @@ fn the_same_path_in_other_mounts_may_be_another_bot() {
         end(&stage, process, pid);
     }
 
-    // The same folder in other mounts, as a service with a `/tmp` of its own has it.
+    // The same folder in another mount namespace, as in a service with a private `/tmp`.
     let (process, pid) = bot(&stage, run(line).through(&["unshare", "-m"]).current_dir(&app), &app);
     assert_eq!(
         (found(&plan(&|it| it)), &plan(&|it| it)["verdict"]),

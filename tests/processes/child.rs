@@ -1,14 +1,14 @@
-//! COMMAND finds everything as if monopoll were not there, and its end is the guard's.
+//! COMMAND runs as if monopoll were not there, and the guard ends like COMMAND.
 
 use monopoll_test_bots::stage::{Ended, Stage};
 use std::collections::BTreeSet;
 use std::fs;
 
-/// The same program without a guard and with one, both started through another one.
+/// Runs a program without and with a guard, both through another program.
 #[track_caller]
 fn both(stage: &Stage, through: &[&str], program: &str, args: &[&str]) -> (Ended, Ended) {
     let plain = stage.program(program, args).through(through).end().exits(0);
-    // In a container there would be a line that only this one is guarded.
+    // `--quiet`: in a container, the guard would print that only this container is guarded.
     (plain, stage.run_command(program, args).flag("--quiet").through(through).end().exits(0))
 }
 
@@ -121,7 +121,7 @@ fn a_script_runs_in_its_interpreter_and_is_recognized() {
     });
     stage.run_command("./bot.sh", &["--polling"]).end().exits(75).says("is already running");
     stage.run_command(&script, &["--polling"]).end().exits(75).says("is already running");
-    // Other arguments are another bot's, also where one has none.
+    // Other arguments mean another bot, even if one of them has none.
     for args in [&["--other"][..], &[], &["--more", "--polling"]] {
         let other = stage.monopoll(&["plan", "--", "./bot.sh"]);
         let ended = args.iter().fold(other, |start, arg| start.argument(arg)).end();
@@ -163,7 +163,7 @@ fn a_command_line_of_any_length_gives_a_readable_record() {
 fn the_end_of_the_command_is_never_missed() {
     let stage = Stage::new();
     for run in 0..200 {
-        // It ends while the guard still writes down that it began, or some moments later.
+        // The program ends while the guard writes its record, or shortly after.
         let moment = format!("0.00{}", run % 10);
         stage.run_command("sleep", &[&moment]).end().exits(0);
     }

@@ -1,4 +1,4 @@
-//! Whether a bot is connected to the Bot API, as `plan`, `explain` and the rules see it.
+//! The connection of a bot to the Bot API, as seen by `plan`, `explain` and rules.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -6,7 +6,7 @@ use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, Start, is_root, token};
 use serde_json::{Value, json};
 
-/// A network namespace of its own, with an address of Telegram's for each family.
+/// A network namespace with an address of Telegram's for each family.
 const TELEGRAM: [&str; 6] = [
     "unshare",
     "--net",
@@ -24,7 +24,7 @@ fn server() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A world with one bot, which is the command of each start here.
+/// A stage with one bot, which is also COMMAND.
 struct Scene {
     stage: Stage,
     token: String,
@@ -58,7 +58,7 @@ impl Scene {
     }
 }
 
-/// The only conflict of a plan.
+/// Returns the only conflict of a plan.
 #[track_caller]
 fn conflict(plan: Start<'_>) -> Value {
     let plan = plan.end();
@@ -131,7 +131,7 @@ fn a_proxy_of_my_own_leaves_it_unknown_too() {
 
 #[test]
 fn a_connection_to_the_port_of_a_proxy_leaves_it_unknown() {
-    // Of this whole network, only this test uses that address.
+    // No other test uses this address.
     let _proxy = TcpListener::bind("127.99.0.2:1080").unwrap();
     let scene = Scene::connecting("127.99.0.2:1080".parse().unwrap());
     let _bot = scene.bot().start();
@@ -139,7 +139,7 @@ fn a_connection_to_the_port_of_a_proxy_leaves_it_unknown() {
     assert_eq!(conflict(scene.plan())["connected"], Value::Null);
 }
 
-/// The bot in a network namespace of its own.
+/// Starts the bot in its own network namespace.
 fn bot_in_its_own_network(scene: &Scene) -> Running<'_> {
     let bot = scene.bot().through(&TELEGRAM).start();
     scene.stage.ready(1);
@@ -171,7 +171,7 @@ fn a_bot_in_another_network_namespace_is_seen_from_outside_and_from_within() {
 fn a_rule_matches_a_connected_bot() {
     let (_listener, address) = server();
     let (_other_listener, other) = server();
-    // The bot is below a guard, which itself has no connection.
+    // The bot is below a guard, which has no connection itself.
     let scene = Scene::connecting(address);
     let _guard = scene.stage.run(&scene.args()).env("BOT_TOKEN", &scene.token).start();
     scene.stage.ready(1);

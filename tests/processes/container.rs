@@ -1,10 +1,9 @@
-//! In a container whose lock folder nobody outside sees, a start says that only this container is
-//! guarded (S20).
+//! In a container with a private lock folder, a start prints that only this container is guarded
+//! (S20).
 
 use monopoll_test_bots::stage::{Stage, Start};
 
-/// A container as engines make them: namespaces of its own, memory of its own at the lock folder,
-/// and an engine's trace.
+/// Simulates a container: separate namespaces, a tmpfs at the lock folder, and an engine's trace.
 fn in_a_container<'a>(start: Start<'a>, stage: &Stage, mount: &str) -> Start<'a> {
     std::fs::create_dir_all(stage.locks()).unwrap();
     let script = format!("{mount}; exec \"$@\"");

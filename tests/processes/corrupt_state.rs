@@ -1,5 +1,4 @@
-//! A record, a counter, a request that is garbage, missing or unreadable never leads to a kill and
-//! never to a crash.
+//! A corrupt, missing or unreadable record, counter or request never leads to a kill or a crash.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 const KINDS: [&str; 5] = ["record", "counter", "request", "answer", "history"];
 
-/// What somebody may have put in a file's place.
+/// The content of corrupt files.
 fn garbage() -> Vec<Vec<u8>> {
     vec![
         Vec::new(),
@@ -63,7 +62,7 @@ fn corrupt_files_of_a_running_guard_end_no_other_process() {
     }
 }
 
-/// Puts something in a file's place.
+/// Replaces a file.
 type Put = fn(&Path);
 
 #[test]
@@ -93,7 +92,7 @@ fn special_files_in_place_of_state_files_never_lead_to_a_kill() {
     assert!(!fs::read_to_string("/etc/passwd").unwrap().is_empty());
 }
 
-/// What a guard that was killed leaves behind, changed by `change`.
+/// Changes the record that a killed guard has left behind.
 fn with_a_record(stage: &Stage, change: impl FnOnce(&mut Value)) {
     let guard = stage.run(&["--as", "first"]).start();
     stage.nth_pid_of(1, "first");
@@ -184,7 +183,7 @@ fn a_counter_at_its_maximum_starts_over() {
 fn an_unwritable_history_is_one_warning() {
     let stage = Stage::new();
     private_folder(&stage);
-    // Where it is to be written lies a folder: that is in everybody's way, root's too.
+    // A folder at the path of the temporary file makes writing fail, even for root.
     fs::create_dir(stage.state_file("history.new")).unwrap();
     let ended = stage.run(&["--exit", "7"]).end().exits(7);
     assert_eq!(ended.err.matches("warning: cannot write the history").count(), 1, "{ended:?}");

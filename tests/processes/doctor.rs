@@ -1,4 +1,4 @@
-//! `monopoll doctor` looks at everything that a start depends on, and touches nothing.
+//! `monopoll doctor` checks everything that a start depends on, and changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ fn doctor(stage: &Stage) -> Start<'_> {
     stage.monopoll(&["doctor", "--"]).argument(&testbot().display().to_string())
 }
 
-/// The findings of this name: grade, what and hint.
+/// Returns the findings with this name: grade, text and hint.
 #[track_caller]
 fn findings(ended: &Ended, name: &str) -> Vec<(String, String, Option<String>)> {
     let said: Value =
@@ -119,7 +119,7 @@ fn without_a_command_and_a_name_doctor_says_how_to_give_one() {
 #[test]
 fn doctor_names_the_token_by_its_bot_id_only() {
     let stage = Stage::new();
-    // Telegram is asked where a token is known; here, no server answers.
+    // Telegram is asked if there is a token. No server answers here.
     let start = doctor(&stage)
         .flag("-v")
         .env("BOT_TOKEN", "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1")

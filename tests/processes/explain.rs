@@ -1,4 +1,4 @@
-//! `monopoll explain`: real processes, each with the reason why it is or is not a candidate.
+//! `monopoll explain` on real processes.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,12 +13,12 @@ fn explain(stage: &Stage, pid: u32) -> Start<'_> {
     stage.monopoll(&["explain", &pid.to_string(), "--"]).argument(&testbot().display().to_string())
 }
 
-/// The first line of the text.
+/// Returns the first line of the text.
 fn sentence(ended: &Ended) -> &str {
     ended.out.lines().next().unwrap_or_default()
 }
 
-/// The only thing on standard output, valid against the schema.
+/// Returns standard output, a single document that is valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
     let document: Value =
@@ -36,7 +36,7 @@ fn document(ended: &Ended) -> Value {
     document
 }
 
-/// What is said about the only process.
+/// Returns the only process of the document.
 #[track_caller]
 fn process(start: Start<'_>) -> Value {
     let document = document(&start.flag("--json").end().exits(0));
@@ -69,7 +69,7 @@ fn the_same_command_in_the_same_place_is_a_candidate() {
     );
     let ended = explain(&stage, pid).end().exits(0);
     assert!(sentence(&ended).contains("is a conflict, and the start is refused"), "{}", ended.out);
-    // Two outputs of each of two starts, and nothing else; nobody was touched.
+    // Two starts created two output files each, and nothing else changed.
     assert_eq!(
         (contents(stage.folder()).len(), stage.locks().exists(), bot.is_alive()),
         (before + 4, false, true)
@@ -293,7 +293,7 @@ fn unreadable_facts_are_reported_as_unknown() {
     fs::set_permissions(stage.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
         .unwrap();
     let roots = stage.program("sleep", &["62"]).start();
-    // The build folder may be out of reach for others.
+    // Other users may be unable to read the build folder.
     stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
     let pid = roots.pid().to_string();
     let nobody = [
@@ -389,7 +389,7 @@ fn a_pid_that_does_not_exist_is_a_wrong_command_line() {
     let stage = Stage::new();
     let mut gone = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
     let pid = gone.id();
-    // Ended and not yet reaped: nothing can be read of it either.
+    // Nothing can be read of a zombie either.
     let fd = rustix::process::pidfd_open(
         rustix::process::Pid::from_child(&gone),
         rustix::process::PidfdFlags::empty(),
@@ -400,7 +400,7 @@ fn a_pid_that_does_not_exist_is_a_wrong_command_line() {
         explain(&stage, pid).end().exits(64).says("it has ended, or it is blocked in the kernel");
     }
     gone.wait().unwrap();
-    // No kernel has pids of this size.
+    // No kernel assigns pids of this size.
     let ended =
         explain(&stage, 2_000_000_000).end().exits(64).says("no process with pid 2000000000");
     assert!(

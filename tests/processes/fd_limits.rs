@@ -1,8 +1,8 @@
-//! Too few file descriptors to keep everybody in view: nobody is taken for ended by that.
+//! With too few file descriptors to pin every process, no process is taken for ended.
 
 use monopoll_test_bots::stage::{Stage, is_alive};
 
-/// Thirty of them, each given by `flag`.
+/// Repeats a flag and its value thirty times.
 fn thirty(flag: &'static str, of: &'static str) -> Vec<&'static str> {
     std::iter::repeat_n([flag, of], 30).flatten().collect()
 }
@@ -26,8 +26,8 @@ fn processes_that_an_ending_bot_starts_are_ended_with_it_however_many() {
     let bot = [thirty("--heir", "--as heir").as_slice(), &["--slow", "60000"]].concat();
     let _old = stage.bot(&bot).start();
     stage.ready(1);
-    // At the end of its timeout it sees all of them, and kills the old one, without which nobody
-    // tells whose they are.
+    // After its timeout, it sees all of them and kills the old bot, after which nothing tells whose
+    // they are.
     let second =
         stage.run(&bot).on_conflict("graceful").set("timeouts.graceful='3s'").fd_limit(28).start();
     stage.ready(2);

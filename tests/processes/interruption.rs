@@ -1,4 +1,4 @@
-//! A start that is interrupted leaves nothing behind, and nobody is touched by it afterwards.
+//! An interrupted start leaves nothing behind and has no later effect.
 
 use monopoll_test_bots::stage::{Stage, is_alive};
 use nix::sys::signal::Signal;

@@ -1,11 +1,12 @@
-//! The plan as JSON: one document, and the published schema holds for it in every situation.
+//! The plan as JSON: a single document that is valid against the published schema in every
+//! situation.
 
 use std::fs;
 
 use monopoll_test_bots::stage::{Ended, Stage};
 use serde_json::Value;
 
-/// The only thing on standard output, valid against the schema.
+/// Returns standard output, a single document that is valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
     let plan: Value =

@@ -1,5 +1,5 @@
-//! A bot must stay in the foreground (S18): what COMMAND leaves behind is ended and said, and where
-//! that is the bot, a supervisor is to try again.
+//! A bot must stay in the foreground (S18): processes that COMMAND leaves behind are ended and
+//! reported. If one of them is the bot, a supervisor should try again.
 
 use monopoll_test_bots::stage::{Stage, is_alive, token};
 
@@ -66,7 +66,7 @@ fn a_bot_that_failed_keeps_its_exit_status() {
     stage.run_command("sh", &["start.sh"]).env("BOT_TOKEN", token()).end().exits(3).says(WARNING);
 }
 
-/// Forks twice without waiting, and closes all descriptors, the lock's too.
+/// Forks twice without waiting, and closes all descriptors, including the lock's.
 const DAEMON: &str = "import os, time
 if os.fork(): os._exit(0)
 os.setsid()
@@ -76,7 +76,7 @@ os.closerange(0, 256)
 time.sleep(60)
 ";
 
-/// Runs daemons one after the other: whatever each one left is gone when its guard is.
+/// Runs daemons one after the other. None of them outlives its guard.
 fn no_guard_leaves_its_daemon(stage: &Stage, start: impl Fn() -> i32) {
     write(stage, "main.py", DAEMON);
     let rounds: usize = std::env::var("MONOPOLL_ROUNDS").map_or(20, |text| text.parse().unwrap());

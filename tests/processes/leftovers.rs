@@ -1,4 +1,4 @@
-//! What a guard leaves behind: when it is killed, and when COMMAND ends before its tree does.
+//! What a guard leaves behind if it is killed, or if COMMAND ends before its tree does.
 
 use monopoll_test_bots::stage::{Stage, is_alive, send};
 use nix::sys::signal::Signal;
@@ -31,14 +31,14 @@ fn a_guard_that_is_killed_as_soon_as_its_child_runs_signals_it_once() {
         let bot = stage.ready(1);
         guard.signal(Signal::SIGKILL);
         guard.end();
-        // Of those that wait for it, a bot takes the lowest first.
+        // The bot receives the lowest pending signal first.
         send(bot, Signal::SIGWINCH);
         stage.nth_pid_of(1, "got SIGWINCH");
         assert_eq!(stage.times(bot, "got SIGTERM"), 1);
     }
 }
 
-/// The bot ends with its guard; its grandchild has the lock open and stays.
+/// Leaves only a grandchild, with the lock open, after the guard and the bot have ended.
 fn only_a_grandchild_is_left(stage: &Stage) -> u32 {
     let guard = stage.run(&["--child", "--as grandchild"]).start();
     let (_, grandchild) = (stage.ready(1), stage.nth_pid_of(1, "grandchild"));
@@ -140,7 +140,7 @@ fn a_guard_leaves_no_record_behind() {
     assert!(stage.lock().exists(), "the lock file is never removed");
 }
 
-/// A shell that starts something and then makes way for monopoll.
+/// A shell that starts a process and is then replaced by monopoll.
 const WITH_SIBLING: [&str; 4] = ["sh", "-c", "sleep 60 & echo $! > sibling; exec \"$@\"", "sh"];
 
 fn sibling(stage: &Stage) -> u32 {

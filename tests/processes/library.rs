@@ -1,5 +1,4 @@
-//! Programs that hold their instance themselves: who has the library in it settles with everybody
-//! else.
+//! Programs that hold their instance through the library settle conflicts with all other starts.
 
 use std::fs;
 
@@ -7,8 +6,7 @@ use monopoll_test_bots::programs::example;
 use monopoll_test_bots::stage::{SECRET, Stage, Start, is_alive, send, state};
 use nix::sys::signal::Signal;
 
-/// It is told everything by its environment, as a program is that has no command line of
-/// monopoll's.
+/// Configures the program by its environment alone, because it has no monopoll command line.
 fn host<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     nameless(stage, args).env("MONOPOLL_INSTANCE", "test")
 }
@@ -223,7 +221,7 @@ fn under_a_run_of_the_same_instance_its_guard_is_adopted() {
     let bot = stage.ready(2);
     assert_eq!(stage.times(bot, "holds test"), 1);
     assert_eq!(stage.times(bot, &format!("lock {}", stage.lock().display())), 1);
-    // What it gives back is its place under that guard, not the instance.
+    // It releases its claim under that guard, not the instance.
     host(&stage, &[]).end().exits(75);
     outer.signal(Signal::SIGTERM);
     outer.end().exits(143);
@@ -240,9 +238,9 @@ fn a_marker_without_a_guard_among_the_ancestors_is_ignored() {
         let digits = record.split_once(&format!("\"{key}\":")).unwrap().1;
         digits.split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned()
     };
-    // It lives and has the lock, and is not above.
+    // This process is alive and has the lock, but is not an ancestor.
     let beside = format!("test:{}:{bot}:{}:{}", number("ticket"), number("start"), lock.display());
-    // It is above, and has no lock.
+    // This process is an ancestor, but has no lock.
     let me = std::process::id();
     let above = format!("test:1:{me}:{}:{}", start_of(me), lock.display());
     for held in [beside.as_str(), above.as_str(), "test:1:1:1:/nowhere", "nonsense"] {
@@ -263,7 +261,7 @@ fn start_of(pid: u32) -> String {
 fn an_adopted_guard_is_lost_when_its_run_is_killed() {
     let stage = Stage::new();
     let locks = format!("[\"{}\"]", stage.lock().display());
-    // It does not get the signal that a guard's death sends its child.
+    // Clears the signal that a guard's death would send to its child.
     let run = stage
         .run_command("setpriv", &["--pdeathsig", "clear"])
         .argument(example("hostbot").to_str().unwrap());
@@ -310,7 +308,7 @@ fn a_lock_that_another_process_keeps_is_lost() {
     let first = host(&stage, &[]).start();
     let bot = stage.ready(1);
     stage.wait_for_start_mutex();
-    // A new file, locked before anybody sees it, is put into the lock's place.
+    // Replace the lock by a new file that is already locked.
     let new = stage.folder().join("new");
     let theirs = fs::File::create(&new).unwrap();
     theirs.lock().unwrap();
@@ -329,8 +327,7 @@ fn an_abandoned_acquisition_is_canceled() {
     stage.nth_pid_of(1, "gave up");
     send(old, Signal::SIGTERM);
     first.end();
-    // The one that gave up lives, and neither takes the lock nor stands in the way of the
-    // turnstile.
+    // The start that gave up is alive, but neither takes the lock nor blocks the start mutex.
     let _third = stage.run(&[]).on_conflict("graceful").start();
     stage.ready(2);
     assert!(waiter.is_alive());
@@ -429,7 +426,7 @@ fn takeovers_between_programs_are_limited_too() {
     limited().end().exits(75).says("limits.max_takeovers");
 }
 
-/// A program that runs the test bot below a guard of its own.
+/// Runs a program that runs the test bot under a guard.
 fn runner<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     let locks = format!("[\"{}\"]", stage.lock().display());
     let bot = example("testbot");

@@ -1,4 +1,4 @@
-//! What is listed and not touched: suspects, near misses and other users' processes.
+//! Processes that are listed but not touched: suspects, near misses and other users' processes.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, found, program, write};
 
-/// A stage with a script that no other test's processes run.
+/// Creates a stage with a script that no other test runs.
 fn main_py() -> Stage {
     let stage = Stage::new();
     write(&stage, "main.py", &own(&stage));
@@ -24,12 +24,12 @@ fn starts<'a>(stage: &'a Stage, start: Start<'a>) -> (Running<'a>, u32) {
     bot(stage, start, stage.folder())
 }
 
-/// The lines of a start about suspects.
+/// Returns the lines of a start about suspects.
 fn lines_about_tokens(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.contains("the same token")).collect()
 }
 
-/// A web server and a worker that share my bot's environment and interpreter.
+/// Starts a web server and a worker that share the bot's environment and interpreter.
 fn server_and_worker<'a>(stage: &'a Stage, mine: &str) -> [(Running<'a>, u32); 2] {
     write(stage, "manage.py", &own(stage));
     write(stage, "worker.py", &own(stage));
@@ -54,7 +54,7 @@ fn a_web_server_and_a_worker_with_my_token_are_suspects_in_one_line() {
     assert!(others.iter().all(|(other, pid)| other.is_alive() && line.contains(&pid.to_string())));
 }
 
-/// A script that is connected to this port.
+/// Returns a script that is connected to this port.
 fn connected(stage: &Stage, port: u16) -> String {
     let connect = format!("import socket\ns = socket.create_connection(('127.0.0.1', {port}))\n");
     let (first, rest) = PYTHON.split_once('\n').unwrap();
@@ -98,13 +98,13 @@ fn where_every_process_of_a_container_has_the_token_one_line_names_all_but_the_a
     let ended = below("sleep 600 & sleep 601 &").exits(7);
     let [line] = lines_about_tokens(&ended.err)[..] else { panic!("{ended:?}") };
     assert!(line.contains("2 processes have"), "{line}");
-    // What the first program did not start itself is an orphan there, too.
+    // A process that the first program only adopted is an orphan there too.
     let bot = monopoll_test_bots::programs::testbot().display().to_string();
     let orphan = format!("setsid sh -c '{bot} --as orphan --for 60000 &';");
     below(&orphan).exits(75).says("carries the same bot token");
 }
 
-/// The near miss with this pid.
+/// Returns the near miss with this pid.
 #[track_caller]
 fn near_miss(plan: &Value, pid: u32) -> &Value {
     let near = plan["near_misses"].as_array().unwrap().iter().find(|it| it["pid"] == pid);
@@ -144,7 +144,7 @@ fn a_near_miss_is_listed_with_an_entry_that_finds_it() {
         let lines = format!("  pid {pid}  ");
         assert!(status.out.contains(&lines) && status.out.contains(reason), "{status:?}");
     }
-    // The stage leaves out the lines about other folders, which other tests may cause.
+    // The stage omits lines about other folders, which other tests may cause.
     let (_, reason) = &running[1];
     let line = format!("(pid {}) may be a second poller: {reason}", running[1].0.1);
     assert!(stop.out.contains(&line), "{stop:?}");

@@ -173,7 +173,7 @@ fn a_monopoll_that_only_reads_is_not_taken_for_a_holder() {
     assert!(holder.is_alive());
 }
 
-/// The locks of a start: some of these next to the stage's own.
+/// Sets the locks of a start: some of these, next to the stage's own lock.
 fn locks(stage: &Stage, names: &[&str]) -> String {
     let paths: Vec<String> =
         names.iter().map(|name| format!("'{}/{name}'", stage.locks().display())).collect();
@@ -252,7 +252,7 @@ fn starts_that_have_a_lock_in_common_take_turns() {
 fn a_start_waits_for_another_that_has_one_of_its_locks() {
     let stage = Stage::new();
     stage.run(&["--exit", "0"]).end().exits(0);
-    // The start mutex of the lock in common, which is not the first one.
+    // The start mutex of the shared lock, which is not the first one.
     let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
     let _keeper = stage.program("bash", &["-c", line]).start();
     stage.wait_until("the lock", || stage.folder().join("has").exists().then_some(()));

@@ -1,12 +1,11 @@
-//! What is logged: lines for people, JSON objects for machines; as much as is asked for, and never
-//! a secret.
+//! Logs: lines for people, JSON for machines, with the configured level and never a secret.
 
 use std::fs::File;
 
 use monopoll_test_bots::stage::Stage;
 use serde_json::Value;
 
-/// Each line of a log as JSON.
+/// Parses each line of a log as JSON.
 #[track_caller]
 fn records(text: &str) -> Vec<Value> {
     text.lines()
@@ -14,7 +13,7 @@ fn records(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The first record whose message begins so.
+/// Returns the first record whose message begins with `beginning`.
 #[track_caller]
 fn record<'a>(records: &'a [Value], beginning: &str) -> &'a Value {
     let found = records.iter().find(|record| {

@@ -1,5 +1,4 @@
-//! The lock deleted, replaced, truncated or moved under a running guard, and its folder: it is
-//! taken back at once.
+//! A guard whose lock or lock folder is deleted, replaced, truncated or moved retakes it at once.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,7 +7,7 @@ use crate::namespaces::ELSEWHERE;
 use monopoll_test_bots::stage::{Running, Stage, is_alive, state};
 use nix::sys::signal::Signal;
 
-/// A guard whose bot polls, and the bot's pid.
+/// Starts a guard, and returns it with the pid of its bot.
 fn guarded(stage: &Stage) -> (Running<'_>, u32) {
     let guard = stage.run(&[]).start();
     let bot = stage.ready(1);
@@ -16,14 +15,14 @@ fn guarded(stage: &Stage) -> (Running<'_>, u32) {
     (guard, bot)
 }
 
-/// Waits until somebody has what lies at the lock's path.
+/// Waits until the file at the lock's path is locked.
 #[track_caller]
 fn held_again(stage: &Stage) {
     let held = || File::open(stage.lock()).is_ok_and(|file| file.try_lock().is_err());
     stage.wait_until("the lock to be held again", || held().then_some(()));
 }
 
-/// After `harm` the guard has the lock again, and a second start is refused.
+/// Checks that the guard has the lock again after `harm`, and that a second start is refused.
 fn survives(harm: impl Fn(&Stage)) {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
@@ -65,7 +64,7 @@ fn a_lock_that_is_moved_away_and_back_is_held_throughout() {
 
 #[test]
 fn a_removed_folder_is_created_again() {
-    // As `rm -r` does it, until the folder is gone: the guard may put a file back in between.
+    // Like `rm -r`, until the folder is gone, because the guard may restore a file in between.
     survives(|stage| {
         stage.wait_until("the end of the folder", || {
             fs::remove_dir_all(stage.locks()).is_ok().then_some(())
@@ -136,7 +135,7 @@ fn a_waiter_gets_the_current_lock_file() {
     stage.assert_no_overlap();
 }
 
-/// Stops a process and waits until the kernel says so.
+/// Stops a process and waits until the kernel reports it.
 #[track_caller]
 fn freeze(stage: &Stage, guard: &Running<'_>) {
     guard.signal(Signal::SIGSTOP);
@@ -162,7 +161,7 @@ fn a_guard_that_cannot_take_its_lock_back_counts_as_the_holder_by_its_record() {
     stage.assert_no_overlap();
 }
 
-/// When a process started, in the kernel's own count.
+/// Returns the start time of a process in clock ticks.
 fn start_of(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap()
@@ -177,7 +176,7 @@ fn a_forged_marker_makes_no_process_a_holder() {
     stage.wait_until("the other guard's record", || {
         stage.locks().join("elsewhere.lock.record").exists().then_some(())
     });
-    // A bystander says that it holds ours.
+    // A bystander claims to hold this lock.
     let forged =
         format!("test:1:{}:{}:{}", others.pid(), start_of(others.pid()), stage.lock().display());
     let bystander = stage.bot(&["--as", "bystander"]).env("MONOPOLL_HELD", forged).start();
@@ -194,7 +193,7 @@ fn a_forged_record_makes_no_process_a_holder() {
     let record = fs::read_to_string(stage.state_file("record")).unwrap();
     guard.signal(Signal::SIGTERM);
     guard.end().exits(0);
-    // As if the record were of somebody who lives and has nothing of ours.
+    // The record of a living process that has nothing to do with this lock.
     let stranger = stage.bot(&["--as", "stranger"]).start();
     stage.nth_pid_of(1, "stranger");
     let start = start_of(stranger.pid());
@@ -214,7 +213,7 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     fs::remove_dir_all(stage.locks()).unwrap();
     let it = format!("(pid {}) holds the lock", guard.pid());
     stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
-    // The lock file that this start made is not an old one.
+    // The lock file that this start created is not an old one.
     stage.run(&["--other"]).on_conflict("refuse").end().exits(75).says(&it);
     assert!(is_alive(bot));
     guard.signal(Signal::SIGCONT);
@@ -223,8 +222,8 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     assert!(guard.is_alive() && is_alive(bot));
 }
 
-/// A guard that was frozen while all of its files vanished, and a second one that could not know of
-/// it: it sees nobody.
+/// Starts a second guard while the first is stopped and all of its files are gone, so that the
+/// second one cannot know about the first.
 fn two_guards<'a>(stage: &'a Stage, on_lost: &str) -> (Running<'a>, u32, Running<'a>) {
     let (first, second) = two_guards_of(stage, &[], on_lost);
     let bot = stage.ready(1);
@@ -307,7 +306,7 @@ fn an_unusable_lock_folder_ends_no_bot() {
     let stage = Stage::new();
     let (guard, bot) = guarded(&stage);
     fs::rename(stage.locks(), stage.folder().join("elsewhere")).unwrap();
-    // Until somebody puts a file in the folder's place, the guard makes it again.
+    // The guard keeps recreating the folder until a file takes its place.
     stage.wait_until("the file", || {
         let _ = fs::remove_dir_all(stage.locks());
         fs::write(stage.locks(), "").is_ok().then_some(())

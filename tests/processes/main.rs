@@ -1,4 +1,4 @@
-//! What `monopoll` and programs with its library do to real processes: one file a feature.
+//! Tests of `monopoll` and the library with real processes: one file per feature.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,

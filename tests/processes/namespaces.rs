@@ -1,5 +1,5 @@
-//! Across PID namespaces: a guard is asked through the lock folder, a stranger there is an unknown
-//! holder.
+//! Across PID namespaces, a guard is asked through the lock folder, and any other holder is
+//! unknown.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use monopoll_test_bots::stage::{Stage, state};
 use nix::sys::signal::Signal;
 
-/// A PID namespace of its own, in which `/proc` shows nobody else.
+/// A PID namespace with its own `/proc`.
 pub(crate) const ELSEWHERE: [&str; 5] =
     ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
@@ -102,7 +102,7 @@ fn a_guard_in_another_pid_namespace_that_does_not_answer_is_a_refusal() {
     assert_eq!(stage.events().len(), 1);
 }
 
-/// Somebody outside whom nobody within can see.
+/// Starts a holder outside that is invisible from within.
 fn unknown_holder(stage: &Stage) -> monopoll_test_bots::stage::Running<'_> {
     fs::create_dir(stage.locks()).unwrap();
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o700)).unwrap();
@@ -157,7 +157,7 @@ fn the_proc_of_another_pid_namespace_is_not_trusted() {
     let stage = Stage::new();
     let _bot = stage.bot(&[]).start();
     stage.ready(1);
-    // Without a /proc of its own it would see pids that are somebody else's here.
+    // Without its own /proc, it would see pids of another namespace.
     let within = ["unshare", "--fork", "--pid", "--kill-child"];
     stage
         .run(&[])

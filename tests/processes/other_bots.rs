@@ -1,4 +1,5 @@
-//! What looks like the bot and is none: other bots of the same script, and what serves people.
+//! Processes that look like the bot but are not: other bots with the same script, and programs that
+//! serve people.
 
 use std::fs;
 use std::path::Path;
@@ -9,28 +10,28 @@ use serde_json::Value;
 
 use crate::same_command::{PYTHON, bot, end, found, program, write};
 
-/// `monopoll ARGS -- LINE`, by `graceful`, with locks of this stage and no name.
+/// `monopoll ARGS -- LINE` with `graceful`, this stage's locks and no name.
 pub(crate) fn unnamed<'a>(stage: &'a Stage, args: &[&str], line: &str) -> Start<'a> {
     let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display());
     let start = stage.program(programs::monopoll(), args).set(&lock).on_conflict("graceful");
     line.split(' ').fold(start.argument("--"), Start::argument)
 }
 
-/// The plan as JSON.
+/// Returns the plan as JSON.
 #[track_caller]
 pub(crate) fn plan(start: Start<'_>) -> Value {
     let ended = start.flag("--json").end();
     serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"))
 }
 
-/// A start that a plan must show as refused: its reason.
+/// Returns the reason of a refused plan.
 #[track_caller]
 pub(crate) fn refusal(plan: &Value) -> &str {
     assert_eq!(plan["verdict"], "refuse", "{plan:#}");
     plan["reason"].as_str().unwrap()
 }
 
-/// With my token, where nothing shows who polls.
+/// Sets the bot token and a proxy, so that connections do not show who polls.
 pub(crate) fn behind_a_proxy<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token).env("HTTPS_PROXY", "http://127.0.0.1:9")
 }
@@ -109,7 +110,7 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
     assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()));
     end(&stage, running, pid);
 
-    // Where the other one is guarded, too.
+    // Even if the other one has a guard.
     let (first, pid) = starts(&stage, start(&["run"], "a"));
     let refused = start(&["run"], "b").end().exits(75);
     assert!(refused.err.contains("$BOT_PROFILE has another value there"), "{refused:?}");
@@ -223,7 +224,7 @@ fn a_digest_is_no_token() {
     assert_eq!((found(&plan), &plan["verdict"]), (vec![u64::from(pid)], &"act".into()));
 }
 
-/// A tmux server of this stage's own, with one window for this command and one for a person.
+/// Starts a tmux server with one window for this command and one for a user.
 fn tmux<'a>(stage: &'a Stage, command: &str) -> Option<Start<'a>> {
     let words = ["-S", "tmux", "-f", "/dev/null", "new-session", "-d", command];
     let words = [&words[..], &[";", "new-window", "-d", "sleep 600"]].concat();
@@ -239,7 +240,8 @@ fn tmux_server(stage: &Stage) -> u32 {
     asked.exits(0).out.trim().parse().unwrap()
 }
 
-/// A `match` entry for everything in this stage's folder with `main.py` on its command line.
+/// Returns a `match` entry for everything in this stage's folder with `main.py` on its command
+/// line.
 fn entry(stage: &Stage) -> String {
     format!("match = [{{ cmdline = 'main\\.py', cwd = '{}' }}]\n", stage.folder().display())
 }
@@ -283,7 +285,7 @@ fn a_terminal_multiplexer_that_has_my_token_is_not_mentioned() {
     let stage = main_py();
     let Some(tmux) = tmux(&stage, "sleep 600") else { return };
     let mine = token();
-    // Its parent is PID 1, and its folder is mine.
+    // Its parent is PID 1, and its folder is the start's.
     behind_a_proxy(tmux, &mine).end().exits(0);
     let server = u64::from(tmux_server(&stage));
     let plan = plan(behind_a_proxy(unnamed(&stage, &["plan"], "python3 main.py"), &mine));
@@ -353,7 +355,7 @@ fn a_bot_with_the_name_of_a_tool_is_found_as_the_same_command() {
 #[test]
 fn a_pattern_of_the_command_line_alone_is_warned_about() {
     let stage = main_py();
-    // No other process of this machine has that name.
+    // No other process on this machine has that name.
     let name = format!("{}.py", stage.folder().file_name().unwrap().display());
     write(&stage, &name, PYTHON);
     let config = format!("match = [{{ cmdline = '{}' }}]\n", regex_escape(&name));

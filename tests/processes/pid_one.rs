@@ -1,15 +1,15 @@
-//! As PID 1 of a container: orphans are reaped, every signal that can be forwarded is, and the
-//! child's end is its own (S20).
+//! As PID 1 of a container, monopoll reaps orphans, forwards signals, and ends like its child
+//! (S20).
 
 use std::fs;
 
 use monopoll_test_bots::stage::{Running, Stage, send, state};
 use nix::sys::signal::Signal;
 
-/// A PID namespace of its own, of which monopoll is the first process.
+/// A PID namespace in which monopoll is the first process.
 const AS_PID_ONE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"];
 
-/// The pid out here of the first process in there.
+/// Returns the outer pid of the namespace's first process.
 #[track_caller]
 fn first_process(stage: &Stage, unshare: &Running<'_>) -> u32 {
     let children = format!("/proc/{0}/task/{0}/children", unshare.pid());
@@ -18,7 +18,7 @@ fn first_process(stage: &Stage, unshare: &Running<'_>) -> u32 {
     })
 }
 
-/// Everybody below it, by their pids out here.
+/// Returns the outer pids of all descendants.
 fn below(pid: u32) -> Vec<u32> {
     let children =
         fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -36,7 +36,7 @@ fn orphans_are_reaped_while_the_bot_runs() {
     stage.ready(1);
     let guard = first_process(&stage, &start);
     stage.nth_pid_of(3, "over");
-    // Whoever has ended is gone, not a zombie: only the bot is left.
+    // Ended processes are reaped, so only the bot is left.
     stage.wait_until("the reaping", || (below(guard).len() == 1).then_some(()));
     assert!(below(guard).into_iter().all(|pid| state(pid) != Some('Z')));
 }
@@ -49,7 +49,7 @@ fn orphans_are_reaped_while_a_start_waits() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     stage.ready(1);
-    // What was there before: a child of the shell that became monopoll.
+    // A child of the shell that monopoll has replaced.
     let script = ["sh", "-c", "mkfifo go; sh -c 'read gone < go' & exec \"$@\"", "sh"];
     let through = [&AS_PID_ONE[..], &script].concat();
     let start =
@@ -149,8 +149,7 @@ fn a_start_that_waits_can_be_stopped() {
     start.end().exits(143).says("nothing is left behind");
 }
 
-/// Two containers that share the lock folder: the second one's action, and what becomes of the
-/// first.
+/// Runs two containers that share the lock folder. The second one takes over with this action.
 fn takes_over_by(action: &str) {
     let stage = Stage::new();
     let first = stage.run(&[]).through(&AS_PID_ONE).start();

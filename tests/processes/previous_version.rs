@@ -1,5 +1,5 @@
-//! Starts and guards of this version and the one before it, side by side: what lies beside the lock
-//! is what they say to each other. `previous_version` in the test bots has those files as text.
+//! Starts and guards of this version and the previous one together: the files next to the lock are
+//! their protocol. `previous_version` in the test bots has these files as text.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use monopoll_test_bots::stage::{Running, Stage, Start, is_alive};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// A guard of the version before, and its bot.
+/// Starts a guard of the previous version with its bot.
 fn old_guard(stage: &Stage) -> (Running<'_>, u32) {
     let lock = stage.lock().display().to_string();
     let bot = testbot().display().to_string();
@@ -23,7 +23,7 @@ fn with_the_bot<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     stage.monopoll(args).argument("--").argument(&testbot().display().to_string())
 }
 
-/// What the old guard was asked, to the letter but for the id and the asker.
+/// Checks the exact request to the old guard, apart from its id and sender.
 #[track_caller]
 fn assert_asked(stage: &Stage, asker: u32, force: bool, purpose: &str) {
     let events = stage.events();
@@ -224,7 +224,7 @@ fn a_guard_answers_a_start_of_the_version_before() {
             since: event["at"].as_u64().unwrap(),
         };
         let (at, why) = (event["since_boot_ms"].as_u64().unwrap(), event["why"].as_str().unwrap());
-        // A field that came later, and only where it says something: older versions skip it.
+        // A field that older versions skip. It is only written if it is not zero.
         let line = if force { line.replace(",\"killed\":1", "") } else { line };
         assert_eq!(line, guard.stopped(at, why, Some(asker)));
     }

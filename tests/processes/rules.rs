@@ -1,11 +1,11 @@
-//! Rules, each of their conditions, and one decision for all conflicts.
+//! Rules, their conditions, and the decision about all conflicts together.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, Start, send, state};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// Whether a rule with this condition decides about the only conflict.
+/// Returns whether a rule with this condition decides about the only conflict.
 #[track_caller]
 fn holds(stage: &Stage, condition: &str) -> bool {
     let rule = format!("[[rules]]\nname = 'asked'\nwhen = {{ {condition} }}\naction = 'wait'\n");
@@ -91,7 +91,7 @@ fn a_rule_matches_a_managed_bot() {
     assert!(holds(&stage, "orphaned = false"));
 }
 
-/// Two strangers that one `match` entry finds.
+/// Starts two unguarded bots that one `match` entry finds.
 fn alpha_and_beta(stage: &Stage) -> (Running<'_>, Running<'_>) {
     let alpha = stage.bot(&["alpha"]).start();
     stage.ready(1);

@@ -1,5 +1,5 @@
-//! The same command, however it is spelled, and what only looks like it: real interpreters and
-//! launchers. `.ci/run` installs those that a registry has below `target/peers`.
+//! The same command in different spellings, with real interpreters and launchers. `.ci/run`
+//! installs those from registries below `target/peers`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::supervisors::peer;
 
-/// A bot in Python that says when it is there.
+/// A Python bot that reports when it is ready.
 pub(crate) const PYTHON: &str = "#!/usr/bin/env python3\nimport os, time\n\
                       open(f'ready-{os.getpid()}', 'w').close()\ntime.sleep(600)\n";
 
@@ -42,7 +42,7 @@ pub(crate) fn program<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
     stage.program(&words[0], &args)
 }
 
-/// Starts a bot and waits until it runs; returns its pid too.
+/// Starts a bot, waits until it runs, and returns its pid too.
 #[track_caller]
 pub(crate) fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Running<'a>, u32) {
     let running = start.start();
@@ -65,7 +65,7 @@ pub(crate) fn end(stage: &Stage, running: Running<'_>, pid: u32) {
     stage.wait_until("its end", || (!monopoll_test_bots::stage::is_alive(pid)).then_some(()));
 }
 
-/// The plan for a command line.
+/// Returns the plan for a command line.
 #[track_caller]
 fn plan<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Start<'a>) -> Value {
     let mut start = stage.monopoll(&["plan", "--json", "--on-conflict", "graceful", "--"]);
@@ -76,7 +76,7 @@ fn plan<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Star
     serde_json::from_str(&ended.out).unwrap()
 }
 
-/// The processes of all conflicts.
+/// Returns the processes of all conflicts.
 pub(crate) fn found(plan: &Value) -> Vec<u64> {
     let conflicts = plan["conflicts"].as_array().unwrap().iter();
     let pids = |it: &Value| {
@@ -86,7 +86,7 @@ pub(crate) fn found(plan: &Value) -> Vec<u64> {
     conflicts.flat_map(|it| -> Vec<u64> { pids(it) }).collect()
 }
 
-/// Each spelling is found from the first one, the first one from each, and each from itself.
+/// Checks that each spelling matches the first one and itself, and that the first one matches each.
 #[track_caller]
 fn all_find_each_other(stage: &Stage, spellings: &[&str], path: &str) {
     for running in spellings {
@@ -238,7 +238,7 @@ fn a_program_with_several_names_is_known_by_the_name_that_it_runs_under() {
     assert_eq!(found_by("./mail"), [] as [u64; 0]);
 }
 
-/// The guessed name.
+/// Returns the guessed name.
 #[track_caller]
 fn name<'a>(stage: &'a Stage, line: &str, change: impl FnOnce(Start<'a>) -> Start<'a>) -> String {
     let line = format!("{} plan --json -- {line}", programs::monopoll().display());

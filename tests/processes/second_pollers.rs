@@ -1,4 +1,4 @@
-//! Second pollers that are easily missed: bots that lost their launcher, hid their command line, or
+//! Second pollers that are easy to miss: bots that lost their launcher, hid their command line, or
 //! belong to another user or version.
 
 use std::fs;
@@ -11,8 +11,8 @@ use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
 use crate::supervisors::peer;
 
-/// A program in a session of its own, as after a login: what may have been started by PID 1 is no
-/// orphan, and the tests may have PID 1's session.
+/// Runs a program in a new session, as after a login. In the session of PID 1, it would not count
+/// as an orphan.
 fn in_its_session<'a>(stage: &'a Stage, line: &str) -> Start<'a> {
     program(stage, line).through(&["setsid"])
 }
@@ -150,7 +150,7 @@ fn a_poller_with_the_token_in_its_url_is_found_and_an_upload_is_not() {
     }
 }
 
-/// A python3 that runs this line under another title.
+/// Runs a python3 with another title.
 fn titled<'a>(stage: &'a Stage, script: &str) -> Start<'a> {
     let asked =
         stage.program("python3", &["-c", "import os; print(os.readlink('/proc/self/exe'))"]);
@@ -182,10 +182,10 @@ fn a_rewritten_title_is_a_near_miss_and_with_my_token_a_conflict() {
     assert_eq!(found(&seen), [u64::from(pid)], "{seen:#}");
 }
 
-/// A guard of the version before with this name and a lock of its own.
+/// Starts a guard of the previous version with this name and its own lock.
 #[track_caller]
 fn old_guard<'a>(stage: &'a Stage, name: &str) -> (Running<'a>, u32) {
-    // A guard is known by the name of its program.
+    // A guard is recognized by the name of its program.
     let guard = stage.folder().join("monopoll");
     let old = example("old_guard").display().to_string();
     stage.program("cp", &[&old, guard.to_str().unwrap()]).end().exits(0);
@@ -325,7 +325,7 @@ fn a_bot_inside_the_shim_of_a_version_manager_is_found() {
     let stage = Stage::new();
     write(&stage, "main.py", PYTHON);
     write(&stage, "other.py", PYTHON);
-    // It stays what it is for a moment: then it becomes python.
+    // It stays a shim for a moment before it becomes python.
     let shim = "#!/bin/bash\n: > ready-$$\nsleep 600\n:\n";
     for shim_of in ["libexec/pyenv-exec", "shims/python3", "bin/pyenv", "bin/asdf"] {
         write(&stage, shim_of, shim);

@@ -1,4 +1,4 @@
-//! A second start under each action, of a bot that has a guard and of one that has none.
+//! A second start under each action, of a guarded and an unguarded bot.
 
 use std::fs;
 
@@ -228,7 +228,7 @@ fn a_start_without_enough_descriptors_to_scan_is_refused() {
     stage.ready(1);
     for descriptors in 4..24 {
         let end = stage.run(&["--same_command"]).fd_limit(descriptors).end();
-        // Below the first few not even the dynamic linker can work.
+        // With fewer descriptors, not even the dynamic linker works.
         assert!(descriptors < 9 || matches!(end.code, Some(1 | 73 | 75)), "{descriptors}: {end:?}");
         assert_eq!(stage.events().len(), 1, "{descriptors}: {end:?}");
     }
@@ -248,7 +248,7 @@ fn a_full_standard_error_stops_no_start() {
     assert_eq!(first.end().code, Some(0));
 }
 
-/// How far a process has come: field 10 of proc(5)'s stat.
+/// Returns the page faults of a process as a measure of its progress: field 10 of proc(5)'s stat.
 fn page_faults(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
@@ -272,8 +272,8 @@ fn a_start_that_meets_the_very_end_of_a_guard_starts_every_time() {
             .set("limits.max_takeovers=30")
             .set("limits.takeover_window='1s'")
             .start();
-        // The end comes anywhere between the second one's first instruction and its look, which
-        // takes some 700 page faults.
+        // The first one ends at some point between the second one's first instruction and its scan,
+        // which takes about 700 page faults.
         while second.is_alive() && page_faults(second.pid()) < moment * 7 {}
         first.signal(Signal::SIGTERM);
         second.end().exits(0);

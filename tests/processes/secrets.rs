@@ -1,12 +1,10 @@
-//! A token is where its owner put it, and nowhere else: not in what is printed, not in any file,
-//! whatever goes wrong.
+//! A token never appears in any output or file, whatever goes wrong.
 
 use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, files_containing, token};
 use std::fs;
 use std::path::PathBuf;
 
-/// Nothing that these printed, and no file but those that the test wrote itself, has the secret in
-/// it.
+/// Checks that the secret is in no output, and in no file except those that the test wrote.
 #[track_caller]
 fn nowhere(stage: &Stage, printed: &[Ended], own: &[PathBuf]) {
     for ended in printed {
@@ -21,7 +19,7 @@ fn nowhere(stage: &Stage, printed: &[Ended], own: &[PathBuf]) {
     assert_eq!(found, [] as [PathBuf; 0]);
 }
 
-/// As much as can be said.
+/// Logs as much as possible.
 fn loud(start: Start<'_>) -> Start<'_> {
     start.flag("-v").flag("-v").env("MONOPOLL_LOG", "trace")
 }
@@ -139,7 +137,7 @@ fn no_error_quotes_a_token() {
 fn endless_check_output_is_never_cut_inside_a_token() {
     let stage = Stage::new();
     let mine = token();
-    // The end that is kept begins somewhere within one of them.
+    // The excerpt that is kept begins somewhere within a token.
     let script = format!(
         "for i in $(seq 4000); do printf '%s,' {mine}; test $((i % 7)) = 0 && printf ' '; done; \
             false"

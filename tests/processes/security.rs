@@ -1,5 +1,4 @@
-//! What somebody may have put in the place of any file of ours, and names that are written to do
-//! harm.
+//! Manipulated files in place of monopoll's own, and malicious names.
 
 use std::fs;
 use std::io::Read;
@@ -13,7 +12,7 @@ use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Ended, Stage, is_root};
 use serde_json::Value;
 
-/// Every file of ours: the lock, and what lies beside it with what it is written to first.
+/// All files of monopoll: the lock, those next to it, and their temporary files.
 const OURS: [&str; 14] = [
     "",
     ".turnstile",
@@ -31,7 +30,7 @@ const OURS: [&str; 14] = [
     ".history.new",
 ];
 
-/// Longer than any start here has a reason to take.
+/// Longer than any start here should take.
 const PROMPT: Duration = Duration::from_secs(30);
 
 const LARGE: u64 = 100 << 20;
@@ -45,9 +44,8 @@ fn ours(stage: &Stage, kind: &str) -> PathBuf {
     stage.locks().join(format!("x.lock{kind}"))
 }
 
-/// With this in the place of each file of ours in turn, a start either works, or says which file it
-/// is and what to do about it; what lies there is not followed, not written to and not emptied, and
-/// a bystander lives.
+/// Replaces each file of monopoll in turn. A start must either work, or report the file and what to
+/// do. It must not follow, write to or truncate what is there, and a bystander must survive.
 #[track_caller]
 fn in_each_place(put: Put) {
     for kind in OURS {
@@ -69,14 +67,14 @@ fn in_each_place(put: Put) {
         assert_eq!(fs::read_to_string(&precious).unwrap(), "precious", "{kind}");
         assert!(!stage.folder().join("nowhere").exists(), "{kind}");
         assert!(bystander.is_alive(), "{kind}");
-        // The lock itself is never removed, replaced or emptied.
+        // The lock itself is never removed, replaced or truncated.
         if kind.is_empty() {
             assert_eq!(seen(&path), before);
         }
     }
 }
 
-/// The same while a guard runs, and a newer start asks it.
+/// The same while a guard runs and a newer start asks it.
 #[track_caller]
 fn next_to_a_running_guard(put: Put) {
     for kind in &OURS[1..] {
@@ -87,7 +85,7 @@ fn next_to_a_running_guard(put: Put) {
         let bystander = stage.program("sleep", &["60"]).start();
         fs::write(stage.folder().join("precious"), "precious").unwrap();
         let path = ours(&stage, kind);
-        // A guard writes again what vanishes: it is put there in one step.
+        // A guard restores missing files, so replace the file in a single step.
         let elsewhere = stage.folder().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         let ready = elsewhere.join(path.file_name().unwrap());
@@ -99,7 +97,7 @@ fn next_to_a_running_guard(put: Put) {
         let ended = stage.run(&["--as", "mine", "--exit", "7"]).on_conflict("graceful").end();
         judge(&ended, kind, "run");
         assert!(began.elapsed() < PROMPT, "{kind}: {:?}", began.elapsed());
-        // Whoever did not start has ended nobody.
+        // A start that failed must not have ended the guard.
         assert!(
             ended.code == Some(7) || guard.is_alive(),
             "{kind}: {ended:?}\n{}",
@@ -130,13 +128,13 @@ fn judge(ended: &Ended, kind: &str, what: &str) {
     }
 }
 
-/// Which file it is, and how large; a link itself, not what it leads to.
+/// Returns the inode, size and type of a file, without following links.
 fn seen(path: &Path) -> Option<(u64, u64, u32)> {
     let metadata = path.symlink_metadata().ok()?;
     Some((metadata.ino(), metadata.size(), metadata.mode() & 0o170_000))
 }
 
-/// Puts something in a file's place.
+/// Replaces a file.
 type Put = fn(&Stage, &Path);
 
 fn fifo(stage: &Stage, path: &Path) {
@@ -149,7 +147,7 @@ fn folder(_: &Stage, path: &Path) {
 }
 
 fn socket(_: &Stage, path: &Path) {
-    // It stays when its listener goes.
+    // The socket remains after its listener is gone.
     drop(UnixListener::bind(path).unwrap());
 }
 
@@ -288,7 +286,7 @@ fn a_file_of_another_user_is_not_used() {
     );
 }
 
-/// What a start that is no root's says.
+/// Runs a start as another user than root.
 fn as_nobody(stage: &Stage, command: &[&str]) -> Ended {
     let somebody = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"];
     stage
@@ -304,7 +302,7 @@ fn an_own_unreadable_file_is_repaired_and_a_plan_says_how() {
     for kind in OURS {
         let stage = Stage::new();
         private_folder(&stage);
-        // The build folder may be out of reach for others.
+        // Other users may be unable to read the build folder.
         stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "./monopoll"]).end().exits(0);
         let path = ours(&stage, kind);
         with_mode(&path, 0o000);
@@ -343,7 +341,7 @@ fn another_user_cannot_lock_our_files_not_even_to_read_them() {
         return;
     }
     let stage = Stage::new();
-    // A folder that the user named may be open to readers.
+    // A folder named by the user may be readable by others.
     private_folder(&stage);
     fs::set_permissions(stage.locks(), PermissionsExt::from_mode(0o755)).unwrap();
     fs::set_permissions(stage.folder(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -355,7 +353,7 @@ fn another_user_cannot_lock_our_files_not_even_to_read_them() {
     for path in files {
         let path = path.display().to_string();
         for how in ["--shared", "--exclusive"] {
-            // 66: it cannot be opened.
+            // 66: flock(1) cannot open the file.
             let ended = as_nobody(&stage, &["flock", "--nonblock", how, &path, "true"]);
             assert_eq!(ended.code, Some(66), "{path}: {ended:?}");
         }
@@ -371,7 +369,7 @@ fn a_hostile_process_name_harms_no_terminal_and_no_document() {
     let program = place.join(std::ffi::OsStr::from_bytes(b"bot\x1b]0;gone\x07\xff"));
     stage.program("cp", &[testbot().as_os_str().to_str().unwrap(), "copy"]).end().exits(0);
     fs::rename(stage.folder().join("copy"), &program).unwrap();
-    // Its own arguments, its own name, its folder: all of them.
+    // All arguments, the name and the folder contain the text.
     let line = format!("cd place*; exec -a {harm} ./bot* {harm} 'monopoll: test: refused' marker");
     let bot = stage.program("bash", &["-c", &line]).start();
     stage.ready(1);
@@ -398,7 +396,7 @@ fn a_hostile_process_name_harms_no_terminal_and_no_document() {
             let raw = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202e}' | '\u{9b}'));
             assert!(!text.contains(raw), "{text:?}");
         }
-        // A line break of theirs begins no line of ours.
+        // A line break in foreign text must not begin a line of monopoll's.
         assert!(ended.err.lines().all(|line| line.starts_with("monopoll: ")), "{ended:?}");
     }
     bot.end().exits(0);

@@ -7,7 +7,7 @@ use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
 use monopoll_test_bots::terminal::terminal;
 use nix::sys::signal::Signal;
 
-/// Whatever was sent to this guard before has been forwarded when this signal is heard.
+/// Waits until the bot receives a signal, so that all earlier ones have been forwarded.
 #[track_caller]
 fn all_is_forwarded(stage: &Stage, guard: u32, bot: u32) {
     let before = stage.times(bot, "got SIGUSR2");
@@ -50,7 +50,7 @@ fn a_forwarded_signal_ends_guard_and_child_with_the_childs_status() {
     assert_eq!((stage.times(bot, "got SIGTERM"), stage.times(bot, "end")), (1, 1));
 }
 
-/// A guard and its bot in the foreground of a terminal of their own.
+/// Starts a guard and its bot in the foreground of a terminal.
 fn on_a_terminal(stage: &Stage) -> (File, Running<'_>) {
     let (master, terminal) = terminal();
     let guard =

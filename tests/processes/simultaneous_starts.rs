@@ -1,4 +1,4 @@
-//! Many starts at the same moment. `MONOPOLL_ROUNDS` says how often each is tried.
+//! Many simultaneous starts. `MONOPOLL_ROUNDS` sets the number of rounds.
 
 use monopoll_test_bots::stage::{Running, Stage, is_alive};
 use nix::sys::signal::Signal;
@@ -9,8 +9,8 @@ fn rounds() -> u32 {
     std::env::var("MONOPOLL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5)
 }
 
-/// Waits until exactly one start is left, with its bot; all others must have ended in one of these
-/// ways.
+/// Waits until exactly one start is left, with its bot. All others must have ended with one of
+/// these statuses.
 #[track_caller]
 fn one_is_left(stage: &Stage, starts: Vec<Running<'_>>, allowed: &[i32]) {
     stage.wait_until("the last one", || {
@@ -91,7 +91,7 @@ fn twenty_starts_while_the_holder_is_killed_leave_exactly_one() {
         stage.ready(1);
         let mut starts: Vec<_> =
             (0..10).map(|_| stage.run(&[]).on_conflict("graceful").start()).collect();
-        // It may have been asked, and have left, before.
+        // It may have been asked and have ended already.
         holder.signal(Signal::SIGKILL);
         starts.extend((0..10).map(|_| stage.run(&[]).on_conflict("graceful").start()));
         holder.end();

@@ -1,4 +1,4 @@
-//! `monopoll status`: who has the instance, by the kernel's word; it touches nothing and takes no
+//! `monopoll status`: shows the holder according to the kernel. It changes nothing and takes no
 //! lock.
 
 use std::fs;
@@ -17,7 +17,7 @@ fn with<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     stage.monopoll(args).argument("--").argument(&testbot().display().to_string())
 }
 
-/// The only thing on standard output, valid against the schema.
+/// Returns standard output, a single document that is valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
     let status: Value =
@@ -39,7 +39,7 @@ fn json(stage: &Stage) -> Start<'_> {
     status(stage).flag("--json")
 }
 
-/// The record of a guard that runs its child.
+/// Returns the record of a guard that runs its child.
 fn record(stage: &Stage) -> Value {
     let text = stage.wait_until("the record", || {
         fs::read_to_string(stage.state_file("record")).ok().filter(|it| it.contains("running"))
@@ -47,7 +47,7 @@ fn record(stage: &Stage) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Puts another record in its place at once, as a guard does.
+/// Replaces the record in a single step, like a guard.
 fn put(stage: &Stage, record: &Value) {
     let new = stage.folder().join("record");
     fs::write(&new, record.to_string()).unwrap();
@@ -312,7 +312,7 @@ fn status_touches_nothing_and_disturbs_no_start() {
     assert_eq!(stage.events().len(), 1, "no process was signaled");
 }
 
-/// `monopoll ARGS` without an instance; each one's lock is in the stage's folder.
+/// `monopoll ARGS` without an instance. All locks are in the stage's folder.
 fn every<'a>(stage: &'a Stage, args: &[&str]) -> Start<'a> {
     let start = stage.program(env!("CARGO_BIN_EXE_monopoll"), args);
     start.set(&format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display()))
@@ -411,7 +411,7 @@ fn an_instance_that_ended_days_ago_is_listed_only_with_all() {
 fn a_lock_that_another_instance_holds_is_not_taken_for_its_own() {
     let stage = Stage::new();
     let own = stage.locks().join("{instance}.lock").display().to_string();
-    // Before and after the locks of the instances in their order: next to the first is the record.
+    // Sorts before and after the locks of the instances. The record is next to the first lock.
     for (shared, name) in [("0.lock", "one"), ("z.lock", "other")] {
         let shared = stage.locks().join(shared).display().to_string();
         let paths = format!("lock.paths=[\"{own}\", \"{shared}\"]");

@@ -1,4 +1,4 @@
-//! `monopoll stop`: ends what runs, starts nothing, and refuses rather than guess.
+//! `monopoll stop`: ends the running bot, starts nothing, and refuses rather than guesses.
 
 use std::fs;
 
@@ -252,7 +252,7 @@ fn an_unknown_holder_is_not_guessed() {
     let _foreign =
         stage.program("flock", &[&lock, testbot().to_str().unwrap(), "--as", "foreign"]).start();
     stage.nth_pid_of(1, "foreign");
-    // From another PID namespace nobody can be seen who has it.
+    // From another PID namespace, the holder is invisible.
     let elsewhere = ["unshare", "--fork", "--pid", "--mount-proc"];
     stop(&stage, &[]).through(&elsewhere).end().exits(75).says("its holder cannot be identified");
     with(&stage, &["stop", "--dry-run"], &[])
@@ -302,8 +302,7 @@ fn a_guard_with_a_larger_ticket_than_the_counter_is_ended_too() {
     let newer = stage.locks().join("x.lock.newer");
     fs::write(&newer, record.to_string()).unwrap();
     fs::rename(newer, stage.state_file("record")).unwrap();
-    // The ticket is not its own, so it does not hear, and is signaled after two seconds like a
-    // stranger.
+    // The request has another ticket, so the guard ignores it, and is signaled after two seconds.
     stop(&stage, &[]).end().exits(0);
     guard.end();
     assert!(stage.lock_is_free());

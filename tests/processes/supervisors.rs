@@ -1,13 +1,12 @@
-//! A bot that is already running: its restarter is named, with the command that stops the bot for
-//! good.
-//! With the supervisors themselves: `.ci/run` installs supervisord and PM2 below `target/peers`.
+//! Supervised bots: the supervisor is named, with the command that stops the bot for good.
+//! `.ci/run` installs supervisord and PM2 below `target/peers`.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Ended, Running, Stage, is_alive, state};
 use std::path::{Path, PathBuf};
 
-/// A program of a supervisor's; without it, a test says so and passes over, but not where
-/// everything must be tried.
+/// Returns the program of a supervisor. If it is missing, prints that the test is skipped, unless
+/// everything must be tested.
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(program);
     if path.exists() {
@@ -25,12 +24,13 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     None
 }
 
-/// `PATH`, with this program's folder.
+/// Returns `PATH` with the folder of this program.
 fn path_with(program: &Path) -> String {
     format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap())
 }
 
-/// A start that is refused before anything is signaled, and the command that it names.
+/// Checks that a start is refused before it signals a process, and returns the command that it
+/// names.
 #[track_caller]
 fn refused(stage: &Stage, by: &str) -> String {
     let before = stage.pids_of("got SIGTERM").len();
@@ -40,14 +40,14 @@ fn refused(stage: &Stage, by: &str) -> String {
     command_in(&ended)
 }
 
-/// What stands last in backticks.
+/// Returns the last text in backticks.
 #[track_caller]
 fn command_in(ended: &Ended) -> String {
     let (before, _) = ended.err.trim_end().rsplit_once('`').unwrap_or_else(|| panic!("{ended:?}"));
     before.rsplit_once('`').unwrap().1.to_owned()
 }
 
-/// After what was named is done, a start goes through, and nobody is already running beside it.
+/// Checks that a start succeeds after the named command has run.
 #[track_caller]
 fn goes_through(stage: &Stage) {
     let start = stage.run(&[]).on_conflict("graceful").start();
@@ -66,7 +66,7 @@ fn parent(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// supervisord, with these lines about its one program.
+/// Starts supervisord with these lines about its only program.
 pub(crate) fn supervisord<'a>(stage: &'a Stage, program: &Path, lines: &str) -> Running<'a> {
     let folder = stage.folder().display();
     let conf = format!(
@@ -107,7 +107,7 @@ fn supervisord_is_named_with_the_command_that_stops_the_bot_for_good() {
 fn supervisord_is_named_also_where_it_restarts_after_a_delay() {
     let Some(program) = peer("venv/bin/supervisord") else { return };
     let stage = Stage::new();
-    // It backs off from a program that ended so soon after its start.
+    // Makes supervisord back off from a program that ended too early.
     let lines = format!(
         "[program:voice]\nautorestart=true\nstartsecs=9\ncommand=sh -c '{}; :'",
         testbot().display()
@@ -135,7 +135,7 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
     goes_through(&stage);
 }
 
-/// The launcher is named and no signal is suggested: it may be a shell that someone works in.
+/// Checks that the launcher is named and no signal is suggested, because it may be a shell in use.
 #[track_caller]
 fn is_named(stage: &Stage, launcher: &Running<'_>, named: &str) {
     stage.ready(1);

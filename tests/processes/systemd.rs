@@ -1,5 +1,5 @@
-//! A bot that runs as a service of a real `systemd --user`: refused where the unit would start it
-//! again, taken over where it would not.
+//! A bot as a service of a real `systemd --user`: refused if the unit would restart it, else taken
+//! over.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
-/// Starts it in a mount namespace of its own, where the machine looks booted by systemd, and in a
-/// cgroup as `user@1000.service` has it.
+/// Starts systemd in a mount namespace in which the machine seems to be booted by systemd, and in a
+/// cgroup like that of `user@1000.service`.
 const START: &str = r#"
 mount -t tmpfs tmpfs /run/systemd && mkdir /run/systemd/system
 own="monopoll-$$/user@$$.service"
@@ -37,7 +37,7 @@ struct Systemd<'a> {
 }
 
 impl<'a> Systemd<'a> {
-    /// Starts it and its unit `bot.service`; without root or systemd, says that the test is
+    /// Starts systemd with the unit `bot.service`. Without root or systemd, prints that the test is
     /// skipped.
     fn start(stage: &'a Stage, service: &str) -> Option<Systemd<'a>> {
         if !is_root() {
@@ -82,7 +82,7 @@ impl<'a> Systemd<'a> {
     }
 }
 
-/// A start with `graceful`, in the session of the user whose systemd it is.
+/// Starts with `graceful`, in the session of that systemd's user.
 fn graceful(stage: &Stage) -> monopoll_test_bots::stage::Start<'_> {
     let start = stage.run(&[]).on_conflict("graceful");
     start.env("XDG_RUNTIME_DIR", stage.folder().join("run"))

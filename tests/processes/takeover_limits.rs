@@ -1,5 +1,4 @@
-//! Starts that end each other again and again: takeovers are limited, so that they settle and an
-//! operator gets through.
+//! Competing starts: takeovers are limited, so that one of them wins and an operator can intervene.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,14 +12,14 @@ use nix::sys::signal::Signal;
 const LIMIT: usize = 3;
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// A start that takes over, `most` times within this window.
+/// Starts with a limit of `most` takeovers within this window.
 fn taking_over<'a>(stage: &'a Stage, most: u32, window: &str) -> Start<'a> {
     let limits =
         [format!("limits.max_takeovers={most}"), format!("limits.takeover_window={window}")];
     limits.iter().fold(stage.run(&[]).on_conflict("graceful"), |start, limit| start.set(limit))
 }
 
-/// So many starts, each of which takes over from the one before; the last one.
+/// Runs `count` starts, each of which takes over from the previous one. Returns the last one.
 #[track_caller]
 fn takeovers<'a>(stage: &'a Stage, count: usize, most: u32, window: &str) -> Running<'a> {
     let mut last = taking_over(stage, most, window).start();
@@ -62,7 +61,7 @@ fn a_start_without_a_conflict_is_neither_counted_nor_refused() {
     let _last = takeovers_from_here(&stage, 4);
 }
 
-/// One takeover more is allowed after `n - 1` starts.
+/// Allows one more takeover after `n - 1` starts.
 #[track_caller]
 fn takeovers_from_here(stage: &Stage, n: usize) -> Running<'_> {
     let first = taking_over(stage, 1, "1h").start();
@@ -121,14 +120,14 @@ fn a_plan_says_that_the_limit_would_refuse() {
         .end()
         .exits(75);
     assert!(plan.out.contains("limits.max_takeovers"), "{plan:?}");
-    // To look is no try.
+    // A plan does not count as an attempt.
     assert_eq!(
         fs::read_to_string(stage.state_file("history")).unwrap().matches("\"limit\"").count(),
         0
     );
 }
 
-/// On the clock that a window is measured on.
+/// Returns the time since the last event, on the clock of the window.
 fn since_last_event(stage: &Stage) -> Duration {
     let history = fs::read_to_string(stage.state_file("history")).unwrap();
     let last: serde_json::Value = serde_json::from_str(history.lines().last().unwrap()).unwrap();
@@ -140,7 +139,7 @@ fn since_last_event(stage: &Stage) -> Duration {
 fn takeovers_are_allowed_again_after_a_window_without_attempts() {
     let stage = Stage::new();
     let last = takeovers(&stage, 1, 1, "2s");
-    // Every try counts, so that who goes on trying within the window is refused for ever.
+    // Every attempt counts, so attempts that never pause for the window are refused forever.
     let mut refused = 0;
     let next = loop {
         let next = taking_over(&stage, 1, "2s").start();
@@ -165,7 +164,7 @@ fn takeovers_are_allowed_again_after_a_window_without_attempts() {
     assert!(next.is_alive());
 }
 
-/// What each deployment starts, again and again.
+/// Returns the command that each deployment keeps running.
 fn command(stage: &Stage) -> String {
     let (monopoll, lock, bot) = (
         env!("CARGO_BIN_EXE_monopoll"),
@@ -179,8 +178,8 @@ fn command(stage: &Stage) -> String {
     )
 }
 
-/// The storm is over once a start is refused; from then on the same bot polls, however often the
-/// other deployment tries.
+/// Waits until a start is refused, and checks that the same bot polls from then on, although the
+/// other deployment keeps trying.
 #[track_caller]
 fn settles(stage: &Stage, began: Instant, logs: &[PathBuf]) {
     let refusals = || {
@@ -190,7 +189,7 @@ fn settles(stage: &Stage, began: Instant, logs: &[PathBuf]) {
     };
     stage.wait_until("the first refusal", || (refusals() > 0).then_some(()));
     let (took, polled) = (began.elapsed(), stage.pids_of("ready"));
-    // A machine that is too busy for a storm within the window has a slower one.
+    // On a very busy machine, the takeovers take longer than the window.
     assert!(
         took > WINDOW || polled.len() <= 1 + LIMIT,
         "{} takeovers in {took:?}\n{}",
@@ -198,7 +197,7 @@ fn settles(stage: &Stage, began: Instant, logs: &[PathBuf]) {
         stage.transcript()
     );
     let (settled, tries) = (Instant::now(), refusals());
-    // Longer than the window, and the other one has gone on trying.
+    // Longer than the window, while the other deployment keeps trying.
     stage.wait_until("the window's end", || {
         (settled.elapsed() > WINDOW * 2 && refusals() >= tries + 5).then_some(())
     });

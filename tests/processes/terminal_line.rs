@@ -1,12 +1,12 @@
-//! Waiting and killing are visible: as one line that is drawn on a terminal, as lines elsewhere,
-//! and never when told to be quiet.
+//! Waiting and killing are shown: on a terminal as a line that is redrawn, elsewhere as log lines,
+//! and with `--quiet` not at all.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Stage, Start};
 use monopoll_test_bots::terminal::Screen;
 use nix::sys::signal::Signal;
 
-/// In the foreground of this terminal.
+/// Runs a start in the foreground of this terminal.
 fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
     start
         .through(&["setsid", "--ctty"])
@@ -15,7 +15,7 @@ fn upon<'a>(screen: &Screen, start: Start<'a>) -> Start<'a> {
         .env("TERM", "xterm")
 }
 
-/// Whether these come in this order.
+/// Checks that these texts appear in this order.
 #[track_caller]
 fn in_order(text: &str, all: &[&str]) {
     let mut rest = text;
@@ -27,7 +27,7 @@ fn in_order(text: &str, all: &[&str]) {
     }
 }
 
-/// Whoever runs the test bot in this stage's folder is in the way.
+/// Returns an entry that matches every test bot in this stage's folder.
 fn whoever_runs_the_bot(stage: &Stage) -> String {
     format!("[[match]]\nname = 'testbot'\ncwd = '{}'\n", stage.folder().display())
 }

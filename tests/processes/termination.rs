@@ -1,5 +1,4 @@
-//! How the old one is ended when it does not end by itself: stubborn, stopped, dead already,
-//! wrapped, renamed.
+//! Ending bots that do not simply end: stubborn, stopped, already dead, wrapped or renamed.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
@@ -60,7 +59,7 @@ fn without_escalation_a_stubborn_guarded_bot_lives_and_the_start_is_refused() {
     assert!(!stage.lock_is_free());
 }
 
-/// A question without escalation that the bot has outlived, and its guard has given up.
+/// Runs a start without escalation, which the bot outlives and its guard has given up on.
 fn outlives_a_question(stage: &Stage, first: &Running<'_>) {
     let second = stage
         .run(&["--other"])
@@ -151,7 +150,7 @@ fn a_guard_that_cannot_be_asked_is_left_alone() {
         .set("timeouts.wait='2s'")
         .start();
     second.wait_for("waiting for");
-    // Any reason not to write will do; a full disk is the usual one.
+    // Any write error will do; a full disk is the usual cause.
     std::fs::create_dir(stage.state_file("request")).unwrap();
     second.end().exits(75).says("cannot be asked to end: cannot write the request");
     assert!(first.is_alive() && is_alive(bot));
@@ -162,8 +161,7 @@ fn a_stopped_guard_gets_sigcont_with_the_request() {
     let stage = Stage::new();
     let first = stage.run(&[]).start();
     let old = stage.ready(1);
-    // A start that is stopped before it is through keeps the turnstile, and whoever comes waits for
-    // that.
+    // A start that is stopped early keeps the start mutex, so other starts wait for it.
     stage.wait_for_start_mutex();
     first.signal(Signal::SIGSTOP);
     stage.wait_until("the stop", || (state(first.pid()) == Some('T')).then_some(()));

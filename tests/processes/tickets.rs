@@ -1,9 +1,9 @@
-//! Newest wins, and only forward.
+//! The newest start wins, even if an older one is delayed.
 
 use monopoll_test_bots::stage::{Running, Stage, is_alive};
 use std::fs;
 
-/// An older start that has drawn its ticket and is not through its check yet, and a newer one whose
+/// Returns an older start that has a ticket but is still running its check, and a newer one whose
 /// bot runs.
 fn older_and_newer<'a>(stage: &'a Stage, action: &str) -> (Running<'a>, Running<'a>) {
     let check = "after_wait = 'graceful'\n[check]\ncommand = ['sh', '-c', 'until test -e go; do \

@@ -1,11 +1,12 @@
-//! The bot token: whose it is, where it was seen, and that it is never written anywhere.
+//! The bot token: whose it is, where it is seen, and that it is never written anywhere.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{SECRET, Stage, Start, files_containing, token};
 use std::fs;
 use std::path::PathBuf;
 
-/// Behind a proxy nothing shows who polls, so a program of mine with my token counts as a poller.
+/// Sets the bot token and a proxy. Connections then do not show who polls, so a program of this bot
+/// with its token counts as a poller.
 fn with<'a>(start: Start<'a>, token: &str) -> Start<'a> {
     start.env("BOT_TOKEN", token).env("HTTPS_PROXY", "http://127.0.0.1:9")
 }
@@ -298,7 +299,7 @@ fn a_lone_quote_in_the_env_file_hides_no_token() {
     stage.run(&[]).end().exits(75).says("same bot token");
 }
 
-/// `plan` with this in the place of `.env`: what it says beside the plan, and the plan.
+/// Runs `plan` with this in place of `.env`.
 #[track_caller]
 fn with_an_env_file(prepare: impl FnOnce(&Stage)) -> monopoll_test_bots::stage::Ended {
     let stage = Stage::new();
@@ -374,11 +375,11 @@ fn a_rule_about_the_token_applies_to_a_queued_start_too() {
     let stage = Stage::new();
     let mine = token();
     let rule = "[[rules]]\nwhen = { same_token = true }\naction = 'graceful'\n";
-    // The guard does not carry the token: what it starts takes it from elsewhere.
+    // The guard does not carry the token; its command gets it elsewhere.
     let line = format!("export BOT_TOKEN={mine}; exec {}", testbot().display());
     let first = stage.run_command("sh", &["-c", &line]).start();
     stage.ready(1);
-    // The second one has to queue, and sees that somebody runs meanwhile.
+    // The second start has to queue, and in the meantime sees the running bot.
     let line = "exec 7<> locks/x.lock.turnstile; flock 7; echo > has; exec sleep 60";
     let keeper = stage.program("bash", &["-c", line]).start();
     stage.wait_until("the start mutex", || stage.folder().join("has").exists().then_some(()));

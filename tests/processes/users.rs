@@ -1,5 +1,5 @@
-//! Other users' processes: shielded unless a `match` entry reaches them, and not to be signaled
-//! without permission.
+//! Other users' processes: shielded unless a `match` entry includes them, and not signaled without
+//! permission.
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Stage, Start, is_alive, token};
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::same_command::{bot, write};
 
-/// A user id that nobody has.
+/// An unused user id.
 const NOBODY: u32 = 54321;
 
-/// A stage on which somebody without rights can start things, and a bot of root's.
+/// Creates a stage in which an unprivileged user can start programs, with a bot of root.
 fn stage() -> Stage {
     let stage = Stage::new();
     let own = |path: &std::path::Path| chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -22,21 +22,20 @@ fn stage() -> Stage {
     own(&stage.locks());
     fs::write(stage.folder().join("bots.log"), "").unwrap();
     fs::set_permissions(stage.folder().join("bots.log"), PermissionsExt::from_mode(0o666)).unwrap();
-    // The build folder may be out of reach for others. cp(1) copies: a file that is open for
-    // writing here could be inherited by what another test just starts, and cannot be executed as
-    // long.
+    // Other users may be unable to read the build folder. Copy with cp(1): a file open for writing
+    // in this process could be inherited by another test's child, and could not be executed
+    // meanwhile.
     let bot = testbot().display().to_string();
     stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), &bot, "."]).end().exits(0);
     stage
 }
 
-/// An argument that no other test's bots have: somebody without rights sees little more than
-/// command lines.
+/// Returns a unique argument, because an unprivileged user sees little more than command lines.
 fn mark(stage: &Stage) -> String {
     stage.folder().file_name().unwrap().display().to_string()
 }
 
-/// `./monopoll run -- ./testbot MARK` by force, as that somebody.
+/// Runs `./monopoll run -- ./testbot MARK` with force as the unprivileged user.
 fn as_nobody<'a>(stage: &'a Stage, more: &str) -> Start<'a> {
     let (id, mark) = (NOBODY.to_string(), mark(stage));
     let config = format!("match = [{{ cmdline = '^./testbot {mark}$' {more} }}]\n");
@@ -109,7 +108,7 @@ fn another_users_bot_that_may_not_be_signaled_refuses_with_77() {
     assert_eq!(stage.events().len(), 1);
 }
 
-/// A stage with a folder in which several users start a script that somebody owns.
+/// Creates a stage in which several users start a script that one user owns.
 fn shared_stage() -> Stage {
     let stage = Stage::new();
     let mode = |path: &Path, mode| {
@@ -130,10 +129,10 @@ fn app(stage: &Stage) -> PathBuf {
     stage.folder().join("app")
 }
 
-/// A user id that nobody has either.
+/// Another unused user id.
 const THIRD: u32 = 54322;
 
-/// `monopoll ARGS -- sh …/bot.sh` as this user, with a lock of its own and without a name.
+/// Runs `monopoll ARGS -- sh …/bot.sh` as this user, with its own lock and no name.
 fn guard<'a>(stage: &'a Stage, user: u32, args: &[&str]) -> Start<'a> {
     let locks = stage.folder().join(format!("locks-{user}"));
     let _ = fs::create_dir(&locks);
@@ -165,7 +164,7 @@ fn root_and_the_owner_of_the_script_see_each_others_guards() {
         let (running, pid) = bot(&stage, guard(&stage, first, &["run"]), &app(&stage));
         let refused = guard(&stage, second, &["run"]).end();
         assert!(matches!(refused.code, Some(75 | 77)), "{refused:?}");
-        // Only root sees which guard is above another user's bot.
+        // Only root sees the guard above another user's bot.
         let named = if second == 0 { running.pid() } else { pid };
         let shows = |what: &str| refused.err.contains(what);
         assert!(shows(&name) && shows(&format!("(pid {named})")), "{refused:?}");

@@ -1,4 +1,4 @@
-//! Everything that can be wrong beforehand is found out beforehand, and the healthy bot lives on.
+//! Everything that can be checked is checked before a start, so that the healthy bot keeps running.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use monopoll_test_bots::stage::{Running, Stage, Start, contents};
 use nix::sys::signal::Signal;
 
-/// Whatever this start says, a guarded bot does not notice.
+/// Checks that a start fails without affecting a guarded bot.
 #[track_caller]
 fn touches_nothing(code: i32, says: &str, start: impl for<'a> FnOnce(&'a Stage) -> Start<'a>) {
     let stage = Stage::new();
@@ -102,7 +102,7 @@ fn a_script_without_its_interpreter_touches_nothing() {
     });
 }
 
-/// Makes a program in the folder of the stage: a `#!` line, or the bytes of any file.
+/// Creates a program in the stage's folder: a script with a `#!` line, or arbitrary bytes.
 fn program(stage: &Stage, name: &str, content: impl AsRef<[u8]>) {
     let path = stage.folder().join(name);
     fs::write(&path, content).unwrap();
@@ -233,7 +233,7 @@ fn a_wrong_start_makes_no_lock_folder() {
     assert!(!stage.locks().exists());
 }
 
-/// A start with this check is refused, and a guarded bot does not notice.
+/// Checks that a start with this check is refused without affecting a guarded bot.
 #[track_caller]
 fn a_check_that_refuses(code: i32, says: &str, check: &str) {
     let stage = Stage::new();
@@ -302,8 +302,8 @@ fn an_interrupted_check_ends_with_its_tree() {
     assert!(!stage.state_file("record").exists());
 }
 
-/// A start with this in the lock's place exits with 73; neither it nor a plan changes what is
-/// there.
+/// Checks that a start with this in place of the lock exits with 73, and that neither it nor a plan
+/// changes anything.
 #[track_caller]
 fn is_not_safe(says: &str, prepare: impl FnOnce(&Stage)) {
     let stage = Stage::new();
@@ -321,7 +321,7 @@ fn is_not_safe(says: &str, prepare: impl FnOnce(&Stage)) {
 
 fn listing(stage: &Stage) -> String {
     let ended = stage.program("ls", &["-lan", "--time-style=full-iso", "locks", "target"]).end();
-    // The folder's own time changes when a start looks for a place for its files.
+    // The folder's own time changes when a start looks for places for its files.
     ended.out.lines().filter(|line| line.contains(".lock") || line.contains("target")).collect()
 }
 
@@ -421,10 +421,10 @@ fn a_parent_folder_that_others_can_write_to_is_refused() {
     });
 }
 
-/// A user id that nobody has, and so no group of that name either.
+/// An unused user id, so that there is no group with its name either.
 const SOMEBODY: u32 = 54322;
 
-/// A stage of somebody's, and `monopoll run -- true` of theirs, started through `through`.
+/// Runs `monopoll run -- true` as the owner of a stage, through `through`.
 fn of_somebody(through: &[&str], prepare: impl FnOnce(&Stage)) -> monopoll_test_bots::stage::Ended {
     let stage = Stage::new();
     fs::create_dir(stage.locks()).unwrap();
@@ -469,7 +469,7 @@ fn folders_of_an_unmapped_root_are_safe_in_a_user_namespace() {
     if !monopoll_test_bots::stage::is_root() {
         return;
     }
-    // The folders above the stage are root's, who has no number in there.
+    // The folders above the stage belong to root, who has no id in that namespace.
     let inside = [&AS_SOMEBODY[..], &["unshare", "--user", "--map-root-user"]].concat();
     if Stage::new().program(inside[0], &inside[1..]).argument("true").end().code != Some(0) {
         eprintln!("skipped: there are no user namespaces here");

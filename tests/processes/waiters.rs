@@ -48,7 +48,8 @@ fn a_stopped_or_killed_waiter_blocks_no_other() {
     let mut waiters: Vec<_> = (0..WAITERS).map(|_| waiter(&stage, &[])).collect();
     wait_until_queued(&stage, &waiters, WAITERS - 1);
     let stopped = waiters.remove(waiters.iter().position(|waiter| !waiter.is_queued()).unwrap());
-    // Not behind the turnstile: there it would keep everybody. The end of another wakes it.
+    // It does not hold the start mutex, so it blocks no other start. The end of another one wakes
+    // it.
     stage.wait_for_start_mutex();
     stopped.signal(Signal::SIGSTOP);
     let killed = waiters.remove(0);

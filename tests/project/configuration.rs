@@ -1,5 +1,5 @@
-//! `docs/configuration.md` has every key with its type, default and meaning, as the schema has
-//! them. `UPDATE_SNIPPETS=1` writes them into the page.
+//! `docs/configuration.md` lists every key with its type, default and meaning from the schema.
+//! `UPDATE_SNIPPETS=1` updates the page.
 
 use std::{env, fs};
 
@@ -10,10 +10,10 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")
 const BEGIN: &str = "<!-- keys: written by tests/project/configuration.rs -->\n";
 const END: &str = "<!-- end of keys -->\n";
 
-/// Durations that have no default to be told by.
+/// Durations without a default, by which they could be recognized.
 const DURATIONS: [&str; 2] = ["older_than", "younger_than"];
 
-/// The tables of keys: a heading and a table for the top level and each table below it.
+/// Returns a heading and a table of keys for the top level and for each nested table.
 fn key_tables(schema: &Value) -> String {
     let top = schema["properties"].as_object().unwrap();
     let table = |key: &str| resolved(schema, &top[key]).get("properties").is_some();
@@ -38,7 +38,7 @@ fn key_tables(schema: &Value) -> String {
     out + &rows(schema, &keys, &conditions["properties"])
 }
 
-/// Whether a list has single values, and not tables.
+/// Returns whether a list has plain values instead of tables.
 fn is_plain(items: &Value) -> bool {
     items.get("type").is_some()
 }
@@ -51,7 +51,7 @@ fn heading(title: &str, meaning: &str) -> String {
     out + "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
 }
 
-/// At most 100 columns a line.
+/// Wraps text at 100 columns.
 fn wrapped(text: &str) -> String {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split_whitespace() {
@@ -82,7 +82,7 @@ fn rows(schema: &Value, keys: &[&String], properties: &Value) -> String {
     keys.iter().map(row).collect()
 }
 
-/// A list as TOML has it; JSON has the same strings, numbers and truth values.
+/// Formats a list as TOML. Strings, numbers and booleans are the same in JSON.
 fn toml_of(default: &Value) -> String {
     match default {
         Value::Array(items) => {
@@ -96,7 +96,7 @@ fn text(value: &Value) -> &str {
     value["description"].as_str().unwrap_or_default()
 }
 
-/// What a reference stands for.
+/// Resolves a `$ref`.
 fn resolved<'a>(schema: &'a Value, value: &'a Value) -> &'a Value {
     let reference = value.get("$ref").or_else(|| value.get("anyOf")?.get(0)?.get("$ref"));
     match reference.and_then(Value::as_str) {
@@ -105,7 +105,7 @@ fn resolved<'a>(schema: &'a Value, value: &'a Value) -> &'a Value {
     }
 }
 
-/// The words that a key may have, each with its meaning.
+/// Returns the allowed words with their meanings.
 fn choices(inner: &Value) -> String {
     let choice = |it: &Value| Some(format!("`{}`: {}", it["const"].as_str()?, text(it)));
     let all: Vec<String> =

@@ -1,5 +1,4 @@
-//! What lies in `deploy/` says of monopoll what monopoll does: its exit statuses, its keys, its
-//! times.
+//! The files in `deploy/` agree with monopoll's exit statuses, keys and timeouts.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +13,7 @@ pub(crate) fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)).unwrap()
 }
 
-/// The value of a key that a unit has once.
+/// Returns the value of a key that occurs once in the unit.
 fn of_the_unit(key: &str) -> Option<String> {
     let unit = deployed("monopoll@.service");
     let values: Vec<&str> =
@@ -23,7 +22,7 @@ fn of_the_unit(key: &str) -> Option<String> {
     values.first().map(|value| (*value).to_owned())
 }
 
-/// How long the ladder takes at most, by the defaults.
+/// Returns the longest time that a ladder can take with the defaults.
 pub(crate) fn ladder() -> Duration {
     let example =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml"))
@@ -34,7 +33,7 @@ pub(crate) fn ladder() -> Duration {
     time("graceful") + time("force")
 }
 
-/// `monopoll config check` with this environment alone.
+/// Runs `monopoll config check` with only these variables.
 fn check(environment: &[(String, String)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     Command::new(env!("CARGO_BIN_EXE_monopoll"))
@@ -46,7 +45,7 @@ fn check(environment: &[(String, String)]) -> Output {
         .unwrap()
 }
 
-/// The failures that another start would meet again.
+/// Failures that would occur again.
 const LASTING: [ExitStatus; 6] = [
     ExitStatus::Usage,
     ExitStatus::LockFile,
@@ -62,7 +61,7 @@ fn the_unit_restarts_only_after_failures_that_may_pass() {
     let never: Vec<u8> = never.split(' ').map(|code| code.parse().unwrap()).collect();
     assert_eq!(never, LASTING.map(ExitStatus::code));
     assert!(!never.contains(&ExitStatus::Refused.code()));
-    // `on-failure` never restarts what ended with 0.
+    // `on-failure` does not restart after exit status 0.
     assert_eq!(
         (of_the_unit("Restart").as_deref(), ExitStatus::Done.code()),
         (Some("on-failure"), 0)
@@ -108,14 +107,14 @@ fn systemd_accepts_the_unit() {
     }
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("monopoll@voice.service");
-    // It wants the program to be there.
+    // The verification requires that the program exists.
     let text = deployed("monopoll@.service")
         .replace("/usr/local/bin/monopoll", env!("CARGO_BIN_EXE_monopoll"));
     fs::write(&unit, text).unwrap();
     let verified =
         Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().unwrap();
     let said = String::from_utf8_lossy(&verified.stderr);
-    // What it says of other units of this machine is not about ours.
+    // Ignore what it prints about other units on this machine.
     let ours: Vec<&str> = said.lines().filter(|line| line.contains("monopoll@")).collect();
     assert!(ours.is_empty(), "{said}");
     assert!(verified.status.success() || said.is_empty() || !said.contains("monopoll"), "{said}");
@@ -150,8 +149,7 @@ fn the_image_runs_as_an_ordinary_user_and_its_environment_is_valid_configuration
     );
 }
 
-/// Bots in Python and Node bring monopoll into the image of their language, as `Dockerfile` sets it
-/// up.
+/// The images for Python and Node set up monopoll in the same way as `Dockerfile`.
 #[test]
 fn the_images_of_languages_keep_the_user_the_lock_folder_and_the_entry_point() {
     let base = deployed("Dockerfile");
@@ -161,12 +159,13 @@ fn the_images_of_languages_keep_the_user_the_lock_folder_and_the_entry_point() {
         for line in base.lines().filter(|line| common.iter().any(|it| line.starts_with(it))) {
             assert!(image.lines().any(|it| it == line), "{name} has no `{line}`");
         }
-        // The program is linked with the C library of the image that it was built in.
+        // The program is linked against the C library of the image it was built in.
         assert!(image.contains("bookworm") && base.contains("bookworm"), "{name}");
     }
 }
 
-/// The statuses after which no supervisor may start a bot again: done, and what does not pass.
+/// Returns the statuses after which supervisors must not restart a bot: success, and lasting
+/// failures.
 fn final_statuses() -> Vec<u8> {
     [ExitStatus::Done].into_iter().chain(LASTING).map(ExitStatus::code).collect()
 }
@@ -193,7 +192,7 @@ fn process_managers_leave_final_statuses_alone_and_give_the_guard_time() {
     assert!(Duration::from_millis(millis) > ladder());
 }
 
-/// The document in a YAML file; `None` without a Python that reads it.
+/// Parses a YAML file; `None` if there is no Python with a YAML module.
 pub(crate) fn yaml(name: &str) -> Option<Value> {
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);

@@ -1,11 +1,12 @@
-//! `docs/guarantees.md` promises nothing without evidence, and names no evidence that is not there.
+//! Each guarantee in `docs/guarantees.md` names evidence, and all of that evidence exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// What can be named as evidence: the tests of each program, and the steps of each script.
+/// Everything that can be named as evidence: the tests of each program, and the steps of each
+/// script.
 #[derive(Debug, Default)]
 struct Evidence(BTreeMap<String, BTreeSet<String>>);
 
@@ -18,7 +19,7 @@ impl Evidence {
         self.0.entry(place.to_owned()).or_default().insert(name.to_owned());
     }
 
-    /// The tests of a file of Python or JavaScript, and the steps of a script.
+    /// Collects the tests of a Python or JavaScript file, and the steps of a script.
     fn read_file(&mut self, place: &str, text: &str) {
         let (before, after): (&[&str], &[char]) = match place.rsplit('.').next() {
             Some("py") => (&["def ", "async def "], &['(']),
@@ -34,7 +35,7 @@ impl Evidence {
     }
 }
 
-/// Everything that is wrong with a page.
+/// Returns the problems of a page.
 fn faults(page: &str, evidence: &Evidence) -> Vec<String> {
     let mut faults = Vec::new();
     let mut sections = page.split("\n## ").enumerate();
@@ -44,9 +45,9 @@ fn faults(page: &str, evidence: &Evidence) -> Vec<String> {
     let mut last = 0;
     for (_, section) in sections {
         let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
-        // A name may stand after the number.
+        // A name may follow the number.
         let title = heading.split_once(": ").map_or(heading, |(number, _)| number);
-        // A promise that is not kept yet leaves a gap.
+        // A guarantee that is not kept yet leaves a gap.
         match title.strip_prefix('S').and_then(|number| number.parse::<u32>().ok()) {
             Some(number) if number > last => last = number,
             Some(_) | None => faults.push(format!("`{title}` stands after S{last}")),
@@ -80,14 +81,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What every test program lists that `cargo test` builds as it has built this one: `tests/logic`,
-/// and `src` for the tests beside the code. A test that is ignored shows nothing.
+/// Lists the tests of every program that `cargo test` builds along with this one: `tests/logic`,
+/// and `src` for unit tests. Ignored tests are no evidence.
 fn tests_of_programs(evidence: &mut Evidence) {
     let this = env::current_exe().unwrap();
     let profile = this.parent().and_then(Path::parent).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["test", "--no-run", "--quiet", "--message-format=json"]).current_dir(root());
-    // A build script that reads what cargo says of this package would have to run again.
+    // With these variables, a build script that reads them would have to run again.
     for (name, _) in env::vars_os() {
         if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|it| name.to_string_lossy().starts_with(it))
         {
@@ -138,7 +139,7 @@ fn every_promise_has_evidence_that_exists() {
     }
     let mut faults = faults(&page, &evidence);
     if cfg!(not(feature = "teloxide")) {
-        // `cargo test` alone builds neither; `.ci/run` builds both.
+        // Plain `cargo test` builds neither; `.ci/run` builds both.
         faults.retain(|fault| {
             !fault.contains("`teloxide::") && !fault.contains("in examples/voice-insight/")
         });

@@ -1,15 +1,15 @@
-//! Which source file imports which: reads the `use` trees and the qualified paths of a crate, as
-//! far as that takes no compiler. Test modules are left out.
+//! The imports between source files: parses the `use` trees and qualified paths of a crate, as far
+//! as that is possible without a compiler. Test modules are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A module's path from the crate's root, or a path into it.
+/// A path from the crate root to a module or to an item.
 type Path = Vec<String>;
 
-/// The source files of a crate: their paths below `src/`, with `/`, and their texts.
+/// The source files of a crate: paths below `src/`, with `/`, and contents.
 pub(crate) type Sources = BTreeMap<String, String>;
 
-/// The modules of a crate, and what each of them mentions.
+/// The modules of a crate and the paths they mention.
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     modules: BTreeMap<Path, Module>,
@@ -18,21 +18,21 @@ pub(crate) struct Crate {
 #[derive(Debug, Default)]
 struct Module {
     file: String,
-    /// What `use` brings into it, under which name.
+    /// The names imported by `use`, with their paths.
     imports: Vec<(String, Path)>,
-    /// What it brings whole: `use …::*`.
+    /// The modules imported as a whole: `use …::*`.
     globs: Vec<Path>,
-    /// Every other path of more than one segment.
+    /// All other paths with more than one segment.
     mentions: Vec<Path>,
-    /// What it declares.
+    /// The items declared in the module.
     items: BTreeSet<String>,
 }
 
 impl Crate {
-    /// Reads the modules from `lib.rs` on.
+    /// Reads the modules, starting at `lib.rs`.
     ///
     /// # Panics
-    /// Where a module has no file, or a file no module.
+    /// Panics if a module has no file, or a file no module.
     pub(crate) fn read(sources: &Sources) -> Crate {
         let mut read = Crate::default();
         let mut files = vec![(Vec::new(), "lib.rs".to_owned())];
@@ -58,7 +58,7 @@ impl Crate {
         read
     }
 
-    /// Each file that mentions another, and that one.
+    /// Returns all pairs of files of which the first mentions the second.
     pub(crate) fn imports(&self) -> BTreeSet<(String, String)> {
         let mut imports = BTreeSet::new();
         for (path, module) in &self.modules {
@@ -76,7 +76,7 @@ impl Crate {
         imports
     }
 
-    /// The path from the crate's root, if it leads into the crate.
+    /// Returns the path from the crate root, if it leads into the crate.
     fn absolute(&self, module: &Path, path: &Path) -> Option<Path> {
         let here = path.iter().take_while(|segment| *segment == "self").count();
         let rest = &path[here..];
@@ -100,7 +100,7 @@ impl Crate {
             })
     }
 
-    /// The files that declare what this absolute path leads to; several, where systems differ.
+    /// Returns the files that declare what a path leads to. There are several if systems differ.
     fn files(&self, path: &[String], seen: &mut BTreeSet<Path>) -> BTreeSet<String> {
         if !seen.insert(path.to_vec()) {
             return BTreeSet::new();
@@ -135,11 +135,11 @@ impl Crate {
     }
 }
 
-/// Reads one file.
+/// The parser of one file.
 struct Reader<'a> {
     found: &'a mut Crate,
     file: &'a str,
-    /// The modules that have files of their own, and whether they are for tests.
+    /// The modules with separate files, and whether they are for tests.
     children: Vec<(Path, bool)>,
 }
 
@@ -158,7 +158,7 @@ impl Reader<'_> {
                     at = end + 1;
                     continue;
                 }
-                // `mod $name` is a macro's.
+                // `mod $name` is in a macro.
                 "mod" if is_a_name(next) => {
                     let child = [path.clone(), vec![next.to_owned()]].concat();
                     module.items.insert(next.to_owned());
@@ -206,7 +206,7 @@ impl Reader<'_> {
 }
 
 impl Module {
-    /// Reads a `use` tree behind this prefix.
+    /// Reads a `use` tree after this prefix.
     fn bring_in(&mut self, prefix: &[&str], tree: &[&str]) {
         let mut path = prefix.to_vec();
         for (at, token) in tree.iter().enumerate() {
@@ -240,7 +240,7 @@ fn owned(path: &[&str]) -> Path {
     path.iter().map(|segment| (*segment).to_owned()).collect()
 }
 
-/// The parts between the commas that stand in no braces.
+/// Splits at commas outside of braces.
 fn branches<'a, 'b>(list: &'b [&'a str]) -> Vec<&'b [&'a str]> {
     let mut depth = 0;
     let parts = list.split(move |token| {
@@ -254,7 +254,7 @@ fn branches<'a, 'b>(list: &'b [&'a str]) -> Vec<&'b [&'a str]> {
     parts.filter(|part| !part.is_empty()).collect()
 }
 
-/// Where the bracket that opens here is closed.
+/// Returns the position of the matching closing bracket.
 fn closing(tokens: &[&str], open: usize) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -270,7 +270,7 @@ fn closing(tokens: &[&str], open: usize) -> usize {
     panic!("a bracket is not closed: {:?}", &tokens[open..]);
 }
 
-/// Behind the item that begins here: its `;`, or its block.
+/// Returns the end of the item that begins here: after its `;` or block.
 fn end_of_item(tokens: &[&str], mut at: usize) -> usize {
     let is_an_import = tokens[at] == "use";
     loop {
@@ -283,7 +283,7 @@ fn end_of_item(tokens: &[&str], mut at: usize) -> usize {
     }
 }
 
-/// `[cfg(test)]`, or that together with something else.
+/// Returns whether an attribute is `[cfg(test)]`, or combines it with other conditions.
 fn is_for_tests(attribute: &[&str]) -> bool {
     matches!(attribute, ["[", "cfg", "(", "test", ..] | ["[", "cfg", "(", "all", "(", "test", ..])
 }
@@ -292,7 +292,7 @@ fn is_a_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Words, `::` and single signs; comments and literals are left out.
+/// Returns words, `::` and single characters. Comments and literals are skipped.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -321,7 +321,7 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// How long the string, character or lifetime is that begins here.
+/// Returns the length of the string, character or lifetime that begins here.
 pub(crate) fn literal(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let begin = text.find(|c: char| !matches!(c, 'b' | 'c' | 'r')).filter(|begin| *begin <= 2)?;
@@ -347,7 +347,7 @@ pub(crate) fn literal(text: &str) -> Option<usize> {
             }
             let character = inside.chars().next()?.len_utf8();
             let is_closed = inside[character..].starts_with('\'');
-            // Else it is a lifetime, whose name is read as a word.
+            // Otherwise it is a lifetime, whose name is read as a word.
             Some(begin + 1 + if is_closed { character + 1 } else { 0 })
         }
         _ => None,

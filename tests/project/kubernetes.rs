@@ -1,6 +1,6 @@
-//! `deploy/kubernetes.yaml`: its settings, and its containers as far as they can be tried without a
-//! cluster. In a mount namespace, an `emptyDir` is a tmpfs of root's with mode 0777; each container
-//! has the mounts and the command of the manifest, the user of the pod and a read-only root.
+//! `deploy/kubernetes.yaml`: its settings and, as far as possible without a cluster, its
+//! containers. In a mount namespace, an `emptyDir` is a tmpfs of root with mode 0777. Each
+//! container has the mounts and command of the manifest, the pod's user and a read-only root.
 
 use std::fmt::Write;
 use std::process::{Command, Output};
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::deploy::{deployed, ladder, yaml};
 
-/// What the bot does in the test.
+/// The bot of the test.
 const BOT: &str = "touch /srv/bot/file 2>&1 | grep -q 'Read-only file system' && echo started";
 
-/// Makes the volume and the root of the image in the mount namespace of `$1`, with modes as
-/// `deploy/Dockerfile` sets them.
+/// Creates the volume and the image's root in the mount namespace of `$1`, with the modes set by
+/// `deploy/Dockerfile`.
 const IMAGE: &str = r#"
 mkdir "$1/volume" "$1/root"
 mount -t tmpfs -o "$2" emptydir "$1/volume"
@@ -36,11 +36,10 @@ mount -o remount,bind,ro "$1/root"
 struct Pod {
     spec: Value,
     user: u64,
-    /// The mount options of the `emptyDir`.
     volume: &'static str,
 }
 
-/// The pod, where root may run it.
+/// Returns the pod, if root may run it.
 fn pod(volume: &'static str) -> Option<Pod> {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: only root may mount");
@@ -52,7 +51,7 @@ fn pod(volume: &'static str) -> Option<Pod> {
 }
 
 impl Pod {
-    /// Runs the commands, then the init containers, then the bot.
+    /// Runs the commands, the init containers and the bot.
     fn run(&self, first: &str) -> Output {
         let mut script = format!("set -eu\n{IMAGE}\n{first}\n");
         for container in self.spec["initContainers"].as_array().unwrap() {
@@ -71,13 +70,13 @@ impl Pod {
         command.output().unwrap()
     }
 
-    /// The commands that mount what a container mounts, and run `words` there.
+    /// Returns commands that mount what a container mounts and run `words` there.
     fn container(&self, container: &Value, words: &[&str]) -> String {
         let mut script = String::new();
         for mount in container["volumeMounts"].as_array().unwrap() {
             let path = mount["mountPath"].as_str().unwrap();
             let from = match mount["subPath"].as_str() {
-                // The kubelet creates it with the mode of the volume, if it is missing.
+                // The kubelet creates a missing folder with the mode of the volume.
                 Some(name) => {
                     writeln!(
                         script,
@@ -104,7 +103,7 @@ impl Pod {
     }
 }
 
-/// The variable that `deploy/Dockerfile` sets.
+/// Returns the variable that `deploy/Dockerfile` sets.
 fn image_environment() -> String {
     let image = deployed("Dockerfile");
     image.lines().find_map(|line| line.strip_prefix("ENV ")).unwrap().to_owned()
@@ -157,7 +156,7 @@ fn a_lock_folder_in_an_empty_dir_itself_is_refused_with_what_a_pod_can_do() {
     assert!(said.contains("as root `chmod +t /var/lib/monopoll` (in a pod: an init"), "{said}");
     pod.spec["containers"][0]["volumeMounts"][0]["subPath"] = Value::Null;
     assert_eq!(pod.run("").status.code(), Some(73));
-    // The remedy of the message.
+    // The remedy in the message.
     let sticky = pod.run(r#"chmod +t "$1/volume""#);
     assert!(sticky.status.success(), "{sticky:?}");
 }

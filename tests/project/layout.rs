@@ -1,5 +1,5 @@
-//! The layout of `src/` is the flow of the data: rooms import downwards only, no two files import
-//! each other, and no file's name stands twice.
+//! The layout of `src/`: rooms import only downward, no two files import each other, and file names
+//! are unique.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::imports::{Crate, Sources};
 
-/// The rooms, from the ground up. `lib.rs` and `main.rs` are above them all.
+/// The rooms, lowest first. `lib.rs` and `main.rs` are above all of them.
 const ROOMS: [&str; 18] = [
     "text",
     "error",
@@ -29,18 +29,18 @@ const ROOMS: [&str; 18] = [
     "cli",
 ];
 
-/// The systems that a folder or a file may be about: there the same thing stands once for each.
+/// The systems that a folder or file may be specific to. Such files have the same names on each
+/// system.
 const SYSTEMS: [&str; 5] = ["linux", "macos", "portable", "unix", "windows"];
 
-/// What is still to be undone: each entry stands for at least one import, circle or name, and goes
-/// when it does not any more.
+/// Known exceptions. An entry must be removed once it no longer applies.
 const KNOWN_UPWARD: [(&str, &str); 0] = [];
 const KNOWN_CIRCLES: [&str; 0] = [];
 const KNOWN_STEMS: [&str; 0] = [];
 
 type Imports = BTreeSet<(String, String)>;
 
-/// `scan/linux/mod.rs` is the module `scan/linux`.
+/// Returns the module of a file: `scan/linux/mod.rs` is `scan/linux`.
 fn module(file: &str) -> &str {
     let module = file.strip_suffix(".rs").unwrap();
     if module == "lib" { "" } else { module.strip_suffix("/mod").unwrap_or(module) }
@@ -50,7 +50,7 @@ fn room(file: &str) -> &str {
     module(file).split('/').next().unwrap()
 }
 
-/// Each import of a room that is not below the importing one.
+/// Returns the imports from rooms that are not below the importing one.
 fn upward_imports(imports: &Imports) -> Imports {
     let height = |file: &str| ROOMS.iter().position(|name| *name == room(file));
     let is_upward = |(from, to): &&(String, String)| match (height(from), height(to)) {
@@ -61,7 +61,7 @@ fn upward_imports(imports: &Imports) -> Imports {
     imports.iter().filter(is_upward).cloned().collect()
 }
 
-/// The shortest circle of imports that each file is in; a module and those below it may know each
+/// Returns the shortest import cycle through each file. A module and its submodules may import each
 /// other.
 fn circles(imports: &Imports) -> BTreeSet<Vec<&str>> {
     let is_within =
@@ -96,7 +96,8 @@ fn circles(imports: &Imports) -> BTreeSet<Vec<&str>> {
     circles.collect()
 }
 
-/// Each name that several files have, unless they are the same thing on different systems.
+/// Returns the names shared by several files, unless they implement the same thing for different
+/// systems.
 fn repeated_stems(sources: &Sources) -> BTreeMap<&str, BTreeSet<String>> {
     let mut things: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for file in sources.keys() {
@@ -165,7 +166,7 @@ fn no_files_name_stands_twice() {
     }
 }
 
-/// A crate in memory: the paths and the texts of its files.
+/// A crate in memory: the paths and contents of its files.
 fn made_up(files: &[(&str, &str)]) -> Sources {
     let rooms = "pub mod text; mod engine; mod scan; mod cli;";
     let mut sources: Sources = [

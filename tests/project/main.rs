@@ -1,5 +1,5 @@
-//! The project's own files: what the documentation promises, how the sources are laid out, what is
-//! deployed.
+//! Tests of the project's own files: the documentation, the layout of the sources, and the
+//! deployment files.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -13,7 +13,7 @@
 mod configuration;
 #[cfg(target_os = "linux")]
 mod deploy;
-// What it names are the tests of this system.
+// It names tests that exist only on this system.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod guarantees;
 mod imports;
@@ -24,6 +24,6 @@ mod managed_by;
 #[cfg(target_os = "linux")]
 mod pictures;
 mod prose;
-// Pages show what is printed on Linux.
+// Pages show the output on Linux.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod snippets;

@@ -1,4 +1,4 @@
-//! `docs/rules.md` lists every value that `managed_by` can have.
+//! `docs/rules.md` lists all possible values of `managed_by`.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use monopoll::internals::engine::managed_by::{
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
 const BEGIN: &str = "The values of `managed_by` are ";
 
-/// A value of each variant, in the order of the page.
+/// Returns a value of each variant, in the order of the page.
 fn all() -> Vec<ManagedBy> {
     let text = str::to_owned;
     let service = || ServiceFolder { name: text("NAME"), folder: None };
@@ -33,7 +33,8 @@ fn all() -> Vec<ManagedBy> {
     ]
 }
 
-/// The number of a variant: a new one does not compile until it is listed here and above.
+/// Returns the number of a variant. A new variant does not compile until it is listed here and
+/// above.
 fn number(managed_by: &ManagedBy) -> usize {
     match managed_by {
         ManagedBy::Systemd(_) => 0,

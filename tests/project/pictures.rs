@@ -1,11 +1,11 @@
-//! The pictures in the documentation show what the program prints and what was measured.
+//! The pictures in the documentation show the program's output and the measured figures.
 
 use std::path::Path;
 use std::process::Command;
 
 use monopoll_test_bots::programs;
 
-/// Runs a script with `--check`; `None` where there is no Python.
+/// Runs a script with `--check`; `None` if there is no Python.
 fn check(script: &str, arguments: &[&str]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scripts").join(script);
     let checked = Command::new("python3").arg(script).arg("--check").args(arguments).output();

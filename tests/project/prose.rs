@@ -1,5 +1,4 @@
-//! How this project writes: short lines, plain words, links that lead somewhere, a README of one
-//! screen.
+//! The style of the project: short lines, plain words, valid links, and a short README.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,18 +7,19 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 const WIDTH: usize = 100;
-/// The extensions of the files that are written by hand; scripts have none.
+/// The extensions of handwritten files. Scripts have none.
 const WRITTEN: [&str; 12] =
     ["", "c", "conf", "js", "md", "py", "rs", "service", "toml", "txt", "yaml", "yml"];
 const README_LINES: usize = 150;
 
-/// Files with such words: the name of the start mutex's file is a protocol between versions.
+/// Files with such words: the name of the start mutex's file is part of the protocol between
+/// versions.
 const STILL_ODD: [&str; 1] = ["src/state/state_dir.rs"];
 
-/// Where the words below must not stand.
+/// The places that must not contain the words below.
 const PLAIN: [&str; 6] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "deploy", "src"];
 
-/// Words that this project does not use, and what it writes instead.
+/// Words that this project does not use, with replacements.
 const WORDS: [(&str, &str); 23] = [
     (r"passed over", "skipped"),
     (r"mend(s|ed|ing)?", "fix"),
@@ -46,13 +46,13 @@ const WORDS: [(&str, &str); 23] = [
     (r"licences?|honou?red?|favours?|neighbours?", "license, honor, favor, neighbor"),
 ];
 
-/// A file of the project, and its name from the root on.
+/// A file of the project, with its path from the root.
 struct Text {
     name: String,
     text: String,
 }
 
-/// All files below these places that have one of these extensions.
+/// Returns all files in these places with one of these extensions.
 fn texts(places: &[&str], extensions: &[&str]) -> Vec<Text> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
@@ -65,7 +65,7 @@ fn texts(places: &[&str], extensions: &[&str]) -> Vec<Text> {
             places.extend(kept.map(|entry| entry.path()));
         } else if extensions.contains(&path.extension().map_or("", |it| it.to_str().unwrap())) {
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-            // Samples of what is no UTF-8 are among them.
+            // Some samples are not UTF-8.
             let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
             texts.push(Text { name, text });
         }
@@ -74,7 +74,7 @@ fn texts(places: &[&str], extensions: &[&str]) -> Vec<Text> {
     texts
 }
 
-/// The numbers of the lines that are too long, and could be shorter.
+/// Returns the lines that are too long and could be shorter.
 fn wide_lines(name: &str, text: &str) -> Vec<usize> {
     let is_page = Path::new(name).extension() == Some("md".as_ref());
     let text = if is_page { without_printed(text) } else { text.to_owned() };
@@ -92,7 +92,8 @@ fn without_urls(line: &str) -> String {
     URL.replace_all(line, "").into_owned()
 }
 
-/// A row of a table, an image, or an item that is one piece of code, such as the name of a test.
+/// Returns whether a line is a table row, an image, or an item with a single piece of code, such as
+/// a test's name.
 fn is_unbreakable(line: &str) -> bool {
     let code = line.trim().strip_prefix("- `").and_then(|it| it.strip_suffix('`'));
     line.trim_start().starts_with('|')
@@ -100,7 +101,7 @@ fn is_unbreakable(line: &str) -> bool {
         || code.is_some_and(|code| !code.contains('`'))
 }
 
-/// A page without the lines of sessions that a program printed.
+/// Returns a page without program output.
 fn without_printed(page: &str) -> String {
     let mut fence = None;
     let mut written = String::new();
@@ -162,12 +163,12 @@ fn a_planted_long_line_is_found() {
     }
 }
 
-/// Each word of the list in a text, with its line.
+/// Returns the words of the list in a text, with their lines.
 fn odd_words(text: &str) -> Vec<String> {
     static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let pattern = |word: &str| {
             let boundary = |end: bool| if end && word.ends_with('`') { "" } else { r"\b" };
-            // A line break may stand between two words.
+            // A line break may separate two words.
             let word = word.replace(' ', r"\s+(?:///?!?\s+|\*\s+)?");
             Regex::new(&format!("(?i){}(?:{word}){}", boundary(false), boundary(true))).unwrap()
         };
@@ -217,7 +218,7 @@ fn a_planted_odd_word_is_found() {
     }
 }
 
-/// The links of a page that lead to no file or to no heading. mkdocs checks those within `docs/`.
+/// Returns the links of a page without a file or heading. mkdocs checks those within `docs/`.
 fn dead_links(name: &str, text: &str) -> Vec<String> {
     static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").unwrap());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -235,7 +236,7 @@ fn dead_links(name: &str, text: &str) -> Vec<String> {
     links.filter(|link| !link.contains("://") && is_dead(link)).collect()
 }
 
-/// The anchor of a heading.
+/// Returns the anchor of a heading.
 fn slug(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));

@@ -1,7 +1,7 @@
-//! Every fenced block of README.md and `docs/` does what the page says: configurations are valid,
-//! sessions print what they show, programs run, files equal those in `deploy/`.
+//! All fenced blocks in README.md and `docs/` work: configurations are valid, sessions print what
+//! they show, programs run, and files equal those in `deploy/`.
 //!
-//! `UPDATE_SNIPPETS=1` writes into the pages what sessions print.
+//! `UPDATE_SNIPPETS=1` updates the output of sessions.
 
 mod bot_programs;
 mod markdown;
@@ -22,23 +22,22 @@ use markdown::{Block, blocks, with_bodies};
 use rust_programs::Crates;
 use session::{Act, NOT_RUN, Session, is_not_run, steps};
 
-/// Pages that are not written for this test yet.
 const NOT_YET: [&str; 0] = [];
 
-/// A page, and what was found out about it.
+/// A page with its results.
 struct Page {
     name: String,
     text: String,
     faults: Vec<String>,
-    /// What could not be tried, and why.
+    /// Blocks that could not be tested, with reasons.
     skipped: Vec<String>,
-    /// Bodies for blocks whose output is another, by line.
+    /// New bodies of blocks whose output differs, by line.
     updates: Vec<(usize, String)>,
-    /// The entries of [`NOT_RUN`] that it needs.
+    /// The entries of [`NOT_RUN`] that the page needs.
     not_run: BTreeSet<usize>,
 }
 
-/// What every page is checked with.
+/// The tools shared by all pages.
 struct Tools {
     crates: Option<Crates>,
 }
@@ -77,7 +76,7 @@ impl Page {
         }
     }
 
-    /// What is wrong with a block by itself; sessions are played later.
+    /// Returns the problems of a single block. Sessions run later.
     fn faults_of(&mut self, block: &Block, tools: &Tools, bots: &Bots) -> Vec<String> {
         let title = block.title.as_deref();
         if let Some(file) = title.filter(|title| title.starts_with("deploy/")) {
@@ -117,10 +116,10 @@ impl Page {
         }
     }
 
-    /// Plays the sessions of a section.
+    /// Runs the sessions of a section.
     fn play(&mut self, blocks: &[&Block]) {
         let mut acts = Vec::new();
-        // The block and the step that an act belongs to.
+        // The block and step of each act.
         let mut of: Vec<(usize, usize)> = Vec::new();
         for (number, block) in blocks.iter().enumerate() {
             match (block.language.as_str(), &block.title) {
@@ -178,7 +177,7 @@ impl Page {
         }
     }
 
-    /// The commands without those that no test runs.
+    /// Returns the commands, except those that no test runs.
     fn runnable(&mut self, commands: &str) -> String {
         let mut runnable = String::new();
         for line in commands.lines() {
@@ -194,10 +193,10 @@ impl Page {
     }
 }
 
-/// What is wrong with each bot of a page, or what is missing to try it, by line.
+/// The problems of each bot of a page, or the reason it could not be tested, by line.
 type Bots = BTreeMap<usize, Result<Vec<String>, String>>;
 
-/// Tries the bots of a page side by side: each has a token and a server of its own.
+/// Tests the bots of a page in parallel. Each has its own token and server.
 fn try_bots(blocks: &[Block]) -> Bots {
     let is_program = |block: &&Block| ["python", "js"].contains(&block.language.as_str());
     let bots = blocks.iter().filter(is_program).filter(|it| bot_programs::is_bot(&it.body));
@@ -215,7 +214,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What `monopoll config check` says against a configuration.
+/// Returns the problems that `monopoll config check` finds.
 fn config_fault(text: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("monopoll.toml"), text).unwrap();
@@ -229,7 +228,7 @@ fn config_fault(text: &str) -> Option<String> {
     (!checked.status.success()).then(|| String::from_utf8_lossy(&checked.stderr).into_owned())
 }
 
-/// What lines of a Cargo.toml say otherwise than the workspace does.
+/// Returns lines of a Cargo.toml that differ from the workspace.
 fn manifest_faults(text: &str) -> Vec<String> {
     let own: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let shown: toml::Table = match text.parse() {
@@ -265,7 +264,7 @@ fn manifest_faults(text: &str) -> Vec<String> {
     faults
 }
 
-/// Whether a block is not a part of the file that it names.
+/// Returns a problem if a block is not part of the file that it names.
 fn differs_from_file(file: &str, body: &str) -> Option<String> {
     match fs::read_to_string(root().join(file)) {
         Ok(text) if text.contains(body.trim_matches('\n')) => None,
@@ -274,7 +273,7 @@ fn differs_from_file(file: &str, body: &str) -> Option<String> {
     }
 }
 
-/// A command that hides where nothing is run.
+/// Returns a command in a block that is not run.
 fn command_in(body: &str) -> Option<String> {
     let is_command = |line: &&str| {
         ["$ ", "# ", "monopoll ", "cargo ", "docker ", "python3 ", "node ", "sudo "]
@@ -284,7 +283,7 @@ fn command_in(body: &str) -> Option<String> {
     body.lines().find(is_command).map(|line| format!("`{line}` is a command: use `console`"))
 }
 
-/// README.md and all pages below `docs/`, or those that `SNIPPETS` names.
+/// Returns README.md and all pages in `docs/`, or those in `SNIPPETS`.
 fn pages() -> Vec<Page> {
     let mut names = vec!["README.md".to_owned()];
     let mut folders = vec![PathBuf::from("docs")];
@@ -308,7 +307,7 @@ fn pages() -> Vec<Page> {
     names.iter().map(page).collect()
 }
 
-/// Checks pages side by side where sessions cannot see each other, else one after the other.
+/// Checks pages in parallel if sessions are isolated from each other.
 fn check_all(pages: Vec<Page>, tools: &Tools) -> Vec<Page> {
     let threads = if nix::unistd::geteuid().is_root() { 3 } else { 1 };
     let pages: Vec<Mutex<Page>> = pages.into_iter().map(Mutex::new).collect();
@@ -340,7 +339,7 @@ fn every_snippet_does_what_its_page_says() {
             eprintln!("skipped: {skipped}");
         }
         if env::var_os("UPDATE_SNIPPETS").is_some() && !page.updates.is_empty() {
-            // Read again: the table of keys may just have been written below.
+            // Read the page again, because the table of keys may have just been updated.
             let path = root().join(&page.name);
             let text = fs::read_to_string(&path).unwrap();
             fs::write(path, with_bodies(&text, &page.updates)).unwrap();

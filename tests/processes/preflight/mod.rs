@@ -1,5 +1,5 @@
-//! `[telegram]`: what a start asks Telegram, when, and what becomes of the answer. Nobody is ever
-//! asked for updates.
+//! `[telegram]`: what a start asks Telegram, when, and what follows from the answer. `getUpdates`
+//! is never called.
 
 mod server;
 
@@ -18,14 +18,14 @@ use server::{Reply, Server, deleted, failure, webhook};
 
 const HOOK: &str = "https://bot.example.org/hooks/hunter2";
 
-/// A start of `server`'s bot with this `telegram.webhook`.
+/// Starts with this server and `telegram.webhook`.
 fn asking<'a>(start: Start<'a>, server: &Server, what: &str) -> Start<'a> {
     at(start, &server.url(), what)
 }
 
 fn at<'a>(start: Start<'a>, url: &str, what: &str) -> Start<'a> {
     let start = start.env("BOT_TOKEN", token()).set(&format!("telegram.webhook={what}"));
-    // Long enough for a busy machine; a test of what is slow sets less.
+    // Long enough for a busy machine. Tests of slow answers set a shorter timeout.
     start.set(&format!("telegram.api_url={url}")).set("telegram.timeout=60s")
 }
 
@@ -33,7 +33,7 @@ fn is_held(lock: &Path) -> bool {
     File::open(lock).is_ok_and(|file| file.try_lock().is_err())
 }
 
-/// A server of a bot with a webhook, which can be deleted.
+/// Starts a server of a bot with a webhook that can be deleted.
 fn with_a_webhook() -> Server {
     Server::start(|before, request| match request.method() {
         "deleteWebhook" => deleted(),
@@ -252,7 +252,7 @@ fn a_server_that_answers_429_is_not_asked_again() {
 fn a_slow_server_is_a_warning_after_its_timeout() {
     for slow in [Vec::new(), b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{".to_vec()] {
         let stage = Stage::new();
-        // It never answers: that the bot has started is the proof.
+        // It never answers, so the bot's start proves that the start did not wait.
         let server = Server::start(move |_, _| Reply::Hangs(slow.clone()));
         let start =
             asking(stage.run(&["--exit", "7"]), &server, "refuse").set("telegram.timeout=200ms");
@@ -325,7 +325,7 @@ fn telegram_is_not_asked_when_disabled_or_without_a_token() {
     assert_eq!(server.connections(), 0);
 }
 
-/// The document of a plan; it is as the schema has it.
+/// Returns the document of a plan, which is valid against the schema.
 #[track_caller]
 fn document(ended: &Ended) -> Value {
     let said: Value =
@@ -453,12 +453,12 @@ fn a_scan_from_before_a_slow_answer_is_not_acted_on() {
     let first = stage.bot(&[]).start();
     let old = stage.ready(1);
     let server = Server::start(move |_, _| {
-        // It ends while the start waits for the answer.
+        // The old bot ends while the start waits for the answer.
         send(old, Signal::SIGTERM);
         while is_alive(old) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // The answer is slow: it takes longer than what was seen is good for.
+        // The answer takes longer than the snapshot stays fresh.
         std::thread::sleep(Duration::from_millis(100));
         webhook("")
     });

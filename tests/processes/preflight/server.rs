@@ -1,4 +1,4 @@
-//! Whoever listens at `telegram.api_url`: each request is answered as a test says, and kept.
+//! The server at `telegram.api_url`: gives scripted answers and records requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// A request, its path without the bot's own part.
+/// A request. Its path omits the bot's part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) line: String,
@@ -14,23 +14,23 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The last part of the path: the method of the Bot API.
+    /// Returns the method of the Bot API, the last part of the path.
     pub(super) fn method(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default().rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// What is answered.
+/// A scripted answer.
 pub(super) enum Reply {
     /// A document with this status.
     Json(u16, String),
-    /// These very bytes, and the end of the connection.
+    /// Exactly these bytes; then the connection is closed.
     Raw(Vec<u8>),
-    /// These bytes, and then nothing for as long as the server is there.
+    /// These bytes, and then nothing more.
     Hangs(Vec<u8>),
 }
 
-/// `getWebhookInfo` of a bot with this webhook; empty: none.
+/// The answer to `getWebhookInfo`. An empty URL means no webhook.
 pub(super) fn webhook(url: &str) -> Reply {
     let info = serde_json::json!({
         "url": url,
@@ -40,12 +40,12 @@ pub(super) fn webhook(url: &str) -> Reply {
     Reply::Json(200, serde_json::json!({ "ok": true, "result": info }).to_string())
 }
 
-/// `deleteWebhook` that did it.
+/// The answer to a successful `deleteWebhook`.
 pub(super) fn deleted() -> Reply {
     Reply::Json(200, r#"{"ok":true,"result":true,"description":"Webhook was deleted"}"#.to_owned())
 }
 
-/// How the Bot API says no.
+/// A failure of the Bot API.
 pub(super) fn failure(status: u16, description: &str) -> Reply {
     Reply::Json(
         status,
@@ -54,7 +54,7 @@ pub(super) fn failure(status: u16, description: &str) -> Reply {
     )
 }
 
-/// It runs until this is dropped.
+/// A server that runs until it is dropped.
 pub(super) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -64,12 +64,12 @@ pub(super) struct Server {
 struct Shared {
     connections: Mutex<usize>,
     requests: Mutex<Vec<Request>>,
-    /// Those that are not answered.
+    /// The connections that are not answered.
     hanging: Mutex<Option<Vec<TcpStream>>>,
 }
 
 impl Server {
-    /// One that answers so; the first number counts the requests before this one.
+    /// Starts a server. The first argument of `answer` is the number of earlier requests.
     pub(super) fn start(
         answer: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
     ) -> Server {
@@ -107,7 +107,7 @@ impl Server {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// The methods that were asked, in order.
+    /// Returns the requested methods, in order.
     pub(super) fn methods(&self) -> Vec<String> {
         self.requests().iter().map(|request| request.method().to_owned()).collect()
     }
@@ -116,7 +116,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.shared.hanging.lock().unwrap().take());
-        // It wakes whoever accepts.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(self.address);
         if !thread::panicking() {
             let asked = self.requests();
@@ -129,7 +129,7 @@ impl Drop for Server {
 }
 
 fn attend(mut connection: TcpStream, shared: &Shared, answer: &dyn Fn(usize, &Request) -> Reply) {
-    // Whoever never ends its request keeps no thread for ever.
+    // An incomplete request must not keep a thread forever.
     let _ = connection.set_read_timeout(Some(Duration::from_mins(1)));
     let Some(request) = read(&connection) else { return };
     let before = {
@@ -148,7 +148,7 @@ fn attend(mut connection: TcpStream, shared: &Shared, answer: &dyn Fn(usize, &Re
                 connection.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
         }
         Reply::Raw(bytes) => {
-            // Whoever has read enough hangs up.
+            // The client may close the connection early.
             let _ = connection.write_all(&bytes);
         }
         Reply::Hangs(bytes) => {

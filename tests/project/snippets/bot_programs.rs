@@ -1,5 +1,5 @@
-//! Bots of a page, in Python and JavaScript: each polls the Bot API test server below `monopoll
-//! run`, and ends on SIGTERM without losing or repeating an update.
+//! The bots of a page, in Python and JavaScript: each polls the test server under `monopoll run`,
+//! and ends on SIGTERM without losing or repeating an update.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-/// Sends what a bot says to Telegram to the test server: the programs of a page name no server.
+/// Redirects a bot's requests to the test server, because the programs of a page name no server.
 const AIOGRAM_REDIRECTION: &str = r#"
 import os
 from aiogram.client.telegram import PRODUCTION
@@ -46,14 +46,14 @@ https.request = (options, ...rest) => {
 };
 "#;
 
-/// The frameworks' own packages, by the word that a program imports them with.
+/// The packages of the frameworks, as imported by programs.
 const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
 const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
 
-/// Longer than a bot of a page takes to end.
+/// Longer than any bot of a page takes to end.
 const TIMEOUT: Duration = Duration::from_mins(3);
 
-/// Whether this is a bot, and not just a program that a session starts.
+/// Returns whether this is a bot, and not just a program for a session.
 pub(super) fn is_bot(program: &str) -> bool {
     let imports = |name: &&str| {
         [format!("from {name}"), format!("import {name}"), format!("require(\"{name}\")")]
@@ -63,7 +63,7 @@ pub(super) fn is_bot(program: &str) -> bool {
     PYTHON_PACKAGES.iter().any(imports) || NODE_PACKAGES.iter().any(imports)
 }
 
-/// What is wrong with a bot; `Err` says what is missing to try it.
+/// Returns the problems of a bot. `Err` is the reason it could not be tested.
 pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, String> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
@@ -109,13 +109,14 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     };
     let report = || server.report();
     while report().processed < 20 && goes_on() {
-        // What piles up while a framework is loaded would come as one batch.
+        // Wait for the first poll, because updates that accumulate while a framework loads would
+        // arrive as one batch.
         if !report().pollers.is_empty() {
             message(&server);
         }
     }
     if goes_on() {
-        // In the middle of its work, while updates go on arriving.
+        // Signal it in the middle of its work, while updates keep arriving.
         kill(pid, Signal::SIGTERM).unwrap();
         while goes_on() {
             message(&server);
@@ -125,7 +126,7 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     }
     if guard.try_wait().unwrap().is_none() {
         faults.push("the bot did not end in time".to_owned());
-        // Its child is signaled when it dies.
+        // The child gets a signal when its guard dies.
         guard.kill().unwrap();
     }
     let status = guard.wait().unwrap();
@@ -142,7 +143,7 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     Ok(faults)
 }
 
-/// Somebody writes a text; a bot that answers with the same text has processed it.
+/// Sends a text. A bot that replies with the same text has processed it.
 fn message(server: &Server) {
     server.inject_json(|id| {
         json!({
@@ -166,7 +167,7 @@ fn losses(report: &Report) -> Vec<String> {
     if !report.processed_twice.is_empty() {
         faults.push(format!("{} updates were processed twice", report.processed_twice.len()));
     }
-    // What is not confirmed comes again, so it must not have been processed.
+    // Unconfirmed updates are delivered again, so they must not have been processed.
     if report.unconfirmed != report.waiting {
         let again = report.unconfirmed - report.waiting;
         faults.push(format!("{again} updates were processed and would come again"));

@@ -1,21 +1,21 @@
-//! The fenced blocks of a page of Markdown.
+//! The fenced blocks of a Markdown page.
 
 /// A fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
     /// The first word after the fence, such as `toml`.
     pub(super) language: String,
-    /// `title="…"` after it: the name of the file that the block is.
+    /// The name of the file that the block is, from `title="…"`.
     pub(super) title: Option<String>,
-    /// The number of the opening fence's line, from 1.
+    /// The line of the opening fence, starting at 1.
     pub(super) line: usize,
-    /// How many headings of the first two levels are above it: the blocks of a section share a
+    /// The number of headings of the first two levels above. The blocks of a section share a
     /// folder.
     pub(super) section: usize,
     pub(super) body: String,
 }
 
-/// All blocks of a page, or what is wrong with a fence.
+/// Returns all blocks of a page, or the problem with a fence.
 pub(super) fn blocks(page: &str) -> Result<Vec<Block>, String> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut section = 0;
@@ -49,7 +49,7 @@ pub(super) fn blocks(page: &str) -> Result<Vec<Block>, String> {
     Ok(blocks)
 }
 
-/// `toml title="config.toml"`.
+/// Parses `toml title="config.toml"`.
 fn read_info(info: &str) -> Result<(String, Option<String>), String> {
     let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
     if rest.is_empty() {
@@ -62,7 +62,7 @@ fn read_info(info: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
-/// The page with other bodies for the blocks at these lines.
+/// Replaces the bodies of the blocks at these lines.
 pub(super) fn with_bodies(page: &str, bodies: &[(usize, String)]) -> String {
     let mut out = String::new();
     let mut replaced = false;

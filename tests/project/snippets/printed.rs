@@ -1,11 +1,11 @@
-//! Compares what a command printed with what a page shows: what differs from run to run is equal.
+//! Compares the output of a command with a page, ignoring what differs from run to run.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// Where the commands ran; a page shows the names that a reader would see.
+/// The place where the commands run. Pages show names that a reader would see instead.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) folder: String,
@@ -14,12 +14,12 @@ pub(super) struct Place {
     pub(super) host: String,
 }
 
-/// What a page shows of a place.
+/// The names that pages show.
 const FOLDER: &str = "/srv/bot";
 const HOME: &str = "/home/bot";
 const LOCKS: &str = "/home/bot/.local/state/monopoll";
 
-/// Whether the page's text matches what was printed. A line `...` stands for any number of lines.
+/// Returns whether a page's text matches the output. A line `...` matches any number of lines.
 pub(super) fn is_same(shown: &str, printed: &str, place: &Place) -> bool {
     let shown = normalized(shown);
     let printed = normalized(&renamed(printed, place));
@@ -28,7 +28,7 @@ pub(super) fn is_same(shown: &str, printed: &str, place: &Place) -> bool {
     if matches(&shown, &printed) {
         return true;
     }
-    // Two processes that print at the same moment do so in any order.
+    // Two processes that print at the same time do so in any order.
     shown.sort_unstable();
     printed.sort_unstable();
     shown == printed
@@ -43,7 +43,7 @@ fn matches(shown: &[&str], printed: &[&str]) -> bool {
     }
 }
 
-/// What was printed, as a page shows it.
+/// Returns the output as a page shows it.
 pub(super) fn presented(printed: &str, place: &Place, pids: &mut BTreeMap<String, u32>) -> String {
     let renamed = renamed(printed, place);
     let pid = |found: &Captures<'_>| {
@@ -60,8 +60,8 @@ pub(super) fn presented(printed: &str, place: &Place, pids: &mut BTreeMap<String
 
 static PID: LazyLock<Regex> = LazyLock::new(|| regex(r#"(\bpids? |pid": ?)(\d+)"#));
 
-/// Gives files, the user and the host the names that pages use, and leaves out what a shell that is
-/// no terminal says of its jobs.
+/// Replaces files, user and host by the names that pages use, and removes job messages of a
+/// non-interactive shell.
 fn renamed(text: &str, place: &Place) -> String {
     static LOCK_FOLDER: LazyLock<Regex> = LazyLock::new(|| {
         regex(r"/run/monopoll\b|/home/bot/\.local/state/monopoll\b|/var/tmp/monopoll-\d+")
@@ -86,7 +86,7 @@ fn renamed(text: &str, place: &Place) -> String {
     })
 }
 
-/// The text with one word for everything that differs from run to run.
+/// Replaces everything that differs from run to run.
 fn normalized(text: &str) -> String {
     static EVERY_RUN: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
@@ -95,14 +95,14 @@ fn normalized(text: &str) -> String {
             (r"\b(\d+(d|h|m|s) )*\d+(\.\d+)?(ms|us|µs|ns)\b", "TIME"),
             (r"\b(\d+(d|h|m|s) ?)+ (old|ago)\b", "TIME $3"),
             (r"\b(for|in|after) \d+s\b", "$1 TIME"),
-            // A process that has just been started may not sleep yet.
+            // A process that has just started may not be sleeping yet.
             (r"old, running\b", "old, sleeping"),
             (r#""state": "running""#, "\"state\": \"sleeping\""),
             (r#""(age|took)_ms": ?\d+"#, "\"${1}_ms\": MS"),
             (r"-[0-9a-f]{12}\b", "-HASH"),
             (r#"(monopoll |"monopoll": ")\d+\.\d+\.\d+"#, "${1}VERSION"),
             (r"(?m)[ \t]+$", ""),
-            // Columns are as wide as the longest pid.
+            // The width of columns depends on the longest pid.
             (r" {2,}", "  "),
         ]
         .map(|(pattern, word)| (regex(pattern), word))

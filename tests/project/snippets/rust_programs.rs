@@ -1,18 +1,18 @@
-//! Rust of a page: type-checked against the library as these tests were built with it.
+//! The Rust programs of a page, type-checked against the library.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The crates that a program may use, by the name that Rust knows them by.
+/// The crates that a program may use, by name.
 pub(super) struct Crates {
     files: BTreeMap<String, PathBuf>,
     folder: PathBuf,
 }
 
 impl Crates {
-    /// Asks cargo where the crates are; everything is built already.
+    /// Asks cargo where the crates are. Everything is already built.
     pub(super) fn find() -> Crates {
         let this = env::current_exe().unwrap();
         let profile = this.parent().and_then(Path::parent).unwrap();
@@ -22,7 +22,7 @@ impl Crates {
             .args(["--all-features", "--target-dir"])
             .arg(profile.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        // A build script that reads what cargo says of this package would have to run again.
+        // With these variables, a build script that reads them would have to run again.
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|it| name.starts_with(it)) {
@@ -50,7 +50,7 @@ impl Crates {
         Crates { files, folder: profile.join("deps") }
     }
 
-    /// What rustc says against a program.
+    /// Returns the errors that rustc finds in a program.
     pub(super) fn check(&self, program: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("snippet.rs");

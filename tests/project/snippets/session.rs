@@ -12,7 +12,7 @@ use monopoll_test_bots::programs;
 
 use super::printed::Place;
 
-/// Commands that a page shows and no test runs, each with the reason. The rest of a block runs.
+/// Commands on pages that no test runs, with the reasons. The rest of the block runs.
 pub(super) const NOT_RUN: [(&str, &str); 14] = [
     ("cargo run --release ", "builds all of it optimized, which takes minutes"),
     ("cargo run --example ", "a server that runs until its input ends"),
@@ -33,10 +33,10 @@ pub(super) const NOT_RUN: [(&str, &str); 14] = [
 /// Longer than the commands of any section take.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// `main.py` in every folder: a bot that is not connected to anything.
+/// `main.py` in every folder: a bot without any connections.
 const BOT: &str = "import time\nwhile True:\n    time.sleep(1)\n";
 
-/// A command, and what the page shows below it.
+/// A command, and the output that the page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) command: String,
@@ -45,7 +45,7 @@ pub(super) struct Step {
     pub(super) shown: String,
 }
 
-/// The steps of a `console` block: `$ command`, continued by lines that begin with `> `.
+/// Parses the steps of a `console` block: `$ command`, continued on lines that begin with `> `.
 pub(super) fn steps(body: &str) -> Result<Vec<Step>, String> {
     let mut steps: Vec<Step> = Vec::new();
     for line in body.lines() {
@@ -69,12 +69,12 @@ pub(super) fn steps(body: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// Whether a command is shown only, for a reason.
+/// Returns the reason's index if a command is only shown.
 pub(super) fn is_not_run(command: &str) -> Option<usize> {
     NOT_RUN.iter().position(|(start, _)| command.trim_start().starts_with(start))
 }
 
-/// What happens in a section, in order.
+/// The acts of a section, in order.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     /// A file of the section.
@@ -85,7 +85,7 @@ pub(super) enum Act {
     Script(String),
 }
 
-/// What one act printed.
+/// The output of an act.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Printed {
     pub(super) text: String,
@@ -106,7 +106,7 @@ impl Session {
         }
         let bin = folder.path().join("bin");
         std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
-        // Pages start a bot without showing it.
+        // Pages start a bot without showing its source.
         fs::write(folder.path().join("bot/main.py"), BOT).unwrap();
         if let Some(python) = interpreter() {
             std::os::unix::fs::symlink(python, bin.join("python3")).unwrap();
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Runs the acts in one shell; what each printed.
+    /// Runs the acts in one shell, and returns the output of each.
     pub(super) fn run(&self, acts: &[Act]) -> Result<Vec<Printed>, String> {
         let script = self.folder.path().join("session");
         fs::write(&script, self.script(acts)).unwrap();
@@ -189,7 +189,7 @@ impl Session {
                 }
             }
         }
-        // What still runs in the background is ended by its id.
+        // Background processes are ended by their ids.
         script + "mark end\nfor job in $(jobs -p); do kill \"$job\"; done 2>/dev/null\nwait\n"
     }
 
@@ -209,7 +209,8 @@ impl Session {
     }
 }
 
-/// The Python interpreter itself: a version manager's wrapper would show up in command lines.
+/// Returns the actual Python interpreter, because a version manager's wrapper would appear in
+/// command lines.
 fn interpreter() -> Option<&'static str> {
     static FOUND: OnceLock<Option<String>> = OnceLock::new();
     let find = ["-c", "import os, sys; print(os.path.realpath(sys.executable))"];
@@ -220,14 +221,14 @@ fn interpreter() -> Option<&'static str> {
     found.as_deref()
 }
 
-/// Commands that put a file into the folder of the section.
+/// Returns commands that copy a file into the folder of the section.
 fn copy(from: &str, name: &str) -> String {
     format!("mkdir -p \"$(dirname '{name}')\"; cp '{from}' '{name}'\n")
 }
 
-/// The shell, for root in namespaces of its own: no other process of this machine is seen, no lock
-/// folder is shared, and nothing outlives the session. It is a session of its own as after a login,
-/// by which what PID 1 adopts is told from what it started.
+/// Returns the shell. For root, it runs in separate namespaces: no other process is visible, no
+/// lock folder is shared, and nothing outlives the session. It is in its own session, as after a
+/// login, so that orphans that PID 1 adopts can be recognized.
 fn isolated(script: &Path, locks: &Path) -> Command {
     if !nix::unistd::geteuid().is_root() {
         let mut shell = Command::new("bash");
@@ -240,7 +241,7 @@ fn isolated(script: &Path, locks: &Path) -> Command {
         "mkdir -p -m 700 /run/monopoll && mount --bind \"$1\" /run/monopoll && setsid \
             --wait bash \"$0\"; exit $?",
     );
-    // On a disk, as a reader's: a folder in memory would be warned about.
+    // On a disk, as for a reader. A folder in memory would cause a warning.
     unshare.arg(script).arg(locks);
     unshare
 }
