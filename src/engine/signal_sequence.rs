@@ -66,6 +66,10 @@ impl GiveUpReason {
     }
 }
 
+/// The shortest time after a signal before its receiver counts as one that outlived it: no process
+/// ends at the moment of the signal, and a request of another version may allow less.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone)]
 pub struct SignalSequence {
     options: StopOptions,
@@ -133,11 +137,16 @@ impl SignalSequence {
         self.options.mode == StopMode::Force || waited_enough()
     }
 
+    /// From SIGKILL to giving up.
+    fn time_to_die(&self) -> Duration {
+        self.options.force.max(SHORTEST_WAIT)
+    }
+
     fn after(&mut self, now: Duration, alive: &[Member]) -> AfterStep {
         if let [first, ..] = alive
             && alive.iter().all(|member| member.job_state == JobState::Unpinned)
         {
-            let give_up = self.stuck.get_or_insert(now).saturating_add(self.options.force);
+            let give_up = self.stuck.get_or_insert(now).saturating_add(self.time_to_die());
             return if now >= give_up {
                 AfterStep::GaveUp(GiveUpReason::Unpinned(first.id))
             } else {
@@ -147,21 +156,23 @@ impl SignalSequence {
         self.stuck = None;
         let mut at = Duration::MAX;
         for member in alive {
+            // Give up only on members that must not be killed: if `graceful` is zero, the next step
+            // kills.
+            let is_left_alone = self.options.escalation == AfterGraceful::Refuse
+                || member.job_state == JobState::Unpinned;
+            let graceful = if is_left_alone {
+                self.options.graceful.max(SHORTEST_WAIT)
+            } else {
+                self.options.graceful
+            };
             let killed =
-                self.killed.get(&member.id).map(|at| at.saturating_add(self.options.force));
-            let signaled =
-                self.signaled.get(&member.id).map(|at| at.saturating_add(self.options.graceful));
+                self.killed.get(&member.id).map(|at| at.saturating_add(self.time_to_die()));
+            let signaled = self.signaled.get(&member.id).map(|at| at.saturating_add(graceful));
             match (killed, signaled) {
                 (Some(end), _) if now >= end => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedKill(member.id));
                 }
-                // Give up only on members that must not be killed: if `graceful` is zero, the next
-                // step kills.
-                (None, Some(end))
-                    if now >= end
-                        && (self.options.escalation == AfterGraceful::Refuse
-                            || member.job_state == JobState::Unpinned) =>
-                {
+                (None, Some(end)) if now >= end && is_left_alone => {
                     return AfterStep::GaveUp(GiveUpReason::OutlivedSignal(member.id));
                 }
                 (Some(end), _) | (None, Some(end)) => at = at.min(end),
@@ -258,6 +269,33 @@ mod tests {
         let alive = [member(ROOT, 1)];
         assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, TERM)], check_at(1)));
         assert_eq!(step(&mut progress, 1, &alive), (vec![(ROOT, KILL)], check_at(6)));
+    }
+
+    #[test]
+    fn the_step_that_sends_a_signal_never_gives_up() {
+        for mode in [StopMode::Graceful, StopMode::Force] {
+            for escalation in [AfterGraceful::Kill, AfterGraceful::Refuse] {
+                let no_time = StopOptions {
+                    graceful: Duration::ZERO,
+                    force: Duration::ZERO,
+                    ..options(mode, escalation)
+                };
+                for alive in [[member(ROOT, 1)], [unpinned(ROOT, 1)]] {
+                    let mut progress = SignalSequence::new(no_time);
+                    // The signal, then SIGKILL.
+                    for _ in 0..2 {
+                        let next = step(&mut progress, 1, &alive);
+                        assert!(matches!(next.1, AfterStep::Check { .. }), "{next:?}");
+                    }
+                    assert_eq!(step(&mut progress, 1, &[]).1, AfterStep::Ended);
+                    let mut progress = SignalSequence::new(no_time);
+                    step(&mut progress, 1, &alive);
+                    step(&mut progress, 1, &alive);
+                    let last = step(&mut progress, 2, &alive).1;
+                    assert!(matches!(last, AfterStep::GaveUp(_)), "{last:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -193,6 +193,25 @@ fn a_guard_writes_its_files_as_the_version_before_did() {
 }
 
 #[test]
+fn a_guard_that_is_asked_to_end_its_bot_in_no_time_ends_it_before_it_leaves() {
+    for (force, escalate) in [(false, true), (true, true), (true, false)] {
+        let stage = Stage::new();
+        let guard = stage.run(&[]).start();
+        let bot = stage.ready(1);
+        let new = stage.locks().join("x.lock.request.new");
+        let request = previous_version::request("7-8-1", 1, std::process::id(), force, "start")
+            .replace("\"30s\"", "\"0s\"")
+            .replace("\"5s\"", "\"0s\"")
+            .replace("true,\"for\"", &format!("{escalate},\"for\""));
+        fs::write(&new, request).unwrap();
+        fs::rename(new, stage.state_file("request")).unwrap();
+        let ended = guard.end().exits(0);
+        assert!(!is_alive(bot), "{ended:?}");
+        assert!(!ended.err.contains("could not be ended"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_guard_answers_a_start_of_the_version_before() {
     for (force, purpose) in [(false, "start"), (true, "start"), (false, "stop")] {
         let stage = Stage::new();

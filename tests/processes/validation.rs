@@ -32,6 +32,26 @@ fn a_wrong_profile_that_is_not_selected_touches_nothing() {
 }
 
 #[test]
+fn no_layer_leaves_a_bot_no_time_to_end() {
+    const ZERO: &str = "the configuration is wrong";
+    touches_nothing(78, ZERO, |stage| stage.run(&[]).set("timeouts.force='0s'"));
+    touches_nothing(78, ZERO, |stage| stage.run(&[]).env("MONOPOLL_TIMEOUTS__FORCE", "0s"));
+    touches_nothing(78, ZERO, |stage| stage.run(&[]).config("[profile.x.timeouts]\nforce='0ms'\n"));
+    touches_nothing(78, ZERO, |stage| {
+        stage.run(&[]).set("timeouts.graceful='0s'").set("kill.escalate=false")
+    });
+    touches_nothing(78, ZERO, |stage| {
+        let start = stage.run(&[]).env("MONOPOLL_TIMEOUTS__GRACEFUL", "0s");
+        start.env("MONOPOLL_KILL__ESCALATE", "false")
+    });
+    touches_nothing(78, ZERO, |stage| {
+        let file = "[timeouts]\ngraceful='0s'\n[profile.x.kill]\nescalate=false\n";
+        stage.run(&[]).config(file).flag("--profile").flag("x")
+    });
+    touches_nothing(78, ZERO, |stage| stage.monopoll(&["stop"]).set("timeouts.force='0s'"));
+}
+
+#[test]
 fn a_configuration_file_that_is_missing_touches_nothing() {
     touches_nothing(78, "", |stage| stage.run(&[]).flag("--config").flag("nowhere.toml"));
 }
