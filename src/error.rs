@@ -1,10 +1,13 @@
 //! The error type of the crate, with its exit status.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+#[cfg(unix)]
+use rustix::io::Errno;
 
 use crate::text::{mask_secrets, short_path};
 
@@ -28,7 +31,8 @@ pub enum ExitStatus {
     Usage,
     /// A lock file cannot be created or is not safe to use.
     LockFile,
-    /// Refused by policy, or the wait took too long. Trying again later may succeed.
+    /// Refused by policy, the wait took too long, or a failure that may pass. Trying again later may
+    /// succeed.
     Refused,
     /// This user may not signal a conflict.
     Permission,
@@ -110,9 +114,10 @@ impl Error {
     pub(crate) fn unsafe_lock_due_to(
         path: &Path,
         what: &str,
-        source: impl std::error::Error + Send + Sync + 'static,
+        source: impl Into<io::Error>,
     ) -> Self {
-        Error::unsafe_lock(path, &format!("{what} ({source})")).with_source(source)
+        let source = source.into();
+        Error::unsafe_lock(path, &format!("{what} ({source})")).due_to(source)
     }
 
     /// Adds a hint about what to do.
@@ -125,6 +130,22 @@ impl Error {
     #[must_use]
     pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Error { source: Some(Arc::new(source)), ..self }
+    }
+
+    /// Adds the cause. A failure that may pass is no verdict on the lock, on COMMAND or on monopoll:
+    /// the status becomes "try again later", and the hint says so first.
+    #[must_use]
+    pub(crate) fn due_to(self, source: io::Error) -> Self {
+        if !may_pass(&source) {
+            return self.with_source(source);
+        }
+        let remedy =
+            if is_limit_of_open_files(&source) { Some(MORE_OPEN_FILES) } else { self.hint() };
+        let hint = match remedy {
+            Some(remedy) => format!("try again later, or {remedy}"),
+            None => "try again later".to_owned(),
+        };
+        Error { status: ExitStatus::Refused, ..self }.with_hint(hint).with_source(source)
     }
 
     /// Returns the status that the process should exit with.
@@ -163,6 +184,59 @@ impl Error {
         let _ = std::io::stderr().write_all(text.as_bytes());
         self.status
     }
+}
+
+/// The failures that may pass: the machine is short of memory, processes, descriptors or space, or
+/// a device failed once. All others stay until a person changes something.
+#[cfg(unix)]
+const PASSING: [Errno; 15] = [
+    Errno::AGAIN,
+    Errno::BUSY,
+    Errno::DEADLK,
+    Errno::DQUOT,
+    Errno::INTR,
+    Errno::IO,
+    Errno::MFILE,
+    Errno::NFILE,
+    Errno::NOBUFS,
+    Errno::NOLCK,
+    Errno::NOMEM,
+    Errno::NOSPC,
+    Errno::STALE,
+    Errno::TIMEDOUT,
+    Errno::TXTBSY,
+];
+
+const MORE_OPEN_FILES: &str = "allow more open files with `ulimit -n`";
+
+#[cfg(unix)]
+fn is_limit_of_open_files(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MFILE)
+}
+
+#[cfg(windows)]
+fn is_limit_of_open_files(_: &io::Error) -> bool {
+    false
+}
+
+/// Returns whether a failure may pass without a change by a person.
+#[cfg(unix)]
+pub(crate) fn may_pass(error: &io::Error) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| PASSING.contains(&errno))
+}
+
+/// Returns whether a failure may pass without a change by a person.
+#[cfg(windows)]
+pub(crate) fn may_pass(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::OutOfMemory
+            | io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::WouldBlock
+    )
 }
 
 impl fmt::Display for Error {
@@ -216,6 +290,48 @@ mod tests {
         assert_eq!(format!("{:?}", exit(Ok(()))), code(0));
         let refused = Error::new(ExitStatus::Refused, "x");
         assert_eq!(format!("{:?}", exit(Err::<(), _>(refused))), code(75));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_failure_that_may_pass_says_to_try_again() {
+        let error = |errno: Errno| {
+            let error = Error::new(ExitStatus::LockFile, "x").with_hint("free some space");
+            error.due_to(io::Error::from(errno))
+        };
+        for errno in [
+            Errno::AGAIN,
+            Errno::NOMEM,
+            Errno::NFILE,
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::IO,
+            Errno::NOLCK,
+            Errno::STALE,
+            Errno::TXTBSY,
+        ] {
+            assert_eq!(error(errno).status(), ExitStatus::Refused, "{errno}");
+            assert_eq!(error(errno).hint(), Some("try again later, or free some space"));
+        }
+        for errno in [
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::ROFS,
+            Errno::NOENT,
+            Errno::ISDIR,
+            Errno::LOOP,
+            Errno::NAMETOOLONG,
+            Errno::FBIG,
+            Errno::NOEXEC,
+            Errno::TOOBIG,
+            Errno::NOSYS,
+        ] {
+            assert_eq!(error(errno).status(), ExitStatus::LockFile, "{errno}");
+            assert_eq!(error(errno).hint(), Some("free some space"));
+        }
+        assert!(error(Errno::MFILE).hint().unwrap().contains("ulimit -n"));
+        let no_errno = Error::new(ExitStatus::Fault, "x").due_to(io::Error::other("y"));
+        assert_eq!((no_errno.status(), no_errno.hint()), (ExitStatus::Fault, None));
     }
 
     #[test]

@@ -209,7 +209,9 @@ fn inspect(
     policy: &Policy,
 ) -> Result<InstanceStatus, Error> {
     let unknown = |error: Error| match error.status() {
-        ExitStatus::LockFile => Ok(InstanceStatus::unknown(instance, error.message().to_owned())),
+        ExitStatus::LockFile | ExitStatus::Refused => {
+            Ok(InstanceStatus::unknown(instance, error.message().to_owned()))
+        }
         _ => Err(error),
     };
     for _ in 0..MAX_SCANS {

@@ -74,10 +74,7 @@ impl From<Interrupted> for NotStarted {
 
 impl From<std::io::Error> for NotStarted {
     fn from(error: std::io::Error) -> Self {
-        NotStarted::Failed(Error::from_source(
-            ExitStatus::Fault,
-            "cannot read the state of this machine",
-            error,
-        ))
+        let what = format!("cannot read the state of this machine: {error}");
+        NotStarted::Failed(Error::new(ExitStatus::Fault, what).due_to(error))
     }
 }

@@ -39,13 +39,14 @@ pub use linux as machine;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub use portable as machine;
 
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, may_pass};
 
 pub fn cannot_scan(error: std::io::Error) -> Error {
-    let error = Error::from_source(ExitStatus::Fault, "cannot read the process table", error);
-    if cfg!(all(target_os = "linux", not(monopoll_portable))) {
-        error.with_hint("mount /proc in this PID namespace")
+    let fault = Error::new(ExitStatus::Fault, format!("cannot read the process table: {error}"));
+    let has_proc = cfg!(all(target_os = "linux", not(monopoll_portable)));
+    if has_proc && !may_pass(&error) {
+        fault.with_hint("mount /proc in this PID namespace").with_source(error)
     } else {
-        error
+        fault.due_to(error)
     }
 }

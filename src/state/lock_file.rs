@@ -169,7 +169,7 @@ fn with_high_number(file: File) -> File {
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::unsafe_lock(path, &error.to_string()).with_source(error)
+    Error::unsafe_lock(path, &error.to_string()).due_to(error)
 }
 
 #[cfg(test)]

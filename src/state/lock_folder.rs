@@ -33,8 +33,8 @@ impl LockFolder {
     /// Opens `path`, created if it is missing; `None` if it vanished meanwhile.
     pub fn open_or_create(path: &Path) -> Result<Option<LockFolder>, Error> {
         Self::create_path(path).map_err(|error| {
-            Error::unsafe_lock_due_to(path, "cannot create the folder", error)
-                .with_hint(OTHER_FOLDER)
+            let why = format!("cannot create the folder ({error})");
+            Error::unsafe_lock(path, &why).with_hint(OTHER_FOLDER).due_to(error)
         })?;
         Self::open_existing(path)
     }

@@ -16,6 +16,10 @@ use crate::state::lock_folder::LockFolder;
 use crate::sys::UNFINISHED;
 use crate::sys::file_mutex::FileMutex;
 
+/// The hint where a file cannot be written.
+pub(crate) const MAKE_ROOM: &str =
+    "free some space, remove what is in its place, or choose another folder in `lock.paths`";
+
 pub struct StateDir {
     folder: Arc<LockFolder>,
     lock_name: String,
@@ -106,7 +110,7 @@ impl StateDir {
     pub(super) fn mutex(&self, file: StateFile) -> Result<FileMutex, Error> {
         let path = self.path(file);
         FileMutex::open(self.folder.open_or_create_file(&self.name(file))?, &path)
-            .map_err(|error| Error::unsafe_lock(&path, &error.to_string()).with_source(error))
+            .map_err(|error| Error::unsafe_lock(&path, &error.to_string()).due_to(error))
     }
 
     pub(crate) fn was_ever_started(&self) -> bool {

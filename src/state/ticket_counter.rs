@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::ticket::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::state::record::Record;
-use crate::state::state_dir::{StateDir, StateFile};
+use crate::state::state_dir::{MAKE_ROOM, StateDir, StateFile};
 use crate::sys::file_mutex::FileMutex;
 
 /// The wait for the counter: other starts lock it for microseconds.
@@ -49,7 +49,7 @@ impl StateDir {
                 format!("another start is in progress: it holds {}", path.display()),
             )
             .with_hint("try again; if it stays so, find that start with `fuser -v`")),
-            Err(error) => Err(Error::unsafe_lock(&path, &error.to_string()).with_source(error)),
+            Err(error) => Err(Error::unsafe_lock(&path, &error.to_string()).due_to(error)),
         }
     }
 
@@ -59,10 +59,8 @@ impl StateDir {
         let content = format!("{:020}\n", ticket.0);
         self.folder().overwrite(&self.name(StateFile::Counter), &content).map_err(|error| {
             let path = self.path(StateFile::Counter);
-            Error::unsafe_lock_due_to(&path, "cannot write the ticket counter", error).with_hint(
-                "free some space, remove what is in its place, or choose another folder in \
-                 `lock.paths`",
-            )
+            let why = format!("cannot write the ticket counter ({error})");
+            Error::unsafe_lock(&path, &why).with_hint(MAKE_ROOM).due_to(error)
         })
     }
 

@@ -3,7 +3,7 @@
 
 use tracing::{debug, warn};
 
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, may_pass};
 use crate::guard::follow_up::OnFollowUp;
 use crate::guard::start::Acquired;
 use crate::guard::start_request::StartRequest;
@@ -26,9 +26,11 @@ pub(crate) fn run_child(
     on_event: &mut dyn FnMut(GuardEvent),
     on_follow_up: OnFollowUp,
 ) -> Result<ExitStatus, Error> {
-    let tree = GuardTree::of_this_process().map_err(cannot_scan)?;
-    let child = match spawn(&acquired, request, command) {
-        Ok(child) => child,
+    let started = GuardTree::of_this_process()
+        .map_err(cannot_scan)
+        .and_then(|tree| Ok((tree, spawn(&acquired, request, command)?)));
+    let (tree, child) = match started {
+        Ok(started) => started,
         Err(error) => {
             acquired.give_up(&error);
             return Err(error);
@@ -79,19 +81,25 @@ fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Resu
     };
     child::adopt_orphans().map_err(|error| {
         let what = "cannot become the parent of processes that COMMAND leaves behind";
-        Error::from_source(ExitStatus::Fault, what, error)
+        Error::new(ExitStatus::Fault, format!("{what}: {error}"))
             .with_hint("check whether a seccomp filter forbids `prctl`")
+            .due_to(error)
     })?;
     Child::spawn(&command.found, &command.args, &inheritance)
-        .map_err(|error| not_executable(command, &error))
+        .map_err(|error| not_executable(command, error))
 }
 
-fn not_executable(command: &Command, error: &std::io::Error) -> Error {
+fn not_executable(command: &Command, error: std::io::Error) -> Error {
     let status = match error.kind() {
         std::io::ErrorKind::NotFound => ExitStatus::NotFound,
         _ => ExitStatus::NotExecutable,
     };
     let name = command.base_name();
-    Error::new(status, format!("COMMAND `{}` cannot be executed: {error}", printable(&name)))
+    let what = format!("COMMAND `{}` cannot be executed: {error}", printable(&name));
+    if may_pass(&error) {
+        return Error::new(status, what).due_to(error);
+    }
+    Error::new(status, what)
         .with_hint("check the file, its first line and its permissions")
+        .with_source(error)
 }

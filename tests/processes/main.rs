@@ -26,6 +26,7 @@ mod logging;
 mod lost_locks;
 mod namespaces;
 mod other_bots;
+mod passing_failures;
 mod pid_one;
 mod preflight;
 mod previous_version;

@@ -12,6 +12,7 @@ use crate::guard::not_started::NotStarted;
 use crate::scan::lock_views::DisplacedOwner;
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
+use crate::state::state_dir::MAKE_ROOM;
 use crate::sys::file_mutex::RELEASE_PAUSES;
 use crate::text::printable;
 
@@ -77,10 +78,7 @@ impl Attempt<'_> {
         let failed = |error: std::io::Error| {
             let path = printable(&state_dir.record_path().to_string_lossy()).into_owned();
             let what = format!("cannot write the record next to the lock ({error}): {path}");
-            Error::new(ExitStatus::LockFile, what).with_source(error).with_hint(
-                "free some space, remove what is in its place, or choose another folder in \
-                 `lock.paths`",
-            )
+            Error::new(ExitStatus::LockFile, what).with_hint(MAKE_ROOM).due_to(error)
         };
         // This start holds the mutex under which requests are written. A leftover is from a killed
         // start, and may name our ticket if the counter was lost.
