@@ -13,14 +13,14 @@
 )]
 
 mod actions;
-mod bare;
 mod botapi_server;
-mod founding;
-mod frozen;
 mod killed;
 mod kinds;
 mod reloaders;
 mod scene;
+mod sigstop;
 mod soak;
 #[cfg(feature = "teloxide")]
 mod teloxide;
+mod two_pollers;
+mod without_recipe;

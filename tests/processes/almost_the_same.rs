@@ -339,7 +339,7 @@ fn npm_in_another_package_is_another_bot() {
 }
 
 #[test]
-fn npm_in_another_package_is_a_command_where_the_root_has_no_such_script() {
+fn npm_finds_a_script_that_only_another_package_has() {
     let stage = monorepo("");
     for line in ["npm run start --workspace bob", "npm --prefix packages/bob start"] {
         let plan = plan(&stage, line, |it| it);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 #[test]
 #[ignore = "measures the frameworks and asserts nothing of them: `cargo test --test frameworks -- \
-    --ignored bare --nocapture`"]
+    --ignored without_recipe --nocapture`"]
 fn a_takeover_of_a_bot_without_the_recipe_is_measured() {
     for framework in Framework::ALL.into_iter().filter(|it| it.is_there()) {
         measure(framework, Written::Bare);
