@@ -91,7 +91,7 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
     for number in
         (libc::SIGRTMIN()..=libc::SIGRTMAX()).filter(|number| ignored & (1 << (number - 1)) == 0)
     {
-        // SAFETY: the set is initialised, and these numbers are valid by the C library's word.
+        // SAFETY: the set is initialized, and the C library defines the range of these numbers.
         unsafe { libc::sigaddset(&raw mut raw, number) };
     }
     // SAFETY: a valid set, with more valid signals in it.
