@@ -115,6 +115,11 @@ fn command_for_help() -> Command {
         "config" => command.mut_subcommands(hide_in_config),
         "status" | "doctor" => hide(command, |id| id == "on_conflict"),
         "completions" | "man" => hide(command, |_| true),
+        "stop" => {
+            let action = common.get_arguments().filter(|arg| arg.get_id() == "on_conflict");
+            let action = action.map(|arg| arg.clone().help("The way to stop: graceful or force"));
+            command.args(action)
+        }
         _ => command,
     })
 }

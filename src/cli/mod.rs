@@ -42,6 +42,7 @@ use crate::sys::machine;
 /// One bot token, one poller: resolves conflicts by policy, then runs the bot.
 #[derive(Debug, Parser)]
 #[command(name = "monopoll", version, max_term_width = 100)]
+#[command(subcommand_value_name = "SUBCOMMAND")]
 #[command(after_help = help::EXAMPLES, after_long_help = help::ALL_SECTIONS)]
 pub struct Cli {
     #[command(flatten)]
@@ -56,7 +57,7 @@ pub struct Common {
     /// The configuration file [default: ./monopoll.toml, ./config.toml, ...]
     #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// The [profile.NAME] of the file to select
+    /// Use the settings of [profile.NAME]
     #[arg(long, value_name = "NAME", global = true)]
     pub profile: Option<String>,
     /// Set one key, such as timeouts.graceful=10s; may be repeated
@@ -91,13 +92,13 @@ pub enum Subcommand {
     /// Print what `run` would end or wait for, in which order, by which rule
     #[command(after_help = help::PLAN)]
     Plan(PlanArgs),
-    /// Print whether the instance runs and since when; without a name, list all instances
+    /// Print whether the bot runs and since when; without COMMAND or a token, list all bots
     #[command(after_help = help::STATUS)]
     Status(StatusArgs),
     /// End the running bot gracefully, or with `--on-conflict force` at once
     #[command(after_help = help::STOP)]
     Stop(StopArgs),
-    /// Print why a process is or is not recognized as this bot, and every check of it
+    /// Print why a process is or is not recognized as this bot, with every check
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Show, check or write the configuration

@@ -230,5 +230,5 @@ pub(super) fn waiting(conflict: &Conflict) -> String {
 }
 
 pub(super) fn ending(conflict: &Conflict) -> String {
-    format!("ending {} ({})", OtherProcess::new(conflict).named(usize::MAX), conflict.action)
+    format!("ending {}, {}", OtherProcess::new(conflict).named(usize::MAX), conflict.action)
 }

@@ -57,9 +57,11 @@ pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error
         return Err(Error::new(ExitStatus::Usage, "`--all` lists every instance, not one")
             .with_hint("leave out `--all` or `--instance`"));
     }
+    let has_command = !args.command.is_empty();
     let unnamed = UnnamedRequest::prepare(common, args.command)?;
     match (listed, unnamed.instance()) {
         (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance), detail),
+        (Listed::Recent, Err(error)) if has_command => Err(error),
         (Listed::Recent, Err(_)) | (Listed::All, _) => all(common, &unnamed.config, detail, listed),
     }
 }

@@ -33,7 +33,8 @@ pub enum Doubt {
     /// The process carries the token of this bot, and the caller has no token to compare.
     NoTokenOfMine(BotId),
     /// The process runs under a guard of the instance with this name. The names prove nothing:
-    /// the caller's is a guess, or both are the same but with different locks.
+    /// the caller's is a guess, or both are the same but with different locks, or the process has
+    /// this bot's token and runs the same command.
     BelowGuard(String),
     /// This variable, which selects the bot, has a different value.
     Variable(&'static str),
@@ -72,8 +73,16 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     let above = process.guard.known().and_then(Option::as_ref);
     let below_guard = above.and_then(|guard| below_guard(me, process, guard));
-    if let Some(another @ CounterEvidence::AnotherBot(_)) = below_guard {
-        return another;
+    if let Some(CounterEvidence::AnotherBot(another)) = below_guard {
+        return match another {
+            // One bot under two names: both would poll.
+            AnotherBot::Guard(instance)
+                if has_my_token && process.is_same_command() == Truth::True =>
+            {
+                CounterEvidence::Doubt(Doubt::BelowGuard(instance))
+            }
+            another => CounterEvidence::AnotherBot(another),
+        };
     }
     // With this bot's token, the variable no longer matters: it is this bot.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;

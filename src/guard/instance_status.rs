@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::evidence::Evidence;
 use crate::engine::instance::NameSource;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::{OtherGuard, Process, ProcessId, Role};
@@ -34,15 +35,15 @@ pub enum InstanceState {
     /// A guard that has no child yet; or a start or a stop that holds the lock and is still ending
     /// conflicts.
     Starting,
-    /// A guard and its child, or a child that outlived its guard.
+    /// A guard and its child.
     Running,
     /// A guard that is ending its tree.
     Stopping,
     /// No guard, and no process that a start would find.
     Stopped,
-    /// No guard, but a process that a start would find.
+    /// No guard, but a process that a start would find, or the child of a guard that has ended.
     Unguarded,
-    /// The holder of the lock is not a guard of this instance, the bot runs under the guard of
+    /// The holder of the lock is neither a guard of this instance nor known as the bot, the bot runs under the guard of
     /// another one, or the state cannot be read.
     Unknown,
 }
@@ -105,13 +106,16 @@ impl InstanceStatus {
             }
             (Some(_), _) => return None,
             (None, Some(record)) if taken && left_its_child(&plan, &record) => {
-                (InstanceState::Running, Some(record))
+                (InstanceState::Unguarded, Some(record))
             }
             // A start takes the locks in their order: without the first it has none.
             (None, _)
                 if first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll) =>
             {
                 (InstanceState::Starting, None)
+            }
+            (None, record) if taken && other.is_none() && holders_are_the_bot(&plan) => {
+                (InstanceState::Unguarded, record)
             }
             (None, _) if taken || held(|state| *state == LockState::Unknown) => {
                 (InstanceState::Unknown, None)
@@ -189,6 +193,17 @@ fn left_its_child(plan: &Plan, record: &Record) -> bool {
     record.child.is_some_and(|child| {
         holding.flat_map(Conflict::processes).any(|process| process.id == child)
     })
+}
+
+/// Returns whether every holder of the lock is known as the bot by more than the lock.
+fn holders_are_the_bot(plan: &Plan) -> bool {
+    let is_bot = |conflict: &Conflict| {
+        let root = conflict.root.as_ref();
+        root.is_some_and(|root| root.role == Role::Program && root.guard.known() == Some(&None))
+            && conflict.evidence.iter().any(|evidence| *evidence != Evidence::Lock)
+    };
+    let mut holding = plan.conflicts.iter().filter(|conflict| conflict.holds_lock()).peekable();
+    holding.peek().is_some() && holding.all(is_bot)
 }
 
 /// Returns the visible roots of the conflicts that hold the lock.

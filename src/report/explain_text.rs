@@ -100,7 +100,13 @@ impl LabeledLines {
     }
 
     fn against(&self, it: &Explanation<'_>) -> String {
-        match reasons::against(&it.against) {
+        let is_shielded = it.shields.iter().any(|shield| shield.holds() == Truth::True);
+        let against = if is_shielded {
+            reasons::against_without_hint(&it.against)
+        } else {
+            reasons::against(&it.against)
+        };
+        match against {
             Some(why) => self.row(Truth::True, &sanitize(&why)),
             None => self.row(Truth::False, "no evidence against it"),
         }

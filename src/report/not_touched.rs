@@ -6,8 +6,8 @@ use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::process::Process;
 use crate::report::reasons::SUSPECT;
-use crate::report::{conflict_text, format, reasons, typed};
-use crate::text::{MASK, count, printable, sanitize};
+use crate::report::{format, reasons, typed};
+use crate::text::{MASK, count, join_and, printable, sanitize};
 
 /// Returns the fields of a `match` entry, as TOML, that matches this process and as little else as
 /// possible: anchored, and in the same folder. `None` if there is evidence against it, or if a key
@@ -57,17 +57,17 @@ pub fn lines(plan: &Plan, command: Option<&str>) -> Vec<String> {
 }
 
 fn suspects(suspects: &[Process]) -> Option<String> {
-    match suspects {
-        [] => None,
-        [one] => {
-            let name = one.name.known().map_or("?", String::as_str);
-            let name = format::shorten(&printable(name));
-            Some(format!("`{name}` (pid {}) has {SUSPECT}; not touched", one.id.pid))
-        }
-        many => Some(format!(
-            "{} processes have the same token in their environment; not touched ({})",
-            many.len(),
-            conflict_text::pids(many)
-        )),
-    }
+    let named = suspects.iter().take(MAX_NAMED).map(|it| {
+        let name = it.name.known().map_or("?", String::as_str);
+        format!("`{}` (pid {})", format::shorten(&printable(name)), it.id.pid)
+    });
+    let more = suspects.len().saturating_sub(MAX_NAMED);
+    let others = (more > 0).then(|| count(more, "other process", "other processes"));
+    let all: Vec<String> = named.chain(others).collect();
+    let has = match all.len() {
+        0 => return None,
+        1 => format!("has {SUSPECT}"),
+        _ => "have the same token in their environment".to_owned(),
+    };
+    Some(format!("{} {has}; left running", join_and(&all)))
 }

@@ -231,6 +231,14 @@ pub(super) fn against(against: &CounterEvidence) -> Option<String> {
     }
 }
 
+/// The evidence alone, for a process that is never ended whatever the user does.
+pub(super) fn against_without_hint(against: &CounterEvidence) -> Option<String> {
+    match against {
+        CounterEvidence::Doubt(why) => Some(doubt_and_hint(why).0),
+        CounterEvidence::Nothing | CounterEvidence::AnotherBot(_) => self::against(against),
+    }
+}
+
 fn another_bot(another: &AnotherBot) -> String {
     match another {
         AnotherBot::Token(bot) => format!("another bot's process (bot {bot})"),
@@ -244,36 +252,47 @@ const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env
 
 /// Describes the doubt, and the least harmful ways to settle it.
 fn doubt(doubt: &Doubt) -> String {
-    let by_hand = "or end that process once: a bot that runs under monopoll is recognized";
+    let (what, hint) = doubt_and_hint(doubt);
+    format!("{what}; {hint}")
+}
+
+/// The doubt, and the least harmful ways to settle it.
+fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
+    const GIVE_NAMES: &str = "give each bot a name with `instance`, or end that process once: a \
+                              bot that runs under monopoll is recognized";
     match doubt {
-        Doubt::AlsoAnotherToken(bot) => format!(
-            "it carries the token of bot {bot} as well as this bot's; give each bot a name with \
-             `instance`, {by_hand}"
+        Doubt::AlsoAnotherToken(bot) => (
+            format!("it carries the token of bot {bot} as well as this bot's"),
+            GIVE_NAMES.to_owned(),
         ),
-        Doubt::NoTokenOfMine(bot) => {
-            format!("it carries the token of bot {bot}, and no bot token is set here; {SET_TOKEN}")
-        }
-        Doubt::BelowGuard(instance) => format!(
-            "it belongs to the guard of an instance {instance} with another lock; if it is the \
-             same bot, use `--instance {instance}` with the same `lock.paths`, else give this \
-             one a name of its own with `instance`"
+        Doubt::NoTokenOfMine(bot) => (
+            format!("it carries the token of bot {bot}, and no bot token is set here"),
+            SET_TOKEN.to_owned(),
         ),
-        Doubt::Variable(name) => format!(
-            "${name} has another value there; if both are the same bot, start it with the same \
-             value, else give each bot a name with `instance`, {by_hand}"
+        Doubt::BelowGuard(instance) => (
+            format!("it belongs to the guard of an instance {instance} with another lock"),
+            format!(
+                "if it is the same bot, use `--instance {instance}` with the same `lock.paths`, \
+                 else give this one a name of its own with `instance`"
+            ),
         ),
-        Doubt::Option(name) => format!(
-            "it has another `{}`; if both are the same bot, start it with the same option, else \
-             give each bot a name with `instance`, {by_hand}",
-            sanitize(name)
+        Doubt::Variable(name) => (
+            format!("${name} has another value there"),
+            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
-        Doubt::SeveralBots => format!(
-            "both have the tokens of several bots, and run different scripts; give each bot a name \
-             with `instance`, {by_hand}"
+        Doubt::Option(name) => (
+            format!("it has another `{}`", sanitize(name)),
+            format!("if both are the same bot, start it with the same option, else {GIVE_NAMES}"),
         ),
-        Doubt::UnreadableEnvironment => format!(
-            "its environment cannot be read; run monopoll as the user that owns the process, \
-             {by_hand}"
+        Doubt::SeveralBots => (
+            "both have the tokens of several bots, and run different scripts".to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
+        Doubt::UnreadableEnvironment => (
+            "its environment cannot be read".to_owned(),
+            "run monopoll as the user that owns the process, or end that process once: a bot that \
+             runs under monopoll is recognized"
+                .to_owned(),
         ),
     }
 }

@@ -78,10 +78,6 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     let (tone, word) = state_word(status.state);
     match status.state {
         InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
-            let ended =
-                status.record.is_some() && status.plan.is_some() && status.guard().is_none();
-            let alone =
-                if ended { "; its guard has ended, and its child holds the lock" } else { "" };
             let since = match (status.state, since(status, context)) {
                 (InstanceState::Stopping, Some(since)) => {
                     format!("; it has held the lock {since}")
@@ -89,10 +85,17 @@ fn headline(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
                 (_, Some(since)) => format!(", {since}"),
                 (_, None) => String::new(),
             };
-            format!("{instance} is {}{since}{alone}.", paint.style(tone, word))
+            format!("{instance} is {}{since}.", paint.style(tone, word))
         }
         InstanceState::Unguarded => {
-            format!("{instance} runs {}.", paint.style(tone, "without a guard"))
+            let what = paint.style(tone, "without a guard");
+            match since(status, context) {
+                Some(since) => format!(
+                    "{instance} runs {what}, {since}: its guard has ended, and the bot holds \
+                     the lock."
+                ),
+                None => format!("{instance} runs {what}."),
+            }
         }
         InstanceState::Stopped => format!("{instance} is {}.", paint.style(tone, "not running")),
         InstanceState::Unknown => {

@@ -89,6 +89,9 @@ impl Command {
         let mut runs_in = cwd.clone();
         let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
         let mut runs = Invocation::of(&words, Some(&folder), CommandRole::Mine);
+        if is_script_with_the_name_of_an_interpreter(&args, &kind) {
+            runs = Invocation::of_script(&words);
+        }
         // A link to an interpreter may have any name.
         if let (Target::Program(_), Through::Itself) = (&runs.target, runs.through)
             && let Some(by_link) =
@@ -195,6 +198,18 @@ impl Command {
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
+}
+
+/// Returns whether COMMAND is a script such as `./node2` or `./sh1`. The shims of version managers
+/// are scripts too, and run the interpreter that they are named after.
+fn is_script_with_the_name_of_an_interpreter(args: &[OsString], kind: &ProgramKind) -> bool {
+    let Some(path) = args.first().filter(|name| has_folder(name)).map(Path::new) else {
+        return false;
+    };
+    let is_shim = path.parent().is_some_and(|folder| folder.ends_with("shims"));
+    matches!(kind, ProgramKind::Script(_))
+        && Interpreter::by_name(&base_name(path)).is_some()
+        && !is_shim
 }
 
 /// Returns the path of a program as written, or as found in `$PATH`.

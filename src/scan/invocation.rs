@@ -78,6 +78,19 @@ impl Invocation {
         Invocation { target, args, entry, through, context }
     }
 
+    /// A `#!` script by its own path.
+    pub(super) fn of_script(words: &[&OsStr]) -> Invocation {
+        let words: Vec<OsString> = words.iter().map(|word| (*word).to_owned()).collect();
+        let (target, args) = program(&words);
+        Invocation {
+            target,
+            args,
+            entry: None,
+            through: Through::Itself,
+            context: CommandContext::default(),
+        }
+    }
+
     /// Parses a command line with an unknown first word by its executable, because an interpreter
     /// may run under any name. `None` if the executable is no interpreter, or what it runs is
     /// unknown.

@@ -64,7 +64,7 @@ impl LeftBehind {
 }
 
 fn is_bot(process: &Process) -> bool {
-    process.same_program == Fact::Known(true)
+    process.may_be_spawned == Fact::Known(true)
         || process.same_token() == Truth::True
         || process.connected == Fact::Known(true)
 }

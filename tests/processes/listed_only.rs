@@ -50,7 +50,7 @@ fn a_web_server_and_a_worker_with_my_token_are_suspects_in_one_line() {
     let (run, _) = starts(&stage, start(&["run"]));
     let said = run.stderr();
     let [line] = lines_about_tokens(&said)[..] else { panic!("{said}") };
-    assert!(line.contains("2 processes have"), "{line}");
+    assert!(line.contains("have the same token in their environment"), "{line}");
     assert!(others.iter().all(|(other, pid)| other.is_alive() && line.contains(&pid.to_string())));
 }
 
@@ -97,7 +97,7 @@ fn where_every_process_of_a_container_has_the_token_one_line_names_all_but_the_a
     };
     let ended = below("sleep 600 & sleep 601 &").exits(7);
     let [line] = lines_about_tokens(&ended.err)[..] else { panic!("{ended:?}") };
-    assert!(line.contains("2 processes have"), "{line}");
+    assert!(line.contains("have the same token in their environment"), "{line}");
     // A process that the first program only adopted is an orphan there too.
     let bot = monopoll_test_bots::programs::testbot().display().to_string();
     let orphan = format!("setsid sh -c '{bot} --as orphan --for 60000 &';");

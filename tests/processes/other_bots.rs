@@ -2,6 +2,7 @@
 //! serve people.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use monopoll_test_bots::programs;
@@ -61,6 +62,33 @@ fn a_token_under_any_name_tells_two_bots_of_one_script_apart() {
     let (_second, _) = starts(&stage, start(&["run"], &mine));
     assert!(is_alive(pid));
     assert_eq!(found(&plan(start(&["plan"], &other))), [u64::from(pid)]);
+}
+
+#[test]
+fn one_bot_under_two_names_is_refused() {
+    let stage = main_py();
+    let token = token();
+    let start = |args: &[&str], name: &str| {
+        unnamed(&stage, args, "python3 main.py")
+            .env("BOT_TOKEN", &token)
+            .flag("--instance")
+            .flag(name)
+    };
+    let (_first, pid) = starts(&stage, start(&["run"], "blue"));
+    let refused = start(&["run"], "green").end().exits(75);
+    assert!(refused.err.contains("blue"), "{refused:?}");
+    assert!(is_alive(pid));
+}
+
+#[test]
+fn a_script_with_the_name_of_an_interpreter_is_itself() {
+    for name in ["sh1", "node2", "bash5", "python3", "perl"] {
+        let stage = Stage::new();
+        let line = format!("./{name}");
+        write(&stage, name, "#!/bin/sh\nexec sleep 60\n");
+        fs::set_permissions(stage.folder().join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        unnamed(&stage, &["plan"], &line).end().exits(0);
+    }
 }
 
 #[test]

@@ -215,25 +215,51 @@ fn an_unguarded_bot_is_shown_and_holds_nothing() {
 }
 
 #[test]
-fn a_child_that_outlived_its_guard_is_running() {
+fn a_child_that_outlived_its_guard_runs_without_one() {
     let stage = Stage::new();
     let guard = stage.run(&["--stubborn"]).start();
     let bot = stage.ready(1);
     record(&stage);
     guard.signal(Signal::SIGKILL);
     guard.end();
-    let seen = document(&json(&stage).end().exits(0));
+    let seen = document(&json(&stage).end().exits(5));
     assert_eq!(
         (&seen["state"], &seen["holder"]["pid"], &seen["holder"]["child_pid"]),
-        (&"running".into(), &bot.into(), &bot.into())
+        (&"unguarded".into(), &bot.into(), &bot.into())
     );
     assert!(
         status(&stage)
             .end()
-            .exits(0)
+            .exits(5)
             .out
-            .contains("its guard has ended, and its child holds the lock")
+            .contains("its guard has ended, and the bot holds the lock")
     );
+}
+
+#[test]
+fn a_bot_that_a_shell_started_runs_without_the_guard_that_was_killed() {
+    let stage = Stage::new();
+    let bot = "import signal, time\n\
+               signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+               open(\"up\", \"w\").close()\n\
+               time.sleep(60)\n";
+    std::fs::write(stage.folder().join("main.py"), bot).unwrap();
+    std::fs::write(stage.folder().join("start.sh"), "python3 main.py\n").unwrap();
+    let guard = stage.run_command("sh", &["start.sh"]).start();
+    stage.wait_until("the bot", || stage.folder().join("up").exists().then_some(()));
+    record(&stage);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    // The shell, which is the child of the record, ends; its bot is below init then.
+    stage.monopoll(&["status", "--", "sh", "start.sh"]).end().exits(5);
+}
+
+#[test]
+fn a_command_without_a_name_is_not_every_instance() {
+    let stage = Stage::new();
+    let _guard = stage.run(&[]).start();
+    stage.ready(1);
+    stage.program(env!("CARGO_BIN_EXE_monopoll"), &["status", "--", "sh"]).end().exits(64);
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn without_a_terminal_each_step_is_a_line() {
         "monopoll: test: waiting for `",
         &format!("{pid}, at most 300ms\n"),
         "monopoll: test: ending `",
-        &format!("{pid} (graceful)\n"),
+        &format!("{pid}, graceful\n"),
         "monopoll: test: sent SIGTERM to `",
         "monopoll: test: sent SIGKILL to `",
         &format!("{pid} has ended\n"),
