@@ -19,6 +19,7 @@ use fixture::{
 use monopoll::internals::config::{Config, Sources};
 use monopoll::internals::engine::action::{Action, OnConflict};
 use monopoll::internals::engine::carried_tokens::{TokenOwner, carried_tokens};
+use monopoll::internals::engine::choosing_variables::OwnVariables;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::instance::NameSource;
@@ -134,7 +135,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
         name_source: NameSource::Token,
         locks: Vec::new(),
         cwd: None,
-        variables: Vec::new(),
+        variables: OwnVariables::default(),
         command: Some(command),
         tool_name: None,
         library_exe: None,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::dry_run;
 use crate::config::{Config, LockPath, Placeholders};
+use crate::engine::choosing_variables::OwnVariables;
 use crate::engine::instance::{Instance, NameSource};
 use crate::engine::policy::Policy;
 use crate::engine::process::ProcessId;
@@ -88,7 +89,7 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
         name_source: NameSource::Given,
         locks: Vec::new(),
         cwd: None,
-        variables: Vec::new(),
+        variables: OwnVariables::default(),
         command: None,
         tool_name,
         library_exe,

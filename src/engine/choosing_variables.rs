@@ -1,6 +1,7 @@
 //! Environment variables that select which bot a script runs.
 
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 
 /// Two processes with different values of one of these variables are different bots; unset counts
 /// as a value. `NODE_ENV`, `ENV` and the like are not listed because they usually differ between a
@@ -26,25 +27,156 @@ pub const CHOOSING_VARIABLES: [&str; 18] = [
     "SPRING_PROFILES_ACTIVE",
 ];
 
-/// Returns the first variable whose value differs from `mine`. `set` has the variables that the
-/// command line of the process sets, which override its environment.
-pub fn first_difference(
-    mine: &[Option<Vec<u8>>],
-    set: &[(OsString, Option<OsString>)],
-    environ: &[u8],
-) -> Option<&'static str> {
-    let theirs = |name: &str| {
-        let set = set.iter().rev().find(|(set, _)| set == name);
-        if let Some((_, value)) = set {
-            return value.as_ref().map(|value| value.as_encoded_bytes());
+/// Prefixes of the names of variables that only tune a runtime, its output or its network.
+const HARMLESS: [&str; 24] = [
+    "PYTHON",
+    "NODE_OPTIONS",
+    "NODE_NO",
+    "NODE_PATH",
+    "LANG",
+    "LC_",
+    "TZ",
+    "TERM",
+    "COLOR",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "RUST_",
+    "LOG",
+    "DEBUG",
+    "MALLOC_",
+    "OMP_",
+    "LD_",
+    "PATH",
+    "UV_",
+    "PIP_",
+    "npm_",
+    "HTTP",
+    "http",
+    "MONOPOLL_",
+];
+
+/// The variables that may select the bot, as COMMAND gets them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnVariables {
+    environment: BTreeMap<OsString, OsString>,
+    /// The variables that COMMAND's own words set or that its script reads.
+    named: BTreeSet<OsString>,
+}
+
+impl OwnVariables {
+    /// `set` has the variables that the words of COMMAND set, `read` the names that its script reads.
+    pub fn new(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        set: &[(OsString, Option<OsString>)],
+        read: &[OsString],
+    ) -> OwnVariables {
+        let mut environment: BTreeMap<_, _> = environment.into_iter().collect();
+        for (name, value) in set {
+            match value {
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
+            };
         }
-        environ.split(|byte| *byte == 0).find_map(|entry| {
-            entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
-        })
-    };
-    CHOOSING_VARIABLES
-        .into_iter()
-        .zip(mine)
-        .find(|(name, mine)| theirs(name) != mine.as_deref())
-        .map(|(name, _)| name)
+        let named = set.iter().map(|(name, _)| name).chain(read);
+        let named = named.filter(|name| may_choose(name)).cloned().collect();
+        OwnVariables { environment, named }
+    }
+
+    /// Returns the values of [`CHOOSING_VARIABLES`], in order.
+    pub fn values(&self) -> impl Iterator<Item = Option<&OsStr>> {
+        CHOOSING_VARIABLES.iter().map(|name| self.value(OsStr::new(name)))
+    }
+
+    /// Returns the other variables that may select the bot, by name.
+    pub fn named(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        self.named.iter().map(|name| (name.as_os_str(), self.value(name)))
+    }
+
+    fn value(&self, name: &OsStr) -> Option<&OsStr> {
+        self.environment.get(name).map(OsString::as_os_str)
+    }
+
+    /// Returns the first variable whose value differs in a process. `set` has the variables that the
+    /// command line of the process sets, which override its environment. A missing variable counts
+    /// as a difference only for [`CHOOSING_VARIABLES`].
+    pub fn first_difference(
+        &self,
+        set: &[(OsString, Option<OsString>)],
+        environ: &[u8],
+    ) -> Option<String> {
+        let theirs = |name: &OsStr| {
+            let set = set.iter().rev().find(|(set, _)| set == name);
+            if let Some((_, value)) = set {
+                return value.as_ref().map(|value| value.as_encoded_bytes());
+            }
+            environ
+                .split(|byte| *byte == 0)
+                .find_map(|entry| entry.strip_prefix(name.as_encoded_bytes())?.strip_prefix(b"="))
+        };
+        let differs = |name: &&OsStr| {
+            let (mine, theirs) = (self.value(name).map(OsStr::as_encoded_bytes), theirs(name));
+            let is_usual = CHOOSING_VARIABLES.iter().any(|usual| name == usual);
+            mine != theirs && (is_usual || mine.is_some() && theirs.is_some())
+        };
+        let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| may_choose(name));
+        let mut names = CHOOSING_VARIABLES
+            .iter()
+            .map(OsStr::new)
+            .chain(self.named.iter().map(OsString::as_os_str))
+            .chain(set);
+        names.find(differs).map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// Returns whether a variable that a command line sets may choose the bot.
+fn may_choose(name: &OsStr) -> bool {
+    !CHOOSING_VARIABLES.iter().any(|usual| name == *usual)
+        && !HARMLESS.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(OsString, OsString)> {
+        let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn set(text: &str) -> Vec<(OsString, Option<OsString>)> {
+        pairs(text).into_iter().map(|(name, value)| (name, Some(value))).collect()
+    }
+
+    #[test]
+    fn what_a_command_sets_itself_chooses_the_bot() {
+        // My environment, what my command sets; what theirs sets, their environment.
+        for (mine, by_mine, by_theirs, theirs, expected) in [
+            ("", "", "", "", None),
+            ("BOT_NAME=a", "", "", "BOT_NAME=b", Some("BOT_NAME")),
+            ("", "BOT=bob", "", "BOT=alice", Some("BOT")),
+            ("", "BOT=bob", "", "", None),
+            ("", "BOT=bob", "", "BOT=bob", None),
+            ("", "BOT=bob", "BOT=alice", "", Some("BOT")),
+            ("", "", "BOT=alice", "", None),
+            ("BOT=bob", "", "BOT=alice", "", Some("BOT")),
+            ("BOT=alice", "", "BOT=alice", "", None),
+            // Inherited variables with other names prove nothing.
+            ("BOT=bob", "", "", "BOT=alice", None),
+            ("", "PYTHONUNBUFFERED=1", "", "", None),
+            ("", "NODE_ENV=production", "", "", None),
+            ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
+        ] {
+            let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
+            let environ = theirs.replace(' ', "\0");
+            let found = own.first_difference(&set(by_theirs), environ.as_bytes());
+            assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {by_theirs} {theirs}");
+        }
+    }
+
+    #[test]
+    fn what_a_script_reads_chooses_the_bot() {
+        let own = OwnVariables::new(pairs("BOT=bob"), &[], &["BOT".into(), "TERM".into()]);
+        assert_eq!(own.first_difference(&[], b"BOT=alice\0TERM=x").as_deref(), Some("BOT"));
+        assert_eq!(own.first_difference(&[], b"BOT=bob\0TERM=x"), None);
+    }
 }

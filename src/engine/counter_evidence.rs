@@ -37,7 +37,7 @@ pub enum Doubt {
     /// this bot's token and runs the same command.
     BelowGuard(String),
     /// This variable, which selects the bot, has a different value.
-    Variable(&'static str),
+    Variable(String),
     /// This option of an interpreter or wrapper, which may select the bot, has a different value.
     Option(String),
     /// Both have the tokens of several bots but run different scripts.
@@ -101,10 +101,10 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     if let Some(doubt) = below_guard {
         return doubt;
     }
-    if let Fact::Known(Some(variable)) = process.other_variable
+    if let Fact::Known(Some(variable)) = &process.other_variable
         && !has_my_token
     {
-        return CounterEvidence::Doubt(Doubt::Variable(variable));
+        return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }
     if let Fact::Known(Some(option)) = &process.other_option
         && !has_my_token

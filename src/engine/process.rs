@@ -54,7 +54,7 @@ pub struct Process {
     pub holds_lock: Fact<bool>,
     pub tokens: CarriedTokens,
     /// A variable that selects the bot and has another value than the caller's.
-    pub other_variable: Fact<Option<&'static str>>,
+    pub other_variable: Fact<Option<String>>,
     /// The only option that differs from COMMAND's and may select the bot.
     pub other_option: Fact<Option<String>>,
     /// The living guard that started the process, according to the marker in its environment.

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::engine::choosing_variables::CHOOSING_VARIABLES;
+use crate::engine::choosing_variables::OwnVariables;
 use crate::engine::instance::{BotId, Instance};
 use crate::engine::token::OwnTokens;
 use crate::error::{Error, ExitStatus};
@@ -18,16 +18,12 @@ use crate::scan::command::Command;
 use crate::scan::invocation::Target;
 use crate::text::printable;
 
-/// Returns my values of the variables that choose among bots: those that COMMAND sets, else those
-/// of my environment.
-pub(crate) fn choosing_variables(command: Option<&Command>) -> Vec<Option<Vec<u8>>> {
-    let set = command.map_or(&[][..], |command| &command.runs.context.variables);
-    let value = |name: &&str| {
-        let by_command =
-            set.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.clone());
-        by_command.unwrap_or_else(|| env::var_os(name)).map(OsString::into_encoded_bytes)
-    };
-    CHOOSING_VARIABLES.iter().map(value).collect()
+/// Returns the variables that choose among bots, as COMMAND gets them.
+pub(crate) fn choosing_variables(command: Option<&Command>) -> OwnVariables {
+    let (set, read) = command.map_or((&[][..], &[][..]), |command| {
+        (&command.runs.context.variables[..], &command.reads[..])
+    });
+    OwnVariables::new(env::vars_os(), set, read)
 }
 
 /// The folder of a start without a COMMAND.
@@ -88,8 +84,13 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
         hash.add(bot.to_string().as_bytes());
     }
     hash.add(&[0]);
-    for value in choosing_variables(Some(command)) {
-        hash.add(value.as_deref().unwrap_or(&[0]));
+    let variables = choosing_variables(Some(command));
+    for value in variables.values() {
+        hash.add(value.map_or(&[0], OsStr::as_encoded_bytes));
+    }
+    for (name, value) in variables.named() {
+        hash.add(name.as_encoded_bytes());
+        hash.add(value.map_or(&[0], OsStr::as_encoded_bytes));
     }
     let mut options = command.runs.context.options.clone();
     options.sort();

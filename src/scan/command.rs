@@ -11,6 +11,7 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::needs_shell;
 use crate::scan::script_end::{self, LastCommand};
+use crate::scan::shell_words;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -36,6 +37,8 @@ pub struct Command {
     pub(crate) runs: Invocation,
     /// The file of `runs`: its path as written, without `.` and `..`.
     pub(crate) file: Option<PathBuf>,
+    /// The variables that its shell script, or its line in `package.json`, reads and does not set.
+    pub(crate) reads: Vec<OsString>,
     /// The last command of COMMAND, if it is a shell script simple enough to follow.
     pub(super) script_end: Option<Box<ScriptEnd>>,
 }
@@ -119,7 +122,8 @@ impl Command {
             runs.target = Target::Script(path.clone(), None);
         }
         let script_end = None;
-        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, script_end }
+        let reads = variables_read(&runs.target, file.as_deref());
+        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, script_end }
     }
 
     fn read_script_end(&self) -> Option<ScriptEnd> {
@@ -198,6 +202,24 @@ impl Command {
     pub fn text(&self) -> Vec<String> {
         self.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
+}
+
+/// Returns the variables that a line of `package.json` or a shell script names.
+fn variables_read(target: &Target, file: Option<&Path>) -> Vec<OsString> {
+    let text = match target {
+        Target::Entry(_, Some(line)) => line.clone(),
+        Target::Code(Language::Shell, line) => line.to_string_lossy().into_owned(),
+        Target::Script(_, None | Some(Language::Shell)) => {
+            file.and_then(script_end::text).unwrap_or_default()
+        }
+        Target::Script(..)
+        | Target::Module(_)
+        | Target::Program(_)
+        | Target::Code(..)
+        | Target::Entry(..)
+        | Target::Input => return Vec::new(),
+    };
+    shell_words::variables_read(&text)
 }
 
 /// Returns whether COMMAND is a script such as `./node2` or `./sh1`. The shims of version managers

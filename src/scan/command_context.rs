@@ -23,6 +23,10 @@ pub(crate) struct CommandOption {
     pub(crate) value: OsString,
 }
 
+/// The name of every option whose value is the user of the command. It is part of a guessed name;
+/// where only one side has it, the users of the processes are compared.
+pub(super) const USER_OPTION: &str = "--user";
+
 impl CommandContext {
     pub(super) fn set(&mut self, name: &OsStr, value: Option<&OsStr>) {
         self.variables.push((name.to_owned(), value.map(OsStr::to_owned)));
@@ -60,7 +64,11 @@ impl CommandContext {
             options.dedup();
         }
         let missing = |options: &[CommandOption], of: &[CommandOption]| {
-            options.iter().find(|option| !of.contains(option)).map(|option| option.name.clone())
+            let is_unsaid = |option: &CommandOption| {
+                option.name == USER_OPTION && of.iter().all(|it| it.name != USER_OPTION)
+            };
+            let mut all = options.iter();
+            all.find(|it| !of.contains(it) && !is_unsaid(it)).map(|option| option.name.clone())
         };
         missing(&mine, &theirs).or_else(|| missing(&theirs, &mine))
     }

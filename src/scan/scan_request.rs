@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::choosing_variables::OwnVariables;
 use crate::engine::evidence::{TokenEvidence, token_evidence};
 use crate::engine::instance::NameSource;
 use crate::engine::policy::Policy;
@@ -28,8 +29,8 @@ pub struct ScanRequest {
     pub locks: Vec<PathBuf>,
     /// COMMAND's folder, or that of a start without COMMAND.
     pub cwd: Option<PathBuf>,
-    /// This start's values of the variables that select the bot, in order.
-    pub variables: Vec<Option<Vec<u8>>>,
+    /// This start's values of the variables that select the bot.
+    pub variables: OwnVariables,
     /// The base name of the command-line tool. A process with such an executable is another start
     /// or a guard, and is recognized by its ticket.
     pub tool_name: Option<OsString>,

@@ -49,13 +49,18 @@ pub(super) struct LastCommand {
 
 /// Reads the script at `path`, which runs with these arguments; `None` if it cannot be understood.
 pub(super) fn read(path: &Path, args: &[OsString]) -> Option<LastCommand> {
+    last_command(&text(path)?, path, args)
+}
+
+/// Returns the text of a short script.
+pub(super) fn text(path: &Path) -> Option<String> {
     if !fs::metadata(path).ok()?.is_file() {
         return None;
     }
     let mut text = String::new();
     File::open(path).ok()?.take(MAX_LENGTH + 1).read_to_string(&mut text).ok()?;
     let is_short = text.len() as u64 <= MAX_LENGTH;
-    is_short.then(|| last_command(&text, path, args)).flatten()
+    is_short.then_some(text)
 }
 
 fn last_command(text: &str, path: &Path, args: &[OsString]) -> Option<LastCommand> {

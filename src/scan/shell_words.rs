@@ -36,6 +36,29 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
     (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
 }
 
+/// Returns the names of the variables that a script expands (`$BOT`, `${BOT}`) and does not set.
+pub(super) fn variables_read(text: &str) -> Vec<OsString> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name_at = |rest: &str| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c| !is_letter(c)).unwrap_or(rest.len());
+        rest[..end].to_owned()
+    };
+    let is_set = |name: &String| {
+        text.split(|c: char| c.is_whitespace() || c == ';')
+            .any(|word| word.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('=')))
+            || text.contains(&format!("for {name} in"))
+    };
+    let mut names: Vec<String> = text.split('$').skip(1).map(name_at).collect();
+    names.retain(|name| name.starts_with(|c: char| c.is_ascii_uppercase()) && !is_set(name));
+    names.retain(|name| {
+        !["PWD", "HOME", "USER", "SHELL", "BASH_SOURCE", "OLDPWD"].contains(&&**name)
+    });
+    names.sort();
+    names.dedup();
+    names.into_iter().map(OsString::from).collect()
+}
+
 /// Returns the end of the line's first command, if it only sets something.
 fn end_of_setting(line: &str) -> Option<usize> {
     ["cd ", "export ", "set "].iter().any(|start| line.starts_with(start)).then_some(())?;
@@ -115,6 +138,18 @@ mod tests {
                 (words.to_owned(), folder.map(str::to_owned), names.to_owned())
             });
             assert_eq!(read(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_variables_that_a_script_reads_are_those_that_it_does_not_set() {
+        for (text, expected) in [
+            ("node bots/$BOT.js", &["BOT"][..]),
+            ("A=1\npython3 bots/${BOT}.py $A \"$@\" $1", &["BOT"]),
+            ("for BOT in a b; do python3 $BOT.py; done", &[]),
+            ("cd \"$HOME/bot\"; exec ./bot ${PROFILE:-prod}", &["PROFILE"]),
+        ] {
+            assert_eq!(variables_read(text), expected, "{text}");
         }
     }
 }

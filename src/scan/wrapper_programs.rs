@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use crate::scan::command_context::{CommandContext, CommandOption, after_assignments};
+use crate::scan::command_context::{CommandContext, CommandOption, USER_OPTION, after_assignments};
 use crate::scan::interpreters::Interpreter;
 use crate::scan::npm_pnpm_yarn;
 use crate::scan::wrapper_result::{
@@ -42,6 +42,8 @@ struct WrapperProgram {
     long_values: &'static [&'static str],
     /// Options that may change what the command does.
     choosing: &'static [&'static str],
+    /// Options whose value is the user of the command.
+    users: &'static [&'static str],
     /// Options that set the command's folder.
     folders: &'static [&'static str],
     /// Options that remove a variable.
@@ -59,6 +61,7 @@ const PLAIN: WrapperProgram = WrapperProgram {
     attached: "",
     long_values: &[],
     choosing: &[],
+    users: &[],
     folders: &[],
     unsets: &[],
     clears: &[],
@@ -86,6 +89,7 @@ static WRAPPERS: &[WrapperProgram] = &[
     WrapperProgram {
         names: &["setpriv"],
         flags: "d",
+        users: &["--reuid", "--ruid", "--euid"],
         long_values: &[
             "--reuid", "--regid", "--ruid", "--euid", "--rgid", "--egid", "--groups",
             "--inh-caps", "--ambient-caps", "--bounding-set", "--securebits", "--pdeathsig",
@@ -260,15 +264,17 @@ static OTHER_USER: &[WrapperProgram] = &[
             "--chdir", "--command-timeout", "--other-user",
         ],
         folders: &["-D", "--chdir"],
+        users: &["-u", "--user"],
         rest: Rest::Assignments,
         ..PLAIN
     },
-    WrapperProgram { names: &["doas"], flags: "nL", values: "uC", ..PLAIN },
+    WrapperProgram { names: &["doas"], flags: "nL", values: "uC", users: &["-u"], ..PLAIN },
     WrapperProgram {
         names: &["runuser"],
         flags: "mp",
         values: "Ggu",
         long_values: &["--user", "--group", "--supp-group"],
+        users: &["-u", "--user"],
         ..PLAIN
     },
 ];
@@ -482,6 +488,9 @@ impl WrapperProgram {
         } else if self.choosing.contains(&name) {
             let value = value.unwrap_or_default().to_owned();
             context.options.push(CommandOption { name: name.to_owned(), value });
+        } else if self.users.contains(&name) {
+            let option = CommandOption { name: USER_OPTION.to_owned(), value: value?.to_owned() };
+            context.options.push(option);
         } else if matches!(
             name,
             "--directory" | "--project" | "--chdir" | "--cwd" | "--root" | "--wd" | "--pid"
@@ -574,14 +583,14 @@ mod tests {
             ("prlimit --nofile=64 -n64 ./bot", "./bot"),
             ("setarch x86_64 -R ./bot", "./bot"),
             ("setarch -R ./bot", "./bot"),
-            ("setpriv --reuid=1 --clear-groups ./bot", "./bot"),
+            ("setpriv --reuid=1 --clear-groups ./bot", "./bot with --user 1"),
             ("unshare -m ./bot", "./bot"),
             ("unshare --root /x ./bot", "unclear"),
             ("nsenter -t 1 -m ./bot", "./bot"),
-            ("runuser -u bot -- ./bot", "./bot"),
+            ("runuser -u bot -- ./bot", "./bot with --user bot"),
             ("runuser bot", "unclear"),
-            ("sudo -u bot A=b ./bot", "./bot"),
-            ("doas -u bot ./bot", "./bot"),
+            ("sudo -u bot A=b ./bot", "./bot with --user bot"),
+            ("doas -u bot ./bot", "./bot with --user bot"),
             ("cross-env A=b node bot.js", "node bot.js"),
             ("uv run main.py -x", "python main.py -x"),
             ("uv run --with aiogram python main.py", "python main.py"),

@@ -154,7 +154,7 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 #[test]
 fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree() {
     let changes: [Change; 2] = [
-        |it| Process { other_variable: Known(Some("BOT_PROFILE")), ..it },
+        |it| Process { other_variable: Known(Some("BOT_PROFILE".to_owned())), ..it },
         |it| Process { other_option: Known(Some("--env-file".to_owned())), ..it },
     ];
     for change in changes {

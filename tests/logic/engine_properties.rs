@@ -66,7 +66,7 @@ const AGAINST: [(&str, Hide); 4] = [
     }),
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
-            it.other_variable = Known(Some("BOT_PROFILE"));
+            it.other_variable = Known(Some("BOT_PROFILE".to_owned()));
         }
     }),
     ("other_option", |it| {

@@ -526,3 +526,58 @@ fn the_same_path_in_other_mounts_may_be_another_bot() {
     assert_eq!(found(&inside), [u64::from(pid)], "{inside:#}");
     end(&stage, process, pid);
 }
+
+#[test]
+fn what_the_command_itself_sets_tells_two_bots_apart() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "index.js", JAVASCRIPT);
+    write(
+        &stage,
+        "package.json",
+        r#"{"scripts": {"alice": "BOT=alice node index.js", "bob": "BOT=bob node index.js"}}"#,
+    );
+    for pair in [
+        ["env BOT=alice python3 main.py", "env BOT=bob python3 main.py"],
+        ["npm run alice", "npm run bob"],
+    ] {
+        for (running, started) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+            match judge(&stage, running, started, |it| it) {
+                Judged::InDoubt(reason) => assert!(reason.contains("$BOT has another value")),
+                other => panic!("{running} / {started}: {other:?}"),
+            }
+            assert_eq!(judge(&stage, running, running, |it| it), Judged::Same, "{running}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_of_another_bot_is_not_stopped() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let [first, second] = ["alice", "bob"].map(|name| format!("env BOT={name} python3 main.py"));
+    let (guard, pid) = bot(&stage, unnamed(&stage, &["run"], &first), stage.folder());
+    let stop = unnamed(&stage, &["stop"], &second).end();
+    assert!(is_alive(pid) && guard.is_alive(), "{stop:?}");
+    unnamed(&stage, &["stop"], &first).end().exits(0);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn what_the_command_itself_sets_is_part_of_the_guessed_name() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let name = |line: &str| {
+        let ended = unnamed(&stage, &["status", "--json"], line).end().exits(3);
+        let document: Value = serde_json::from_str(&ended.out).unwrap();
+        document["instance"].as_str().unwrap().to_owned()
+    };
+    for [one, other] in [
+        ["env BOT=alice python3 main.py", "env BOT=bob python3 main.py"],
+        ["setpriv --reuid 65534 python3 main.py", "setpriv --reuid=1 python3 main.py"],
+    ] {
+        assert_ne!(name(one), name(other));
+        assert_ne!(name(one), name("python3 main.py"));
+    }
+    assert_eq!(name("env PYTHONUNBUFFERED=1 python3 main.py"), name("python3 main.py"));
+}

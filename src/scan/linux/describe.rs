@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
-use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
 use crate::engine::likeness::CommandLikeness;
@@ -201,7 +200,7 @@ impl<'a> Describer<'a> {
             Role::Program | Role::Monopoll | Role::ServesOthers => role,
         };
         let other_variable = environ
-            .map(|environ| first_difference(&self.request.variables, &variables, environ))
+            .map(|environ| self.request.variables.first_difference(&variables, environ))
             .into();
         let cwd = if self.is_my_folder_elsewhere(pid, cwd.as_deref()) { None } else { cwd };
         let connected = if needs_connection(&tokens, likeness) {

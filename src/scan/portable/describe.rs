@@ -8,7 +8,6 @@ use std::time::Duration;
 use sysinfo::ProcessStatus;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
-use crate::engine::choosing_variables::first_difference;
 use crate::engine::fact::Fact;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
 use crate::engine::token::CarriedTokens;
@@ -89,7 +88,7 @@ impl<'a> Describer<'a> {
                 Fact::Unknown
             } else {
                 let set = comparison.as_ref().map_or(&[][..], |it| &it.variables);
-                Fact::Known(first_difference(&self.request.variables, set, &environ_bytes))
+                Fact::Known(self.request.variables.first_difference(set, &environ_bytes))
             },
             // A marker's guard cannot be confirmed without the kernel's start times.
             guard: Fact::Known(None),
