@@ -31,7 +31,7 @@ pub enum ExitStatus {
     Usage,
     /// A lock file cannot be created or is not safe to use.
     LockFile,
-    /// Refused by policy, the wait took too long, or a failure that may pass. Trying again later may
+    /// Refused by policy, the wait took too long, or a failure that may pass. A later attempt may
     /// succeed.
     Refused,
     /// This user may not signal a conflict.
@@ -132,7 +132,7 @@ impl Error {
         Error { source: Some(Arc::new(source)), ..self }
     }
 
-    /// Adds the cause. A failure that may pass is no verdict on the lock, on COMMAND or on monopoll:
+    /// Adds the cause. If the failure may pass, it is no verdict on the lock, COMMAND or monopoll:
     /// the status becomes "try again later", and the hint says so first.
     #[must_use]
     pub(crate) fn due_to(self, source: io::Error) -> Self {

@@ -64,7 +64,7 @@ pub struct OwnVariables {
 }
 
 impl OwnVariables {
-    /// `set` has the variables that the words of COMMAND set, `read` the names that its script reads.
+    /// `set` has the variables that the words of COMMAND set, `read` those that its script reads.
     pub fn new(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         set: &[(OsString, Option<OsString>)],
@@ -96,9 +96,9 @@ impl OwnVariables {
         self.environment.get(name).map(OsString::as_os_str)
     }
 
-    /// Returns the first variable whose value differs in a process. `set` has the variables that the
-    /// command line of the process sets, which override its environment. A missing variable counts
-    /// as a difference only for [`CHOOSING_VARIABLES`].
+    /// Returns the first variable whose value differs in a process. `set` has the variables that
+    /// the command line of the process sets, which override its environment. A missing variable
+    /// counts as a difference only for [`CHOOSING_VARIABLES`].
     pub fn first_difference(
         &self,
         set: &[(OsString, Option<OsString>)],
