@@ -1,4 +1,4 @@
-//! The clocks: two that cannot be set, and the wall clock, only to be printed.
+//! The clocks: two that cannot be set, and the wall clock for display.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -8,20 +8,21 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Returns the time since boot, suspend included, to compare it with what happened before this
-/// process. Windows counts whole seconds; other systems than Linux and macOS may stop in suspend.
+/// Returns the time since boot including suspend, for comparison with earlier events. On Windows,
+/// it has whole seconds. On systems other than Linux and macOS, it may stop during suspend.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     return read(rustix::time::ClockId::Boottime);
     #[cfg(all(unix, not(target_os = "linux")))]
     return read(rustix::time::ClockId::Monotonic);
-    // Zero where it is unknown: recorded events then lie in the future, and the limit of takeovers
+    // Zero if unknown. Recorded events then appear to be in the future, and the limit of takeovers
     // does not apply.
     #[cfg(windows)]
     Duration::from_secs(sysinfo::System::uptime().unwrap_or_default())
 }
 
-/// Returns the time since the first call, suspend excluded where the system can: for deadlines.
+/// Returns the time since the first call, for deadlines. Excludes suspend if the system supports
+/// that.
 pub fn monotonic() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
@@ -32,8 +33,8 @@ pub(crate) fn thread_cpu() -> Duration {
     read(rustix::time::ClockId::ThreadCPUTime)
 }
 
-/// The wall clock, only to be printed: anybody can set it. `clippy.toml` disallows the type, so
-/// that each use says what it is for.
+/// The wall clock, only for display, because anyone can set it. `clippy.toml` disallows the type,
+/// so that each use needs a reason.
 pub struct WallClock;
 
 impl WallClock {

@@ -1,4 +1,4 @@
-//! The identity of a file, whatever its path is.
+//! The identity of a file, independent of its path.
 
 use std::fs::File;
 #[cfg(unix)]
@@ -19,13 +19,13 @@ pub fn is_in_place(file: &File, path: &Path) -> bool {
     FileId::of_entry(path).is_some_and(|there| FileId::of(file).is_ok_and(|open| open == there))
 }
 
-/// Returns whether a file is at this path; a replaced file looks the same here.
+/// Returns whether there is a file at this path. Windows does not tell whether it was replaced.
 #[cfg(windows)]
 pub fn is_in_place(_file: &File, path: &Path) -> bool {
     path.is_file()
 }
 
-/// Returns whether two paths lead to the same file; follows links.
+/// Returns whether two paths lead to the same file. Follows links.
 #[cfg(unix)]
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || FileId::at(one).is_some_and(|id| FileId::at(other) == Some(id))
@@ -44,7 +44,7 @@ impl FileId {
         path.metadata().ok().map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
-    /// Follows no link.
+    /// Does not follow links.
     pub fn of_entry(path: &Path) -> Option<FileId> {
         path.symlink_metadata()
             .ok()

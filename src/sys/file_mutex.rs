@@ -1,6 +1,6 @@
-//! A lock that no child inherits: fslock on a file that was opened without following links.
+//! A lock that children do not inherit: fslock on a file that was opened without following links.
 //!
-//! Waiters wait in the kernel's queue: a release wakes the first one alone.
+//! Waiters are in the kernel's queue, so a release wakes only the first one.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -22,7 +22,8 @@ pub(crate) struct FileMutex {
     path: PathBuf,
 }
 
-/// Pauses before each retry after a close: the kernel reports it just before it releases the lock.
+/// The pauses before retries after a close, which the kernel reports just before it releases the
+/// lock.
 pub(crate) const RELEASE_PAUSES: [Duration; 5] = [
     Duration::from_micros(50),
     Duration::from_micros(150),
@@ -33,7 +34,7 @@ pub(crate) const RELEASE_PAUSES: [Duration; 5] = [
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitDecision {
-    /// Wait on, and ask again no later than at this time.
+    /// Keep waiting, and ask again at this time at the latest.
     WaitUntil(Duration),
     GiveUp,
 }
@@ -50,12 +51,12 @@ impl FileMutex {
         Ok(FileMutex { lock: LockFile::open(&path_of(&file, path))?, file, path: path.to_owned() })
     }
 
-    /// Returns whether its file is still at its path: a deleted or replaced file locks nothing.
+    /// Returns whether the file is still at its path. A deleted or replaced file excludes no one.
     pub(crate) fn is_in_place(&self) -> bool {
         is_in_place(&self.file, &self.path)
     }
 
-    /// Returns `None` after that time.
+    /// Waits for the lock; `None` after the timeout.
     pub(crate) fn wait(self, timeout: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::monotonic().saturating_add(timeout);
         let waited =
@@ -64,8 +65,8 @@ impl FileMutex {
     }
 
     /// Waits until the mutex is locked, the time is over (`None`: never), or a signal ends the
-    /// start. `decide` is called with the time as soon as there is something to wait for, and then
-    /// whenever it asked to be.
+    /// start. `decide` is called with the time as soon as waiting is necessary, and then at the
+    /// times that it returns.
     pub(crate) fn wait_until(
         mut self,
         until: Option<Duration>,
@@ -104,21 +105,21 @@ impl FileMutex {
     }
 }
 
-/// Returns a path that cannot become a link: fslock opens this very file again.
+/// Returns a path that cannot become a link, because fslock opens the file again.
 #[cfg(target_os = "linux")]
 fn path_of(file: &File, _path: &Path) -> PathBuf {
     use std::os::fd::AsRawFd as _;
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Returns the path itself: its folder was checked to be safe when the file was opened.
+/// Returns the path itself. Its folder was checked when the file was opened.
 #[cfg(not(target_os = "linux"))]
 fn path_of(_file: &File, path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// A place in the kernel's queue. A thread waits there, as only a signal ends that wait early:
-/// after the waiter has given up, the thread releases the lock as soon as it has it.
+/// A place in the kernel's queue. A thread waits there, because only a signal ends that wait early.
+/// If the waiter gives up, the thread releases the lock as soon as it gets it.
 struct QueuedWait {
     pipe: WakePipe,
     locked: Receiver<io::Result<LockFile>>,
@@ -135,7 +136,7 @@ impl QueuedWait {
                     result => break result,
                 }
             };
-            // A lock that is not received is dropped, and with that released.
+            // If nobody receives the lock, it is dropped and thereby released.
             let _ = send.send(result.map(|()| lock));
             drop(wake_on_drop);
         })?;

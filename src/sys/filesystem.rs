@@ -1,4 +1,4 @@
-//! The file system of a folder: whether its locks stay on this host, and the facts for `doctor`.
+//! The file system of a folder: rejects network file systems, and collects facts for `doctor`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,15 +16,15 @@ pub struct FolderFacts {
     pub owner: String,
     pub mode: u32,
     pub file_system: Option<String>,
-    /// Writable by this user.
+    /// The free space for this user.
     pub free_bytes: u64,
-    /// `None` where the file system does not count them.
+    /// `None` if the file system does not count inodes.
     pub free_inodes: Option<u64>,
     pub writing: Support,
     pub network: Option<&'static str>,
-    /// This folder or the first one above it that others can write to, and its owner.
+    /// The first of this folder and its ancestors that others can write to, and its owner.
     pub exposed: Option<(PathBuf, FolderOwner)>,
-    /// This folder or the first one above it of another user, and that user's number.
+    /// The first of this folder and its ancestors that belongs to another user, and that user's id.
     pub foreign: Option<(PathBuf, u32)>,
 }
 
@@ -50,7 +50,7 @@ mod unix {
     const OPEN_FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::RDONLY);
     const MAKE_FILES: Access = Access::WRITE_OK.union(Access::EXEC_OK);
 
-    /// Refuses a network file system, whose locks do not reach other hosts reliably.
+    /// Rejects network file systems, whose locks are not reliable across hosts.
     pub(crate) fn require_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
         match network_name(folder) {
             None => Ok(()),
@@ -62,8 +62,7 @@ mod unix {
         }
     }
 
-    /// Returns whether a folder, or the first existing one above it, is on a local disk and
-    /// writable.
+    /// Returns whether a folder, or its first existing ancestor, is on a local disk and writable.
     pub fn is_local_and_writable(folder: &Path) -> bool {
         let existing = folder.ancestors().find(|folder| folder.is_dir());
         existing.is_some_and(|folder| {
@@ -93,7 +92,7 @@ mod unix {
                 .and_then(|path| mounts::covering(&mounts, path))
                 .map(|mount| mount.file_system),
             free_bytes: statistics.f_bavail.saturating_mul(statistics.f_frsize),
-            // File systems that make inodes on demand report 0 of 0.
+            // File systems that create inodes on demand report 0 of 0.
             free_inodes: (statistics.f_files > 0).then_some(statistics.f_favail),
             writing: match rustix::fs::access(folder, MAKE_FILES) {
                 Ok(()) => Support::Given,
@@ -107,8 +106,8 @@ mod unix {
         })
     }
 
-    /// File systems that other hosts see too, by the magic numbers of statfs(2) and linux/magic.h.
-    /// FUSE is among them because its backing store is unknown.
+    /// File systems shared with other hosts, by the magic numbers of statfs(2) and linux/magic.h.
+    /// FUSE is included because its backing store is unknown.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const SHARED: [(u64, &str); 14] = [
         (0x6969, "NFS"),
@@ -130,12 +129,12 @@ mod unix {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn network_name(folder: impl AsFd) -> Option<&'static str> {
         let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
-        // The kernel's field is signed and 32 bits wide on some systems: compare what both have.
+        // The field is signed and 32 bits wide on some systems, so compare only the lower 32 bits.
         SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
     }
 
-    /// Only distinguishes local file systems (`MNT_LOCAL` of sys/mount.h, the same on both) from
-    /// others.
+    /// Only distinguishes local file systems from others (`MNT_LOCAL` of sys/mount.h, which is the
+    /// same on both systems).
     #[cfg(any(target_os = "macos", target_os = "freebsd"))]
     fn network_name(folder: impl AsFd) -> Option<&'static str> {
         const LOCAL: u64 = 0x1000;
@@ -143,7 +142,7 @@ mod unix {
         (flags & LOCAL == 0).then_some("it is not mounted from a local disk")
     }
 
-    /// There is no safe interface for it.
+    /// There is no safe interface for this on these systems.
     #[cfg(not(any(
         target_os = "linux",
         target_os = "android",
@@ -155,7 +154,7 @@ mod unix {
     }
 }
 
-/// Refuses a network share; its drive letter was resolved before.
+/// Rejects network shares. Drive letters were resolved before.
 #[cfg(windows)]
 pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     use std::path::{Component, Prefix};
@@ -171,7 +170,7 @@ pub(crate) fn require_local(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Opening the folder has already shown all that can be known.
+/// Opening the folder has already shown everything that can be known.
 #[cfg(windows)]
 pub fn facts(_folder: &Path) -> Option<FolderFacts> {
     None

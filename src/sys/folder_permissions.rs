@@ -1,4 +1,4 @@
-//! Finds other users who could replace what is in a folder.
+//! Finds other users who could replace the contents of a folder.
 #![expect(
     clippy::disallowed_methods,
     reason = "what the system says of this process and its user is read here"
@@ -12,20 +12,20 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::sys::folder_owner::FolderOwner;
 
-/// Why a folder is not safe to keep a lock in or below.
+/// The reason a folder is not safe for locks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnsafeFolder {
-    /// It belongs to this other user, who could rename what is in it, whatever its mode is.
+    /// It belongs to this other user, who could rename its contents regardless of its mode.
     Owner(u32),
-    /// Others can write to it.
+    /// Other users can write to it.
     Writers(FolderOwner),
 }
 
-/// Returns why a folder is unsafe for this process, which trusts its own user and root.
+/// Returns the reason a folder is unsafe for this process, which trusts its own user and root.
 pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
     let me = rustix::process::geteuid().as_raw();
     let seen = FolderStat { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
-    // The databases may be on another machine, and are only asked where they matter.
+    // The user databases may be on another machine, so query them only if necessary.
     danger_to(me, seen, outer_root, || own_group(me))
 }
 
@@ -40,8 +40,8 @@ struct FolderStat {
     mode: u32,
 }
 
-/// `outer_root` is root's number where a user namespace does not map it, `own_group` a group with
-/// no other member.
+/// `outer_root` is the id of root if a user namespace does not map it. `own_group` is a group
+/// without other members.
 fn danger_to(
     me: u32,
     seen: FolderStat,
@@ -58,8 +58,8 @@ fn danger_to(
     is_open.then_some(UnsafeFolder::Writers(owner))
 }
 
-/// Returns the number that root's folders have in a user namespace that does not map root. All
-/// other unmapped users have the same one there: no more can be known.
+/// Returns the id shown for root's folders in a user namespace that does not map root. All unmapped
+/// users have the same id there, so they cannot be told apart.
 fn outer_root() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     if maps_everything(&map) {
@@ -72,8 +72,8 @@ fn maps_everything(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Returns the private group that many systems make for each user: umask 002 leaves folders
-/// writable to it.
+/// Returns the private group that many systems create for each user. With umask 002, folders are
+/// writable by it.
 pub(crate) fn own_group(uid: u32) -> Option<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok()??;
     let group = Group::from_gid(Gid::from_raw(user.gid.as_raw())).ok()??;
@@ -82,8 +82,8 @@ pub(crate) fn own_group(uid: u32) -> Option<u32> {
         .then_some(user.gid.as_raw())
 }
 
-/// Returns whether a user's primary group has the user's name, no other member, and is not the
-/// primary one of another user.
+/// Returns whether a user's primary group has the user's name, has no other member, and is not the
+/// primary group of another user.
 fn is_private(user: &str, gid: u32, group: &str, members: &[String], passwd: &str) -> bool {
     let has_another_user = passwd.lines().any(|line| {
         let mut fields = line.split(':');
@@ -101,7 +101,7 @@ mod tests {
     const MINE: Option<UnsafeFolder> = Some(UnsafeFolder::Writers(FolderOwner::Me));
     const ROOTS: Option<UnsafeFolder> = Some(UnsafeFolder::Writers(FolderOwner::Root));
 
-    /// To user 1000 with a group of its own, in no user namespace.
+    /// Checks for user 1000 with a private group, outside of user namespaces.
     fn danger(seen: FolderStat) -> Option<UnsafeFolder> {
         danger_to(1000, seen, || None, || Some(1000))
     }

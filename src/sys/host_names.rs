@@ -1,4 +1,4 @@
-//! The name of this host, and the addresses of others.
+//! The name of this host, and the addresses of other hosts.
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc;
@@ -15,14 +15,14 @@ pub fn host_name() -> String {
     sysinfo::System::host_name().unwrap_or_default()
 }
 
-/// Returns the addresses of a host; `None` if they cannot be found within `limit`. The look-up has
-/// no limit of its own: its thread is left behind then, and ends by itself.
+/// Returns the addresses of a host; `None` if they cannot be resolved within `limit`. The system
+/// call has no timeout, so its thread is left behind and ends by itself.
 pub(crate) fn addresses(host: &str, limit: Duration) -> Option<Vec<IpAddr>> {
     let (send, found) = mpsc::sync_channel(1);
     let host = host.to_owned();
     let look_up = move || {
         let addresses = (host.as_str(), 0).to_socket_addrs();
-        // The caller may have given up meanwhile.
+        // The caller may have given up.
         let _ = send.send(addresses.map(|all| all.map(|it| it.ip()).collect::<Vec<_>>()));
     };
     thread::Builder::new().name("look up".to_owned()).spawn(look_up).ok()?;

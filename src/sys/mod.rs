@@ -1,9 +1,9 @@
 //! Operating-system primitives: clocks, poll, wake pipe, pidfd, signals, file watch, file mutex,
-//! permissions, mounts. No policy, no domain type.
+//! permissions, mounts. No policy, and no types of the domain.
 //!
-//! Each system has one set of them, called `machine` everywhere else: Linux's own, by what its
-//! kernel offers, and the portable one, by what sysinfo sees. `--cfg monopoll_portable` puts the
-//! portable one on Linux too, so that it can be tested with real processes there.
+//! Other modules use one set of them as `machine`: Linux's own, based on its kernel, or the
+//! portable one, based on sysinfo. `--cfg monopoll_portable` selects the portable set on Linux, to
+//! test it there with real processes.
 
 pub mod clock;
 pub mod file_id;

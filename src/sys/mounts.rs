@@ -1,10 +1,11 @@
-//! Reads `/proc/PID/mountinfo` (proc(5)): is a folder of a container seen outside?
+//! Reads `/proc/PID/mountinfo` (proc(5)) to find out whether a container's folder is visible
+//! outside.
 
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// The folder of the file system that is mounted; `/` is all of it.
+    /// The mounted folder of the file system; `/` is all of it.
     pub root: String,
     pub point: PathBuf,
     pub file_system: String,
@@ -16,20 +17,20 @@ pub struct Mount {
 pub enum PrivateMount {
     OwnRoot,
     OwnMemory,
-    /// It is on a volume without a name.
+    /// On an unnamed volume.
     OwnVolume,
-    /// All containers of the pod see it.
+    /// Visible to all containers of the pod.
     Pod,
 }
 
 /// The length of the names that Docker and Podman generate for volumes.
 const GENERATED_NAME_LENGTH: usize = 64;
 
-/// The place of folders that live as long as their pod.
+/// The path of folders that live as long as their pod.
 const EMPTY_DIR: &str = "/kubernetes.io~empty-dir/";
 
 impl Mount {
-    /// `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/sda1 rw`.
+    /// Parses `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/sda1 rw`.
     fn parse(line: &str) -> Option<Mount> {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(3);
@@ -40,8 +41,8 @@ impl Mount {
         Some(Mount { root, point: point.into(), file_system, options })
     }
 
-    /// Returns why a container's mount is not seen outside; `None`: the same volume or folder can
-    /// be mounted in others.
+    /// Returns the reason a container's mount is invisible outside; `None` if the same volume or
+    /// folder can be mounted elsewhere.
     pub fn private(&self) -> Option<PrivateMount> {
         if self.point == Path::new("/") {
             Some(PrivateMount::OwnRoot)
@@ -50,14 +51,14 @@ impl Mount {
         } else if self.is_unnamed_volume() {
             Some(PrivateMount::OwnVolume)
         } else if matches!(self.file_system.as_str(), "tmpfs" | "ramfs") && self.root == "/" {
-            // A folder shared by the host looks the same, but hardly ever exists.
+            // A tmpfs shared by the host looks the same, but is very rare.
             Some(PrivateMount::OwnMemory)
         } else {
             None
         }
     }
 
-    /// `…/volumes/NAME/_data` with a generated NAME.
+    /// Returns whether the root is `…/volumes/NAME/_data` with a generated NAME.
     fn is_unnamed_volume(&self) -> bool {
         let mut parts = self.root.rsplit('/').skip_while(|part| *part != "_data").skip(1);
         let name = parts.next().unwrap_or_default();
@@ -67,8 +68,8 @@ impl Mount {
     }
 }
 
-/// Returns the mount of a path without links: the deepest one, and of several at one
-/// point the last.
+/// Returns the mount of a path without links: the deepest one, and the last of several at one
+/// point.
 pub fn covering(mounts: &str, path: &Path) -> Option<Mount> {
     let mounts =
         mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));
@@ -82,7 +83,7 @@ pub fn hidden_processes(mounts: &str) -> Option<String> {
     (!matches!(value, "0" | "off")).then(|| value.to_owned())
 }
 
-/// The kernel escapes a blank, a tab, a line break and a backslash as three octal digits.
+/// The kernel escapes blanks, tabs, line breaks and backslashes as three octal digits.
 fn unescape(text: &str) -> String {
     if !text.contains('\\') {
         return text.to_owned();
@@ -96,7 +97,7 @@ fn unescape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Docker, with a volume of a name, one without, a folder of the host, and memory of its own.
+    /// Docker with a named volume, an unnamed one, a folder of the host, and a tmpfs.
     const DOCKER: &str = "\
 1038 871 0:52 / / rw,relatime master:294 - overlay overlay \
 rw,lowerdir=/var/lib/docker/overlay2/l/A:/var/lib/docker/overlay2/l/B,upperdir=/u,workdir=/w
@@ -125,7 +126,8 @@ ext4 /dev/mapper/home rw
 aa0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a9c1e5b7d3f0a/_data /data rw,relatime - \
 ext4 /dev/mapper/home rw";
 
-    /// Kubernetes with containerd: an emptyDir, one in memory, a folder of the node, and a claim.
+    /// Kubernetes with containerd: an emptyDir on disk, one in memory, a folder of the node, and a
+    /// claim.
     const KUBERNETES: &str = "\
 2250 2006 0:271 / / rw,relatime master:780 - overlay overlay \
 rw,lowerdir=/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs
@@ -138,7 +140,7 @@ rw,relatime - xfs /dev/nvme0n1p1 rw,attr2
 2264 2250 0:262 / /run/secrets/kubernetes.io/serviceaccount ro,relatime - tmpfs tmpfs \
 rw,size=65536k";
 
-    /// LXC on a folder, and with a systemd that mounts `/run`; and on a volume of its own.
+    /// LXC on a folder, with a systemd that mounts `/run`; and on its own volume.
     const LXC: &str = "\
 351 295 8:1 /var/lib/lxc/bots/rootfs / rw,relatime - ext4 /dev/sda1 rw
 352 351 0:61 / /run rw,nosuid,nodev - tmpfs tmpfs rw,size=1600000k,mode=755,uid=100000,gid=100000

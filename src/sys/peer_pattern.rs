@@ -1,4 +1,4 @@
-//! Which remote ends of connections are meant: by network, by port, or by both.
+//! Patterns for the remote ends of connections: by network, port, or both.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     pub address: IpAddr,
-    /// In bits; at most 32 for IPv4, and 128 for IPv6.
+    /// In bits: at most 32 for IPv4, and 128 for IPv6.
     pub prefix: u8,
 }
 
@@ -16,13 +16,13 @@ impl Network {
         Network { address: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix }
     }
 
-    /// A network by the first 48 bits of its address, which suffice for a prefix of up to 48.
+    /// Creates a network from the first 48 bits of its address, for prefixes of up to 48 bits.
     pub const fn v6(start: [u16; 3], prefix: u8) -> Network {
         let [a, b, c] = start;
         Network { address: IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0)), prefix }
     }
 
-    /// The network of one address. An IPv4 address in IPv6 notation is the IPv4 address.
+    /// Returns the network of a single address. An IPv4-mapped address counts as IPv4.
     pub fn of(address: IpAddr) -> Network {
         let address = address.to_canonical();
         Network { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
@@ -43,7 +43,7 @@ impl Network {
     }
 }
 
-/// The remote ends in a network and with a port; every network and every port where none is given.
+/// Matches remote ends in a network and with a port. A missing field matches all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerPattern {
     pub network: Option<Network>,

@@ -1,4 +1,4 @@
-//! The one table from the signals of the configuration to those of the kernel.
+//! The only table from configured signals to those of the kernel.
 
 use crate::engine::signal::{Signal, SignalToSend};
 

@@ -1,4 +1,4 @@
-//! Regular ticks for the message that a step is still in progress; a sleep wakes for them.
+//! Regular ticks, for messages about a step that is still in progress.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// The first tick comes `every` after `now`; with [`Duration::MAX`], never.
+    /// The first tick is `every` after `now`; [`Duration::MAX`] means never.
     pub fn begin(every: Duration, now: Duration) -> Ticker {
         Ticker { every, next: now.saturating_add(every) }
     }
@@ -24,7 +24,8 @@ impl Ticker {
         self.next
     }
 
-    /// Returns whether a tick is due; then the next interval starts, however late the call came.
+    /// Returns whether a tick is due. If so, the next interval starts now, even if the call is
+    /// late.
     pub fn is_due(&mut self, now: Duration) -> bool {
         let due = now >= self.next;
         if due {

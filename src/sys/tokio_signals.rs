@@ -1,4 +1,4 @@
-//! Signals as tokio delivers them; ignored ones stay ignored.
+//! Signals as delivered by tokio. Ignored signals stay ignored.
 
 use std::future::pending;
 use std::io;
@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::sys::machine::signals;
 
-/// The ignored signals; must be read before the first signal is handled.
+/// The ignored signals. Must be read before any signal is handled.
 pub(crate) struct IgnoredSignals(u64);
 
 impl IgnoredSignals {
@@ -24,7 +24,7 @@ impl IgnoredSignals {
 pub(crate) struct HandledSignal(Option<Signal>);
 
 impl HandledSignal {
-    /// Resolves when the signal arrives; never, if it is ignored.
+    /// Resolves when the signal arrives; never if it is ignored.
     pub(crate) async fn arrival(&mut self) {
         if let Some(signal) = &mut self.0
             && signal.recv().await.is_some()

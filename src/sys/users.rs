@@ -1,4 +1,4 @@
-//! This host's users.
+//! The users of this host.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use crate::engine::process::User;
 #[cfg(windows)]
 pub(crate) use crate::sys::machine::windows::{current_user, is_privileged};
 
-/// Returns a user by number; the name is the number where the user database has none.
+/// Returns a user by id. Without an entry in the user database, the name is the id.
 #[cfg(unix)]
 pub(crate) fn user(uid: u32) -> User {
     let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
     User { id: uid.to_string(), name: user.map_or_else(|| uid.to_string(), |user| user.name) }
 }
 
-/// Returns a user by name; `Known(None)` where the user database has none of that name.
+/// Returns a user by name; `Known(None)` if the user database has no such user.
 #[cfg(unix)]
 pub(crate) fn user_named(name: &str) -> Fact<Option<User>> {
     let entry = nix::unistd::User::from_name(name).ok();
@@ -27,7 +27,8 @@ pub(crate) fn user_named(_name: &str) -> Fact<Option<User>> {
     Fact::Unknown
 }
 
-/// Returns the home of a user by the user database: `$HOME` may differ under sudo, cron or systemd.
+/// Returns the user's home according to the user database. `$HOME` may differ under sudo, cron or
+/// systemd.
 #[cfg(unix)]
 pub(crate) fn home(user: &User) -> Option<PathBuf> {
     let uid: u32 = user.id.parse().ok()?;

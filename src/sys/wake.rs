@@ -1,4 +1,4 @@
-//! The ends of a sleep, the same on every system.
+//! The reasons a sleep ends, on every system.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
@@ -10,17 +10,16 @@ pub(crate) enum Wake {
     TimedOut,
 }
 
-/// A signal ended a start during a sleep; `CANCELLED` means the cancellation by the program
-/// itself.
+/// The signal that ended a start during a sleep; `CANCELLED` if the program itself canceled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted(pub u8);
 
-/// No signal has this number.
+/// Not the number of any signal.
 pub(crate) const CANCELLED: u8 = 0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SleepEnd {
     LockClosed,
-    /// A process ended, or the time was over.
+    /// A process ended, or the time is over.
     Otherwise,
 }

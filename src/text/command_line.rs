@@ -1,18 +1,18 @@
-//! Command lines as they are shown: quoted, printable, masked, and shortened to fit.
+//! Command lines for display: quoted, printable, masked, and shortened.
 
 use crate::text::mask::mask_secrets;
 use crate::text::quote::shell_quote;
 
-/// Formats a command line as it can be typed: quoted for a shell, printable, secrets masked.
+/// Formats a command line as it can be typed: quoted for a shell, printable and masked.
 pub fn command_line(args: &[String]) -> String {
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     words.join(" ")
 }
 
-/// Formats a command line in at most `width` characters: the program, the script and what else
-/// fits; `…` stands for the rest.
+/// Formats a command line in at most `width` characters: the program, the script, and what else
+/// fits. `…` stands for the rest.
 pub fn short_command_line(args: &[String], width: usize) -> String {
-    // A word and its space take two characters: no more words than this are shown.
+    // Each word takes at least two characters including its space, so no more words can be shown.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     let script = script(args);
@@ -31,7 +31,7 @@ pub fn short_command_line(args: &[String], width: usize) -> String {
     cut_start(join(&shown, &kept), width)
 }
 
-/// Finds the script: the first argument that is named like one, else the first that is not a flag.
+/// Finds the script: the first argument with a script's extension, else the first that is no flag.
 fn script(args: &[String]) -> Option<usize> {
     const ENDINGS: [&str; 16] = [
         "py", "pyz", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "lua", "sh", "jar", "exs", "dll",
@@ -54,7 +54,7 @@ fn base_name(arg: &str) -> &str {
     }
 }
 
-/// The kept words, with one `…` for each run of the others.
+/// Joins the kept words, with one `…` for each run of others.
 fn join(words: &[String], kept: &[bool]) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for (word, kept) in words.iter().zip(kept) {
@@ -72,7 +72,7 @@ fn cut_start(text: String, width: usize) -> String {
     if too_many == 0 {
         return text;
     }
-    // The end is kept: a path's name is there.
+    // Keep the end, which has the name in a path.
     std::iter::once('…').chain(text.chars().skip(too_many + 1)).collect()
 }
 

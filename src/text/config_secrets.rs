@@ -1,7 +1,5 @@
-//! Finds the secrets in configuration text, of which a line may be shown.
-//!
-//! They are tokens, passwords and the values of keys that sound like secrets, since a file may have
-//! keys of its owner too.
+//! Finds secrets in configuration text, of which lines may be shown: tokens, passwords, and the
+//! values of keys that sound like secrets. The user's own keys may be among them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -10,7 +8,7 @@ use regex::Regex;
 
 use crate::text::mask::{merge_spans, secret_spans};
 
-/// A key that sounds like a secret, and its value in any quotes.
+/// A key that sounds like a secret, with its value in any quotes.
 static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let word = "token|secret|passw|pwd|api_?-?key|private_?-?key|credential";
     let key = format!(r#"(?<key>[A-Za-z0-9_.-]*(?:{word})[A-Za-z0-9_-]*)["']?"#);
@@ -19,7 +17,7 @@ static SECRET_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i){key}[ \t]*[=:][ \t]*(?:{multi_line}|{one_line})")).ok()
 });
 
-/// A URL with what stands before its host and after its path: both may be secrets.
+/// A URL, with the parts before its host and after its path, which may be secrets.
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let before = r#"(?:[a-z]*://)?(?:(?<before>[^\s"'/?#@][^\s"'/?#]*)@)?"#;
     Regex::new(&format!(
@@ -28,7 +26,7 @@ static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Keys of ours that sound like secrets and are none.
+/// Keys of monopoll that sound like secrets but are not.
 const NO_SECRETS: [&str; 2] = ["token_env", "same_token"];
 
 /// Finds the secrets in `text`: byte ranges, sorted.
@@ -59,7 +57,7 @@ mod tests {
 
     const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
-    /// `¤` stands for the secret in the given text, `#` for a hidden part in the result.
+    /// Replaces `¤` by the secret in the input, and a hidden part by `#` in the result.
     fn hidden(text: &str) -> String {
         let mut text = text.replace('¤', SECRET);
         for span in config_secret_spans(&text).into_iter().rev() {

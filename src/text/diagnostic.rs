@@ -1,4 +1,4 @@
-//! Draws a problem in a text as compilers do: a sentence, the underlined line, a hint.
+//! Shows a problem in a text the way compilers do: a sentence, the underlined line, a hint.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -6,14 +6,14 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::text::excerpt::Excerpt;
 use crate::text::style::{Paint, Style};
 
-/// Wider than any excerpt, which is cut to its width already.
+/// Wider than any excerpt, since excerpts are already cut.
 const UNLIMITED: usize = 10_000;
 
-/// A message with its line and a hint, all of it sanitized already.
+/// A message with its line and a hint, all of them sanitized.
 #[derive(Debug)]
 pub struct Diagnostic<'a> {
     pub title: &'a str,
-    /// None for a source of one line.
+    /// `None` for a source with a single line.
     pub line_number: Option<usize>,
     pub excerpt: Option<&'a Excerpt>,
     pub help: Option<&'a str>,
@@ -38,7 +38,7 @@ impl Diagnostic<'_> {
         lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 
-    /// Renders the same shape where there is no line to show.
+    /// Renders the same layout if there is no line to show.
     fn render_without_line(&self, paint: Paint) -> String {
         let title = paint.style(Style::Bold, self.title);
         match self.help {

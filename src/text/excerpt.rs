@@ -1,4 +1,4 @@
-//! Cuts one line out of a text around a place in it: printable, secrets masked.
+//! Cuts an excerpt of one line around a place in it: printable and masked.
 
 use std::iter::successors;
 use std::ops::Range;
@@ -8,22 +8,22 @@ use crate::text::printable::push_printable;
 
 /// The maximum width of the shown line.
 const WIDTH: usize = 100;
-/// The minimum of shown characters before the place.
+/// The minimum number of characters shown before the place.
 const BEFORE: usize = 30;
 const CUT: &str = "…";
-/// Stands for a tab, so that the mark below does not depend on a terminal's tab stops.
+/// Replaces a tab, so that the mark below does not depend on tab stops.
 const TAB: &str = "    ";
 
 /// A line and a place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     pub line: String,
-    /// The marked part of it, in bytes; empty where something is missing.
+    /// The marked part, in bytes; empty if something is missing there.
     pub marked: Range<usize>,
 }
 
-/// Cuts out the line of `text` that `place` begins in. `secrets` are the spans of the secrets in
-/// `text`, sorted.
+/// Cuts an excerpt of the line in which `place` begins. `secrets` are the sorted spans of the
+/// secrets in `text`.
 pub fn excerpt(text: &str, place: &Range<usize>, secrets: &[Range<usize>]) -> Excerpt {
     let line = line_range(text, place.start);
     let start = text.floor_char_boundary(place.start).min(line.end);
@@ -64,7 +64,7 @@ pub(crate) fn line_range(text: &str, at: usize) -> Range<usize> {
     start..if text[start..end].ends_with('\r') { end - 1 } else { end }
 }
 
-/// A line in pieces that are shown whole or not at all.
+/// A line, split into pieces that are shown as a whole or not at all.
 struct Pieces<'a> {
     text: &'a str,
     line: Range<usize>,
@@ -77,8 +77,8 @@ struct Piece {
 }
 
 impl Pieces<'_> {
-    /// The pieces before `at`, the nearest first: no more than can be shown, as a line may have a
-    /// megabyte.
+    /// Returns the pieces before `at`, nearest first, but no more than can be shown, because a line
+    /// may have megabytes.
     fn before(&self, at: usize) -> Vec<Piece> {
         let previous = |at: usize| {
             let (at, _) = self.text.get(self.line.start..at)?.char_indices().next_back()?;
@@ -141,7 +141,7 @@ mod tests {
 
     const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
-    /// The shown line with the marked part in guillemets; `place` is a part of `text`.
+    /// Returns the shown line with the marked part in guillemets. `place` is a part of `text`.
     fn shown(text: &str, place: &str) -> String {
         let start = text.find(place).unwrap();
         let Excerpt { line, marked } =

@@ -10,7 +10,7 @@ pub fn output_schema<T: JsonSchema>() -> Schema {
     with_unwrapped_descriptions(generator.into_root_schema_for::<T>())
 }
 
-/// Joins the lines of each description, which are wrapped as the comment in the source is.
+/// Joins the lines of each description, which are wrapped like the comments in the source.
 pub fn with_unwrapped_descriptions(mut schema: Schema) -> Schema {
     RecursiveTransform(|schema: &mut Schema| {
         if let Some(Value::String(text)) = schema.get_mut("description") {

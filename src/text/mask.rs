@@ -1,4 +1,4 @@
-//! Masks secrets: the secret half of a bot token, however it is written, and the password of a URL.
+//! Masks secrets: the secret half of a bot token in any notation, and the password in a URL.
 
 use std::ops::Range;
 
@@ -9,19 +9,19 @@ pub(crate) const MASK: &str = "***";
 /// The length of the secret half of a bot token.
 pub(crate) const SECRET_LENGTH: usize = 35;
 
-/// The beginning of the secret half of Telegram's tokens.
+/// The first characters of the secret half.
 const SECRET_START: &[u8] = b"AA";
 
-/// The fewest characters that count as a secret after a bot's id.
+/// The minimum length of a secret after a bot's id.
 const MIN_SECRET: usize = 20;
 
-/// Masks the secrets in `text` and escapes what a terminal would act on.
+/// Masks the secrets in `text` and escapes what would affect a terminal.
 pub fn sanitize(text: &str) -> String {
     printable(&mask_secrets(text)).into_owned()
 }
 
-/// Masks the secret half of everything that looks like a bot token, and the password of a URL; the
-/// bot's id stays.
+/// Masks the secret half of everything that looks like a bot token, and the password in a URL. The
+/// bot's id stays visible.
 pub fn mask_secrets(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut shown = 0;
@@ -34,7 +34,7 @@ pub fn mask_secrets(text: &str) -> String {
     masked
 }
 
-/// Finds the secrets in `text`: byte ranges, sorted, none within another.
+/// Finds the secrets in `text`: sorted byte ranges that do not overlap.
 pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = literal_secrets(text);
     if text.contains('\\') {
@@ -45,7 +45,7 @@ pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
     merge_spans(spans)
 }
 
-/// Sorts the spans and joins those that overlap.
+/// Sorts the spans and merges those that overlap.
 pub(super) fn merge_spans(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.sort_by_key(|span| (span.start, span.end));
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
@@ -58,13 +58,13 @@ pub(super) fn merge_spans(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// Finds the secrets in `text` as it stands, without reading its escapes.
+/// Finds the secrets in `text` without decoding escapes.
 fn literal_secrets(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let secret_at = |at: usize| match bytes[at] {
         b':' if bytes[at..].starts_with(b"://") => password(text, at),
         b':' => token_secret(bytes, at, 1),
-        // A colon as a URL writes it.
+        // A colon, as encoded in a URL.
         b'%' if bytes[at..].starts_with(b"%3A") || bytes[at..].starts_with(b"%3a") => {
             token_secret(bytes, at, 3)
         }
@@ -74,7 +74,7 @@ fn literal_secrets(text: &str) -> Vec<Range<usize>> {
     (0..bytes.len()).filter_map(secret_at).collect()
 }
 
-/// The secret half of what looks like a bot token, whose separator is at `at`.
+/// Returns the secret half of a possible bot token whose separator is at `at`.
 fn token_secret(bytes: &[u8], at: usize, separator: usize) -> Option<Range<usize>> {
     let start = at + separator;
     let length = secret_length(&bytes[start..]);
@@ -82,7 +82,7 @@ fn token_secret(bytes: &[u8], at: usize, separator: usize) -> Option<Range<usize
     (has_id && length >= MIN_SECRET).then_some(start..start + length)
 }
 
-/// A word at `start` that looks like the secret half of a bot token without its id.
+/// Returns the word at `start` if it looks like the secret half of a bot token.
 fn bare_secret(bytes: &[u8], start: usize) -> Option<Range<usize>> {
     let is_word_start = !bytes[..start].last().is_some_and(|byte| is_secret(*byte));
     (is_word_start
@@ -91,7 +91,7 @@ fn bare_secret(bytes: &[u8], start: usize) -> Option<Range<usize>> {
         .then_some(start..start + SECRET_LENGTH)
 }
 
-/// The password in `scheme://user:password@host`, whose colon is at `at`.
+/// Returns the password in `scheme://user:password@host`, whose first colon is at `at`.
 fn password(text: &str, at: usize) -> Option<Range<usize>> {
     let start = at + "://".len();
     let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`');
@@ -110,10 +110,10 @@ fn is_secret(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// A text with its escapes decoded, so that no `\u003a` hides a token.
+/// A text with its escapes decoded, so that `\u003a` does not hide a token.
 struct Decoded {
     text: String,
-    /// Offsets in `text` and in the original of the same place.
+    /// Pairs of corresponding offsets in `text` and in the original.
     steps: Vec<(usize, usize)>,
 }
 
@@ -141,8 +141,8 @@ impl Decoded {
     }
 }
 
-/// Decodes the escape at the beginning of `text`: its character and its length; a backslash that
-/// begins none is itself.
+/// Decodes the escape at the start of `text` into its character and length. A backslash that does
+/// not start an escape stands for itself.
 fn escape(text: &str) -> (Option<char>, usize) {
     let digits = |count: usize| {
         let digits = text

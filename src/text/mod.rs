@@ -1,4 +1,4 @@
-//! Makes text safe and readable: masks secrets, quotes, cuts excerpts, underlines, colors.
+//! Makes text safe and readable: masks secrets, quotes, cuts excerpts, underlines and colors.
 
 mod command_line;
 mod config_secrets;

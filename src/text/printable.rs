@@ -1,8 +1,8 @@
-//! Fits text into a line: escapes what a terminal would act on, truncates what is long.
+//! Fits text into a line: escapes what would affect a terminal, and truncates long text.
 
 use std::borrow::Cow;
 
-/// Escapes control characters, invisible ones and those that turn the writing direction.
+/// Escapes control characters, invisible characters, and those that change the writing direction.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_nonprinting) {
         return Cow::Borrowed(text);
@@ -22,7 +22,7 @@ pub(super) fn push_printable(shown: &mut String, c: char) {
     }
 }
 
-/// Truncates `text` to `width` characters, the last one an ellipsis.
+/// Truncates `text` to `width` characters, including an ellipsis.
 pub fn truncate(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),

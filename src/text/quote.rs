@@ -1,4 +1,4 @@
-//! Quotes text: for a shell, and in backticks for a message.
+//! Quotes text for a shell, or in backticks for a message.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::text::printable::{is_nonprinting, truncate};
 
 const MAX_QUOTE: usize = 81;
 
-/// Most paths are shorter, and the end of one is worth more than a short line.
+/// Most paths are shorter. The end of a path is more useful than a short line.
 pub(crate) const MAX_LINE: usize = 400;
 
 /// Quotes user input for a message: sanitized, truncated, in backticks.
@@ -25,7 +25,7 @@ pub fn short_path(path: &Path) -> String {
     truncate(&sanitize(&path.to_string_lossy()), MAX_LINE)
 }
 
-/// Quotes `word` where a shell needs that, and escapes what a terminal would act on.
+/// Quotes `word` if a shell needs that, and escapes what would affect a terminal.
 pub fn shell_quote(word: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric()
@@ -41,7 +41,7 @@ pub fn shell_quote(word: &str) -> String {
     }
 }
 
-/// As bash's `$'…'` writes it.
+/// Escapes a character for bash's `$'…'`.
 fn ansi_c(c: char) -> String {
     match c {
         '\n' => r"\n".to_owned(),

@@ -1,9 +1,9 @@
-//! Colors on a terminal, none elsewhere.
+//! Colors text on terminals.
 
 /// Colored or plain output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// For a file, a pipe, `NO_COLOR`.
+    /// For files, pipes and `NO_COLOR`.
     Plain,
     /// For a terminal.
     Color,

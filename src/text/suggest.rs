@@ -1,14 +1,14 @@
-//! Suggests the right name for a misspelled one, and lists names.
+//! Suggests the correct name for a misspelled one, and joins lists of names.
 
-/// A longer name is not a misspelling of a known one.
+/// A longer name is no misspelling of a known one.
 const MAX_NAME: usize = 64;
 
-/// Finds the one of `names` that `wrong` was most likely meant to be.
+/// Returns the name that `wrong` was most likely meant to be.
 pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if wrong.len() > MAX_NAME {
         return None;
     }
-    // `onConflict` and `on-conflict` are habits from elsewhere, not misspellings.
+    // `onConflict` and `on-conflict` follow other conventions and are not misspelled.
     let fold = |text: &str| text.to_lowercase().replace('-', "_");
     let wrong = fold(wrong);
     names
@@ -20,7 +20,7 @@ pub fn closest_name<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -
 }
 
 fn allowed_edits(name: &str) -> usize {
-    // One in four letters.
+    // One edit per four letters.
     ((name.chars().count() + 2) / 4).clamp(1, 3)
 }
 

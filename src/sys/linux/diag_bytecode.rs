@@ -1,9 +1,9 @@
-//! Compiles patterns for peers into the filter that the kernel runs on each socket
+//! Compiles peer patterns into a filter that the kernel runs on each socket
 //! (`INET_DIAG_REQ_BYTECODE` of `linux/inet_diag.h`).
 //!
-//! An instruction is `struct inet_diag_bc_op`: its code, then how far to go on "yes" and on "no". A
-//! socket is returned if the program ends exactly at its end, so that "no" in the last instruction
-//! jumps beyond it. The kernel accepts only jumps to instructions on the path of "yes".
+//! An instruction is `struct inet_diag_bc_op`: its code, and the distances to go on "yes" and "no".
+//! A socket is returned if the program ends exactly at its end, so "no" in the last instruction
+//! jumps beyond it. The kernel accepts only jumps to instructions that "yes" reaches.
 
 use std::net::IpAddr;
 
@@ -11,18 +11,18 @@ use rustix::net::AddressFamily;
 
 use crate::sys::peer_pattern::PeerPattern;
 
-/// Goes on at "no", always.
+/// Always takes the "no" branch.
 const INET_DIAG_BC_JMP: u8 = 1;
 /// Compares the peer with the `struct inet_diag_hostcond` that follows.
 const INET_DIAG_BC_D_COND: u8 = 8;
 
 const OP_BYTES: usize = 4;
 
-/// Returns a filter that lets pass the sockets whose peer any of `peers` matches. The kernel
-/// compares an IPv4 address in IPv6 notation with the patterns for IPv4.
+/// Returns a filter for sockets whose peer matches any of `peers`. The kernel also compares
+/// IPv4-mapped IPv6 addresses with IPv4 patterns.
 pub(super) fn bytecode(peers: &[PeerPattern]) -> Vec<u8> {
     let conditions: Vec<Vec<u8>> = peers.iter().map(host_condition).collect();
-    // Built from its end, as each match jumps over all that follows it.
+    // Built from the end, because each match jumps over everything after it.
     conditions.iter().rev().fold(Vec::new(), |rest, condition| {
         let length = OP_BYTES + condition.len();
         let mut program = op(INET_DIAG_BC_D_COND, length, length + OP_BYTES).to_vec();
@@ -36,8 +36,8 @@ pub(super) fn bytecode(peers: &[PeerPattern]) -> Vec<u8> {
 }
 
 fn op(code: u8, yes: usize, no: usize) -> [u8; OP_BYTES] {
-    // The longest condition has 24 bytes, and the list of patterns is a short one: a longer program
-    // jumps nowhere and is refused by the kernel.
+    // The longest condition has 24 bytes, and there are few patterns. The kernel would reject a
+    // longer program, which has invalid jumps.
     let yes = u8::try_from(yes).unwrap_or_default();
     let [low, high] = u16::try_from(no).unwrap_or_default().to_ne_bytes();
     [code, yes, low, high]

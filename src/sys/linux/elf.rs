@@ -1,4 +1,4 @@
-//! Reads ELF headers (elf(5)): would the kernel execute a file?
+//! Reads ELF headers (elf(5)) to find out whether the kernel would execute a file.
 
 use std::fs::File;
 use std::io;
@@ -8,19 +8,19 @@ use std::path::PathBuf;
 
 pub(crate) const MAGIC: &[u8] = b"\x7fELF";
 
-/// The reason why the kernel does not execute an ELF file.
+/// The reason the kernel does not execute an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ElfFault {
-    /// It ends before what its headers name.
+    /// The file ends before the data named in its headers.
     Truncated,
-    /// It is a library's object file or a core file.
+    /// An object file or a core file.
     NoProgram,
-    /// It is for another kind of processor; `binfmt_misc` may run it in an emulator.
+    /// For another kind of processor. `binfmt_misc` may run it in an emulator.
     OtherMachine,
 }
 
-/// The machine of this program (`e_machine`), and that of the 32-bit programs which the same
-/// processors run; `None` where no table says.
+/// The machine of this program (`e_machine`), and that of 32-bit programs on the same processors;
+/// `None` if unknown.
 const MACHINES: Option<[u16; 2]> = if cfg!(target_arch = "x86_64") {
     Some([62, 3])
 } else if cfg!(target_arch = "aarch64") {
@@ -29,14 +29,14 @@ const MACHINES: Option<[u16; 2]> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// The longest path of a loader, and the most program headers, that the kernel reads.
+/// The limits of the kernel: the longest path of a loader, and the most program headers.
 const MAX_PATH: u64 = 4096;
 const MAX_HEADERS: u64 = 65536 / 32;
 
 const LOAD: u64 = 1;
 const INTERPRETER: u64 = 3;
 
-/// Where the fields of one class of files lie: a byte offset and a length each.
+/// The fields of one ELF class, as pairs of byte offset and length.
 struct Layout {
     /// The offset, the size and the number of the program headers.
     headers: [(usize, usize); 3],
@@ -49,8 +49,8 @@ const CLASS_32: Layout =
 const CLASS_64: Layout =
     Layout { headers: [(32, 8), (54, 2), (56, 2)], segment: [(8, 8), (32, 8)] };
 
-/// Returns the loader that the file names, if it names one. Fails with `Ok(Err(…))` where the
-/// kernel would not execute it.
+/// Returns the loader that the file names, if any. Returns `Ok(Err(…))` if the kernel would not
+/// execute the file.
 pub(crate) fn loader(file: &File) -> io::Result<Result<Option<PathBuf>, ElfFault>> {
     let length = file.metadata()?.len();
     let mut header = [0; 64];
@@ -59,13 +59,13 @@ pub(crate) fn loader(file: &File) -> io::Result<Result<Option<PathBuf>, ElfFault
         _ if header[4] == 1 => CLASS_32,
         _ => CLASS_64,
     };
-    // The other byte order is that of another machine.
+    // The other byte order belongs to another machine.
     let native = if cfg!(target_endian = "little") { 1 } else { 2 };
     let machine = u16::from_ne_bytes([header[18], header[19]]);
     if header[5] != native || MACHINES.is_some_and(|known| !known.contains(&machine)) {
         return Ok(Err(ElfFault::OtherMachine));
     }
-    // An executable (2), or one that can be loaded anywhere (3).
+    // 2: an executable; 3: a position-independent one.
     if !matches!(u16::from_ne_bytes([header[16], header[17]]), 2 | 3) {
         return Ok(Err(ElfFault::NoProgram));
     }
@@ -106,7 +106,7 @@ fn number(bytes: &[u8], (at, length): (usize, usize)) -> u64 {
     u64::from_ne_bytes(whole)
 }
 
-/// Fills as much of the buffer as the file has.
+/// Fills the buffer as far as the file reaches.
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -120,7 +120,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Returns whether the kernel may give files in a foreign format to other programs (`binfmt_misc`).
+/// Returns whether the kernel may run files in foreign formats with other programs (`binfmt_misc`).
 pub(crate) fn may_have_foreign_formats() -> bool {
     const FOLDER: &str = "/proc/sys/fs/binfmt_misc";
     #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
@@ -129,7 +129,7 @@ pub(crate) fn may_have_foreign_formats() -> bool {
     if names.iter().any(|name| name == "status") {
         return names.iter().any(|name| name != "status" && name != "register");
     }
-    // Where it is not mounted, formats of the host may apply, unless the kernel has none.
+    // If it is not mounted, formats of the host may apply, unless the kernel does not support it.
     #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
     let file_systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
     file_systems.lines().any(|line| line.split_whitespace().next_back() == Some("binfmt_misc"))
@@ -141,7 +141,7 @@ mod tests {
 
     use std::io::Write;
 
-    /// Writes a copy of this test's program, changed, and reads it.
+    /// Changes a copy of this test program, and reads it.
     fn loader_of(change: impl FnOnce(&mut Vec<u8>)) -> Result<Option<PathBuf>, ElfFault> {
         #[expect(clippy::disallowed_methods, reason = "any program will do")]
         let mut bytes = std::fs::read("/proc/self/exe").unwrap();
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_32_bit_program_may_run() {
-        // The header and one segment of 8 bytes, as a 32-bit file has them.
+        // A header and a segment of 8 bytes in the 32-bit format.
         let machine = MACHINES.map_or(3, |known| known[1]).to_ne_bytes();
         let mut bytes = [MAGIC, &[1, 1, 1], &[0; 9], &[2, 0], &machine].concat();
         bytes.resize(52, 0);

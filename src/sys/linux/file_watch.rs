@@ -1,4 +1,4 @@
-//! Notices changes of files with inotify, or with a check every 50 ms if its limit is reached.
+//! Detects changes of files with inotify, or by checking every 50 ms if its limit is reached.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -8,7 +8,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::sys::UNFINISHED;
 
-/// The interval of checks when the limit on inotify instances is reached.
+/// The interval of checks if the limit on inotify instances is reached.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 pub struct FileWatch(Option<Inotify>);
@@ -21,17 +21,16 @@ impl FileWatch {
 
     pub(crate) const NOTICES_CLOSES: bool = true;
 
-    /// Watches for closes of this file: at a close, its lock may be released.
+    /// Watches for closes of this file, each of which may release its lock.
     pub(crate) fn watch_closes(&mut self, file: &Path) {
         self.add(file, AddWatchFlags::IN_CLOSE);
     }
 
-    /// Watches for files that are added to or removed from these folders, and for moves of the
-    /// folders themselves.
+    /// Watches for files added to or removed from these folders, and for moves of the folders.
     pub(crate) fn watch_changes(&mut self, folders: &[&Path]) {
         let gone = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
-        // A folder moves with its parents; unreadable ones cannot be watched, and seldom move.
-        // These come first, as the last mask of a folder counts.
+        // A folder moves with its ancestors. Unreadable ancestors cannot be watched, and rarely
+        // move. Add them first, because only the last mask of a folder counts.
         let above = folders
             .iter()
             .flat_map(|folder| folder.ancestors().skip(1))
@@ -54,7 +53,7 @@ impl FileWatch {
         if let Some(inotify) = &self.0
             && inotify.add_watch(path, what).is_err()
         {
-            // A partial watch is worse than none: without one, files are checked in intervals.
+            // A partial watch is worse than none: without one, files are checked at intervals.
             self.0 = None;
         }
     }
@@ -67,8 +66,8 @@ impl FileWatch {
         self.0.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes all events and returns whether any may matter. Unfinished files do not: a writer would
-    /// wake itself forever.
+    /// Takes all events, and returns whether any may matter. Unfinished files do not, because a
+    /// writer would wake itself forever.
     pub(crate) fn drain(&self) -> bool {
         let Some(inotify) = &self.0 else { return true };
         let unfinished = |name: &std::ffi::OsString| {

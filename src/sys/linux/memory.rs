@@ -1,6 +1,6 @@
-//! Releases memory that only the start needed: a guard sleeps for weeks.
+//! Releases memory that only the start needed, because a guard sleeps for weeks.
 //!
-//! There is no safe interface for this, so this small module is allowed `unsafe`.
+//! There is no safe interface for this, so this small module may use `unsafe`.
 #![expect(
     unsafe_code,
     reason = "madvise on the program's own pages, and the allocator's settings; each block says \
@@ -10,8 +10,8 @@
 use std::ffi::c_void;
 use std::ops::Range;
 
-/// Makes all threads share the main thread's heap: creating one per thread takes longer than a
-/// scan. Only for the command-line tool.
+/// Makes all threads share the main thread's heap, because creating one per thread takes longer
+/// than a scan. Only for the command-line tool.
 pub(crate) fn share_one_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: sets a number, before there is a second thread.
@@ -20,8 +20,8 @@ pub(crate) fn share_one_heap() {
     }
 }
 
-/// Releases the pages of the program and its libraries that can be read from their files again,
-/// and free heap.
+/// Releases free heap, and the pages of the program and its libraries that can be read from their
+/// files again.
 pub(crate) fn release_unused() {
     for pages in std::fs::read_to_string("/proc/self/smaps")
         .map(|smaps| unmodified_pages(&smaps))
@@ -38,7 +38,7 @@ pub(crate) fn release_unused() {
         }
     }
     #[cfg(target_env = "gnu")]
-    // SAFETY: releases free memory alone.
+    // SAFETY: only releases free memory.
     unsafe {
         libc::malloc_trim(0);
     }

@@ -1,4 +1,4 @@
-//! One sleep for signals, ends of processes, file changes, a closed pipe, and a deadline.
+//! A single sleep for signals, ends of processes, file changes, a closed pipe, and a deadline.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,7 +27,7 @@ enum SignalSource {
         /// The original mask, for the child.
         original: SigSet,
     },
-    /// A program with the library, which handles its own signals.
+    /// For a program that uses the library and handles its own signals.
     Cancel(CancelHandle),
 }
 
@@ -35,18 +35,18 @@ enum SignalSource {
 pub(crate) struct CancelHandle(Arc<OwnedFd>);
 
 impl CancelHandle {
-    /// Ends the current sleep, and every later one.
+    /// Ends the current sleep and all later ones.
     pub(crate) fn cancel(&self) {
-        // A full counter has been written to before.
+        // If the counter is full, it was written before.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
 
-/// The end of another thread's work, to be slept on.
+/// Signals the end of another thread's work to a sleeping thread.
 #[derive(Debug)]
 pub(crate) struct WakePipe(OwnedFd);
 
-/// Wakes the sleeper when it is dropped, however its thread ends.
+/// Wakes the sleeper on drop, no matter how its thread ends.
 pub(crate) struct WakeOnDrop(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd);
 
 impl WakePipe {
@@ -57,12 +57,13 @@ impl WakePipe {
 }
 
 impl Poller {
-    /// Takes all signals from here on, for [`next_signal`](Self::next_signal). Ignored signals stay
-    /// ignored.
+    /// Receives all signals from now on through [`next_signal`](Self::next_signal). Ignored signals
+    /// stay ignored.
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let ignored = signals::ignored_at_start();
         let mut mask = SigSet::empty();
-        // SIGCHLD is always needed: `supervise::child::spawn` restores it if it was ignored.
+        // SIGCHLD is always needed. `supervise::child::spawn` restores it for the child if it was
+        // ignored.
         TAKEN
             .into_iter()
             .filter(|signal| ignored & bit(*signal) == 0 || *signal == Signal::SIGCHLD)
@@ -73,7 +74,7 @@ impl Poller {
         Ok(Poller(SignalSource::Signals { fd, original }))
     }
 
-    /// Takes no signals: the handle ends its sleeps.
+    /// Receives no signals. The handle ends its sleeps.
     pub(crate) fn with_cancel() -> io::Result<(Poller, CancelHandle)> {
         let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let cancel = CancelHandle(Arc::new(counter));
@@ -97,7 +98,7 @@ impl Poller {
     pub(crate) fn original_mask(&self) -> SigSet {
         match &self.0 {
             SignalSource::Signals { original, .. } => *original,
-            // A program with the library starts no child here.
+            // A program that uses the library starts no child here.
             SignalSource::Cancel(_) => SigSet::empty(),
         }
     }
@@ -109,7 +110,7 @@ impl Poller {
         Some(ReceivedSignal { number, by_terminal: info.ssi_code == SI_KERNEL })
     }
 
-    /// Takes the signals that have arrived, up to the first one that ends a start.
+    /// Takes the signals that have arrived, up to the first that ends a start.
     pub(crate) fn interruption(&self) -> Option<Interrupted> {
         if self.is_cancelled() {
             return Some(Interrupted(CANCELLED));
@@ -122,14 +123,14 @@ impl Poller {
                 return Some(Interrupted(u8::try_from(signal.number).unwrap_or(u8::MAX)));
             }
             if signal.is(Signal::SIGTSTP) {
-                // Ctrl-Z works as if the signal had not been taken.
+                // Ctrl-Z should work as usual.
                 let _ = nix::sys::signal::raise(Signal::SIGSTOP);
             }
         }
         None
     }
 
-    /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
+    /// Sleeps until the other end of `pipe` is closed or until `until`. Returns whether it is
     /// closed.
     pub(crate) fn sleep_on_pipe(
         poller: Option<&Poller>,
@@ -140,7 +141,7 @@ impl Poller {
             let mut fds = vec![PollFd::from_borrowed_fd(pipe.0.as_fd(), PollFlags::IN)];
             fds.extend(poller.map(|poller| PollFd::from_borrowed_fd(poller.fd(), PollFlags::IN)));
             let left = until.saturating_sub(clock::monotonic());
-            // EINTR is a wake like any other: everything is checked again.
+            // After EINTR, everything is checked again, as after any wakeup.
             let _ = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
             let is_closed = fds.first().is_some_and(|pipe| !pipe.revents().is_empty());
             if let Some(interrupted) = poller.and_then(Poller::interruption) {
@@ -152,7 +153,7 @@ impl Poller {
         }
     }
 
-    /// Sleeps until any signal, a change of a watched file, the end of a process, or this time.
+    /// Sleeps until a signal, a change of a watched file, the end of a process, or `until`.
     pub(crate) fn poll(
         poller: Option<&Poller>,
         watch: Option<&FileWatch>,
@@ -180,7 +181,7 @@ impl Poller {
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        // EINTR is a wake like any other: everything is checked again.
+        // After EINTR, everything is checked again, as after any wakeup.
         let _ = poll(&mut fds, timeout.as_ref());
         let ready = |range: std::ops::Range<usize>| {
             fds.get(range).is_some_and(|fds| fds.iter().any(|fd| !fd.revents().is_empty()))
@@ -202,7 +203,7 @@ impl Poller {
     }
 }
 
-/// Reaps orphans that a start adopted as PID 1 or before an exec; it has no child of its own yet.
+/// Reaps orphans that a start adopted as PID 1 or before an exec. It has no child of its own yet.
 fn reap_orphans() {
     let was_reaped = |status| status != WaitStatus::StillAlive;
     while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(was_reaped) {}

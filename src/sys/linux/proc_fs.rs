@@ -1,4 +1,4 @@
-//! Reads `/proc` through one open folder, into the caller's buffers.
+//! Reads `/proc` through a single open folder, into the caller's buffers.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Read as _, Write as _};
@@ -13,15 +13,15 @@ use rustix::io::Errno;
 use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
 use crate::sys::linux::reader_pool::ReaderPool;
 
-/// Longer environments and command lines are cut.
+/// Longer environments and command lines are truncated.
 const MAX_LENGTH: u64 = 4 << 20;
 
-/// Longer than almost every environment, so that one read is enough.
+/// Longer than almost any environment, so that one read is enough.
 const USUAL_LENGTH: usize = 32 << 10;
 
 pub(crate) struct ProcFs {
     root: OwnedFd,
-    /// A read failed for lack of descriptors or memory.
+    /// A read failed because of a lack of descriptors or memory.
     exhausted: AtomicBool,
     pub(crate) readers: ReaderPool,
 }
@@ -36,14 +36,14 @@ impl ProcFs {
         })
     }
 
-    /// Requires that its pids are those of this process's PID namespace.
+    /// Requires that its pids belong to this process's PID namespace.
     pub(crate) fn require_own_namespace(&self, me: u32) -> io::Result<()> {
         let target = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let is_me = target.to_str().ok().and_then(|pid| pid.parse().ok()) == Some(me);
         if is_me { Ok(()) } else { Err(io::Error::other("/proc belongs to another PID namespace")) }
     }
 
-    /// Notes an error that says nothing about the process, which may exist.
+    /// Records an error that says nothing about the process, which may exist.
     pub(crate) fn note_error(&self, error: Errno) -> Errno {
         if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
             self.exhausted.store(true, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl ProcFs {
         error
     }
 
-    /// Requires that everything was read since the last call.
+    /// Requires that no such error has occurred since the last call.
     pub(crate) fn require_complete(&self) -> io::Result<()> {
         if self.exhausted.swap(false, Ordering::Relaxed) {
             Err(Errno::MFILE.into())
@@ -69,7 +69,7 @@ impl ProcFs {
         Ok(pids)
     }
 
-    /// Returns the pid that was given out last in this PID namespace.
+    /// Returns the pid assigned last in this PID namespace.
     pub(crate) fn last_pid(&self) -> io::Result<u32> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.root, "loadavg", flags, Mode::empty())
@@ -105,8 +105,8 @@ impl ProcFs {
         Ok(())
     }
 
-    /// Calls with the path of a process's file, built on the stack: readers share one heap, where
-    /// allocations wait for each other.
+    /// Calls `call` with the path of a process's file, built on the stack, because readers share
+    /// one heap, whose allocations wait for each other.
     fn with_path<T>(
         &self,
         pid: u32,
@@ -138,7 +138,7 @@ impl ProcFs {
         let room = buffer.capacity();
         let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
             .map_err(|error| self.note_error(error))?;
-        // A short read is the end of the file.
+        // A short read means the end of the file.
         if read == room {
             std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer)?;
         }
@@ -156,8 +156,7 @@ impl ProcFs {
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
-    /// Returns whether a process has no executable: kernel threads, zombies, and processes that are
-    /// gone.
+    /// Returns whether a process has no executable: it is a kernel thread or a zombie, or has gone.
     pub(crate) fn has_no_executable(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
         let length = self.with_path(pid, "exe", |root, path| {
@@ -177,8 +176,8 @@ impl ProcFs {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// Returns the device and inode of the file to which a path from the root leads a process: its
-    /// mounts and its links count.
+    /// Returns the device and inode of the file at an absolute path as the process sees it, with
+    /// its mounts and links.
     pub(crate) fn file_in_root_of(&self, pid: u32, path: &Path) -> io::Result<(u64, u64)> {
         let root = self.open_file(pid, "root", OFlags::PATH)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -188,7 +187,7 @@ impl ProcFs {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// Opens a file that is too large to be read as a whole.
+    /// Opens a file that is too large to read as a whole.
     pub(crate) fn file(&self, pid: u32, file: &str) -> io::Result<std::fs::File> {
         let fd =
             self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;

@@ -1,6 +1,5 @@
-//! Finds TCP connections in `/proc/PID/net/tcp` and `tcp6`: all sockets of a process's network
-//! namespace, one line each. Slower than asking the kernel, but it is there without netlink and
-//! shows other namespaces.
+//! Finds TCP connections in `/proc/PID/net/tcp` and `tcp6`, which list all sockets of a process's
+//! network namespace. Slower than netlink, but always available, and it shows other namespaces.
 
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,13 +10,13 @@ use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::sock_diag::{STATES, TcpConnection};
 use crate::sys::peer_pattern::PeerPattern;
 
-/// For both files; 20,000 sockets take 30 to 60 milliseconds.
+/// The time limit for both files. 20,000 sockets take 30 to 60 milliseconds.
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 
-/// Of each file: 200,000 lines of IPv4.
+/// The size limit for each file: 200,000 lines of IPv4.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// The longest line has less than half of this.
+/// More than twice the longest line.
 const MAX_LINE_BYTES: u64 = 512;
 
 /// Returns the connections in the network namespace of a process to any of `peers`.
@@ -30,7 +29,7 @@ pub(crate) fn tcp_connections_by_file(
     let mut found = Vec::new();
     for name in ["net/tcp", "net/tcp6"] {
         let file = match proc.file(pid, name) {
-            // A kernel without IPv6 has no such file, but the namespace is there.
+            // A kernel without IPv6 lacks this file, although the namespace exists.
             Err(error) if name == "net/tcp6" && error.kind() == io::ErrorKind::NotFound => {
                 proc.file(pid, "net/tcp").map(drop)?;
                 continue;
@@ -42,7 +41,7 @@ pub(crate) fn tcp_connections_by_file(
     Ok(found)
 }
 
-/// The kernel makes a page at a time.
+/// The kernel generates one page at a time.
 const USUAL_READ: usize = 16 << 10;
 
 fn read_table(
@@ -62,7 +61,7 @@ fn read_table(
         if length == 0 {
             return Ok(());
         }
-        // The first line has the titles of the columns.
+        // Skip the line with the titles of the columns.
         if total == length as u64 {
             continue;
         }
@@ -83,7 +82,8 @@ struct Row {
 
 impl Row {
     /// Parses `0: 0100007F:A0B4 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 0 0 4711`:
-    /// number, own end, peer, state, two queues, timer, retransmissions, user, timeout, inode.
+    /// number, local address, peer, state, two queues, timer, retransmissions, user, timeout,
+    /// inode.
     fn parse(line: &str) -> Option<Row> {
         let mut fields = line.split_ascii_whitespace().skip(2);
         let peer = parse_peer(fields.next()?)?;
@@ -93,7 +93,7 @@ impl Row {
     }
 }
 
-/// Parses an address of 32-bit words in the machine's own order, and a port.
+/// Parses an address of 32-bit words in native byte order, and a port.
 fn parse_peer(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use crate::sys::clock;
 
-/// The fields of `/proc/PID/stat` that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcStat {
-    /// The letter of proc(5).
+    /// The state letter of proc(5).
     pub(crate) state: u8,
     pub(crate) parent: u32,
     pub(crate) session: u32,
     pub(crate) flags: u64,
-    /// Clock ticks from boot to its start.
+    /// The start time in clock ticks since boot.
     pub(crate) start: u64,
 }
 
@@ -23,7 +22,7 @@ impl ProcStat {
     /// `PF_EXITING` of linux/sched.h.
     const EXITING: u64 = 0x4;
 
-    /// Returns whether its first thread is ending or has ended.
+    /// Returns whether the first thread is ending or has ended.
     pub(crate) fn is_exiting(self) -> bool {
         self.flags & Self::EXITING != 0
     }
@@ -32,11 +31,12 @@ impl ProcStat {
         self.flags & Self::KERNEL_THREAD != 0
     }
 
-    /// Parses the fields after the last `)`: a name may contain blanks and parentheses (proc(5)).
+    /// Parses the fields after the last `)`, because a name may contain blanks and parentheses
+    /// (proc(5)).
     pub(super) fn parse(text: &[u8]) -> Option<ProcStat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
-        // Field 3 of proc(5) comes first; `nth` skips the fields in between.
+        // The first field here is field 3 of proc(5).
         Some(ProcStat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
@@ -47,13 +47,13 @@ impl ProcStat {
     }
 }
 
-/// The fields of `/proc/PID/status` that are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ProcStatus {
     pub(crate) real_user: Option<u32>,
-    /// The owner of `/proc/PID` is no substitute: it is root where a process may not be read.
+    /// The owner of `/proc/PID` is no substitute, because it is root for processes that must not be
+    /// read.
     pub(crate) effective_user: Option<u32>,
-    /// The number of PID namespaces that the process has a pid in, from ours downwards.
+    /// The number of PID namespaces in which the process has a pid, starting at this one.
     pub(crate) pid_namespaces: Option<usize>,
     pub(crate) innermost_pid: Option<u32>,
     pub(crate) ignored_signals: Option<u64>,
@@ -63,7 +63,7 @@ impl ProcStatus {
     pub(super) fn parse(text: &[u8]) -> ProcStatus {
         let mut status = ProcStatus::default();
         for line in text.split(|byte| *byte == b'\n') {
-            // Most lines are left out without a closer look.
+            // Skip most lines quickly.
             if !matches!(line.first(), Some(b'U' | b'N' | b'S')) {
                 continue;
             }
@@ -90,7 +90,7 @@ impl ProcStatus {
     }
 }
 
-/// Splits a NUL-separated file into strings; invalid UTF-8 is replaced.
+/// Splits a NUL-separated file into strings. Invalid UTF-8 is replaced.
 pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     if bytes.is_empty() {
@@ -99,7 +99,7 @@ pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
-/// Returns the time since a process started, by its start time in ticks since boot.
+/// Returns the age of a process, from its start time in ticks since boot.
 pub(crate) fn age(start: u64) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let started = Duration::from_millis(start.saturating_mul(1000) / ticks);

@@ -1,4 +1,4 @@
-//! A pinned process: a signal reaches this process or none, however often its pid is reused.
+//! A pinned process: a signal reaches only this process, even if its pid is reused.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -18,19 +18,19 @@ pub struct ProcessHandle {
 
 enum Pin {
     Pidfd(OwnedFd),
-    /// No pidfd is available (kernels before 5.3): pid and start time are compared at each use.
+    /// No pidfd is available (kernels before 5.3), so pid and start time are compared at each use.
     StartTime,
 }
 
 pub(crate) struct PinnedPid(Pin);
 
 impl PinnedPid {
-    /// Pins the process that has this pid now. Facts read later are about it, if it is still alive
-    /// then.
+    /// Pins the process that currently has this pid. Facts that are read later belong to it if it
+    /// is still alive then.
     pub(crate) fn new(pid: u32) -> Result<PinnedPid, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(PinnedPid(Pin::Pidfd(pidfd))),
-            // Outdated seccomp filters of containers forbid it; the kernel never does.
+            // Outdated seccomp filters of containers forbid this; the kernel itself never does.
             Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(Pin::StartTime)),
             Err(error) => Err(error),
         }
@@ -42,7 +42,7 @@ impl PinnedPid {
 }
 
 impl ProcessHandle {
-    /// Returns whether all threads of the process have ended, reaped or not.
+    /// Returns whether all threads of the process have ended, whether reaped or not.
     pub(crate) fn has_ended(&self) -> bool {
         match &self.pin {
             Pin::Pidfd(pidfd) => is_readable(pidfd.as_fd()),
@@ -83,7 +83,7 @@ fn raw(pid: u32) -> Result<Pid, Errno> {
     i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)
 }
 
-/// Returns whether a descriptor is readable, as a pidfd is once all threads have ended.
+/// Returns whether a descriptor is readable, which a pidfd is once all threads have ended.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

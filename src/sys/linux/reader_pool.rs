@@ -1,8 +1,8 @@
-//! Threads that read about processes, so that a read that blocks in the kernel does not block the
-//! start.
+//! Threads that read facts about processes, so that a read that blocks in the kernel does not block
+//! the start.
 //!
-//! Reading the command line of a process blocks while its memory is locked, and only SIGKILL ends
-//! that. Such a thread is left behind, and its task is run again without that process.
+//! Reading a command line blocks while the memory of the process is locked, and only SIGKILL would
+//! end that. Such a thread is left behind, and its task is repeated without that process.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use std::{io, iter};
 
 use rustix::thread::CpuSet;
 
-/// The interval of checks for a thread that hangs; a healthy process takes some microseconds.
+/// The interval of checks for a stuck thread. Reading usually takes microseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl ReadProgress {
     }
 
     /// Returns the process whose files block the thread in the kernel (state D). A thread that
-    /// waits for a processor does not hang.
+    /// waits for a processor is not stuck.
     fn hangs_at(&self) -> Option<u32> {
         let thread = self.thread.load(Ordering::Relaxed);
         let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
@@ -39,7 +39,7 @@ impl ReadProgress {
     }
 }
 
-/// The idle threads: a scan takes less time than a thread takes to start.
+/// The idle threads, kept because a scan takes less time than starting a thread.
 #[derive(Default)]
 pub(crate) struct ReaderPool {
     idle: Mutex<Vec<ReaderThread>>,
@@ -54,7 +54,7 @@ struct ReaderThread {
 }
 
 impl ReaderPool {
-    /// Gives the job to a thread. Return the thread with [`put_back`](Self::put_back).
+    /// Gives the job to a thread, which must be returned with [`put_back`](Self::put_back).
     fn run(&self, mut job: Job) -> io::Result<ReaderThread> {
         loop {
             let Some(reader) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
@@ -73,7 +73,7 @@ impl ReaderPool {
         !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Ends the idle threads and waits for them. Further reads start new ones.
+    /// Ends the idle threads and waits for them. Further reads start new threads.
     pub(crate) fn end_threads(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let threads: Vec<JoinHandle<()>> = idle.into_iter().map(|reader| reader.thread).collect();
@@ -88,8 +88,8 @@ impl ReaderPool {
     }
 }
 
-/// Starts a thread for this job and those sent to it later. Its first job is not sent: the thread
-/// would sleep first, and have to be woken.
+/// Starts a thread for this job and later ones. The first job is not sent through the channel,
+/// because the thread would first sleep and then have to be woken.
 fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
     let (send, jobs) = mpsc::channel::<Job>();
     let work = move || {
@@ -100,10 +100,11 @@ fn start_thread(first: Job, nth: u32) -> io::Result<ReaderThread> {
     Ok(ReaderThread { jobs: send, thread })
 }
 
-/// Runs every other thread on every other processor. The scheduler would queue a woken thread
-/// behind its waker while a virtual processor idles: a halted one counts as taken by its host.
+/// Alternates threads between two sets of processors. Otherwise, the scheduler would queue a woken
+/// thread behind its waker while a virtual processor idles, because a halted one may be in use by
+/// its host.
 fn use_own_processors(nth: u32) {
-    // The main thread's, because readers start readers.
+    // Use the main thread's set, because readers start other readers.
     let Ok(all) = rustix::thread::sched_getaffinity(Some(rustix::process::getpid())) else {
         return;
     };
@@ -111,7 +112,7 @@ fn use_own_processors(nth: u32) {
     let processors = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(all.count() as usize);
     processors.skip(usize::from(nth.is_multiple_of(2))).step_by(2).for_each(|cpu| mine.set(cpu));
     if mine.count() > 0 {
-        // Reading works without an affinity too.
+        // Reading also works without an affinity.
         let _ = rustix::thread::sched_setaffinity(None, &mine);
     }
 }
@@ -143,7 +144,7 @@ impl<T: Send + 'static> ReadTask<T> {
                 Ordering::Relaxed,
             );
             let read = its_work(&its_progress, &skip);
-            // Dropped before the result is sent.
+            // Drop this before sending the result.
             drop(its_work);
             // Fails if the thread was left behind.
             let _ = send.send(read);
@@ -151,7 +152,7 @@ impl<T: Send + 'static> ReadTask<T> {
         Ok(ReadTask { work, progress, reader, result })
     }
 
-    /// Waits for the result; processes at which a thread hung are added to `skip`.
+    /// Waits for the result. Adds processes on which a thread got stuck to `skip`.
     pub(crate) fn finish(
         mut self,
         readers: &ReaderPool,

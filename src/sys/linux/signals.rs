@@ -1,4 +1,4 @@
-//! Signals that are taken, as they arrive, and signals that were ignored.
+//! Signals that arrive, and signals that were ignored at the start.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +10,7 @@ use crate::engine::signal;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::signal_numbers;
 
-/// Every signal that a process can take, without those about its own faults.
+/// Every signal that a process can receive, except those about its own faults.
 pub(crate) const TAKEN: [Signal; 15] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -32,7 +32,7 @@ pub(crate) const TAKEN: [Signal; 15] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReceivedSignal {
     pub(crate) number: i32,
-    /// The terminal sent it, and so to its whole foreground group.
+    /// Sent by the terminal, and therefore to its whole foreground group.
     pub(crate) by_terminal: bool,
 }
 
@@ -41,7 +41,7 @@ impl ReceivedSignal {
         self.number == signal as i32
     }
 
-    /// The child is reaped, and nothing is forwarded.
+    /// Returns whether a child has ended, in which case nothing is forwarded.
     pub(crate) fn is_child_end(self) -> bool {
         self.is(Signal::SIGCHLD)
     }
@@ -59,7 +59,7 @@ impl ReceivedSignal {
     }
 }
 
-/// `SI_KERNEL` of asm-generic/siginfo.h: what the terminal's keys send.
+/// `SI_KERNEL` of asm-generic/siginfo.h, for the terminal's keys.
 pub(crate) const SI_KERNEL: i32 = 0x80;
 
 pub(crate) fn bit(signal: Signal) -> u64 {
@@ -68,7 +68,7 @@ pub(crate) fn bit(signal: Signal) -> u64 {
 
 static IGNORED_AT_START: AtomicU64 = AtomicU64::new(0);
 
-/// Must be called before Rust's start-up, which changes what is ignored.
+/// Must be called before Rust's startup code, which changes the ignored signals.
 pub(crate) extern "C" fn remember_ignored() {
     IGNORED_AT_START.store(ignored(), Ordering::Relaxed);
 }
@@ -83,7 +83,7 @@ pub(crate) fn ignored() -> u64 {
     ignored.and_then(|status| status.ignored_signals).unwrap_or_default()
 }
 
-/// Returns `mask` with every real-time signal that is not ignored; the C library alone knows their
+/// Returns `mask` with every real-time signal that is not ignored. Only the C library knows their
 /// range.
 #[expect(unsafe_code, reason = "sigaddset(3): no safe interface takes a real-time signal")]
 pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
@@ -94,13 +94,13 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
         // SAFETY: the set is initialized, and the C library defines the range of these numbers.
         unsafe { libc::sigaddset(&raw mut raw, number) };
     }
-    // SAFETY: a valid set, with more valid signals in it.
+    // SAFETY: a valid set with additional valid signals.
     unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
 
-/// Sends a signal by its number, which may be a real-time one.
+/// Sends a signal by number, which may be a real-time signal.
 #[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]
 pub(crate) fn send(to: Pid, number: i32) {
-    // SAFETY: takes two numbers. It fails if the process has ended, which is noticed anyway.
+    // SAFETY: takes two numbers. If the process has ended, it fails, which is noticed elsewhere.
     unsafe { libc::kill(to.as_raw(), number) };
 }

@@ -1,8 +1,8 @@
-//! Finds TCP connections by asking the kernel (`sock_diag(7)`), which walks its table of sockets
-//! and returns only those that are asked for.
+//! Finds TCP connections through the kernel (`sock_diag(7)`), which searches its table of sockets
+//! and returns only the requested ones.
 //!
 //! rustix has no netlink messages, so the few fixed structures of `linux/netlink.h` and
-//! `linux/inet_diag.h` are written and read here byte by byte.
+//! `linux/inet_diag.h` are written and parsed here byte by byte.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,10 +19,10 @@ use crate::sys::clock;
 use crate::sys::linux::diag_bytecode::bytecode;
 use crate::sys::peer_pattern::PeerPattern;
 
-/// An open TCP connection, or one that is being opened.
+/// An established TCP connection, or one that is being opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TcpConnection {
-    /// The socket's inode, by which a descriptor names it.
+    /// The inode of the socket, which descriptors refer to.
     pub inode: u64,
     pub peer: SocketAddr,
 }
@@ -30,13 +30,13 @@ pub struct TcpConnection {
 /// `TCP_ESTABLISHED` and `TCP_SYN_SENT` of `net/tcp_states.h`.
 pub(super) const STATES: [u32; 2] = [1, 2];
 
-/// For all of an answer; 20,000 sockets take some milliseconds.
+/// The time limit of an answer. 20,000 sockets take a few milliseconds.
 const TIME_LIMIT: Duration = Duration::from_millis(500);
 
-/// The kernel fills no more than this at once.
+/// The kernel never fills more than this at once.
 const BUFFER_BYTES: usize = 32 << 10;
 
-/// Of the only request on a socket.
+/// The sequence number of the only request on a socket.
 const SEQUENCE: u32 = 1;
 
 const HEADER_BYTES: usize = 16;
@@ -44,14 +44,14 @@ const HEADER_BYTES: usize = 16;
 // linux/netlink.h
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
-/// The table changed so that the answer may miss something.
+/// The table changed, so the answer may be incomplete.
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 // linux/inet_diag.h
-/// The older of two requests: it walks the table once for IPv4 and IPv6, where
-/// `SOCK_DIAG_BY_FAMILY` has to be asked for each.
+/// The older of two requests. It searches the table once for IPv4 and IPv6, while
+/// `SOCK_DIAG_BY_FAMILY` needs a request for each.
 const TCPDIAG_GETSOCK: u16 = 18;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_MSG_BYTES: usize = 72;
@@ -68,7 +68,7 @@ pub fn tcp_connections(peers: &[PeerPattern]) -> io::Result<Vec<TcpConnection>> 
     let mut found = Vec::new();
     ask(&socket, &request(peers)?)?;
     read_answer(&socket, until, &mut found)?;
-    // The kernel was given the same patterns; this is no more than a second check.
+    // The kernel has already applied the same patterns; check them again.
     found.retain(|it| peers.iter().any(|pattern| pattern.matches(it.peer)));
     Ok(found)
 }
@@ -90,7 +90,7 @@ fn request(peers: &[PeerPattern]) -> io::Result<Vec<u8>> {
     message.extend(TCPDIAG_GETSOCK.to_ne_bytes());
     message.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     message.extend(SEQUENCE.to_ne_bytes());
-    // From the port that the kernel gave this socket.
+    // The port that the kernel gave this socket.
     message.extend([0; 4]);
     message.extend(body);
     Ok(message)
@@ -109,7 +109,7 @@ fn read_answer(
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let left = until.saturating_sub(clock::monotonic());
-        // No time at all would mean no limit.
+        // Zero would mean no limit.
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -135,7 +135,7 @@ enum Answer {
     Complete,
 }
 
-/// Reads the messages of one datagram that answer the request.
+/// Parses the messages in a datagram that answer the request.
 fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<Answer> {
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or_else(|| invalid("a message without a header"))?;
@@ -144,7 +144,7 @@ fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<
         let (Some(message), Some(body)) = (message, body) else {
             return Err(invalid("a message of a wrong length"));
         };
-        // Each begins at a multiple of four; the last one need not be filled up.
+        // Messages are aligned to four bytes, except for the end of the last one.
         rest = rest.get(message.len().next_multiple_of(4)..).unwrap_or_default();
         if header.sequence != SEQUENCE {
             continue;
@@ -158,7 +158,7 @@ fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<
                 let code = number(body, 0).ok_or_else(|| invalid("an error without a number"))?;
                 return Err(kernel_error(code).unwrap_or_else(|| invalid("no table")));
             }
-            // A code that is missing is that of an old kernel, which had none.
+            // Old kernels send no code.
             NLMSG_DONE => {
                 let error = number(body, 0).and_then(kernel_error);
                 return error.map_or(Ok(Answer::Complete), Err);
@@ -188,7 +188,7 @@ impl Header {
     }
 }
 
-/// Reads a `struct inet_diag_msg`: the family at 0, the peer's port at 6 and address at 24, the
+/// Parses a `struct inet_diag_msg`: the family at 0, the peer's port at 6 and address at 24, the
 /// inode at 68.
 fn connection(body: &[u8]) -> Option<TcpConnection> {
     let body: &[u8; INET_DIAG_MSG_BYTES] = body.first_chunk()?;
@@ -206,7 +206,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// The kernel sends negative error numbers, and zero for none.
+/// Converts a negative error number of the kernel; zero means no error.
 fn kernel_error(code: u32) -> Option<io::Error> {
     let errno = code.cast_signed().checked_neg().filter(|errno| *errno != 0)?;
     Some(io::Error::from_raw_os_error(errno))
@@ -293,7 +293,7 @@ mod tests {
             by in any::<u8>(),
         ) {
             let _ = read(std::slice::from_ref(&bytes));
-            // Whole messages, damaged in one place and continued by anything.
+            // Whole messages, damaged in one place and followed by arbitrary bytes.
             let mut whole = [socket(1), message(NLMSG_DONE, 2, SEQUENCE, &[0; 4])].concat();
             if let Some(byte) = whole.get_mut(changed) {
                 *byte = by;

@@ -1,4 +1,5 @@
-//! Asks the kernel whether a file is open for writing: it would not execute it (ETXTBSY).
+//! Asks the kernel whether a file is open for writing, in which case it could not be executed
+//! (ETXTBSY).
 
 use std::fs::File;
 use std::io;
@@ -8,15 +9,15 @@ use std::path::Path;
 /// `F_SETSIG` of asm-generic/fcntl.h, which the libc crate does not have.
 const F_SETSIG: libc::c_int = 10;
 
-/// Returns whether a file is open for writing, as far as its owner may know: the kernel gives no
-/// read lease then (fcntl(2)).
+/// Returns whether a file is open for writing, as far as its owner can know: the kernel then grants
+/// no read lease (fcntl(2)).
 #[expect(unsafe_code, reason = "fcntl(2): no safe interface takes a lease")]
 pub(crate) fn is_open_for_writing(path: &Path) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a program, not a file of ours")]
     let Ok(file) = File::open(path) else { return false };
     let fd = file.as_raw_fd();
     // SAFETY: `file` keeps the descriptor open, and none of these calls takes a pointer. A signal
-    // about the lease, which lasts a moment, would be SIGURG, which does nothing.
+    // about this very short lease would be SIGURG, which is ignored by default.
     unsafe {
         if libc::fcntl(fd, F_SETSIG, libc::SIGURG) != 0 {
             return false;

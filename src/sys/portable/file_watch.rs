@@ -1,4 +1,4 @@
-//! Notices changes of files by the time of their folder, which changes with its entries.
+//! Detects changes of files by the time of their folder, which changes with its entries.
 #![expect(
     clippy::disallowed_types,
     reason = "file systems stamp changes by the wall clock: a young stamp is checked again"
@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::sys::clock;
 
-/// File systems count time in ticks, FAT in two seconds: a second change may show no other time.
+/// The coarsest resolution of file times (FAT: two seconds). A second change within it may be
+/// invisible.
 const COARSEST_TICK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ impl FileWatch {
 
     pub(crate) const NOTICES_CLOSES: bool = false;
 
-    /// Nothing notices a close here.
+    /// Closes are not detected on these systems.
     #[expect(clippy::unused_self, reason = "on Linux closes are watched")]
     pub(crate) fn watch_closes(&mut self, _file: &Path) {}
 
@@ -42,7 +43,7 @@ impl FileWatch {
             .any(|(folder, seen)| seen.is_none() || *seen != changed(folder))
     }
 
-    /// Takes all changes; whether any matters is not known.
+    /// Takes all changes. It is unknown whether any of them matters.
     pub(crate) fn drain(&self) -> bool {
         for (folder, seen) in self.folders.borrow_mut().iter_mut() {
             let is_old = |at: &SystemTime| {

@@ -1,5 +1,5 @@
-//! Systems other than Linux: processes as sysinfo sees them, and regular checks of what a kernel
-//! would report.
+//! Systems other than Linux: processes as sysinfo shows them, and regular checks instead of
+//! notifications.
 
 pub mod file_watch;
 pub mod poll;

@@ -1,5 +1,5 @@
-//! One sleep for signals, which arrive, and for ends of processes and changes of files, which are
-//! checked regularly.
+//! A single sleep for signals, which wake it, and for ends of processes and changes of files, which
+//! are checked at intervals.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub struct Poller(SignalSource);
 
 enum SignalSource {
     Signals(RefCell<PollerState>),
-    /// The program that uses the library, which keeps its signals to itself.
+    /// For a program that uses the library and handles its own signals.
     Cancel(CancelHandle),
 }
 
@@ -31,7 +31,7 @@ enum SignalSource {
 pub(crate) struct CancelHandle(Arc<(Mutex<bool>, Condvar)>);
 
 impl CancelHandle {
-    /// Ends the current sleep, and every later one.
+    /// Ends the current sleep and all later ones.
     pub(crate) fn cancel(&self) {
         let (is_cancelled, changed) = &*self.0;
         *is_cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -51,7 +51,7 @@ impl CancelHandle {
 #[derive(Debug)]
 pub(crate) struct WakePipe(Arc<AtomicBool>);
 
-/// Wakes the sleeper when it is dropped, however its thread ends.
+/// Wakes the sleeper on drop, no matter how its thread ends.
 pub(crate) struct WakeOnDrop(Arc<AtomicBool>);
 
 impl WakePipe {
@@ -75,8 +75,8 @@ struct PollerState {
 }
 
 impl Poller {
-    /// Takes signals from here on, to be read by [`next_signal`](Self::next_signal); those that
-    /// were ignored before stay ignored.
+    /// Receives signals from now on through [`next_signal`](Self::next_signal). Signals that were
+    /// ignored before stay ignored.
     pub(crate) fn for_signals() -> io::Result<Poller> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let streams = {
@@ -100,7 +100,7 @@ impl Poller {
         }
     }
 
-    /// Returns whether a signal has arrived within this time.
+    /// Returns whether a signal arrives within this time.
     fn wait(&self, time: Duration) -> bool {
         match &self.0 {
             SignalSource::Signals(state) => state.borrow_mut().wait(time),
@@ -117,7 +117,7 @@ impl Poller {
         state.arrived.pop_front()
     }
 
-    /// Takes the signals that have arrived, up to the first one that ends a start.
+    /// Takes the signals that have arrived, up to the first that ends a start.
     pub(crate) fn interruption(&self) -> Option<Interrupted> {
         if self.is_cancelled() {
             return Some(Interrupted(CANCELLED));
@@ -127,7 +127,7 @@ impl Poller {
         signal.map(|signal| Interrupted(exit_number(signal)))
     }
 
-    /// Sleeps until the other end of `pipe` is closed, or until this time. Returns whether it is
+    /// Sleeps until the other end of `pipe` is closed or until `until`. Returns whether it is
     /// closed.
     pub(crate) fn sleep_on_pipe(
         poller: Option<&Poller>,
@@ -147,7 +147,7 @@ impl Poller {
         }
     }
 
-    /// Sleeps until any signal, a change of a watched file, the end of a process, or this time.
+    /// Sleeps until a signal, a change of a watched file, the end of a process, or `until`.
     pub(crate) fn poll(
         poller: Option<&Poller>,
         watch: Option<&FileWatch>,
@@ -172,7 +172,7 @@ impl Poller {
         }
     }
 
-    /// A flag to be set at the end of a child, where no signal reports it.
+    /// Returns a flag to set at the end of a child, because no signal reports it.
     #[cfg(windows)]
     pub(crate) fn child_end(&self) -> Arc<AtomicBool> {
         match &self.0 {
@@ -186,7 +186,7 @@ impl PollerState {
     fn wait(&mut self, time: Duration) -> bool {
         let PollerState { runtime, streams, arrived } = self;
         let next = std::future::poll_fn(|context| streams.poll(context, arrived));
-        // It is `Err` where the time was over first.
+        // `Err` means that the time is over.
         runtime.block_on(async { tokio::time::timeout(time, next).await }).is_ok()
             || !arrived.is_empty()
     }
@@ -201,7 +201,7 @@ fn wait_for_signals(poller: Option<&Poller>, time: Duration) -> bool {
     false
 }
 
-/// Returns the signal's number on Linux, on every system, for an exit status of 128+n.
+/// Returns Linux's number of a signal, for an exit status of 128+n on every system.
 fn exit_number(signal: Signal) -> u8 {
     match signal {
         Signal::SigHup => 1,

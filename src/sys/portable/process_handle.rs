@@ -1,4 +1,4 @@
-//! A process by its identity: nothing pins it here, so it is looked up again before each signal.
+//! A process by its identity. These systems cannot pin it, so it is looked up before each signal.
 
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
@@ -12,12 +12,12 @@ pub struct ProcessHandle {
 
 impl ProcessHandle {
     pub(crate) fn has_ended(&self) -> bool {
-        // An unreadable process table does not prove an end.
+        // An unreadable process table does not prove that it has ended.
         ProcessTable::of(&[self.id.pid], TableFields::Parents)
             .is_ok_and(|table| table.id(self.id.pid) != Some(self.id))
     }
 
-    /// Sends a signal to this process, if its pid is still its own.
+    /// Sends a signal to the process if it still has its pid.
     pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
         let Ok(table) = ProcessTable::of(&[self.id.pid], TableFields::Parents) else {
             return SignalResult::Denied;

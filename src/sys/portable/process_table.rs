@@ -64,14 +64,14 @@ impl ProcessTable {
         self.system.process(Pid::from_u32(pid)).filter(|process| !ended(process))
     }
 
-    /// Returns the identity of a living process; without a start time it has none.
+    /// Returns the identity of a living process; `None` if its start time is unknown.
     pub(crate) fn id(&self, pid: u32) -> Option<ProcessId> {
         let start = self.process(pid)?.start_time();
         (start != 0).then_some(ProcessId { pid, start })
     }
 
-    /// Windows keeps the pid of a parent that has ended and reuses it: a process that is younger
-    /// than the child is not its parent.
+    /// Windows keeps the pid of a parent that has ended, and reuses it. So a process younger than
+    /// the child is not its parent.
     pub(crate) fn parent(&self, pid: u32) -> Option<u32> {
         let process = self.process(pid)?;
         let parent = process.parent()?.as_u32();
@@ -80,7 +80,7 @@ impl ProcessTable {
     }
 
     pub(crate) fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
-        // A longer chain would be a circle, from pids of different moments.
+        // A longer chain must be a cycle of pids read at different times.
         std::iter::successors(Some(pid), |pid| self.parent(*pid))
             .take(self.system.processes().len() + 1)
     }

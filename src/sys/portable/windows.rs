@@ -1,4 +1,4 @@
-//! The users of processes by SID. No signal asks a process to end here.
+//! The users of processes by SID. Windows has no signal that asks a process to end.
 #![expect(clippy::disallowed_methods, reason = "reads which process this is")]
 
 use std::path::Path;
@@ -24,23 +24,23 @@ pub(crate) fn current_user() -> User {
     User { name: name.unwrap_or_else(|| id.clone()), id }
 }
 
-/// Never assumed.
+/// Unknown, so never assumed.
 pub(crate) fn is_privileged() -> bool {
     false
 }
 
-/// sysinfo's list of accounts is undefined behavior where the system refuses it (0.40, Wine): the
-/// current user is named by the profile, others by their SID.
+/// sysinfo's list of accounts is undefined behavior if the system refuses it (0.40, Wine). So the
+/// current user is named by the profile, and others by their SID.
 pub(crate) fn user_of(process: &Process, current: &User) -> Option<User> {
     let id = process.user_id()?.to_string();
     Some(if id == current.id { current.clone() } else { User { name: id.clone(), id } })
 }
 
-/// Ends a process that was identified just now; the handle in `process` keeps its pid from being
+/// Ends a process that was identified just before. The handle in `process` keeps its pid from being
 /// reused.
 pub(crate) fn send(process: &Process, signal: SignalToSend) -> SignalResult {
     match signal {
-        // No process is ever stopped here.
+        // Processes are never stopped on Windows.
         SignalToSend::Continue => SignalResult::Delivered,
         SignalToSend::Signal(_) => SignalResult::Denied,
         SignalToSend::Kill if process.kill() => SignalResult::Delivered,

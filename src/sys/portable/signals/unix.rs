@@ -1,4 +1,4 @@
-//! Signals by tokio's handlers: a blocked mask would be inherited by the child.
+//! Receives signals with tokio's handlers, because the child would inherit a blocked mask.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use crate::sys::signal_numbers;
 pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);
 
 impl SignalStreams {
-    /// Takes every signal that asks to end, unless it was ignored before, and the end of a child.
+    /// Receives the end of a child and every stop signal that was not ignored before.
     pub(crate) fn open() -> io::Result<SignalStreams> {
         let ignored = ignored();
         let mut streams = vec![(ReceivedSignal::ChildEnd, signal(SignalKind::child())?)];
@@ -45,8 +45,7 @@ fn bit(number: i32) -> u64 {
     1 << (number - 1)
 }
 
-/// Returns the mask of the signals that are ignored; must be called before any handler is
-/// installed.
+/// Returns the mask of ignored signals. Must be called before any handler is installed.
 pub(crate) fn ignored() -> u64 {
     let numbers = Signal::ALL.into_iter().map(|signal| signal_numbers::of(signal).as_raw());
     numbers.filter(|number| is_ignored(*number)).fold(0, |mask, number| mask | bit(number))
@@ -56,10 +55,10 @@ pub(crate) fn ignored() -> u64 {
 fn is_ignored(number: i32) -> bool {
     let Ok(signal) = nix::sys::signal::Signal::try_from(number) else { return false };
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: reading an action means to replace it: with one that runs no code, and the former one
+    // SAFETY: an action can only be read by replacing it. The new one runs no code, and the old one
     // is restored at once.
     let Ok(before) = (unsafe { sigaction(signal, &ignore) }) else { return false };
-    // SAFETY: as above; this is the very action that was installed.
+    // SAFETY: as above; restores the previous action.
     let _ = unsafe { sigaction(signal, &before) };
     matches!(before.handler(), SigHandler::SigIgn)
 }

@@ -1,4 +1,4 @@
-//! The console's keys and its end, which Windows has in the place of signals.
+//! Console events, which Windows has instead of signals.
 
 use std::collections::VecDeque;
 use std::io;
@@ -36,7 +36,7 @@ impl SignalStreams {
         })
     }
 
-    /// The end of a child wakes no sleep: it is checked after each.
+    /// The end of a child wakes no sleep, so it is checked after each.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
