@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::engine::process::User;
 
-/// The lock folder of root: emptied at a reboot, writable to root alone.
+/// The lock folder of root. Only root can write to it, and a reboot empties it.
 #[cfg(unix)]
 const RUN: &str = if cfg!(target_os = "linux") { "/run/monopoll" } else { "/var/run/monopoll" };
 
-/// Depends on the user id alone, never on the environment, so that all starts of a user share it.
+/// Depends only on the user id, not on the environment, so that all starts of a user share it.
 #[cfg(unix)]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     if user.id == "0" {
@@ -20,8 +20,8 @@ pub fn default_lock_folder(user: &User) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/monopoll-{}", user.id)))
 }
 
-/// Depends on the user's profile, never on the environment, so that all starts of a user share it.
-/// Only the user may write to the profile.
+/// Depends only on the user's profile, not on the environment, so that all starts of a user share
+/// it. Only the user can write to the profile.
 #[cfg(windows)]
 pub fn default_lock_folder(user: &User) -> PathBuf {
     use known_folders::{KnownFolder, get_known_folder_path};

@@ -1,6 +1,6 @@
 //! Requests to a guard to end, and its answers: files next to the lock.
 //!
-//! A start writes a request for the guard with a certain ticket and watches for the answer with the
+//! A start writes a request for the guard with a certain ticket and waits for the answer with the
 //! same id. The guard answers, ends its tree and removes its record; the start removes both files.
 
 use std::io;
@@ -18,7 +18,7 @@ use crate::state::state_dir::{StateDir, StateFile};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub id: String,
-    /// The ticket of the guard; others ignore the request.
+    /// The ticket of the guard. Other guards ignore the request.
     pub to: Ticket,
     pub from_pid: u32,
     /// `force` or `graceful`.
@@ -37,12 +37,12 @@ pub struct Request {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
-    /// In its own PID namespace.
+    /// The pid in its own PID namespace.
     pub pid: u32,
     pub purpose: Purpose,
 }
 
-/// The guard's answer: it is carrying out the request.
+/// The guard's answer that it carries out the request.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     id: String,

@@ -1,4 +1,4 @@
-//! An event in the history of an instance, as it is stored: secrets masked, every text cut.
+//! An event in the history of an instance, as stored: masked and shortened.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::state::record::HostProcess;
 use crate::sys::clock;
 use crate::text::{command_line, mask_secrets};
 
-/// The longest texts of an event, in bytes of JSON.
+/// The maximum lengths of texts, in bytes of JSON.
 const MAX_COMMAND: usize = 120;
 const MAX_NAME: usize = 60;
 const MAX_SENTENCE: usize = 200;
@@ -17,9 +17,9 @@ const MAX_SENTENCE: usize = 200;
 pub struct HistoryEvent {
     /// The kernel's id of the boot.
     pub boot: String,
-    /// Milliseconds since that boot: a clock that cannot be set (S21).
+    /// Milliseconds since boot, on a clock that cannot be set (S21).
     pub since_boot_ms: u64,
-    /// Seconds since 1970, only to be shown.
+    /// Seconds since 1970. For display only.
     pub at: u64,
     pub ticket: Ticket,
     /// The writer's pid, in its own PID namespace.
@@ -41,23 +41,24 @@ pub enum HistoryEventKind {
     Refusal {
         cause: GiveUpCause,
         why: String,
-        /// Repetitions in a row: hours of restarts must not push out other events.
+        /// The number of identical refusals in a row, so that hours of restarts do not push out
+        /// other events.
         times: u32,
     },
     Takeover {
         #[serde(flatten)]
         ended: EndedConflict,
-        /// The guard that has the instance since; `None` if the start gave up after all.
+        /// The guard that got the instance; `None` if the start failed after all.
         to_pid: Option<u32>,
     },
     /// A running guard found its lock replaced.
     Loss { why: String, times: u32 },
-    /// A running guard found what may be a second poller, and left it running.
+    /// A running guard found a possible second poller, and left it running.
     Alert { why: String, times: u32 },
     Stop {
         why: String,
         asked_by: Option<u32>,
-        /// The number of processes that the guard sent SIGKILL; left out where it is 0.
+        /// The number of processes that the guard killed with SIGKILL; omitted if it is 0.
         #[serde(default, skip_serializing_if = "is_zero")]
         killed: u32,
     },
@@ -75,22 +76,23 @@ fn is_zero(number: &u32) -> bool {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedConflict {
-    /// The pid of its root; `None` in another PID namespace.
+    /// The pid of the root; `None` in another PID namespace.
     pub from_pid: Option<u32>,
     pub command: String,
     pub action: Action,
     /// The rule that decided; `None` for `on_conflict`.
     pub rule: Option<String>,
-    /// From the first signal or request to the end of the whole tree.
+    /// The time from the first signal or request to the end of the whole tree.
     pub took_ms: u64,
-    /// The number of processes that the writer sent SIGKILL, without those that a guard killed.
+    /// The number of processes that the writer killed with SIGKILL, without those that a guard
+    /// killed.
     pub killed: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GiveUpCause {
-    /// The policy, or an unknown fact.
+    /// The policy refused, or a fact is unknown.
     Policy,
     Permission,
     Superseded,
@@ -100,7 +102,7 @@ pub enum GiveUpCause {
     Failed,
 }
 
-/// The end of a start that did not acquire its instance.
+/// The failure of a start to acquire its instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiveUp {
     pub cause: GiveUpCause,
@@ -144,8 +146,8 @@ impl HistoryEventKind {
         HistoryEventKind::Refusal { cause, why, times: 1 }
     }
 
-    /// Merges the event before into this one and returns whether it did: both must be the same
-    /// refusal or loss. Refusals by the takeover limit stay apart, as the limit counts them.
+    /// Merges the previous event into this one if both are the same refusal or loss, and returns
+    /// whether it did. Refusals by the takeover limit stay separate, because the limit counts them.
     pub(super) fn merge_repeat(&mut self, before: &HistoryEventKind) -> bool {
         match (self, before) {
             (

@@ -1,7 +1,7 @@
 //! The history of an instance: its last hundred events, in a small file next to the lock.
 //!
-//! One event a line: a line that cannot be read takes no other with it (S22). The file is replaced
-//! whole, with the counter locked, so that two writers lose nothing.
+//! Each line is an event, so an unreadable line does not affect others (S22). The file is replaced
+//! as a whole with the counter locked, so that concurrent writers lose nothing.
 
 use crate::error::{Error, ExitStatus};
 use crate::state::history_event::HistoryEvent;
@@ -10,12 +10,12 @@ use crate::text::printable;
 
 pub const MAX_EVENTS: usize = 100;
 
-/// The longest line in bytes; a longer one is not ours. A hundred stay below the 64 KiB that are
-/// read of a small file.
+/// The maximum length of a line in bytes; longer lines are ignored. A hundred lines stay below the
+/// 64 KiB that are read.
 const MAX_LINE: usize = 640;
 
 impl StateDir {
-    /// Returns the last events, the oldest first, without those that cannot be read.
+    /// Returns the readable events, oldest first.
     pub fn history(&self) -> Vec<HistoryEvent> {
         let text = self.folder().read(&self.name(StateFile::History)).unwrap_or_default();
         text.lines()
@@ -24,7 +24,7 @@ impl StateDir {
             .collect()
     }
 
-    /// Adds events to the history. After an error the old ones stay.
+    /// Adds events to the history. If that fails, the old events stay.
     pub fn add_to_history(&self, events: &[HistoryEvent]) -> Result<(), Error> {
         if events.is_empty() {
             return Ok(());
@@ -36,7 +36,7 @@ impl StateDir {
         }
         let mut text = String::new();
         for event in all.into_iter().rev().take(MAX_EVENTS).rev() {
-            // The other events are kept if one cannot be written.
+            // Keep the other events if one cannot be written.
             let Ok(line) = serde_json::to_string(&event) else { continue };
             text.push_str(&line);
             text.push('\n');
@@ -51,7 +51,7 @@ impl StateDir {
     }
 }
 
-/// Inserts an event by its time: its writer may have waited for others that came later.
+/// Inserts an event by time: its writer may have waited while others wrote later events.
 fn insert(all: &mut Vec<HistoryEvent>, mut event: HistoryEvent) {
     if let Some(last) = all.last().filter(|last| last.boot == event.boot)
         && event.kind.merge_repeat(&last.kind)

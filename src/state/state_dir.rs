@@ -1,7 +1,7 @@
 //! The files next to a lock.
 //!
 //! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
-//! They count only where the kernel confirms them: garbage, or no file at all, never leads to a
+//! They only count as far as the kernel confirms them: a corrupt or missing file never leads to a
 //! kill (S22).
 
 use std::io;
@@ -29,12 +29,12 @@ pub struct StateDir {
 pub(super) enum StateFile {
     Record,
     Counter,
-    /// Locked while the counter or the history is written. The counter itself cannot be locked:
-    /// fslock empties its file when it unlocks.
+    /// Locked while the counter or the history is written. The counter file itself cannot be
+    /// locked, because fslock empties its file when it unlocks.
     CounterMutex,
-    /// Locked by one start at a time.
+    /// Held by one start at a time.
     StartMutex,
-    /// Locked by the first of the starts that wait for a guard.
+    /// Held by the first of the starts that wait for a guard.
     Queue,
     Request,
     Answer,
@@ -77,7 +77,7 @@ impl StateDir {
         StateDir { folder, lock_name: lock_name.to_owned() }
     }
 
-    /// The files next to another lock, whose folder exists and is safe to use.
+    /// Returns the files next to another lock, if its folder exists and is safe to use.
     pub(crate) fn of_lock(lock: &Path) -> Option<StateDir> {
         let folder = LockFolder::open_existing(lock.parent()?).ok()??;
         Some(StateDir::new(Arc::new(folder), lock.file_name()?.to_str()?))
@@ -117,7 +117,7 @@ impl StateDir {
         self.exists(StateFile::StartMutex)
     }
 
-    /// Refuses folders in the place of files that a start writes, before it ends anything.
+    /// Rejects folders in place of files that a start writes, before it ends anything.
     pub(crate) fn refuse_folders(&self) -> Result<(), Error> {
         [StateFile::Record, StateFile::Counter, StateFile::Request, StateFile::Answer]
             .into_iter()
@@ -130,7 +130,7 @@ impl StateDir {
         !matches!(self.folder.open_existing_file(&self.name(file)), Ok(None))
     }
 
-    /// `None` if the file is missing or garbage.
+    /// Returns `None` if the file is missing or corrupt.
     pub(super) fn load<T: DeserializeOwned>(&self, file: StateFile) -> Option<T> {
         serde_json::from_str(&self.folder.read(&self.name(file))?).ok()
     }
@@ -139,14 +139,14 @@ impl StateDir {
         self.folder.write(&self.name(file), &serde_json::to_string(value)?)
     }
 
-    /// Ignores failures: a leftover names a process or ticket of the past.
+    /// Ignores failures, because a leftover names a process or ticket of the past.
     pub(super) fn remove(&self, file: StateFile) {
         let _ = self.folder.remove(&self.name(file));
     }
 }
 
-/// Returns the lock that the file `name` belongs to, if `names` has that lock. A record is enough
-/// to prove its lock.
+/// Returns the lock that the file `name` belongs to, if the lock is among `names`. A record alone
+/// proves its lock.
 pub(crate) fn lock_of<'a>(name: &'a str, names: &[String]) -> Option<&'a str> {
     let unfinished = || name.strip_suffix(UNFINISHED)?.strip_suffix('.');
     let lock = StateFile::ALL

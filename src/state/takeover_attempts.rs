@@ -1,4 +1,4 @@
-//! The takeovers of the history that count towards the limit of takeovers.
+//! The takeovers in the history that count toward the limit.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ impl StateDir {
     }
 }
 
-/// Returns the takeovers of `boot`, done and refused by their limit, without restarts by a
-/// supervisor and without `monopoll stop`. Conflicts that one start ended share its ticket.
+/// Returns the takeovers of this `boot`, successful or refused by the limit, without restarts by a
+/// supervisor and `monopoll stop`. Conflicts ended by the same start share its ticket.
 pub fn takeover_attempts(
     events: &[HistoryEvent],
     boot: &str,
@@ -42,7 +42,7 @@ pub fn takeover_attempts(
             | HistoryEventKind::Stop { .. }
             | HistoryEventKind::Clearing { .. } => return None,
         };
-        // Without a boot id, an event in the future is from another boot.
+        // Without a boot id, an event in the future belongs to another boot.
         let ago = since_boot.checked_sub(Duration::from_millis(event.since_boot_ms))?;
         Some(TakeoverAttempt { ago, ticket: event.ticket, kind })
     };

@@ -1,4 +1,4 @@
-//! The ticket counter: each start draws a number larger than all before.
+//! The ticket counter: each start draws a larger number than all before.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::state::record::Record;
 use crate::state::state_dir::{MAKE_ROOM, StateDir, StateFile};
 use crate::sys::file_mutex::FileMutex;
 
-/// The wait for the counter: other starts lock it for microseconds.
+/// The timeout for the counter, which other starts lock for microseconds.
 const MUTEX_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl StateDir {
     /// Draws a ticket larger than the counter and the tickets of all records in the folder. Fails
-    /// if the counter cannot be written: a start without a ticket has no order.
+    /// if the counter cannot be written, because a start without a ticket has no order.
     pub(crate) fn draw_ticket(&self) -> Result<Ticket, Error> {
         let _locked = self.lock_counter()?;
-        // The largest number is ignored: no counter could ever follow it.
+        // The largest number is ignored, because no counter could follow it.
         let ticket = self
             .newest_ticket()
             .map(Ticket::next)
@@ -54,8 +54,8 @@ impl StateDir {
     }
 
     fn write_counter(&self, ticket: Ticket) -> Result<(), Error> {
-        // A fixed length allows overwriting in place: a rename costs some file systems a disk
-        // write.
+        // The fixed length allows overwriting in place. On some file systems, a rename would cost a
+        // disk write.
         let content = format!("{:020}\n", ticket.0);
         self.folder().overwrite(&self.name(StateFile::Counter), &content).map_err(|error| {
             let path = self.path(StateFile::Counter);

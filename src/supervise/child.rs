@@ -1,8 +1,8 @@
 //! Starts, signals and reaps COMMAND.
 //!
-//! Unix: it inherits the locks, and signals are forwarded to it. Windows: the lock stays with the
-//! guard, and the console signals the child itself. On Linux alone, the guard reaps the orphans of
-//! its tree, and the child gets a signal when its guard is killed.
+//! Unix: the child inherits the locks, and signals are forwarded to it. Windows: the lock stays
+//! with the guard, and the console signals the child itself. Only on Linux, the guard reaps the
+//! orphans of its tree, and the child gets a signal if its guard is killed.
 
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 mod linux;
@@ -28,7 +28,7 @@ use crate::error::ExitStatus;
 use crate::state::lock_file::HeldLock;
 use crate::sys::machine::poll::Poller;
 
-/// Makes this process the parent of the tree's orphans, where the system can.
+/// Makes this process the parent of the tree's orphans, if the system supports that.
 #[cfg_attr(
     any(not(target_os = "linux"), monopoll_portable),
     expect(clippy::unnecessary_wraps, reason = "it fails on Linux alone")
@@ -44,9 +44,9 @@ pub(super) fn adopt_orphans() -> io::Result<()> {
     expect(dead_code, reason = "each system uses a part of it")
 )]
 pub(super) struct Inheritance<'a> {
-    /// While any process of the tree has one open, no other start gets it.
+    /// The locks to inherit: no other start gets one while any process of the tree has it open.
     pub(super) locks: &'a [HeldLock],
-    /// Has the original signal mask, and notices the end of the child.
+    /// Has the original signal mask, and is notified when the child ends.
     pub(super) poller: &'a Poller,
     pub(super) death_signal: Signal,
     pub(super) variable: (&'static str, OsString),
@@ -54,13 +54,14 @@ pub(super) struct Inheritance<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reaped {
-    /// The status of COMMAND, if it was reaped.
+    /// The status of COMMAND, once it is reaped.
     pub(super) child: Option<ExitStatus>,
-    /// This process has no child left; never known where it does not adopt orphans.
+    /// True if this process has no child left. Always false on systems where it does not adopt
+    /// orphans.
     pub(super) is_childless: bool,
 }
 
-/// Returns the options that this system supports: without signals that ask a process to end, it is
+/// Returns the options that this system supports. If no signal can ask a process to end, it is
 /// killed at once.
 pub(super) fn possible_options(options: StopOptions) -> StopOptions {
     if cfg!(unix) || options.escalation == AfterGraceful::Refuse {

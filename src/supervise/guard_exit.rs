@@ -1,4 +1,4 @@
-//! Says how a guard ended, to its history and its caller: COMMAND ended, a newer start or a stop
+//! The end of a guard, for its history and its caller: COMMAND ended, a newer start or a stop
 //! asked, or the lock was lost.
 
 use crate::engine::instance::Instance;
@@ -9,7 +9,7 @@ use crate::state::end_request::Asker;
 use crate::supervise::supervision::{EndCause, SupervisionEnd};
 use crate::text::count;
 
-/// The end of a guard, as its history and its caller are told.
+/// The result of a guard, for its history and its caller.
 pub(super) struct GuardExit {
     pub(super) history: GuardEnd,
     pub(super) result: Result<ExitStatus, Error>,

@@ -17,8 +17,8 @@ use crate::supervise::guard_exit::GuardExit;
 use crate::supervise::supervision::{EndCause, GuardEvent, Supervision};
 use crate::text::{count, printable};
 
-/// Runs `command` and returns its exit status once its whole tree has ended. An instance that went
-/// to another guard or was stopped is an error with status 0.
+/// Runs `command` and returns its exit status after its whole tree has ended. If the instance was
+/// stopped or taken over, returns an error with status 0.
 pub(crate) fn run_child(
     mut acquired: Acquired,
     request: &StartRequest,
@@ -47,7 +47,7 @@ pub(crate) fn run_child(
         supervision.monitor.remove_record();
     }
     let GuardExit { history, result } = GuardExit::new(&end, &request.instance);
-    // The lock first, so that the next start does not wait for the rest of this exit.
+    // Release the lock first, so that the next start does not wait for the rest.
     let _watch = supervision.monitor.release(history);
     match (end.left, end.cause) {
         (0, EndCause::CommandEnded(Some(left_behind))) => left_behind.warn(),

@@ -1,6 +1,6 @@
-//! Supervises COMMAND until its tree has ended: forwards signals, reaps, answers requests, and ends
-//! the rest of the tree. On Linux the guard is a subreaper and has its whole tree; elsewhere, only
-//! the visible part.
+//! Supervises COMMAND until its tree has ended: forwards signals, reaps processes, answers
+//! requests, and ends the rest of the tree. On Linux, the guard is a subreaper and sees its whole
+//! tree; elsewhere, only the visible part.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,12 +27,12 @@ use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::machine::signals::ReceivedSignal;
 use crate::sys::wake::Wake;
 
-/// The pause after an empty look at the tree, from twice this to about a second.
+/// The pause after a scan of the tree that found nothing: from twice this to about a second.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(1);
 const MAX_DOUBLINGS: u32 = 10;
 
 pub(crate) enum GuardEvent {
-    /// The number of processes that COMMAND left behind and that are being ended.
+    /// COMMAND left this many processes behind, which are being ended.
     LeftBehind(usize),
     Stuck(GiveUpReason),
     Lock(LockEvent),
@@ -43,9 +43,9 @@ pub(super) struct SupervisionEnd {
     /// The status of COMMAND.
     pub(super) status: ExitStatus,
     pub(super) cause: EndCause,
-    /// The number of processes that could not be ended; they keep the lock.
+    /// The number of processes that could not be ended and keep the lock.
     pub(super) left: usize,
-    /// The number of processes that were sent SIGKILL.
+    /// The number of processes killed with SIGKILL.
     pub(super) killed: u32,
 }
 
@@ -55,22 +55,22 @@ pub(super) enum EndCause {
     CommandEnded(Option<LeftBehind>),
     /// This start or stop asked the guard to end.
     Asked(Asker),
-    /// Another guard has the lock, and so the tree was ended.
+    /// Another guard has the lock, so the tree was ended.
     LockLost,
 }
 
-/// The loop of a guard over its signals, its files and its tree.
+/// The main loop of a guard, which handles its signals, its files and its tree.
 pub(super) struct Supervision<'a> {
     poller: &'a Poller,
     pub(super) monitor: LockMonitor,
     request: &'a StartRequest,
-    /// Used to end the tree, unless a request has its own.
+    /// The options for ending the tree, unless a request has its own.
     stop_options: StopOptions,
     child: Child,
     tree: GuardTree,
     on_event: &'a mut dyn FnMut(GuardEvent),
     status: Option<ExitStatus>,
-    /// No child is left, so the tree is empty.
+    /// True if no child is left, so that the tree is empty.
     is_childless: bool,
     /// Set while the tree is being ended.
     progress: Option<SignalSequence>,
@@ -81,9 +81,9 @@ pub(super) struct Supervision<'a> {
     /// The first time that each stop signal was forwarded.
     forwarded: HashMap<Signal, Duration>,
     check_at: Option<Duration>,
-    /// Looks in a row that found no member and do not prove that there is none.
+    /// The number of consecutive scans that found no member without proving that there is none.
     empty_looks: u32,
-    /// Changes in the state directory alone do not change the tree.
+    /// False if only the state directory has changed, which does not affect the tree.
     may_have_changed: bool,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Supervision<'a> {
     }
 
     pub(super) fn run(&mut self) -> SupervisionEnd {
-        // Changes of its own files are ignored.
+        // Ignore the changes of its own files.
         self.monitor.watch.drain();
         let (mut check_files, mut is_first_sleep) = (true, true);
         loop {
@@ -142,7 +142,7 @@ impl<'a> Supervision<'a> {
             };
             let until = self.check_at.into_iter().chain(self.monitor.next_check()).min();
             let watch = Some(&self.monitor.watch);
-            // Last, to release the pages of the code above too.
+            // Run this last, to release the pages of the code above too.
             if std::mem::take(&mut is_first_sleep) {
                 memory::release_unused();
             }
@@ -213,7 +213,7 @@ impl<'a> Supervision<'a> {
         self.set_stage(RecordStage::Stopping);
     }
 
-    /// Takes one step of ending the tree, if COMMAND has ended or a request came.
+    /// Takes a step of ending the tree, if COMMAND has ended or a request has arrived.
     fn end_tree(&mut self) -> Option<SupervisionEnd> {
         if self.progress.is_none() && self.status.is_none() || !self.may_have_changed {
             return None;
@@ -231,7 +231,7 @@ impl<'a> Supervision<'a> {
         self.empty_looks = 0;
         if self.progress.is_none() && !members.is_empty() {
             (self.on_event)(GuardEvent::LeftBehind(members.len()));
-            // After a signal to stop, some are just slower than COMMAND.
+            // After a forwarded signal, some processes are just slower than COMMAND.
             if self.forwarded.is_empty() {
                 self.left_behind = Some(LeftBehind::new(self.request, self.status, &members));
             }
@@ -244,7 +244,7 @@ impl<'a> Supervision<'a> {
             self.killed += u32::from(signal == SignalToSend::Kill);
         }
         match next.then {
-            // COMMAND is still to be reaped: its SIGCHLD will come.
+            // COMMAND is not reaped yet; its SIGCHLD will come.
             AfterStep::Ended if self.status.is_none() => self.check_at = None,
             AfterStep::Ended => return Some(self.end(0)),
             AfterStep::Check { at } => self.check_at = Some(at),
@@ -260,8 +260,9 @@ impl<'a> Supervision<'a> {
             {
                 return Some(self.end(members.len()));
             }
-            // The requester does not escalate and has given up: the tree and its guard live on.
-            // The processes that COMMAND leaves behind and the next request have their own options.
+            // The requester does not escalate and has given up, so the tree and its guard keep
+            // running. Processes that COMMAND leaves behind and the next request have their own
+            // options.
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 self.asked_by = None;
                 self.progress = None;
@@ -272,7 +273,7 @@ impl<'a> Supervision<'a> {
         None
     }
 
-    /// Waits a little longer each time: what hides may be a process that only root may see.
+    /// Waits longer each time. A hidden process may be one that only root can see.
     fn look_again(&mut self) {
         self.empty_looks = (self.empty_looks + 1).min(MAX_DOUBLINGS);
         self.check_at = Some(clock::monotonic() + FIRST_LOOK_AGAIN * 2_u32.pow(self.empty_looks));

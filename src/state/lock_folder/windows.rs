@@ -1,5 +1,5 @@
-//! The folder of a lock on Windows. std does not read access lists: the default folder is in the
-//! user's profile, where no other user may write.
+//! The folder of a lock on Windows. std does not read access lists, but the default folder is in
+//! the user's profile, where no other user can write.
 #![expect(clippy::disallowed_methods, reason = "examines the folder")]
 
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,7 @@ use crate::sys::filesystem;
 /// `FILE_FLAG_OPEN_REPARSE_POINT` of winbase.h: opens a link itself, not its target.
 const NO_FOLLOW: u32 = 0x0020_0000;
 
-/// Retries while another process reads the file that is to be replaced.
+/// Retries while another process reads the file to be replaced.
 const REPLACE_TRIES: u32 = 20;
 const REPLACE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -37,8 +37,8 @@ impl LockFolder {
         Ok(LockFolder { path })
     }
 
-    /// Returns whether the path leads to a folder; Windows keeps a folder with an open file in
-    /// place.
+    /// Returns whether the path leads to a folder. Windows does not move a folder with an open
+    /// file.
     pub(crate) fn is_in_place(&self) -> bool {
         self.path.is_dir()
     }
@@ -68,12 +68,13 @@ impl LockFolder {
         OpenOptions::new().write(true).create_new(true).open(self.path.join(name))
     }
 
-    /// Replaces a file: there is no overwriting in place here.
+    /// Replaces the file, because overwriting in place is not supported.
     pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
         self.write(name, content)
     }
 
-    /// Retries: not every version and file system replaces an open file, and readers close soon.
+    /// Retries, because not every version and file system replaces open files, and readers close
+    /// them soon.
     pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
         let (old, new) = (self.path.join(old), self.path.join(new));
         for _ in 0..REPLACE_TRIES {

@@ -1,4 +1,4 @@
-//! COMMAND on Linux: forwards signals depending on their origin, and reaps every orphan.
+//! COMMAND on Linux: forwards signals depending on their sender, and reaps every orphan.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,8 +17,8 @@ pub(in crate::supervise) struct Child {
 }
 
 impl Child {
-    /// Must be called on the main thread: the child gets its death signal when the thread that
-    /// forked ends.
+    /// Must be called on the main thread, because the child gets its death signal when the thread
+    /// that forked it ends.
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
@@ -40,7 +40,7 @@ impl Child {
             signals::send(self.pid, signal.number);
         }
         if signal.is(Signal::SIGTSTP) {
-            // Ctrl-Z stops both, and the shell that waits for the guard sees it stopped.
+            // Ctrl-Z stops both, and the shell sees the guard stopped.
             let _ = nix::sys::signal::raise(Signal::SIGSTOP);
         }
     }
@@ -49,7 +49,7 @@ impl Child {
         let mut reaped = Reaped { child: None, is_childless: false };
         let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         loop {
-            // Peeks first: COMMAND's pid must not be reused while a signal may be on its way.
+            // Peek first: COMMAND's pid must not be reused while a signal may be on its way.
             let status = waitid(Id::All, peek);
             reaped.is_childless = status == Err(Errno::ECHILD);
             let Ok(status) = status else { return reaped };
@@ -68,7 +68,7 @@ impl Child {
     }
 }
 
-/// Returns whether it is the hangup of a terminal, which only the session leader gets.
+/// Returns whether the signal is a terminal's hangup, which only the session leader gets.
 fn is_for_session_leader(signal: ReceivedSignal) -> bool {
     signal.is(Signal::SIGHUP) && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
 }

@@ -18,8 +18,8 @@ use crate::sys::signal_numbers;
 pub(in crate::supervise) struct Child(process::Child);
 
 impl Child {
-    /// Starts `program` with `args`. No other thread may start a process meanwhile: it would
-    /// inherit the locks too.
+    /// Starts `program` with `args`. No other thread may start a process at the same time, because
+    /// it would inherit the locks too.
     pub(in crate::supervise) fn spawn(
         program: &Path,
         args: &[OsString],
@@ -50,12 +50,12 @@ impl Child {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         let (Some(signal), Some(pid)) = (signal.stop_signal(), pid) else { return };
         if !(has_key(signal) && is_in_foreground(pid)) {
-            // Fails if it has just ended, which is noticed next.
+            // Fails if the child has just ended, which will be noticed next.
             let _ = rustix::process::kill_process(pid, signal_numbers::of(signal));
         }
     }
 
-    /// Reaps COMMAND; orphans have another parent here.
+    /// Reaps COMMAND. On these systems, orphans get another parent.
     pub(in crate::supervise) fn reap(&mut self) -> Reaped {
         let status = self.0.try_wait().ok().flatten();
         let child = status.map(|status| exit_status(status.code(), status.signal()));
@@ -67,8 +67,8 @@ fn has_key(signal: Signal) -> bool {
     matches!(signal, Signal::SigInt | Signal::SigQuit)
 }
 
-/// Returns whether the terminal signals the child too. The sender is not known here: a signal with
-/// a key counts as the terminal's while this process group is in its foreground.
+/// Returns whether the terminal signals the child too. The sender is unknown, so a signal that has
+/// a key counts as the terminal's while this process group is in the foreground.
 fn is_in_foreground(child: Pid) -> bool {
     #![expect(clippy::disallowed_methods, reason = "asks the terminal for its foreground group")]
     let own = rustix::process::getpgrp();

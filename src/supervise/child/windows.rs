@@ -41,7 +41,7 @@ impl Child {
         self.pid
     }
 
-    /// The console signals the child itself.
+    /// Does nothing, because the console signals the child itself.
     #[expect(clippy::unused_self, reason = "on Unix the child is signaled here")]
     pub(in crate::supervise) fn forward(&self, _signal: ReceivedSignal) {}
 
@@ -50,7 +50,7 @@ impl Child {
     }
 }
 
-/// Converts a 32-bit code to 8 bits: a code that does not fit is a failure, never 0.
+/// Converts a 32-bit code to 8 bits. A code that does not fit becomes a failure, never 0.
 fn exit_status(code: i32) -> ExitStatus {
     match code.cast_unsigned() {
         CONTROL_C => ExitStatus::Signaled(2),
