@@ -1,8 +1,8 @@
 //! One attempt to start: scan → decide → act → take the locks → scan again → start.
 //!
 //! The start mutex is held from the first scan until the child runs, but not while waiting. Locks
-//! are taken only with it held: two starts never signal the same conflict twice, and a waiter never
-//! takes a lock that another start has cleared.
+//! are only taken under this mutex, so two starts never signal the same conflict twice, and a
+//! waiter never takes a lock that another start has cleared.
 
 mod acquire_locks;
 mod start_mutex;
@@ -33,10 +33,10 @@ use crate::telegram::{Preflight, WebhookRemoval};
 use crate::terminate::execute::{self, ExecuteError, NotEnded, TerminateLimits};
 use crate::terminate::process_control::StartHost;
 
-/// The age at which a plan is too old to act on.
+/// A plan older than this is not carried out.
 const OUTDATED: Duration = Duration::from_millis(50);
 
-/// The result of an attempt that succeeded.
+/// The result of a successful attempt.
 pub(super) struct HeldInstance {
     pub(super) locks: Vec<HeldLock>,
     pub(super) mutexes: StartMutexes,
@@ -45,7 +45,7 @@ pub(super) struct HeldInstance {
 pub(super) struct StartMutexes {
     /// Held until the child runs.
     _start: StartMutex,
-    /// Held by the first start that waits for a guard; released after the start mutex.
+    /// Held by the first start that waits for a guard. Released after the start mutex.
     _queue: Option<FileMutex>,
 }
 
@@ -54,8 +54,8 @@ pub(super) struct Attempt<'a> {
     pub(super) lock_set: &'a LockSet,
     pub(super) policy: &'a Policy,
     pub(super) files: Vec<LockFile>,
-    /// The record to write once the locks are held. `None` for a stop, which starts nothing and is
-    /// newer than every guard.
+    /// The record to write once the locks are held. `None` for a stop, which starts nothing and
+    /// counts as newer than every guard.
     pub(super) record: Option<&'a Record>,
     pub(super) preflight: Option<&'a mut Preflight>,
     pub(super) progress: &'a mut AttemptState,
@@ -65,7 +65,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     pub(super) fn run(mut self) -> Result<HeldInstance, NotStarted> {
         let outcome = self.acquire();
-        // Errors in a removed folder are consequences of the removal.
+        // After the folder was removed, any other error only follows from that.
         if matches!(outcome, Err(NotStarted::Failed(_))) && !self.lock_set.is_in_place() {
             Err(NotStarted::Replaced)
         } else {
@@ -95,7 +95,7 @@ impl Attempt<'_> {
                 }
             }
             let scanned_at = self.host.now();
-            // The first scan finds what is only listed, which is reported once the start goes
+            // The first scan also finds what is only listed, which is reported once the start goes
             // through.
             let scope = if listed.is_some() { ScanScope::Conflicts } else { ScanScope::All };
             let snapshot = self.scan(&locks, scope)?;
@@ -120,7 +120,7 @@ impl Attempt<'_> {
                 }
                 Verdict::Act => self.act(&plan, &snapshot)?,
                 Verdict::Clear => match locks {
-                    // The second scan, with the locks held, proves that no conflict appeared.
+                    // The second scan, with the locks held, proves that no conflict has appeared.
                     LockHandles::Held(held) if scan_count > 1 => {
                         if self.finish(&held, &plan)? == Freshness::Fresh {
                             let queue = self.progress.queue.take();
@@ -135,7 +135,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Decides on the snapshot; keeps the processes that the first scan listed.
+    /// Decides on the snapshot, and keeps the processes that the first scan listed.
     fn decide(
         &mut self,
         snapshot: &Snapshot,
@@ -154,7 +154,7 @@ impl Attempt<'_> {
         plan
     }
 
-    /// Finishes the start with the locks held, unless that outdates the plan.
+    /// Finishes the start with the locks held, unless doing so outdates the plan.
     fn finish(&mut self, held: &[HeldLock], plan: &Plan) -> Result<Freshness, NotStarted> {
         if self.finish_with_telegram()? == Freshness::Outdated
             || self.write_record(held)? == RecordState::Contested
@@ -168,7 +168,8 @@ impl Attempt<'_> {
         Ok(Freshness::Fresh)
     }
 
-    /// Refuses the plan if Telegram objects. Does not wait for the answer if it is refused already.
+    /// Refuses the plan if Telegram's answer requires that. Skips waiting for the answer if the
+    /// plan is already refused.
     fn ask_telegram(
         &mut self,
         plan: &mut Plan,
@@ -189,7 +190,7 @@ impl Attempt<'_> {
         Ok(Freshness::Fresh)
     }
 
-    /// Sends the last request to Telegram, with the locks held.
+    /// Sends the last request to Telegram while the locks are held.
     fn finish_with_telegram(&mut self) -> Result<Freshness, NotStarted> {
         let Some(preflight) = self.preflight.as_deref_mut() else {
             return Ok(Freshness::Fresh);
@@ -219,7 +220,7 @@ impl Attempt<'_> {
         if matches!(locks, LockHandles::Open(..))
             || !(snapshot.processes.is_empty() && snapshot.guards.is_empty())
         {
-            // Without a process there is no conflict, and the history is not needed.
+            // Without processes there is no conflict, and the history is not needed.
             snapshot.history.attempts = state_dir.takeover_attempts(self.host.host_process());
         }
         Ok(snapshot)
@@ -256,7 +257,7 @@ impl Attempt<'_> {
     }
 }
 
-/// The processes that a start lists and does not touch.
+/// The processes that a start lists but does not touch.
 struct ListedProcesses {
     suspects: Vec<Process>,
     near_misses: Vec<NearMiss>,

@@ -1,4 +1,4 @@
-//! The progress of a start from one attempt to the next.
+//! The state of a start that carries over between attempts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,19 +14,18 @@ use crate::state::history_event::EndedConflict;
 use crate::sys::file_mutex::FileMutex;
 use crate::sys::ticker::Ticker;
 
-/// The time in which an ended conflict may come back: with a manager, or with a living parent alone
-/// (S2).
+/// The time within which an ended conflict may come back: with a manager, or only with a living
+/// parent (S2).
 const MANAGED_RESPAWN: Duration = Duration::from_secs(1);
 const PARENTED_RESPAWN: Duration = Duration::from_millis(250);
 
-/// supervisord polls once a second: one poll sees the end, the next one restarts.
+/// supervisord polls once per second: one poll notices the end, the next one restarts.
 const SUPERVISORD_RESPAWN: Duration = Duration::from_millis(2500);
 
-/// The extra pause of a supervisor that backs off after a program ended at once.
+/// The additional pause of a supervisor that backs off if a program ended too early.
 const BACK_OFF: Duration = Duration::from_secs(2);
 const JUST_STARTED: Duration = Duration::from_secs(10);
 
-/// The state that carries over from one attempt of a start to the next.
 #[derive(Default)]
 pub(super) struct AttemptState {
     pub(super) waiting_since: Option<Duration>,
@@ -34,17 +33,17 @@ pub(super) struct AttemptState {
     /// The deadline of the whole start, on the monotonic clock.
     pub(super) until: Option<Duration>,
     pub(super) rounds: EarlierRounds,
-    /// A holder has ended or is ending: its lock may be free in a moment.
+    /// A holder has ended or is ending, so its lock may soon be free.
     pub(super) may_release_soon: bool,
     /// The earliest time of the second scan.
     pub(super) rescan_at: Option<Duration>,
-    /// A guard that lost its lock has had its time to retake it.
+    /// A guard that lost its lock has had time to retake it.
     pub(super) has_given_back: bool,
-    /// Held while this start is the first that waits for a guard.
+    /// Held while this start is the first one that waits for a guard.
     pub(super) queue: Option<FileMutex>,
     /// The suspects that the first scan listed.
     pub(super) suspects: BTreeSet<ProcessId>,
-    /// For the history, written when the child runs or the start fails.
+    /// Collected for the history, which is written when the child runs or the start fails.
     pub(super) ended: Vec<EndedConflict>,
 }
 
@@ -53,7 +52,7 @@ impl AttemptState {
         FollowUp { launchers: self.rounds.launchers.clone(), suspects: self.suspects.clone() }
     }
 
-    /// Notes the conflicts that `plan` has ended by `now`, for the next decision.
+    /// Records the conflicts that `plan` has ended by `now`, for the next decision.
     pub(super) fn record_ended(&mut self, plan: &Plan, snapshot: &Snapshot, now: Duration) {
         self.may_release_soon = true;
         let (guarded, unguarded): (Vec<&Conflict>, Vec<&Conflict>) =
@@ -64,7 +63,7 @@ impl AttemptState {
         };
         for guard in roots(&guarded) {
             self.rounds.released.insert(guard.id);
-            // The token in the command line of `sudo … monopoll run` outlives the guard.
+            // The token on the command line of `sudo … monopoll run` outlives the guard.
             self.rounds.released.extend(launcher_ids(&guard));
         }
         let ended = roots(&unguarded);
@@ -78,7 +77,7 @@ fn launcher_ids(process: &Process) -> impl Iterator<Item = ProcessId> {
     process.launchers.known().into_iter().flatten().map(|launcher| launcher.id)
 }
 
-/// Returns the time after its end within which this conflict may come back.
+/// Returns the time within which this conflict may come back after its end.
 fn respawn(conflict: &Conflict, snapshot: &Snapshot) -> Option<Duration> {
     let root = conflict.root.as_ref().filter(|_| conflict.guard.is_none())?;
     let just_started = root.age.known().is_none_or(|age| *age < JUST_STARTED);

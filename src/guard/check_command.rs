@@ -25,10 +25,10 @@ use crate::sys::machine::poll::Poller;
 use crate::sys::wake::CANCELLED;
 use crate::text::command_line;
 
-/// The bytes of output that are kept: its end shows what went wrong.
+/// The number of output bytes that are kept. The end of the output shows what went wrong.
 const KEPT: usize = 16 << 10;
 
-/// The target of the check's own output: in text, it is passed on as it is.
+/// The log target of the check's own output, which is passed on unchanged in text format.
 pub(crate) const PASSED_ON: &str = "monopoll::check";
 
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
@@ -106,8 +106,8 @@ fn too_long(shown: &str, timeout: Duration) -> Error {
     .with_hint("nothing was touched; allow it more time with `check.timeout`")
 }
 
-/// Passes the check's output to the log, never to the child's standard output; with `-q` only where
-/// it failed.
+/// Passes the check's output to the log, never to the child's standard output. With `-q`, only if
+/// the check failed.
 fn pass_on(printed: &str, status: process::ExitStatus) {
     for line in printed.lines() {
         if status.success() {
@@ -132,7 +132,7 @@ async fn read(output: Option<impl AsyncRead + Unpin>, printed: &RefCell<String>)
         }
     }
     if is_cut {
-        // The rest of a token that was cut would not be recognized and masked.
+        // The rest of a truncated token would not be recognized and masked.
         let whole = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         text.drain(..whole);
     }

@@ -1,8 +1,8 @@
-//! Scans again for a while after a start: for what a takeover may bring back (S13), and for
+//! Scans again for a while after a start: for what may come back after a takeover (S13), and for
 //! suspects that turn out to poll.
 //!
-//! A thread of its own does this, only where there is something to look for: the guard forwards
-//! signals and answers requests meanwhile.
+//! A separate thread does this, and only if there is something to look for, because the guard has
+//! to forward signals and answer requests.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -46,14 +46,14 @@ pub enum FollowUpEvent<'a> {
     /// A conflict that this start had ended came back, and is ended again.
     Ending(&'a Plan),
     Terminate(TerminateEvent),
-    /// A conflict came back, and is left running for the reason of this refused plan.
+    /// A conflict came back, and is left running for the reason in this refused plan.
     ComesBack(&'a Plan),
-    /// A process that only carried the token is connected to the Bot API now.
+    /// A process that only carried the token is now connected to the Bot API.
     Connected(&'a Process),
 }
 
 impl FollowUpEvent<'_> {
-    /// Logs `text` about this event: an error where a person must act.
+    /// Logs `text` about this event, as an error if a person must act.
     pub(crate) fn log(&self, text: impl fmt::Display) {
         match self {
             FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => error!("{text}"),
@@ -73,13 +73,13 @@ pub struct FollowUp {
     pub(super) suspects: BTreeSet<ProcessId>,
 }
 
-/// The thread that scans; it ends when this is dropped.
+/// The scanning thread, which ends on drop.
 pub(crate) struct FollowUpScans {
     _stop: mpsc::Sender<()>,
 }
 
 impl FollowUp {
-    /// Begins the scans; `None` where there is nothing to look for.
+    /// Begins the scans; `None` if there is nothing to look for.
     pub(super) fn begin(
         self,
         request: &StartRequest,
@@ -168,7 +168,8 @@ impl Scans {
         }
     }
 
-    /// Reports suspects that are connected by now. None is ended: it may be a worker of the bot.
+    /// Reports suspects that are now connected. They are not ended, because they may be workers of
+    /// the bot.
     fn report_suspects(&mut self, snapshot: &Snapshot) {
         for process in &snapshot.processes {
             if process.connected == Fact::Known(true) && self.suspects.remove(&process.id) {
@@ -183,7 +184,7 @@ impl Scans {
         }
     }
 
-    /// Ends what came back, unless another start is in progress, which decides for itself.
+    /// Ends what came back, unless another start is in progress, which will decide itself.
     fn act(&mut self, machine: &mut Machine<'_>, plan: &Plan) {
         let mutex = self.state_dir.start_mutex().ok();
         let Some(_mutex) = mutex.and_then(|mutex| mutex.wait(Duration::ZERO).ok().flatten()) else {
@@ -204,7 +205,7 @@ impl Scans {
     }
 }
 
-/// Keeps what runs below the launchers of what was ended, apart from my own tree.
+/// Keeps what runs below the launchers of ended conflicts, except this guard's own tree.
 fn keep_returned(snapshot: &mut Snapshot, launchers: &BTreeSet<ProcessId>) {
     let is_below = |launcher: &Launcher| launchers.contains(&launcher.id);
     snapshot.processes.retain(|process| {

@@ -1,4 +1,4 @@
-//! The locks of a guard; retaken when their files are deleted, moved or replaced (S17).
+//! The locks of a guard, which are retaken if their files are deleted, moved or replaced (S17).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 
-/// Attempts to retake files that are replaced again at once.
+/// The number of attempts to retake files that keep being replaced.
 const MAX_TRIES: u32 = 10;
 
 pub struct HeldLocks {
     pub(super) lock_set: LockSet,
     locks: Vec<HeldLock>,
-    /// Locks on deleted files, kept to the end because COMMAND inherited them.
+    /// Locks on deleted files. They are kept until the end because COMMAND inherited them.
     displaced: Vec<HeldLock>,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum LockFileCheck {
     Retaken,
     /// A lock file was replaced, and another process holds the new one.
     Contested,
-    /// A lock file was deleted, and its folder cannot be used.
+    /// A lock file was deleted, and its folder is unusable.
     Failed(Error),
 }
 
@@ -41,7 +41,7 @@ impl HeldLocks {
         &self.locks
     }
 
-    /// Returns the path of the first lock, by which all of them are known.
+    /// Returns the path of the first lock, which identifies all of them.
     pub fn first_path(&self) -> &Path {
         self.locks.first().map_or(Path::new(""), |lock| lock.file().path())
     }
@@ -50,7 +50,7 @@ impl HeldLocks {
         self.locks.iter().filter_map(|lock| lock.file().known_id()).collect()
     }
 
-    /// Checks that every lock file is still at its path, and retakes those that are not.
+    /// Checks that every lock file is still at its path, and retakes the others.
     pub(super) fn check(&mut self) -> LockFileCheck {
         if self.is_in_place() {
             return LockFileCheck::InPlace;
@@ -58,7 +58,7 @@ impl HeldLocks {
         for _ in 0..MAX_TRIES {
             match self.retake() {
                 Ok(()) if self.is_in_place() => return LockFileCheck::Retaken,
-                // Replaced once more.
+                // Replaced again.
                 Ok(()) if self.locks.len() == self.lock_set.len() => {}
                 Ok(()) => return LockFileCheck::Contested,
                 Err(error) => return LockFileCheck::Failed(error),
@@ -72,7 +72,7 @@ impl HeldLocks {
             && self.locks.iter().all(|lock| lock.file().is_in_place())
     }
 
-    /// Reopens the files and takes the free locks.
+    /// Reopens the files and takes the locks that are free.
     fn retake(&mut self) -> Result<(), Error> {
         let lock_set = LockSet::open_or_create(&self.lock_set.paths)?;
         let files = lock_set.open_locks()?;
@@ -80,7 +80,8 @@ impl HeldLocks {
             self.locks.drain(..).chain(self.displaced.drain(..)).collect();
         let mut failed = None;
         for file in files {
-            // A file that was moved away and back is still held: our own lock would refuse a try.
+            // A file that was moved away and back is still locked by this process, so locking it
+            // again would fail.
             let ours = known
                 .iter()
                 .position(|held| is_the_same(held.file(), &file))

@@ -1,5 +1,5 @@
-//! Writes the history of an instance: starts, takeovers, refusals, losses, ends. A history that
-//! cannot be written costs one warning, and never a start.
+//! Writes the history of an instance: starts, takeovers, refusals, losses and ends. If it cannot be
+//! written, this causes a warning, but never fails a start.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl HistoryWriter {
         self.write(state_dir, &events);
     }
 
-    /// Writes these events; warns once if that fails.
+    /// Writes these events. If that fails, warns once.
     pub(super) fn write(&self, state_dir: &StateDir, events: &[HistoryEvent]) {
         if let Err(error) = state_dir.add_to_history(events)
             && !self.has_warned.replace(true)
@@ -94,7 +94,7 @@ pub(super) struct EndedLog {
 
 /// The end of a conflict's tree.
 struct EndedRoot {
-    /// The pid of its root; `None` in another PID namespace.
+    /// The pid of the root; `None` in another PID namespace.
     pid: Option<u32>,
     at: Duration,
 }

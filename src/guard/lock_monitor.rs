@@ -14,20 +14,21 @@ use crate::state::record::{Record, RecordStage};
 use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 
-/// The time for which another process may hold the lock before it counts as lost: starts hold it
+/// The time another process may hold the lock before it counts as lost, because starts hold it
 /// briefly.
 const CONTESTED: Duration = Duration::from_secs(3);
 
-/// Pauses between tries to retake a lock: while another start may hold it briefly, and later.
+/// The pauses between attempts to retake a lock: while another start may hold it briefly, and
+/// later.
 const NEXT_TRY: Duration = Duration::from_millis(10);
 const NEXT_TRY_LATER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub enum LockEvent {
-    /// A file next to the lock had vanished and could not be written again.
+    /// A missing file next to the lock could not be restored.
     Unwritten(String),
     Retaken,
-    /// A lock file was deleted, moved or replaced, and cannot be held again for now.
+    /// A lock file was deleted, moved or replaced, and cannot be locked again for now.
     Unusable(Error),
     /// A lock file was replaced, and another guard holds the new one.
     Lost(OnLost),
@@ -49,7 +50,7 @@ pub type OnLockEvent<'a> = &'a mut dyn FnMut(LockEvent);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockCheckOutcome {
     Held,
-    /// Another guard holds a lock now, and `on_lost` says to stop.
+    /// Another guard holds a lock, and `on_lost` says stop.
     Lost,
 }
 
@@ -59,18 +60,18 @@ enum HoldState {
     Contested {
         since: Duration,
     },
-    /// The folder of a lock cannot be used.
+    /// The folder of a lock is unusable.
     Unusable,
-    /// Another guard holds a lock for good, and `on_lost` was applied.
+    /// Another guard holds a lock permanently, and `on_lost` was applied.
     Lost,
 }
 
-/// The end of a guard, as its history has it.
+/// The end of a guard, for its history.
 pub struct GuardEnd {
     pub why: String,
-    /// The pid of the start or the stop that asked for it.
+    /// The pid of the start or stop that asked for it.
     pub asked_by: Option<u32>,
-    /// The number of processes that the guard sent SIGKILL.
+    /// The number of processes that the guard killed with SIGKILL.
     pub killed: u32,
 }
 
@@ -100,8 +101,8 @@ impl LockMonitor {
         Some(clock::monotonic().saturating_add(pause))
     }
 
-    /// Checks at `now`, on the monotonic clock, that the held files are still at their paths, and
-    /// retakes them if not. If another guard has them, `on_lost` applies.
+    /// Checks at `now`, on the monotonic clock, that the lock files are still at their paths, and
+    /// retakes the others. If another guard has them, applies `on_lost`.
     pub fn check_locks(&mut self, now: Duration, on_event: OnLockEvent<'_>) -> LockCheckOutcome {
         match self.locks.check() {
             LockFileCheck::InPlace if self.hold == HoldState::Held => LockCheckOutcome::Held,
@@ -129,7 +130,8 @@ impl LockMonitor {
             HoldState::Contested { since } => since,
             HoldState::Held | HoldState::Unusable => now,
         };
-        // A start that sees this guard returns the lock. A start with a record has not seen it.
+        // A start that sees this guard returns the lock. One that has written its record has not
+        // seen it.
         let is_anothers = self
             .locks
             .state_dir()
@@ -155,25 +157,25 @@ impl LockMonitor {
             .filter(|request| !state_dir.is_acknowledged(&request.id))
     }
 
-    /// Answers a request. `false`: the answer could not be written.
+    /// Answers a request. Returns `false` if the answer could not be written.
     pub fn acknowledge(&self, request: &Request) -> bool {
         self.locks.state_dir().acknowledge(request).is_ok()
     }
 
-    /// Restores the record and the counter where they have vanished.
+    /// Restores the record and the counter if they are missing.
     pub fn restore_files(&mut self, on_event: OnLockEvent<'_>) {
         let ticket = self.record.ticket;
         let state_dir = self.locks.state_dir();
         let (record, counter) = (state_dir.record(), state_dir.counter());
         match record {
-            // Of two guards that write at the same moment, only the first succeeds.
+            // If two guards write at the same time, only the first succeeds.
             None if !state_dir.has_record() => {
                 if let Err(error) = state_dir.create_record(&self.record) {
                     self.report_unwritten(format!("cannot write the record: {error}"), on_event);
                 }
             }
             None => self.write_own_record(on_event),
-            // If another guard holds the lock, its record is right.
+            // If another guard holds the lock, its record is correct.
             Some(record) if record.ticket < ticket && self.hold == HoldState::Held => {
                 self.write_record(on_event);
             }
@@ -190,20 +192,20 @@ impl LockMonitor {
         self.write_own_record(on_event);
     }
 
-    /// Removes the record: the tree has ended, and the requester need not wait any longer.
+    /// Removes the record, which tells a requester that the tree has ended.
     pub fn remove_record(&self) {
         self.locks.state_dir().remove_record(self.record.ticket);
     }
 
-    /// Releases the locks and records the end of the guard. Returns the watch: closing it takes
-    /// some milliseconds, for which no other start should wait.
+    /// Releases the locks and records the end of the guard. Returns the watch, because closing it
+    /// takes several milliseconds, for which other starts should not wait.
     pub fn release(self, end: GuardEnd) -> FileWatch {
         let LockMonitor { watch, locks, history, .. } = self;
         let state_dir = Arc::clone(locks.state_dir());
         let GuardEnd { why, asked_by, killed } = end;
         let left = [history.event(HistoryEventKind::Stop { why, asked_by, killed })];
         if killed > 0 {
-            // A stop that sees the lock free reads this, and says that SIGKILL was needed.
+            // A `stop` that sees the lock free reads this, and reports that SIGKILL was needed.
             history.write(&state_dir, &left);
             drop(locks);
         } else {
@@ -227,7 +229,7 @@ impl LockMonitor {
     }
 
     fn report_unwritten(&mut self, why: String, on_event: OnLockEvent<'_>) {
-        // A removed folder is reported elsewhere, and its files are rewritten later.
+        // A removed folder is reported elsewhere, and its files are restored later.
         if self.locks.is_in_place() {
             self.report(LockEvent::Unwritten(why), on_event);
         }

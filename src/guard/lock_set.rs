@@ -1,4 +1,4 @@
-//! The lock files of an instance, in the order in which every start takes them.
+//! The lock files of an instance, in the order in which all starts take them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::state::lock_folder::LockFolder;
 use crate::state::state_dir::StateDir;
 use crate::text::printable;
 
-/// Retries after lock files or their folder were removed or replaced during a start.
+/// The number of retries if lock files or their folder are removed or replaced during a start.
 pub(super) const MAX_REPLACEMENTS: u32 = 100;
 
-/// Retries of failures that the removal of a folder may have caused.
+/// The number of retries of failures that the removal of a folder may have caused.
 const MAX_RETRIES: u32 = 5;
 
-/// The lock files of an instance, and a state directory next to each: the first one's has the
-/// record of this start.
+/// The lock files of an instance with their state directories. The first one contains the record of
+/// this start.
 pub struct LockSet {
-    /// The configured paths, to reopen a replaced folder.
+    /// The configured paths, for reopening a replaced folder.
     pub(super) paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
     state_dir: Arc<StateDir>,
-    /// Those next to the other locks.
+    /// The state directories of the other locks.
     other_state_dirs: Vec<StateDir>,
 }
 
@@ -36,7 +36,7 @@ struct LockLocation {
 }
 
 impl LockSet {
-    /// Opens the folders of these lock files, creating those that are missing.
+    /// Opens the folders of the lock files, and creates missing ones.
     pub fn open_or_create(paths: &[PathBuf]) -> Result<LockSet, Error> {
         match Self::with_folders(paths, LockFolder::open_or_create)? {
             Some(lock_set) => Ok(lock_set),
@@ -48,7 +48,8 @@ impl LockSet {
         }
     }
 
-    /// Opens the folders that exist; `None` where the first lock's does not: then nothing holds it.
+    /// Opens the existing folders; `None` if that of the first lock is missing, so that nothing can
+    /// hold it.
     pub fn open_existing(paths: &[PathBuf]) -> Result<Option<LockSet>, Error> {
         Self::with_folders(paths, LockFolder::open_existing)
     }
@@ -78,8 +79,8 @@ impl LockSet {
                 ));
             }
         }
-        // One order everywhere, links resolved: starts that name the same files differently never
-        // deadlock.
+        // The same order everywhere, with links resolved, so that starts with different names for
+        // the same files never deadlock.
         locations.sort_by(|(one, _), (other, _)| one.cmp(other));
         locations.dedup_by(|(one, _), (other, _)| one == other);
         let locks: Vec<LockLocation> =
@@ -116,7 +117,7 @@ impl LockSet {
         std::iter::once(self.state_dir.as_ref()).chain(&self.other_state_dirs)
     }
 
-    /// Opens every lock file without locking it, creating those that are missing.
+    /// Opens every lock file without locking it, and creates missing ones.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
         self.locks
             .iter()
@@ -124,7 +125,7 @@ impl LockSet {
             .collect()
     }
 
-    /// Opens the first lock once more: a duplicate descriptor would keep the lock held.
+    /// Opens the first lock again, because a duplicated descriptor would keep the lock.
     pub fn open_first_lock(&self) -> Result<Option<LockFile>, Error> {
         self.locks
             .first()
@@ -153,7 +154,7 @@ impl OpenedLocks {
         loop {
             let lock_set = match LockSet::open_or_create(paths) {
                 Ok(lock_set) => lock_set,
-                // The folder may have vanished between two steps of opening it.
+                // The folder may vanish between two steps of opening it.
                 Err(_) if retries.next().is_some() => continue,
                 Err(error) => return Err(error),
             };
@@ -171,7 +172,7 @@ impl OpenedLocks {
     }
 }
 
-/// A lock file as a dry run finds it.
+/// A lock file as found by a dry run.
 pub enum ExistingLock {
     Missing(PathBuf),
     Open(LockFile),
@@ -186,9 +187,9 @@ impl ExistingLock {
     }
 }
 
-/// The locks of one start: all of them or none.
+/// The locks of one start: all or none.
 pub(crate) enum LockHandles {
-    /// No lock is held; the index of the lock that was just refused.
+    /// No lock is held. Contains the index of the lock that was just refused.
     Open(Vec<LockFile>, Option<usize>),
     Held(Vec<HeldLock>),
 }
@@ -213,7 +214,7 @@ impl LockHandles {
         }
     }
 
-    /// Tries each lock once. If one is refused, the others are released. Every file stays open:
+    /// Tries each lock once. If one is refused, releases the others. Keeps every file open, because
     /// closing one would wake its waiters for nothing.
     pub(crate) fn try_all(files: Vec<LockFile>) -> Result<LockHandles, Error> {
         let mut held = Vec::new();

@@ -1,4 +1,4 @@
-//! The reasons that a start fails.
+//! The reasons a start fails.
 
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::Process;
@@ -10,9 +10,9 @@ use crate::terminate::execute::NotEnded;
 #[derive(Debug)]
 pub enum NotStarted {
     Refused(StartRefusal),
-    /// A newer start asked this one to end before it had started.
+    /// A newer start asked this one to end before it had finished.
     Superseded,
-    /// The locks or their folder were deleted or replaced meanwhile.
+    /// The locks or their folder were deleted or replaced.
     Replaced,
     Interrupted(u8),
     Failed(Error),
@@ -23,7 +23,7 @@ pub enum StartRefusal {
     Plan(Box<Plan>),
     NotEnded {
         why: NotEnded,
-        /// The process that was not ended, where the plan has it.
+        /// The process that was not ended, if the plan has it.
         process: Option<Box<Process>>,
     },
     /// Another start did not finish in time.
@@ -31,7 +31,7 @@ pub enum StartRefusal {
 }
 
 impl StartRefusal {
-    /// Names the process of `plan` that was not ended.
+    /// Finds the process of `plan` that was not ended.
     pub(super) fn not_ended(why: NotEnded, plan: &Plan) -> StartRefusal {
         let mut processes = plan.conflicts.iter().flat_map(Conflict::processes);
         let process = processes.find(|process| why.pid() == Some(process.id.pid));
@@ -48,7 +48,7 @@ impl StartRefusal {
 }
 
 impl NotStarted {
-    /// The plan that refused the start.
+    /// Returns the plan that refused the start.
     pub fn plan(&self) -> Option<&Plan> {
         if let NotStarted::Refused(StartRefusal::Plan(plan)) = self { Some(plan) } else { None }
     }

@@ -7,18 +7,18 @@ use crate::engine::ladder::WaitLimit;
 use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
 
-/// The time for which a start that would refuse anyway waits for another start (S3).
+/// The time that a start which would refuse anyway waits for another start (S3).
 const REFUSING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns the deadline of this plan, if it begins `now`: one second more than its ladders take, so
-/// that a ladder reports its own failure first.
+/// Returns the deadline of a plan that begins `now`: one second more than its ladders take, so that
+/// a ladder reports its own failure first.
 pub(super) fn deadline(plan: &Plan, now: Duration) -> Duration {
     plan.deadline().map_or(Duration::MAX, |time| {
         now.saturating_add(time).saturating_add(Duration::from_secs(1))
     })
 }
 
-/// Returns the time that a start may wait for its first snapshot; `None`: no limit.
+/// Returns how long a start may wait for its first snapshot; `None` if there is no limit.
 pub(super) fn first_scan_timeout(policy: &Policy) -> Option<Duration> {
     let actions = || {
         policy

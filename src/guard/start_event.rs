@@ -10,12 +10,12 @@ pub enum StartEvent<'a> {
     Scanned {
         snapshot: &'a Snapshot,
         plan: &'a Plan,
-        /// The time of the scan and the decision.
+        /// The duration of the scan and the decision.
         took: Duration,
     },
     /// The start waits for another start of the instance to finish.
     Queued,
-    /// Sent again where other conflicts have taken the place of the first.
+    /// Sent again if other conflicts have replaced the first ones.
     Waiting(&'a Plan),
     Acting(&'a Plan),
     Terminate(TerminateEvent),

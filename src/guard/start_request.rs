@@ -1,4 +1,4 @@
-//! A valid request of a start, before anything is touched.
+//! A validated start request, before anything is touched.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -24,7 +24,7 @@ use crate::state::record::{HostProcess, Record, RecordStage};
 use crate::sys::machine::poll::Poller;
 use crate::sys::{clock, host_names, users};
 
-/// The executables by which a scan recognizes other starts.
+/// The executables by which scans recognize other starts.
 #[derive(Debug, Clone, Default)]
 pub struct OwnPrograms {
     /// The base name of the command-line tool.
@@ -34,8 +34,8 @@ pub struct OwnPrograms {
 }
 
 impl OwnPrograms {
-    /// Returns the programs of a start by this executable, which is the tool or runs a command as
-    /// the tool does.
+    /// Returns the programs of a start by this executable, which is the tool or runs a command like
+    /// the tool.
     pub(crate) fn of_the_tool() -> OwnPrograms {
         let exe = env::current_exe().ok();
         let tool_name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
@@ -46,7 +46,7 @@ impl OwnPrograms {
 pub struct StartRequest {
     pub config: Config,
     pub instance: Instance,
-    /// COMMAND, or the program that has the library in it.
+    /// COMMAND, or the program that uses the library.
     pub command: Option<Command>,
     pub tokens: OwnTokens,
     pub user: User,
@@ -57,12 +57,12 @@ pub struct StartRequest {
 
 pub(crate) enum Cancellation {
     Signals,
-    /// The program that the library is part of.
+    /// The program that uses the library.
     Program(Poller),
 }
 
 impl StartRequest {
-    /// A request of this process's user, with the lock files of the configuration.
+    /// Creates a request of this process's user, with the configured lock files.
     pub(crate) fn new(
         config: Config,
         instance: Instance,
@@ -108,17 +108,17 @@ impl StartRequest {
         }
     }
 
-    /// Returns whether a bot is recognized by nothing but its command.
+    /// Returns whether the bot is recognized only by its command.
     pub(crate) fn knows_only_the_command(&self) -> bool {
         self.tokens.mine.is_none() && self.config.policy.matches.is_empty()
     }
 
-    /// Returns COMMAND, which a stop may lack.
+    /// Returns COMMAND, which a stop may not have.
     pub(crate) fn required_command(&self) -> Result<&Command, Error> {
         self.command.as_ref().ok_or_else(missing_command)
     }
 
-    /// Requires the script that the command names, unless `[check]` may create it.
+    /// Requires that COMMAND's script exists, unless `[check]` may create it.
     pub fn require_script(&self) -> Result<(), Error> {
         match (&self.command, self.config.check()) {
             (Some(command), None) => command.require_script(),
@@ -126,7 +126,7 @@ impl StartRequest {
         }
     }
 
-    /// Returns the check that this request runs; a stop runs none.
+    /// Returns the check that this request runs. A stop runs none.
     pub(super) fn check(&self) -> Option<&CheckTable> {
         match self.config.policy.purpose {
             Purpose::Start => self.config.check(),
@@ -134,7 +134,7 @@ impl StartRequest {
         }
     }
 
-    /// Returns the record of this start; a stop has none.
+    /// Returns the record of this start. A stop has none.
     #[expect(clippy::disallowed_types, reason = "since when, to be printed")]
     pub(super) fn record(
         &self,

@@ -12,13 +12,13 @@ use crate::engine::carried_tokens::bots_in;
 use crate::engine::token::{OwnTokens, Token};
 use crate::text::{join_and, printable};
 
-/// Returns the bot's token: the first variable that has one, else the first one in `env_file`.
+/// Returns the bot's token: from the first variable that has one, else the first one in `env_file`.
 #[must_use]
 pub fn token(config: &Config) -> Option<Token> {
     own_tokens(config).mine
 }
 
-/// Returns the tokens of this start, and logs what is wrong with them.
+/// Returns the tokens of this start, and logs problems with them.
 pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
     let lookup = search(config);
     if let Some(note) = &lookup.note {
@@ -42,16 +42,16 @@ pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
 #[derive(Debug, Default)]
 pub(crate) struct TokenLookup {
     pub(crate) tokens: OwnTokens,
-    /// A note about `env_file`, to be logged.
+    /// A note about `env_file` for the log.
     pub(crate) note: Option<String>,
-    /// The problem of `env_file`.
+    /// A problem with `env_file`.
     pub(crate) warning: Option<String>,
-    /// Without a token: the variables that have another value, to be shown.
+    /// If there is no token: printable names of variables with another value.
     pub(crate) misfits: Vec<String>,
 }
 
 impl TokenLookup {
-    /// Returns what is wrong with `env_file` and with the variables that may have the token.
+    /// Returns the problems with `env_file` and with the variables that may have the token.
     pub(crate) fn warnings(&self, config: &Config) -> Vec<String> {
         let unlisted =
             if self.tokens.mine.is_some() { Vec::new() } else { unlisted_tokens(config) };
@@ -74,7 +74,7 @@ impl TokenLookup {
     }
 }
 
-/// Searches for the token without logging anything.
+/// Searches for the token without logging.
 pub(crate) fn search(config: &Config) -> TokenLookup {
     let mut misfits = Vec::new();
     let mut mine = None;
@@ -102,7 +102,7 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
     TokenLookup { tokens: OwnTokens { mine, bots }, note, warning: file.warning, misfits }
 }
 
-/// Returns the variables, as they are shown, that have a token and are not in `token_env`.
+/// Returns printable names of variables that have a token but are not in `token_env`.
 pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
     let in_file = dotenv::unlisted_tokens(config).into_iter();
     let file = config.env_file.to_string_lossy();

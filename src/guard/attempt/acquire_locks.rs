@@ -1,4 +1,4 @@
-//! Takes the locks, all or none, and writes the record; returns both to a living guard that lost
+//! Takes the locks, all or none, and writes the record. Returns both to a living guard that lost
 //! them.
 
 use std::collections::BTreeSet;
@@ -16,15 +16,15 @@ use crate::state::state_dir::MAKE_ROOM;
 use crate::sys::file_mutex::RELEASE_PAUSES;
 use crate::text::printable;
 
-/// The time that a guard gets to take back a lock that was deleted or replaced (S17).
+/// The time for a guard to retake a lock that was deleted or replaced (S17).
 const RETAKING: Duration = Duration::from_secs(1);
 
-/// Attempts to write the record while other starts write theirs.
+/// The number of attempts to write the record while other starts write theirs.
 const MAX_CLAIMS: u32 = 20;
 
 impl Attempt<'_> {
     /// Takes all locks or none. Retries briefly if the holder may be releasing one, or if no record
-    /// names a guard: a scan holds a lock for an instant where the kernel's list is incomplete.
+    /// names a guard: if the kernel's list is incomplete, scans hold locks for an instant.
     pub(super) fn take_locks(&mut self, mut locks: LockHandles) -> Result<LockHandles, NotStarted> {
         let guarded = self.lock_set.state_dir().record().is_some();
         let pauses: &[Duration] =
@@ -53,8 +53,8 @@ impl Attempt<'_> {
         !self.progress.has_given_back && (!snapshot.guards.is_empty() || unseen())
     }
 
-    /// Releases the locks and waits, for at most a second, until the record of the guard that lost
-    /// them shows that it has them again.
+    /// Releases the locks and waits up to a second for the record of the guard that lost them to
+    /// show that it has them again.
     pub(super) fn give_back_to_guard(
         &mut self,
         locks: LockHandles,
@@ -71,7 +71,7 @@ impl Attempt<'_> {
         Ok(LockHandles::Open(files, None))
     }
 
-    /// Writes the record. From then on, a newer start can ask this one to end.
+    /// Writes the record. From then on, newer starts can ask this one to end.
     pub(super) fn write_record(&self, held: &[HeldLock]) -> Result<RecordState, Error> {
         let Some(mine) = self.record else { return Ok(RecordState::Written) };
         let state_dir = self.lock_set.state_dir();
@@ -80,8 +80,8 @@ impl Attempt<'_> {
             let what = format!("cannot write the record next to the lock ({error}): {path}");
             Error::new(ExitStatus::LockFile, what).with_hint(MAKE_ROOM).due_to(error)
         };
-        // This start holds the mutex under which requests are written. A leftover is from a killed
-        // start, and may name our ticket if the counter was lost.
+        // Requests are written under the start mutex, which this start holds. A leftover is from a
+        // killed start, and may contain this ticket if the counter was lost.
         state_dir.remove_request();
         for _ in 0..MAX_CLAIMS {
             match state_dir.record() {
@@ -106,19 +106,19 @@ impl Attempt<'_> {
         Err(failed(std::io::Error::other("other starts keep replacing it")))
     }
 
-    /// Sleeps with the locks held, so that the second scan sees what a supervisor restarts.
+    /// Waits with the locks held, so that the second scan sees what a supervisor restarts.
     pub(super) fn wait_for_respawn(
         &mut self,
         at: Duration,
         held: &[HeldLock],
     ) -> Result<(), NotStarted> {
-        // The next scan sees a guard that contests the record.
+        // If a guard contests the record, the next scan sees it.
         self.write_record(held)?;
         while self.host.now() < at {
             if let Some(request) =
                 self.record.and_then(|record| self.lock_set.state_dir().request_to(record.ticket))
             {
-                // Ends even if the answer cannot be written.
+                // End even if the answer cannot be written.
                 let _ = self.lock_set.state_dir().acknowledge(&request);
                 return Err(NotStarted::Superseded);
             }
@@ -131,11 +131,11 @@ impl Attempt<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordState {
     Written,
-    /// A living guard has written its own.
+    /// A living guard has written its own record.
     Contested,
 }
 
-/// Requires that every lock file is still at its path: a deleted file excludes no other start.
+/// Requires that every lock file is still at its path. A deleted file excludes no other start.
 pub(super) fn require_in_place(held: &[HeldLock]) -> Result<(), NotStarted> {
     if held.iter().all(|held| held.file().is_in_place()) {
         Ok(())

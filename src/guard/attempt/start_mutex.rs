@@ -1,7 +1,7 @@
 //! The start mutex: one start at a time, in order of arrival.
 //!
-//! Each lock has one, and a start takes those of all its locks: starts that have any lock in common
-//! take turns. They are taken in the order of the locks, so that two starts never deadlock.
+//! Each lock has a start mutex, and a start takes those of all its locks, so starts with a lock in
+//! common take turns. They are taken in the order of the locks, so that two starts never deadlock.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::ticker::Ticker;
 use crate::terminate::process_control::StartHost;
 
-/// The start mutexes of all locks, held.
+/// The start mutexes of all locks.
 pub(super) struct StartMutex(Vec<FileMutex>);
 
 impl StartMutex {
@@ -35,16 +35,16 @@ impl StartMutex {
 
 pub(super) enum MutexOutcome {
     Held(StartMutex),
-    /// A guard is running, which alone decides.
+    /// A guard is running, which alone determines the decision.
     DecidedByGuard(Box<Plan>),
 }
 
-/// The verdicts for which the running guard alone is enough.
+/// The verdicts for which the running guard alone is sufficient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FinalVerdicts {
-    /// One refusal refuses the whole start, whatever else the scan would find.
+    /// A refusal, which holds no matter what else the scan would find.
     Refuse,
-    /// The rest of the machine was scanned before.
+    /// Also a wait, because the rest of the machine has already been scanned.
     RefuseOrWait,
 }
 
@@ -61,8 +61,8 @@ struct GuardDecision {
 }
 
 impl Attempt<'_> {
-    /// Waits for the start mutex. Most of many queued starts need no full scan: a guard that runs
-    /// when their turn comes decides for them.
+    /// Waits for the start mutex. Most queued starts need no full scan: a guard that is running
+    /// when their turn comes determines the decision.
     pub(super) fn take_start_mutex(
         &mut self,
         until: Option<Duration>,
@@ -100,7 +100,7 @@ impl Attempt<'_> {
                 held.0.clear();
             }
             let Some(next) = self.lock_set.state_dirs().nth(held.0.len()) else {
-                // An earlier start may be running; this check is cheaper than a scan.
+                // An earlier start may be running. This check is cheaper than a scan.
                 let may_be_guarded = verdicts == FinalVerdicts::RefuseOrWait || has_queued.get();
                 match may_be_guarded
                     .then(|| decided_by_guard(self.host, self.lock_set, &request, &seen))
@@ -121,14 +121,14 @@ impl Attempt<'_> {
                 WaitEnd::TimedOut => return Err(NotStarted::Refused(StartRefusal::Queued)),
             }
         };
-        // A wait that follows is for this guard.
+        // If a wait follows, it is for this guard.
         self.host.watch_process(handle);
         Ok(MutexOutcome::DecidedByGuard(Box::new(plan)))
     }
 }
 
-/// Decides by the running guard alone, if the kernel confirms its record and it prevents this
-/// start. Examines each guard once; otherwise the full scan under the mutex decides.
+/// Decides based on the running guard alone, if the kernel confirms its record and it prevents this
+/// start. Examines each guard once. Otherwise, the full scan under the mutex decides.
 fn decided_by_guard(
     host: &dyn StartHost,
     lock_set: &LockSet,
@@ -148,7 +148,7 @@ fn decided_by_guard(
     let (snapshot, handle) =
         host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
     let plan = decide(request.policy, &snapshot);
-    // A token or a connection may be the guard's tree's alone, which only a full scan finds.
+    // Only the guard's tree may have the token or a connection, which takes a full scan to find.
     let asks_for_tree = request.policy.rules.iter().any(|rule| rule.when.depend_on_tree());
     let is_complete = !asks_for_tree
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);

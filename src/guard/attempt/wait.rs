@@ -1,7 +1,7 @@
 //! Waits for the conflicts that the plan waits for.
 //!
-//! Starts that wait for the same guard form a queue: the first one watches the guard, the others
-//! wait for the first. So the guard's end wakes one start, and that one wakes the next.
+//! Starts that wait for the same guard form a queue: the first one watches the guard, and the
+//! others wait for the first. The end of the guard thus wakes one start, which wakes the next.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::sys::ticker::Ticker;
 use crate::sys::wake::SleepEnd;
 use crate::terminate::process_control::StartHost;
 
-/// The interval of tries if the holder may release the lock without closing it.
+/// The interval of attempts if the holder may release the lock without closing it.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The interval at which starts behind the first check the conflicts themselves: the first may be
+/// The interval at which queued starts check the conflicts themselves, because the first one may be
 /// stopped (SIGSTOP).
 const QUEUE_CHECK: Duration = Duration::from_secs(5);
 
@@ -36,7 +36,7 @@ struct WaitTarget<'a> {
     until: Duration,
     living: BTreeSet<ProcessId>,
     has_processes: bool,
-    /// A holder that is no guard may release its lock without a close, which wakes no sleep.
+    /// A holder that is no guard may release its lock without closing it, which wakes no sleep.
     may_release_silently: bool,
 }
 
@@ -70,7 +70,7 @@ impl<'a> WaitTarget<'a> {
 enum QueueOutcome {
     /// This start watches the guard itself.
     First,
-    /// It has left the queue, and must scan.
+    /// This start has left the queue and must scan.
     GaveUp,
 }
 
@@ -130,14 +130,14 @@ impl Attempt<'_> {
     ) -> Result<QueueOutcome, NotStarted> {
         let first = self.progress.queue.take().filter(FileMutex::is_in_place);
         if target.plan.waits().any(|conflict| conflict.guard.is_none()) {
-            // Leave the queue: starts behind this one may wait for another conflict.
+            // Leave the queue, because starts behind this one may wait for another conflict.
             return Ok(QueueOutcome::First);
         }
         if first.is_some() {
             self.progress.queue = first;
             return Ok(QueueOutcome::First);
         }
-        // Without the queue, only the order of the starts is lost.
+        // Without a queue, only the order of the starts is lost.
         let Ok(queue) = self.lock_set.state_dir().queue() else { return Ok(QueueOutcome::First) };
         let mut round = Ticker::begin(QUEUE_CHECK, self.host.now());
         let mut last_guard =

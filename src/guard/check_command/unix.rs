@@ -21,7 +21,7 @@ impl ProcessGroup {
 
     pub(super) fn kill(&self) {
         if let Some(group) = self.0 {
-            // Fails if it has just ended.
+            // Fails if the group has just ended.
             let _ = killpg(group, Signal::SIGKILL);
         }
     }

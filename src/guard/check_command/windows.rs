@@ -1,4 +1,4 @@
-//! The console's keys that end a check on Windows, and its process tree.
+//! The console keys that end a check on Windows, and its process tree.
 
 use tokio::process::{Child, Command};
 use tokio::signal::windows::{ctrl_break, ctrl_c};
@@ -6,7 +6,7 @@ use tokio::signal::windows::{ctrl_break, ctrl_c};
 use crate::error::{Error, ExitStatus};
 use crate::scan::machine::tree_reader;
 
-/// The root of the check's process tree, searched for when it is ended.
+/// The root of the check's process tree, which is searched when the check is ended.
 pub(super) struct ProcessGroup(Option<u32>);
 
 impl ProcessGroup {
@@ -23,7 +23,7 @@ impl ProcessGroup {
     }
 }
 
-/// Handles the console's keys, and returns their POSIX signal.
+/// Handles the console keys, and returns the corresponding POSIX signal.
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
     let failed = |error| Error::from_source(ExitStatus::Fault, "cannot wait for signals", error);
     let mut interrupt = ctrl_c().map_err(failed)?;
