@@ -106,7 +106,6 @@ settings_table! {
     }
 }
 
-/// Checks that an entry of `match` has a pattern.
 pub(super) fn has_a_pattern(entry: &Value) -> Option<Fault> {
     let Value::Table(entry) = entry else { return None };
     let patterns = ["name", "cmdline", "exe", "cwd"];

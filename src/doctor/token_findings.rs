@@ -74,7 +74,6 @@ pub fn token_finding(search: &TokenSearch) -> Finding {
     }
 }
 
-/// Reports the problem with `env_file`.
 pub fn env_file_finding(warning: &str) -> Finding {
     let (what, hint) = warning.rsplit_once("; ").unwrap_or((warning, "correct `env_file`"));
     Finding::warning("env file", what, hint)

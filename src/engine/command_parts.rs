@@ -28,7 +28,6 @@ pub enum CommandPart<'a> {
     /// The executable or script.
     Program(&'a Path),
     Arguments(&'a [String]),
-    /// The working directory.
     Folder(&'a Path),
 }
 

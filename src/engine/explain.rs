@@ -65,10 +65,8 @@ impl EntryVerdict<'_> {
     }
 }
 
-/// A single criterion of an entry.
 #[derive(Debug, Clone, Copy)]
 pub enum Criterion<'a> {
-    /// A condition of a match entry.
     Condition(Condition<'a>),
     /// A part of COMMAND, if there are no match entries.
     Part(CommandPart<'a>),

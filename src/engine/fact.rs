@@ -35,7 +35,6 @@ impl<T> From<Option<T>> for Fact<T> {
 pub enum Truth {
     True,
     False,
-    /// Depends on an unknown fact.
     Unknown,
 }
 

@@ -11,9 +11,7 @@ pub enum ManagedBy {
     Container(Container),
     Supervisord(Option<SupervisordProgram>),
     Pm2(Option<Pm2App>),
-    /// runit's `runsv`.
     Runit(ServiceFolder),
-    /// s6's `s6-supervise`.
     S6(ServiceFolder),
     /// `supervise-daemon` of `OpenRC`, with the name of its service.
     OpenRc(String),
@@ -55,7 +53,6 @@ pub struct SupervisordProgram {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SupervisordAddress {
     Url(String),
-    /// A configuration file.
     File(String),
     /// The address that supervisorctl uses by default.
     Default,

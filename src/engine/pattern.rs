@@ -159,7 +159,6 @@ pub enum UserLimit {
     /// Only the caller's processes.
     #[default]
     Same,
-    /// All users.
     Any,
     /// This user's processes, by name or id.
     Named(String),

@@ -121,7 +121,6 @@ pub struct Conflict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UncertainRule {
     pub name: String,
-    /// The keys of the unknown conditions.
     pub unknown: Vec<&'static str>,
 }
 

@@ -56,7 +56,6 @@ impl Policy {
         }
     }
 
-    /// Returns whether the policy may end a conflict.
     pub fn may_end(&self) -> bool {
         let after_wait = || Action::from(self.after_wait).ends_processes();
         let ends =

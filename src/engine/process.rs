@@ -181,7 +181,6 @@ pub enum Relation {
 /// The role of a process in monopoll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// Any other program.
     #[default]
     Program,
     /// A start in progress or a guard. Recognized by its ticket, never by a pattern or token.
@@ -202,7 +201,6 @@ pub struct OtherGuard {
     pub guards: GuardedInstance,
 }
 
-/// The instance of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardedInstance {
     /// This instance: the guard has one of its locks, or the name of its bot.

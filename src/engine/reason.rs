@@ -102,7 +102,6 @@ impl RefusalKind {
         }
     }
 
-    /// Returns the exit status of a start.
     pub fn exit_status(self) -> ExitStatus {
         match self {
             RefusalKind::Superseded => ExitStatus::Done,

@@ -30,7 +30,6 @@ fn blocked<'a>(snapshot: &Snapshot, found: &'a ConflictTree) -> Option<&'a Proce
         .find(|process| !shield::may_signal(process, &snapshot.me))
 }
 
-/// Returns the refusal of `action` by a safety rule.
 pub(super) fn safety_refusal(
     snapshot: &Snapshot,
     found: &ConflictTree,

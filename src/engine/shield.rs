@@ -14,7 +14,6 @@ pub enum Shield {
     Ancestor,
     /// monopoll started the process, directly or indirectly.
     Descendant,
-    /// The process is PID 1 of its PID namespace.
     Init,
     Kernel,
     /// The process's relation to monopoll cannot be read.

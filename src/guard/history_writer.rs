@@ -92,7 +92,6 @@ pub(super) struct EndedLog {
     ended: Vec<EndedRoot>,
 }
 
-/// The end of a conflict's tree.
 struct EndedRoot {
     /// The pid of the root; `None` in another PID namespace.
     pid: Option<u32>,

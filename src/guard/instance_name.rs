@@ -109,7 +109,6 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 impl Hash {
-    /// Adds a part and its end.
     fn add(&mut self, part: &[u8]) {
         for byte in part.iter().chain(&[0]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);

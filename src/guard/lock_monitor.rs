@@ -60,7 +60,6 @@ enum HoldState {
     Contested {
         since: Duration,
     },
-    /// The folder of a lock is unusable.
     Unusable,
     /// Another guard holds a lock permanently, and `on_lost` was applied.
     Lost,

@@ -26,7 +26,6 @@ pub struct LockSet {
     pub(super) paths: Vec<PathBuf>,
     locks: Vec<LockLocation>,
     state_dir: Arc<StateDir>,
-    /// The state directories of the other locks.
     other_state_dirs: Vec<StateDir>,
 }
 

@@ -48,7 +48,6 @@ impl StartRefusal {
 }
 
 impl NotStarted {
-    /// Returns the plan that refused the start.
     pub fn plan(&self) -> Option<&Plan> {
         if let NotStarted::Refused(StartRefusal::Plan(plan)) = self { Some(plan) } else { None }
     }

@@ -11,7 +11,6 @@ use crate::engine::rules::RuleOutcome;
 use crate::report::{Context, condition_facts, conflict_text, format, reasons};
 use crate::text::sanitize;
 
-/// Returns the tree that the process belongs to.
 pub(super) fn tree(it: &Explanation<'_>) -> Option<String> {
     let conflict = it.conflict?;
     match &conflict.root {

@@ -30,7 +30,6 @@ pub(crate) mod trace;
 
 use crate::engine::policy::Purpose;
 
-/// The context of a report.
 #[derive(Clone)]
 pub struct Context<'a> {
     pub instance: String,

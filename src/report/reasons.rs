@@ -315,7 +315,6 @@ pub fn near_miss(reason: &NearMissReason) -> String {
     .to_owned()
 }
 
-/// Describes a shield.
 pub fn shield(shield: &Shield) -> String {
     match shield {
         Shield::Myself => "monopoll itself".to_owned(),

@@ -35,7 +35,6 @@ pub struct Environments {
 pub enum StartedBy {
     /// The first process of its PID namespace, or one with an invisible parent.
     NoParent,
-    /// A supervisor that would restart the process.
     Supervisor(ManagedBy),
     /// A pid and a name.
     Program(u32, String),

@@ -18,7 +18,6 @@ pub(super) enum Operand<'a> {
     Module(&'a OsStr),
     Code(&'a OsStr),
     Task(&'a OsStr),
-    /// Standard input.
     Input,
     Unclear,
 }

@@ -29,19 +29,15 @@ pub(super) enum Opt {
     Attached,
     /// Takes a value: the rest of the word, or the next word.
     Value,
-    /// Takes the code to run.
     Code,
     /// The first operand is the code to run.
     CodeFollows,
-    /// Takes the module to run.
     Module,
-    /// Takes the script to run.
     Script,
     /// Takes the name of a script of the package.
     Task,
     /// Reads the program from standard input.
     Input,
-    /// Takes the folder to run in.
     Folder,
     /// Does something other than running the program: checks or tests it, or prints a version.
     OtherMode,

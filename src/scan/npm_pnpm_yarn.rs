@@ -21,7 +21,6 @@ const NAMES: [(&str, Manager); 9] = [
     ("bun", Manager::Bun),
 ];
 
-/// Returns whether this is the name of a package manager.
 pub(super) fn is_one(name: &str) -> bool {
     NAMES.iter().any(|(own, _)| *own == name)
 }

@@ -58,7 +58,6 @@ const FROM_ENVIRONMENT: &[&str] = &[
     "workspace-root", "workspaces*",
 ];
 
-/// The defaults that npm 6 passes on.
 const DEFAULTS: &[(&str, &str)] = &[("description", "true"), ("message", "%s"), ("tag", "latest")];
 
 /// The syntax of a setting's option.

@@ -19,7 +19,6 @@ pub(super) enum Entry {
     Missing,
 }
 
-/// Looks up a name in the file in `folder`.
 pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
     let Some(name) = name.to_str() else { return Entry::Missing };
     let line = match file {

@@ -36,7 +36,6 @@ const OWN_FOLDER: [&str; 9] = [
     "\"$(dirname -- \"${BASH_SOURCE[0]}\")\"",
 ];
 
-/// The spellings of all arguments of the script.
 const ALL_ARGUMENTS: [&str; 4] = ["\"$@\"", "\"${@}\"", "$@", "${@}"];
 
 /// The last command of a script, and what the lines before set for it.

@@ -12,7 +12,6 @@ use crate::scan::scan_request::ScanRequest;
 enum BotPrograms {
     /// All interpreters of one language.
     Language(Language),
-    /// COMMAND's executable.
     Executable,
     /// Any interpreter, or a program in the folder, because it is unknown what COMMAND starts.
     Any,

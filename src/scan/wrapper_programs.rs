@@ -322,7 +322,6 @@ static RUNNERS: &[WrapperProgram] = &[
 pub(super) enum CommandRole {
     /// COMMAND, which counts as what it becomes.
     Mine,
-    /// A running process.
     Process,
 }
 

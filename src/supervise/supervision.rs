@@ -40,7 +40,6 @@ pub(crate) enum GuardEvent {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SupervisionEnd {
-    /// The status of COMMAND.
     pub(super) status: ExitStatus,
     pub(super) cause: EndCause,
     /// The number of processes that could not be ended and keep the lock.

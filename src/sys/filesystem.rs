@@ -16,7 +16,6 @@ pub struct FolderFacts {
     pub owner: String,
     pub mode: u32,
     pub file_system: Option<String>,
-    /// The free space for this user.
     pub free_bytes: u64,
     /// `None` if the file system does not count inodes.
     pub free_inodes: Option<u64>,

@@ -45,7 +45,6 @@ pub(crate) enum WebhookRemoval {
 pub enum PreflightReport {
     Fine(String),
     Warning(String),
-    /// The start is refused.
     Refusal(RefusalReason),
 }
 

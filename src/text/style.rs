@@ -5,7 +5,6 @@
 pub enum Paint {
     /// For files, pipes and `NO_COLOR`.
     Plain,
-    /// For a terminal.
     Color,
 }
 

@@ -17,7 +17,6 @@ const MAX_LINE: u64 = 256;
 /// The maximum length of a chain of scripts that the kernel follows.
 const MAX_SCRIPTS: usize = 5;
 
-/// The `#!` line of a script.
 struct FirstLine {
     interpreter: PathBuf,
     /// The rest, trimmed. The kernel passes it as a single argument.

@@ -50,7 +50,6 @@ type Sockets = BTreeMap<u64, Destination>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Destination {
     BotApi,
-    /// A possible proxy.
     Proxy,
 }
 
@@ -122,7 +121,6 @@ fn read_sockets(proc: &ProcFs, source: Source, servers: &[PeerPattern]) -> Optio
     Some(found.iter().map(|it| (it.inode, destination(it.peer))).collect())
 }
 
-/// The destinations of a process's sockets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Destinations {
     bot_api: bool,
