@@ -43,8 +43,8 @@ pub enum InstanceState {
     Stopped,
     /// No guard, but a process that a start would find, or the child of a guard that has ended.
     Unguarded,
-    /// The holder of the lock is neither a guard of this instance nor known as the bot, the bot runs under the guard of
-    /// another one, or the state cannot be read.
+    /// The holder of the lock is neither a guard of this instance nor known as the bot, the bot
+    /// runs under the guard of another one, or the state cannot be read.
     Unknown,
 }
 
