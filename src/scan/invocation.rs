@@ -206,6 +206,7 @@ impl Unwrapped {
                 self.context = context;
                 Some(match folder.map(|folder| project_scripts::look_up(file, &name, folder)) {
                     Some(Entry::Line(line)) => self.enter(&name, line, args),
+                    Some(Entry::Missing) if file == EntryFile::Cargo => return None,
                     Some(Entry::Missing) => {
                         self.launch([vec![name], args].concat(), CommandContext::default())
                     }

@@ -1,7 +1,7 @@
 //! The table of wrapper programs (env, npm, uv), which run the command on the rest of their command
 //! line.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, CommandOption, USER_OPTION, after_assignments};
@@ -26,6 +26,10 @@ enum Rest {
     /// A Python script, or `-m` and a module.
     Python,
     Entry(EntryFile),
+    /// `run`, which only the dotenv of Python has, then a command.
+    DotenvRun,
+    /// The arguments of a Rust program. The options say which program and which profile.
+    Cargo,
 }
 
 struct WrapperProgram {
@@ -179,6 +183,15 @@ static WRAPPERS: &[WrapperProgram] = &[
         values: "efvp",
         long_values: &["--file"],
         choosing: &["-c", "-e", "-f", "-o", "-p", "-v", "--file"],
+        rest: Rest::DotenvRun,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["cargo"],
+        subcommand: Some("run"),
+        flags: "qvr",
+        long_values: &["--bin", "--color"],
+        rest: Rest::Cargo,
         ..PLAIN
     },
     WrapperProgram {
@@ -406,7 +419,10 @@ impl WrapperProgram {
         let all = words;
         words = self.after_options(words, &mut context)?;
         match self.rest {
-            Rest::Command => command(words, context),
+            Rest::DotenvRun if words.first().is_some_and(|word| *word == "run") => {
+                command(self.after_options(&words[1..], &mut context)?, context)
+            }
+            Rest::Command | Rest::DotenvRun => command(words, context),
             Rest::After(count) => command(words.get(count..)?, context),
             Rest::AfterDashes => {
                 let dashes = all.iter().position(|word| *word == "--")?;
@@ -425,6 +441,12 @@ impl WrapperProgram {
                 }
             }
             Rest::Python => python(words, context),
+            Rest::Cargo => {
+                let options = all.get(..all.len() - words.len())?;
+                let name = cargo_program(options)?;
+                let (file, args, workspace) = (EntryFile::Cargo, owned(words), None);
+                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
+            }
             Rest::Entry(file) => {
                 let (name, args) = words.split_first()?;
                 let (name, args) = ((*name).to_owned(), owned(args));
@@ -502,6 +524,24 @@ impl WrapperProgram {
         }
         Some(())
     }
+}
+
+/// Returns `PROFILE/NAME` for the options of `cargo run`, without NAME where it is the package's own
+/// program. `None` if an option selects something else.
+fn cargo_program(options: &[&OsStr]) -> Option<OsString> {
+    let (mut profile, mut name) = ("debug", "");
+    let mut options = options.iter().map(|word| word.to_str());
+    while let Some(option) = options.next() {
+        match option? {
+            "-r" | "--release" => profile = "release",
+            "--bin" => name = options.next()??,
+            "--color" => drop(options.next()),
+            "-q" | "--quiet" | "-v" | "--verbose" | "--locked" | "--offline" | "--frozen"
+            | "--" => {}
+            option => name = option.strip_prefix("--bin=")?,
+        }
+    }
+    Some(format!("{profile}/{name}").into())
 }
 
 /// `env -S` splits its value into words.
@@ -649,6 +689,13 @@ mod tests {
             ("mise exec python@3.12 -- python3 main.py", "python3 main.py"),
             ("mise exec -- python3 main.py", "python3 main.py"),
             ("mise run bot", "unclear"),
+            ("dotenv run -- python3 main.py", "python3 main.py"),
+            ("dotenv -f .env run python3 main.py", "python3 main.py with -f .env"),
+            ("cargo run", "Cargo debug/"),
+            ("cargo run -q --release -- --x", "Cargo release/ --x"),
+            ("cargo run --bin bot", "Cargo debug/bot"),
+            ("cargo run --example bot", "unclear"),
+            ("cargo build", "unclear"),
             ("deno task start", "Deno start"),
             ("deno run main.ts", "no wrapper"),
             ("python3 main.py", "no wrapper"),

@@ -31,6 +31,8 @@ pub(super) enum EntryFile {
     Deno,
     /// `scripts` in `Pipfile`. Any other name is a program.
     Pipfile,
+    /// `Cargo.toml`: the name is `PROFILE/PROGRAM`, without PROGRAM for that of the package.
+    Cargo,
 }
 
 pub(super) fn command(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {

@@ -2,6 +2,7 @@
 //! belong to another user or version.
 
 use std::fs;
+use std::path::PathBuf;
 
 use monopoll_test_bots::programs::example;
 use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
@@ -344,4 +345,33 @@ fn a_bot_inside_the_shim_of_a_version_manager_is_found() {
         assert_eq!(plan("python3 other.py")["verdict"], "clear");
         end(&stage, running, pid);
     }
+}
+
+#[test]
+fn what_cargo_run_becomes_is_the_same_command() {
+    let stage = Stage::new();
+    let loops = "fn main() { loop { std::thread::park(); } }\n";
+    write(&stage, "src/main.rs", loops);
+    write(
+        &stage,
+        "Cargo.toml",
+        "[package]\nname = \"tbot\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+    );
+    // Not by rustup, which would ask for its own home.
+    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap());
+    let cargo = |subcommand: &str| {
+        let start = stage.program(&cargo, &[subcommand, "--quiet", "--offline"]);
+        start.env("RUSTC", cargo.with_file_name("rustc"))
+    };
+    cargo("build").end().exits(0);
+    let running = cargo("run").start();
+    let pid = stage.wait_until("the bot", || {
+        let line = std::fs::read(format!("/proc/{}/cmdline", running.pid())).ok()?;
+        line.starts_with(b"target/debug/tbot").then(|| running.pid())
+    });
+    let plan = |line: &str| plan(unnamed(&stage, &["plan"], line));
+    assert_eq!(found(&plan("cargo run")), [u64::from(pid)]);
+    assert_eq!(found(&plan("target/debug/tbot")), [u64::from(pid)]);
+    assert!(found(&plan("cargo run -- --profile alice")).is_empty());
+    assert!(found(&plan("cargo run --release")).is_empty());
 }
