@@ -189,3 +189,29 @@ fn a_third_user_is_named_and_blocks_no_start() {
         run.end();
     }
 }
+
+#[test]
+fn another_user_who_knows_only_the_number_of_the_token_blocks_no_start() {
+    if !monopoll_test_bots::stage::is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let mine = token();
+    let (number, _) = mine.split_once(':').unwrap();
+    let sleeping = |argument: &str| {
+        let id = NOBODY.to_string();
+        let program = ["--reuid", &id, "--regid", &id, "--clear-groups", "sh", "-c", "sleep 60; :"];
+        stage.program("setpriv", &program).argument(argument).start()
+    };
+    let others = [25, 35].map(|length| sleeping(&format!("{number}:{}", "x".repeat(length))));
+    for (n, action) in ["refuse", "graceful", "force"].into_iter().enumerate() {
+        let run = stage.run(&[]).env("BOT_TOKEN", &mine).on_conflict(action).start();
+        stage.ready(n + 1);
+        run.signal(nix::sys::signal::Signal::SIGTERM);
+        run.end().exits(0);
+    }
+    // Who has the whole token polls with it.
+    let other = sleeping(&mine);
+    stage.run(&[]).env("BOT_TOKEN", &mine).on_conflict("graceful").end().exits(75);
+    assert!(others.iter().chain([&other]).all(monopoll_test_bots::stage::Running::is_alive));
+}
