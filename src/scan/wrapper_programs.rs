@@ -526,7 +526,7 @@ impl WrapperProgram {
     }
 }
 
-/// Returns `PROFILE/NAME` for the options of `cargo run`, without NAME where it is the package's own
+/// Returns `PROFILE/NAME` for the options of `cargo run`, without NAME for the package's own
 /// program. `None` if an option selects something else.
 fn cargo_program(options: &[&OsStr]) -> Option<OsString> {
     let (mut profile, mut name) = ("debug", "");
