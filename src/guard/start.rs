@@ -188,6 +188,9 @@ pub fn acquire_locks(
         host.watch_state_dir(Arc::clone(lock_set.state_dir()), &lock_set.folders(), first_lock);
         debug!(ticket = ticket.0, "drew ticket {ticket}");
         let record = request.record(ticket, &files, host.host_process());
+        if let Some(record) = &record {
+            lock_set.state_dir().require_room_for(record)?;
+        }
         let attempt = Attempt {
             host: &mut *host,
             lock_set: &lock_set,

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::state::lock_folder::LockFolder;
+#[cfg(unix)]
+use crate::state::lock_folder::require_size;
 use crate::sys::file_id::FileId;
 
 /// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
@@ -144,7 +146,7 @@ impl HeldLock {
     /// Notes in the file that a guard held it. Other content is kept.
     pub(crate) fn mark_used(&self) {
         #[cfg(unix)]
-        if self.0.is_new() {
+        if self.0.is_new() && require_size(CONTENT.len()).is_ok() {
             // On a full disk the file stays new, which costs every start more checks.
             let _ = rustix::io::pwrite(&self.0.file, CONTENT, 0);
         }

@@ -77,6 +77,7 @@ impl LockFolder {
         content: &str,
         rename: impl Fn(&str) -> io::Result<()>,
     ) -> io::Result<()> {
+        require_size(content.len())?;
         let new = format!("{name}.{UNFINISHED}");
         self.remove(&new)?;
         let written = self.create(&new)?.write_all(content.as_bytes());
@@ -89,6 +90,23 @@ impl LockFolder {
     pub(crate) fn names_with(&self, suffix: &str) -> Vec<String> {
         self.names().filter(|name| name.ends_with(suffix)).collect()
     }
+}
+
+/// Requires that a file may have this size: to write beyond the limit of this process (`ulimit -f`)
+/// would end it.
+#[cfg(unix)]
+pub(super) fn require_size(bytes: usize) -> io::Result<()> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| bytes as u64 > limit) {
+        return Err(rustix::io::Errno::FBIG.into());
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "there is a limit on Unix")]
+pub(super) fn require_size(_bytes: usize) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

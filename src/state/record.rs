@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::process::ProcessId;
 use crate::engine::ticket::Ticket;
+use crate::error::Error;
+use crate::state::lock_folder::require_size;
 use crate::state::state_dir::{StateDir, StateFile};
 use crate::sys::file_id::FileId;
 
@@ -58,6 +60,21 @@ impl StateDir {
 
     pub(crate) fn has_record(&self) -> bool {
         self.exists(StateFile::Record)
+    }
+
+    /// Requires that a record may be written, before anything is ended for it; that of a running
+    /// guard also names its child.
+    pub(crate) fn require_room_for(&self, record: &Record) -> Result<(), Error> {
+        let child = record.child.or(Some(record.holder.process));
+        let stage = RecordStage::Stopping;
+        let largest = Record { stage, child, ..record.clone() };
+        let written = serde_json::to_string(&largest).map_err(io::Error::from);
+        written.and_then(|text| require_size(text.len())).map_err(|error| {
+            let why = format!("cannot write the record ({error})");
+            Error::unsafe_lock(&self.record_path(), &why)
+                .with_hint("allow larger files with `ulimit -f`")
+                .due_to(error)
+        })
     }
 
     pub fn write_record(&self, record: &Record) -> io::Result<()> {

@@ -14,6 +14,7 @@ mod corrupt_state;
 mod doctor;
 mod explain;
 mod fd_limits;
+mod file_size_limit;
 mod follow_up;
 mod interruption;
 mod json;

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::state::lock_folder::REMOVE_FILE;
+use crate::state::lock_folder::{REMOVE_FILE, require_size};
 use crate::sys::folder_permissions::{self, UnsafeFolder};
 use crate::sys::{file_id, filesystem, folder_owner, users};
 use crate::text::printable;
@@ -192,7 +192,10 @@ impl LockFolder {
             self.check_file(name, file).is_ok_and(|found| found.len() == content.len() as u64)
         };
         match existing.filter(has_this_length) {
-            Some(file) => file.write_all_at(content.as_bytes(), 0),
+            Some(file) => {
+                require_size(content.len())?;
+                file.write_all_at(content.as_bytes(), 0)
+            }
             None => self.write(name, content),
         }
     }

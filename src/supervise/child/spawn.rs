@@ -65,6 +65,10 @@ pub(super) fn spawn(
             Some(Signal::SIGCHLD as i32),
         )
     }?;
+    // The guard outlives a log that reaches the limit of file sizes. The child has its own copy of
+    // what is ignored.
+    // SAFETY: no handler is installed, neither before nor after.
+    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }?;
     match failure.load(Ordering::Relaxed) {
         0 => Ok(pid),
         errno => {
