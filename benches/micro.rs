@@ -33,7 +33,7 @@ use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
 use monopoll::internals::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use monopoll::internals::sys::users;
-use monopoll::internals::terminate::machine::Machine;
+use monopoll::internals::terminate::real_host::RealHost;
 use monopoll::internals::terminate::process_control::StartHost;
 
 fn main() {
@@ -143,7 +143,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
         bot_api: telegram(),
         asked: None,
     };
-    let mut machine = Machine::new(query).unwrap();
+    let mut machine = RealHost::new(query).unwrap();
     let lock = std::env::temp_dir().join("monopoll-that-is-not-there.lock");
     bencher.bench_local(|| {
         machine

@@ -53,7 +53,7 @@ pub struct ShowArgs {
     /// Leave out the keys that have their default
     #[arg(long)]
     changed: bool,
-    /// The bot and its arguments, which name the instance where no token does
+    /// The bot's program and its arguments, which name the instance if there is no token
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }

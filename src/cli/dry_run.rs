@@ -14,17 +14,17 @@ use crate::scan;
 use crate::scan::lock_views::LockProbe;
 use crate::scan::scan_request::{ScanScope, StartState};
 use crate::sys::clock;
-use crate::terminate::machine::Machine;
+use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::StartHost;
 
 pub(super) fn plan_of(request: &StartRequest) -> Result<Plan, Error> {
-    let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
+    let mut machine = RealHost::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let lock_set = LockSet::open_existing(&request.locks)?;
     plan(&mut machine, lock_set.as_ref(), &request.locks, &request.config.policy)
 }
 
 pub(super) fn plan(
-    machine: &mut Machine,
+    machine: &mut RealHost,
     lock_set: Option<&LockSet>,
     locks: &[PathBuf],
     policy: &Policy,
@@ -37,7 +37,7 @@ pub(super) fn plan(
 }
 
 pub(super) fn snapshot(
-    machine: &mut Machine,
+    machine: &mut RealHost,
     lock_set: Option<&LockSet>,
     locks: &[PathBuf],
 ) -> Result<Snapshot, Error> {

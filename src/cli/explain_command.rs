@@ -21,7 +21,7 @@ use crate::scan::command::Command;
 use crate::scan::invocation::Target;
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::{self, machine};
-use crate::terminate::machine::Machine;
+use crate::terminate::real_host::RealHost;
 use crate::text::{printable, quote};
 
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, args: ExplainArgs) -> Result<ExitStatus, Erro
     let request = request(common, args.command, asked)?;
     prepare::require_script(&request)?;
     let mut machine =
-        Machine::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;
+        RealHost::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;
     let place = LockSet::open_existing(&request.locks)?;
     let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &request.locks)?;
     let policy = &request.config.policy;

@@ -22,7 +22,7 @@ use crate::state::lock_folder::LockFolder;
 use crate::state::record::Record;
 use crate::state::state_dir;
 use crate::sys::users;
-use crate::terminate::machine::Machine;
+use crate::terminate::real_host::RealHost;
 use crate::text::{printable, secret_spans};
 
 pub(super) struct BotIdentity {
@@ -41,7 +41,7 @@ pub(super) fn of_process(config: &Config, pid: u32) -> Result<Option<BotIdentity
         return Ok(Some(BotIdentity { instance, token: None }));
     }
     let request = ScanRequest { asked: Some(pid), ..scan_request(config) };
-    let mut machine = Machine::new(request).map_err(scan::cannot_scan)?;
+    let mut machine = RealHost::new(request).map_err(scan::cannot_scan)?;
     let snapshot = dry_run::snapshot(&mut machine, None, &[])?;
     let process = snapshot.processes.iter().find(|process| process.id == id);
     let args = process.and_then(|process| process.args.known());

@@ -16,7 +16,7 @@ use crate::telegram::{Preflight, PreflightReport};
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Exit with 2 where `run` would end a process or wait before it starts
+    /// Exit with 2 if `run` would first end a process or wait
     #[arg(long)]
     detailed_exitcode: bool,
     /// The bot's program and its arguments

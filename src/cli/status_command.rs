@@ -21,7 +21,7 @@ use crate::scan;
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host_names, users};
-use crate::terminate::machine::Machine;
+use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::StartHost;
 use crate::text::Paint;
 
@@ -68,7 +68,7 @@ pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error
 
 fn one(common: &Common, request: &StartRequest, detail: Detail) -> Result<ExitStatus, Error> {
     prepare::require_script(request)?;
-    let mut machine = Machine::new(request.scan_request()).map_err(scan::cannot_scan)?;
+    let mut machine = RealHost::new(request.scan_request()).map_err(scan::cannot_scan)?;
     let (config, policy) = (&request.config, &request.config.policy);
     let status = inspect(&mut machine, config, request.instance.as_str(), &request.locks, policy)?;
     let origin = |key: &str| output::origin(request, key);
@@ -132,7 +132,7 @@ fn all(
         Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
     let query = instances::scan_request(config);
     let policy = query.policy.clone();
-    let mut machine = Machine::new(query).map_err(scan::cannot_scan)?;
+    let mut machine = RealHost::new(query).map_err(scan::cannot_scan)?;
     let mut statuses = Vec::new();
     for instance in &instances::names(config, &placeholders)? {
         let locks = config.lock_paths(&Placeholders { instance, ..placeholders });
@@ -204,7 +204,7 @@ fn report(status: &InstanceStatus, context: &Context<'_>, paint: Paint, detail: 
 }
 
 fn inspect(
-    machine: &mut Machine,
+    machine: &mut RealHost,
     config: &Config,
     instance: &str,
     locks: &[PathBuf],

@@ -157,7 +157,7 @@ fn not_read(root: &Table) -> String {
             "write monopoll's keys to",
         )
     } else {
-        ("it has no key of monopoll", "write monopoll's keys to")
+        ("it has none of monopoll's keys", "write monopoll's keys to")
     };
     format!(
         "{SHARED_NAME} is not read: {why}; {keys} `monopoll.toml`, or name the file with `--config`"
@@ -223,7 +223,7 @@ fn read_error(error: &io::Error) -> String {
     match error.kind() {
         _ if is_missing(error) => "does not exist".to_owned(),
         io::ErrorKind::IsADirectory => "is a folder".to_owned(),
-        io::ErrorKind::PermissionDenied => "is not readable for this user".to_owned(),
+        io::ErrorKind::PermissionDenied => "is not readable by this user".to_owned(),
         io::ErrorKind::FileTooLarge => {
             format!("is larger than {} KiB, too large for a configuration", LARGEST / 1024)
         }

@@ -71,7 +71,7 @@ pub(super) fn is_a_known_user(value: &Value) -> Option<Fault> {
     let near = closest_name(&name, ["same", "any"]);
     let near = near.map_or_else(String::new, |near| format!("did you mean \"{near}\"? "));
     Some(
-        Fault::of(&name, "is no user of this machine").help(format!(
+        Fault::of(&name, "is not a user on this machine").help(format!(
             "{near}write \"same\", \"any\", or the name or number of an existing user"
         )),
     )

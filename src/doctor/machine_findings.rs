@@ -150,7 +150,7 @@ fn processes(hidden: Option<&str>) -> Finding {
                  it cannot be identified",
                 printable(value)
             ),
-            "mount /proc with `hidepid=off`, or add this user to the group of its `gid=`",
+            "mount /proc with `hidepid=off`, or add this user to the group that its `gid=` option names",
         ),
     }
 }

@@ -29,7 +29,7 @@ use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};
-use crate::terminate::machine::Machine;
+use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::{ProcessControl, StartHost};
 
 /// The times of the scans, after the start.
@@ -133,7 +133,7 @@ impl Scans {
                 return;
             }
             if let Some(request) = request.take() {
-                machine = Machine::new(request).ok();
+                machine = RealHost::new(request).ok();
             }
             let Some(machine) = &mut machine else { return };
             self.scan(machine);
@@ -143,7 +143,7 @@ impl Scans {
         }
     }
 
-    fn scan(&mut self, machine: &mut Machine<'_>) {
+    fn scan(&mut self, machine: &mut RealHost<'_>) {
         let state = StartState {
             ticket: Some(self.ticket),
             rounds: self.rounds.clone(),
@@ -185,7 +185,7 @@ impl Scans {
     }
 
     /// Ends what came back, unless another start is in progress, which will decide itself.
-    fn act(&mut self, machine: &mut Machine<'_>, plan: &Plan) {
+    fn act(&mut self, machine: &mut RealHost<'_>, plan: &Plan) {
         let mutex = self.state_dir.start_mutex().ok();
         let Some(_mutex) = mutex.and_then(|mutex| mutex.wait(Duration::ZERO).ok().flatten()) else {
             return;

@@ -33,7 +33,7 @@ use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 use crate::telegram::Preflight;
-use crate::terminate::machine::{DeferredCleanup, Machine};
+use crate::terminate::real_host::{DeferredCleanup, RealHost};
 use crate::terminate::process_control::StartHost;
 
 /// The locks of a start that has acquired its instance; released on drop.
@@ -133,7 +133,7 @@ fn prepare_and_acquire(
     observer: &mut dyn Observer,
 ) -> Result<AcquiredStart, NotStarted> {
     // First: its error about the process table is clearer than later ones.
-    let mut machine = Machine::new(request.scan_request()).map_err(cannot_scan)?;
+    let mut machine = RealHost::new(request.scan_request()).map_err(cannot_scan)?;
     let opened = OpenedLocks::open(&request.locks)?;
     let purpose = request.config.policy.purpose;
     if purpose == Purpose::Start {

@@ -270,14 +270,14 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             SET_TOKEN.to_owned(),
         ),
         Doubt::BelowGuard(instance) => (
-            format!("it belongs to the guard of an instance {instance} with another lock"),
+            format!("it runs under the guard of instance {instance}, which has another lock"),
             format!(
                 "if it is the same bot, use `--instance {instance}` with the same `lock.paths`, \
                  else give this one a name of its own with `instance`"
             ),
         ),
         Doubt::Variable(name) => (
-            format!("${name} has another value there"),
+            format!("it has another value of ${name}"),
             format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
         Doubt::Option(name) => (

@@ -8,5 +8,5 @@ pub mod lock_file;
 pub mod lock_folder;
 pub mod record;
 pub mod state_dir;
-pub mod takeover_attempts;
+pub mod counted_takeovers;
 mod ticket_counter;

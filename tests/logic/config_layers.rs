@@ -255,7 +255,7 @@ fn a_table_that_many_programs_have_and_a_table_for_monopoll_are_named() {
     let note = |text: &str| Start::new().file("config.toml", text).load().notes.concat();
     let ways = "`monopoll.toml`, or name the file with `--config`";
     for (text, why) in [
-        ("[database]\nurl = 'x'", "it has no key of monopoll; write monopoll's keys to"),
+        ("[database]\nurl = 'x'", "it has none of monopoll's keys; write monopoll's keys to"),
         (
             "[telegram]\ntoken = 'x'",
             "its tables may be another program's, as many have `[app]` or `[telegram]`; write \
@@ -279,7 +279,7 @@ fn config_check_names_the_ignored_file() {
     let ignored = |start: &Start| check(&Ok(start.load()), Format::Text);
     let printed = ignored(&Start::new().file("config.toml", "[database]\nurl = 'x'"));
     assert!(
-        printed.starts_with("./config.toml is not read: it has no key of monopoll; "),
+        printed.starts_with("./config.toml is not read: it has none of monopoll's keys; "),
         "{printed}"
     );
     let end = "\nno configuration file, so every key has its default, with 1 warning\n";
@@ -414,7 +414,7 @@ fn an_inaccessible_home_is_skipped_with_a_message_and_an_unreadable_file_is_a_pr
     chmod(&home, 0o700);
     assert_eq!((config.file, config.notes.len()), (None, 1));
     chmod(&home.join(".config/monopoll/config.toml"), 0o000);
-    assert!(start.problems().to_string().contains("is not readable for this user"));
+    assert!(start.problems().to_string().contains("is not readable by this user"));
 }
 
 #[test]

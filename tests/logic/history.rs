@@ -17,7 +17,7 @@ use monopoll::internals::state::history_file::MAX_EVENTS;
 use monopoll::internals::state::lock_folder::LockFolder;
 use monopoll::internals::state::record::HostProcess;
 use monopoll::internals::state::state_dir::StateDir;
-use monopoll::internals::state::takeover_attempts::takeover_attempts;
+use monopoll::internals::state::counted_takeovers::takeover_attempts;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 

@@ -242,7 +242,7 @@ fn a_variable_that_the_command_sets_chooses_the_bot() {
         for (running, started) in [(alice, bob), (bob, alice)] {
             match judge(running, started) {
                 Judged::InDoubt(reason) => {
-                    assert!(reason.contains("$BOT_ENV has another value there"), "{reason}");
+                    assert!(reason.contains("it has another value of $BOT_ENV"), "{reason}");
                 }
                 other => panic!("{running} / {started}: {other:?}"),
             }
@@ -258,7 +258,7 @@ fn two_guards_whose_commands_choose_other_bots_leave_each_other_alone() {
     let start =
         |bot: &str| unnamed(&stage, &["run"], &format!("env BOT_ENV={bot} python3 main.py"));
     let (alice, pid) = bot(&stage, start("alice"), stage.folder());
-    start("bob").end().exits(75).says("$BOT_ENV has another value there");
+    start("bob").end().exits(75).says("it has another value of $BOT_ENV");
     assert!(alice.is_alive() && is_alive(pid));
     let (_second, _) = bot(&stage, start("alice"), stage.folder());
     assert!(!is_alive(pid));
@@ -543,7 +543,7 @@ fn what_the_command_itself_sets_tells_two_bots_apart() {
     ] {
         for (running, started) in [(pair[0], pair[1]), (pair[1], pair[0])] {
             match judge(&stage, running, started, |it| it) {
-                Judged::InDoubt(reason) => assert!(reason.contains("$BOT has another value")),
+                Judged::InDoubt(reason) => assert!(reason.contains("another value of $BOT")),
                 other => panic!("{running} / {started}: {other:?}"),
             }
             assert_eq!(judge(&stage, running, running, |it| it), Judged::Same, "{running}");

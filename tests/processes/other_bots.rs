@@ -132,7 +132,7 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
     let (running, pid) = starts(&stage, running);
     let env_file = format!("env_file='{}/profiles/b.env'", stage.folder().display());
     let refused = start(&["run"], "b").set(&env_file).end().exits(75);
-    assert!(refused.err.contains("$BOT_PROFILE has another value there"), "{refused:?}");
+    assert!(refused.err.contains("it has another value of $BOT_PROFILE"), "{refused:?}");
     assert!(is_alive(pid));
     let same = plan(start(&["plan"], "a").set(&env_file));
     assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()));
@@ -141,7 +141,7 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
     // Even if the other one has a guard.
     let (first, pid) = starts(&stage, start(&["run"], "a"));
     let refused = start(&["run"], "b").end().exits(75);
-    assert!(refused.err.contains("$BOT_PROFILE has another value there"), "{refused:?}");
+    assert!(refused.err.contains("it has another value of $BOT_PROFILE"), "{refused:?}");
     assert!(first.is_alive() && is_alive(pid));
 }
 
@@ -300,7 +300,7 @@ fn another_bot_below_a_shell_that_an_entry_found_is_not_ended_with_it() {
     let start = |args: &[&str]| unnamed(&stage, args, "python3 new.py").config(&config);
     let line = "sh -c export BOT_PROFILE=alice; python3 main.py; :";
     let (shell, pid) = starts(&stage, program(&stage, line));
-    start(&["run"]).end().exits(75).says("$BOT_PROFILE has another value there");
+    start(&["run"]).end().exits(75).says("it has another value of $BOT_PROFILE");
     assert!(is_alive(pid));
     end(&stage, shell, pid);
     let (_shell, pid) = starts(&stage, program(&stage, "sh -c python3 main.py; :"));

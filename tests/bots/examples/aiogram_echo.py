@@ -19,14 +19,19 @@ from aiogram.types import Message, Update
 
 work = int(os.environ.get("HANDLER_MS", "0")) / 1000
 dispatcher = Dispatcher()
-taken = 0
+taken, running = 0, set()
 
 
 @dispatcher.update.outer_middleware()
 async def take(handler, update, data):
     global taken
     taken = max(taken, update.update_id)
-    return await handler(update, data)
+    task = asyncio.current_task()
+    running.add(task)
+    try:
+        return await handler(update, data)
+    finally:
+        running.discard(task)
 
 
 @dispatcher.message()
@@ -38,7 +43,7 @@ async def echo(message: Message, event_update: Update, bot: Bot):
 
 
 async def finish(bot: Bot):
-    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    await asyncio.gather(*running, return_exceptions=True)
     if taken:
         await bot.get_updates(offset=taken + 1, limit=1, timeout=0)
 

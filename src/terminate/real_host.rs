@@ -1,4 +1,4 @@
-//! The real machine: a scanner that finds and pins processes, a poller, and file watches.
+//! This host as it is: a scanner that finds and pins processes, a poller, and file watches.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,7 +25,7 @@ use crate::sys::wake::{Interrupted, SleepEnd, Wake};
 use crate::terminate::guard_requests::GuardRequests;
 use crate::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 
-pub struct Machine<'p> {
+pub struct RealHost<'p> {
     scanner: Scanner,
     /// `None` in a dry run, in which signals keep their default action.
     pub(crate) poller: Option<&'p Poller>,
@@ -35,9 +35,9 @@ pub struct Machine<'p> {
     pub(crate) requests: GuardRequests,
 }
 
-impl<'p> Machine<'p> {
-    pub fn new(request: ScanRequest) -> io::Result<Machine<'p>> {
-        Ok(Machine {
+impl<'p> RealHost<'p> {
+    pub fn new(request: ScanRequest) -> io::Result<RealHost<'p>> {
+        Ok(RealHost {
             scanner: Scanner::new(request)?,
             poller: None,
             state_watch: FileWatch::new(),
@@ -85,7 +85,7 @@ impl<'p> Machine<'p> {
 
     pub(crate) fn into_watch_and_cleanup(self) -> (FileWatch, DeferredCleanup) {
         self.scanner.end_threads();
-        let Machine { scanner, state_watch, lock_watch, .. } = self;
+        let RealHost { scanner, state_watch, lock_watch, .. } = self;
         (state_watch, DeferredCleanup { lock_watch, _scanner: scanner })
     }
 }
@@ -105,7 +105,7 @@ impl DeferredCleanup {
     }
 }
 
-impl ProcessControl for Machine<'_> {
+impl ProcessControl for RealHost<'_> {
     fn now(&self) -> Duration {
         clock::monotonic()
     }
@@ -149,7 +149,7 @@ impl ProcessControl for Machine<'_> {
     }
 }
 
-impl StartHost for Machine<'_> {
+impl StartHost for RealHost<'_> {
     fn host_process(&self) -> &HostProcess {
         &self.scanner.host_process
     }
