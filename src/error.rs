@@ -132,8 +132,8 @@ impl Error {
         Error { source: Some(Arc::new(source)), ..self }
     }
 
-    /// Adds the cause. If the failure may pass, it is no verdict on the lock, COMMAND or monopoll:
-    /// the status becomes "try again later", and the hint says so first.
+    /// Adds the cause. A failure that may pass says nothing about the lock, COMMAND or monopoll, so
+    /// the status becomes "try again later", and the hint begins with that.
     #[must_use]
     pub(crate) fn due_to(self, source: io::Error) -> Self {
         if !may_pass(&source) {
@@ -219,13 +219,13 @@ fn is_limit_of_open_files(_: &io::Error) -> bool {
     false
 }
 
-/// Returns whether a failure may pass without a change by a person.
+/// Returns whether a failure may pass without anyone changing something.
 #[cfg(unix)]
 pub(crate) fn may_pass(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| PASSING.contains(&errno))
 }
 
-/// Returns whether a failure may pass without a change by a person.
+/// Returns whether a failure may pass without anyone changing something.
 #[cfg(windows)]
 pub(crate) fn may_pass(error: &io::Error) -> bool {
     matches!(

@@ -8,9 +8,9 @@ use monopoll::internals::error::ExitStatus;
 fn main() -> ExitCode {
     let status = match cli::parse() {
         Ok(cli) => cli::run(cli).unwrap_or_else(|error| error.print()),
-        // Help and version are no errors; clap knows where each belongs.
+        // Help and version are not errors; clap picks the right stream.
         Err(error) if !error.use_stderr() => {
-            // A reader that went away is no fault.
+            // A closed pipe is not an error.
             let _ = error.print();
             ExitStatus::Done
         }

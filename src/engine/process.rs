@@ -98,7 +98,6 @@ impl Process {
     /// Returns the guard above the process that may be asked to end it: a guard of this instance,
     /// or one with a guessed name that runs the same command. Guessed names differ between versions
     /// and between spellings of the same script.
-    /// between versions.
     pub fn guard_to_ask(&self) -> Option<&OtherGuard> {
         let is_to_ask = |guard: &&OtherGuard| match guard.guards {
             GuardedInstance::Mine => true,

@@ -43,7 +43,7 @@ pub(crate) fn instance(
     configured.or_else(by_token).or_else(|| guessed(command?, &tokens.bots))
 }
 
-/// The error where nothing names the instance; `first` is the caller's own way to name it.
+/// The error if nothing names the instance; `first` is the caller's preferred way to name it.
 pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str) -> Error {
     let variable = printable(config.suggested_token_variable());
     let (what, first) = if command.is_some() {
@@ -59,10 +59,10 @@ pub(crate) fn not_named(config: &Config, command: Option<&Command>, first: &str)
     ))
 }
 
-/// Returns the base name of what COMMAND runs, and a hash of what makes it another bot: its path as
-/// written, its arguments, the folder, the tokens, the choosing variables and the options that may
-/// choose the bot. Links are not followed, so that a `current` that moves leads to the same name.
-/// `None` where what it runs cannot be known.
+/// Builds a name from the base name of what COMMAND runs and a hash of everything that
+/// distinguishes bots: the path as written, the arguments, the folder, the tokens, the choosing
+/// variables, and the options that may select the bot. Links are not followed, so that a moved
+/// `current` link keeps the name. `None` if it is unknown what COMMAND runs.
 fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
     let target = match &command.runs.target {
         Target::Input => return None,
@@ -77,7 +77,7 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
     for arg in &command.runs.args {
         hash.add(arg.as_encoded_bytes());
     }
-    // Bytes that no argument has end each group.
+    // Separate the groups with bytes that no argument contains.
     hash.add(&[0]);
     hash.add(command.folder.as_os_str().as_encoded_bytes());
     for bot in bots {
@@ -102,7 +102,7 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
     Some(Instance::guessed(&command.target_name(), hash.0))
 }
 
-/// FNV-1a: the same on every machine and in every version; no attack is to be withstood here.
+/// FNV-1a: the same on every machine and in every version. It need not resist attacks.
 struct Hash(u64);
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;

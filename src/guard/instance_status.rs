@@ -18,17 +18,17 @@ pub struct InstanceStatus {
     pub state: InstanceState,
     /// Why the state is unknown.
     pub doubt: Option<String>,
-    /// `None` where the locks cannot be examined.
+    /// `None` if the locks cannot be examined.
     pub plan: Option<Plan>,
     /// The record of the guard that holds it, or that left its child behind.
     pub record: Option<Record>,
-    /// The child, where its pid is one of this PID namespace.
+    /// The child, if its pid is from this PID namespace.
     pub child: Option<u32>,
-    /// The oldest first.
+    /// Oldest first.
     pub history: Vec<HistoryEvent>,
 }
 
-/// The holder of an instance, in a word.
+/// Whether an instance is held, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
@@ -63,15 +63,15 @@ impl InstanceStatus {
         self.plan.as_ref()?.guards.first()
     }
 
-    /// Returns the monopoll process that holds a lock of this instance and keeps no record next to
-    /// the first one, as the guard of another instance with which it shares a lock.
+    /// Returns the monopoll process that holds a lock of this instance but has no record next to
+    /// the first lock. It is the guard of another instance that shares the lock.
     pub fn unrecorded_guard(&self) -> Option<ProcessId> {
         let plan = self.plan.as_ref().filter(|_| self.state == InstanceState::Unknown)?;
         holders(plan).find(|root| root.role == Role::Monopoll).map(|root| root.id)
     }
 
-    /// Combines a snapshot with the files next to the lock, seen from `me`. `None`: they contradict
-    /// each other, as the instance is just changing hands.
+    /// Combines a snapshot with the files next to the lock, seen from `me`. `None` if they
+    /// contradict each other, because the instance is changing hands.
     pub fn of(
         instance: &str,
         plan: Plan,
@@ -179,8 +179,8 @@ impl InstanceStatus {
         None
     }
 
-    /// Returns the conflicts without the lock and without a guard of another instance, which run
-    /// next to any guard.
+    /// Returns the conflicts that neither hold the lock nor run under a guard of another instance.
+    /// They run alongside this instance's guard, if there is one.
     pub fn unguarded(&self) -> impl Iterator<Item = &Conflict> {
         let conflicts = self.plan.iter().flat_map(|plan| &plan.conflicts);
         conflicts.filter(|it| !it.holds_lock() && guard_elsewhere(it).is_none())

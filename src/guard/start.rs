@@ -2,7 +2,7 @@
 //! request and a held instance.
 //!
 //! Opens the lock files and draws a ticket, runs `[check]`, and makes attempts (`attempt.rs`) until
-//! one succeeds. What it ended is written into the history, also where nothing was started.
+//! one succeeds. The history records what it ended, even if nothing was started.
 
 use std::sync::Arc;
 use std::time::Duration;

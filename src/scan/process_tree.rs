@@ -50,7 +50,7 @@ pub(crate) struct GuardMembers {
 pub(crate) struct PinnedProcesses {
     handles: BTreeMap<ProcessId, ProcessHandle>,
     /// Members for which no descriptor was left. Each was seen later than the tick of the clock in
-    /// which it started: no other process can get its pid and start time any more.
+    /// which it started: no other process can get its pid and start time anymore.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     unpinned: BTreeSet<ProcessId>,
 }

@@ -68,12 +68,12 @@ impl LockFile {
         })
     }
 
-    /// Takes the lock, shared, and releases it at once. Other tries fail meanwhile, so this is only
-    /// for systems that do not list the holders.
+    /// Takes the lock in shared mode and releases it at once. Other attempts fail in the meantime,
+    /// so use this only on systems that do not list lock holders.
     pub(crate) fn probe_is_free(&self) -> bool {
         let free = self.file.try_lock_shared().is_ok();
         if free {
-            // After a failure the lock goes with the descriptor.
+            // If unlocking fails, closing the descriptor releases the lock.
             let _ = self.file.unlock();
         }
         free
@@ -134,8 +134,8 @@ impl LockFile {
 }
 
 impl HeldLock {
-    /// Releases the lock and keeps the file open: another descriptor of it, such as that of a
-    /// watch, would keep the lock through a close.
+    /// Releases the lock and keeps the file open. Closing it would not release the lock while
+    /// another descriptor, such as a watch's, is open.
     pub(crate) fn release(self) -> Result<LockFile, Error> {
         match self.0.file.unlock() {
             Ok(()) => Ok(self.0),
@@ -147,7 +147,8 @@ impl HeldLock {
     pub(crate) fn mark_used(&self) {
         #[cfg(unix)]
         if self.0.is_new() && require_size(CONTENT.len()).is_ok() {
-            // On a full disk the file stays new, which costs every start more checks.
+            // If the disk is full, the file still counts as new, and every start makes additional
+            // checks.
             let _ = rustix::io::pwrite(&self.0.file, CONTENT, 0);
         }
     }

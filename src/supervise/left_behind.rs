@@ -21,7 +21,7 @@ pub(super) struct LeftBehind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LeftKind {
-    /// COMMAND ended as if it were done, and its bot went on.
+    /// COMMAND exited with 0, but the bot kept running.
     Bot,
     Others,
 }
@@ -53,8 +53,8 @@ impl LeftBehind {
         );
     }
 
-    /// Returns the exit status of the guard: a supervisor is to try again where the bot left the
-    /// foreground.
+    /// Returns the exit status of the guard. If the bot left the foreground, the status tells a
+    /// supervisor to try again.
     pub(super) fn exit_status(self, of_command: ExitStatus) -> ExitStatus {
         match self.kind {
             LeftKind::Bot => ExitStatus::Refused,

@@ -1,5 +1,5 @@
-//! The layout of `src/`: rooms import only downward, no two files import each other, and file names
-//! are unique.
+//! The layout of `src/`: modules import only from lower layers, no two files import each other, and
+//! file names are unique.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;

@@ -148,7 +148,8 @@ fn decided_by_guard(
     let (snapshot, handle) =
         host.snapshot_of_guard(&lock_set.first_lock_path()?, &record, &request.state)?;
     let plan = decide(request.policy, &snapshot);
-    // Only the guard's tree may have the token or a connection, which takes a full scan to find.
+    // A rule may depend on a token or a connection anywhere in the guard's tree, which only a full
+    // scan finds.
     let asks_for_tree = request.policy.rules.iter().any(|rule| rule.when.depend_on_tree());
     let is_complete = !asks_for_tree
         || snapshot.processes.iter().any(|process| process.same_token() == Truth::True);

@@ -53,7 +53,7 @@ impl Ancestry for Ancestors<'_> {
     }
 
     fn ancestors(&self, pid: u32) -> impl Iterator<Item = u32> {
-        // A longer chain would be a circle, from pids of different moments.
+        // A longer chain must be a cycle of pids read at different times.
         std::iter::successors(Some(pid), |pid| self.stats.get(pid).map(|stat| stat.parent))
             .take(self.stats.len() + 1)
             .filter(|pid| *pid != 0)

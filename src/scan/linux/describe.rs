@@ -87,8 +87,8 @@ impl<'a> Describer<'a> {
         (!handle.has_ended()).then_some((process, handle))
     }
 
-    /// Returns whether a process has no facts left because it is ending: it only takes a moment
-    /// more. One whose first thread alone has ended looks alike, and stays.
+    /// Returns whether a process has no facts left because it is about to end. A process of which
+    /// only the first thread has ended looks the same, but stays.
     fn is_exiting(&self, process: &Process, buffers: &mut ReadBuffers) -> bool {
         let has_no_facts =
             process.args.known().is_none_or(Vec::is_empty) || process.tokens.other == Fact::Unknown;
@@ -120,7 +120,7 @@ impl<'a> Describer<'a> {
         if it.other_option.is_some() && self.has_same_options(command, id.parent) {
             it.other_option = None;
         }
-        // Without its folder, only a path from the root can be compared.
+        // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
             it.into()
         } else {
@@ -128,8 +128,8 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns whether a process is the same command with the same options: itself, or what it is
-    /// below without anything else between them.
+    /// Returns whether a process, or one of its ancestors, is the same command with the same
+    /// options. Stops at the first that is not the same command.
     fn has_same_options(&self, command: &Command, pid: u32) -> bool {
         let parent = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
         std::iter::successors(Some(pid), parent)
@@ -171,7 +171,8 @@ impl<'a> Describer<'a> {
         let tokens = carried_tokens(&self.request.tokens, readable, environ, owner);
         let marker = environ.map(|environ| self.guard_above(pid, environ));
         let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
-        // I have adopted what my COMMAND left behind, which may be any program.
+        // Exclude this guard's own children: they may be adopted orphans of COMMAND, which can run
+        // any program.
         let is_started_by_guard = marker
             .as_ref()
             .and_then(Option::as_ref)
@@ -212,7 +213,7 @@ impl<'a> Describer<'a> {
         let managed_by =
             self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
         let restarts = match &managed_by {
-            // Each unit says; it is asked about only where it matters.
+            // This depends on the unit. systemd is asked later, and only if it matters.
             Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
             Fact::Known(by) => Fact::Known(by.is_some()),
             Fact::Unknown => Fact::Unknown,
@@ -269,7 +270,7 @@ impl<'a> Describer<'a> {
 
     fn other_guard(&self, marker: &EnvMarker) -> OtherGuard {
         let name_source = NameSource::by_form(&marker.instance);
-        // The number of a bot is the same everywhere; any other name may be given twice.
+        // A bot's number is unique everywhere; any other name may be used for two instances.
         let has_my_lock =
             || self.request.locks.iter().any(|lock| is_same_entry(lock, &marker.lock));
         let is_mine = marker.instance == self.request.instance
@@ -282,8 +283,8 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns whether a folder only has the path of mine: in other mounts, another one may be
-    /// there.
+    /// Returns whether a process's folder has the same path as this start's, but is a different
+    /// folder because of other mounts.
     fn is_my_folder_elsewhere(&self, pid: u32, cwd: Option<&Path>) -> bool {
         let mine = self.request.cwd.as_deref();
         mine.zip(cwd).is_some_and(|(mine, cwd)| mine == cwd && !sees(self.proc, pid, cwd, mine))
@@ -346,7 +347,7 @@ fn without_padding(mut args: Vec<String>) -> Vec<String> {
     args
 }
 
-/// Returns whether two paths name the same entry of a folder, which need not exist any more.
+/// Returns whether two paths name the same entry of a folder, which need not exist anymore.
 fn is_same_entry(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| path.parent().and_then(FileId::at);
     one.file_name() == other.file_name() && (one == other || folder(one) == folder(other))

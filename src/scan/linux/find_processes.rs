@@ -40,9 +40,9 @@ pub(super) struct ScanResult {
 }
 
 impl ScanResult {
-    /// Reads all parents again, now that each process is pinned, and then removes those that have
-    /// ended. Those that are left had their pids all the while: each parent is the described one,
-    /// however often pids were reused.
+    /// Reads each parent again now that every process is pinned, then drops the processes that have
+    /// ended. The rest kept their pids the whole time, so each parent's pid means the process
+    /// described here, even if other pids were reused.
     fn keep_proven_parents(&mut self, proc: &ProcFs) {
         let mut buffer = Vec::new();
         for process in &mut self.processes {
@@ -190,7 +190,7 @@ impl SecondPass {
     ) -> io::Result<ScanResult> {
         let SecondPass { found, proc, request, holders, me } = self;
         let me = *me;
-        // All parents matter only where there is a tree to gather.
+        // The table of all parents is needed only if there are trees to gather.
         let parents = if candidates.is_empty() { None } else { Some(ParentMap::read(proc)?) };
         let few: Stats;
         let stats = if let Some(parents) = &parents {
@@ -262,8 +262,8 @@ impl SecondPass {
     }
 }
 
-/// Marks what launched one of these guards: its command line may have the token, as in
-/// `sudo … monopoll run`, and yet the guard is the one to ask.
+/// Marks the launchers of these guards as not the bot. A launcher may have the token on its command
+/// line, as in `sudo … monopoll run`, but the guard is the process to ask.
 fn leave_launchers_to_guards(
     processes: &mut [Process],
     guards: impl Iterator<Item = ProcessId>,

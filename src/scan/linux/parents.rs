@@ -34,8 +34,8 @@ impl ParentMap {
         proc.require_complete().map(|()| parents)
     }
 
-    /// Returns whether the table is fresh enough to reuse: at the end of another reading, its first
-    /// line would be as old as the last line here is now.
+    /// Returns whether the table is fresh enough to reuse: its last line is no older than the first
+    /// line of a new table would be once that was read.
     pub(super) fn is_fresh(&self) -> bool {
         clock::monotonic().saturating_sub(self.ended) <= self.ended.saturating_sub(self.began)
     }

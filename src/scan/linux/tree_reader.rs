@@ -38,11 +38,11 @@ impl TreeReader {
     /// Returns the members of this guard's tree. As their subreaper, it is the ancestor of all of
     /// them, however often they forked.
     ///
-    /// A tree that forks and exits all the time can hide from one look: each process may end before
-    /// it is read, or have its pid in the part of the list that was read already. The list goes by
-    /// pid, and a child has a larger pid than its parent until pids start over; so a look hides
-    /// nothing if pids did not start over, every process that was listed could be read, and none of
-    /// them is a child of this guard, not even one that has ended: it may have forked since.
+    /// One reading can miss members of a tree that keeps forking and exiting: a process may end
+    /// before it is read, or have a pid in a part of the list that was already read. The list is
+    /// sorted by pid, and a child's pid is larger than its parent's until pids wrap around. So
+    /// nothing was missed if pids did not wrap around, every listed process could be read, and none
+    /// of them is a child of this guard. Even a zombie child counts, because it may have forked.
     pub(crate) fn guard_members(
         &mut self,
         other_children: &BTreeSet<ProcessId>,
@@ -57,7 +57,8 @@ impl TreeReader {
             |id: ProcessId, stat: ProcStat| stat.parent == self.me && !other_children.contains(&id);
         let has_roots = parents.stats.iter().any(|(pid, stat)| is_root(id(*pid, stat), *stat));
         let members = self.pin_members(&parents.stats, is_root, pinned)?;
-        // Where `/proc` has nothing but processes, pids count as not having started over.
+        // If `/proc` shows only processes, the last pid is unknown, so assume that pids did not
+        // wrap around.
         let is_proof = can_prove && !has_roots && parents.is_complete && before <= last_pid();
         Ok(GuardMembers { members, is_proof })
     }
@@ -88,11 +89,10 @@ impl TreeReader {
     /// Pins the roots and their descendants, from the top down. Members for which there are no
     /// descriptors left stay unpinned.
     ///
-    /// `stats` were read at different moments, in which pids may have been reused: they only tell
-    /// where to look. A process is a member if, after it was pinned, its parent was read, and after
-    /// that neither it nor its parent, a member that was pinned before, had ended. Both had their
-    /// pids all the while, so the parent is this one, whoever else had its pid before or has it
-    /// later.
+    /// `stats` were read at different times, and pids may have been reused in between, so they only
+    /// tell where to look. A process is a member if its parent was read after it was pinned, and if
+    /// neither it nor that parent, a member pinned earlier, had ended after that. Both then kept
+    /// their pids the whole time, so the parent's pid cannot mean another process.
     fn pin_members(
         &self,
         stats: &Stats,
@@ -107,7 +107,7 @@ impl TreeReader {
         for pid in top_down(roots, parents, self.me) {
             let Some(hint) = stats.get(&pid) else { continue };
             let id = id(pid, hint);
-            // Before it is seen again.
+            // Check the age now: the process is seen alive once more after this.
             let is_unique = age(id.start) > TWO_TICKS;
             let Some((new, stat)) = self.pin(id, pinned)? else { continue };
             let is_alive = |id| pinned.get(id).is_some_and(|handle| !handle.has_ended());
@@ -129,13 +129,13 @@ impl TreeReader {
             }
             members.insert(pid, Member { id, parent: stat.parent, job_state });
         }
-        // Members that could not be pinned are among them: the next reading starts afresh.
+        // Clear the read errors: members that could not be pinned are already included.
         let _ = self.proc.require_complete();
         Ok(members.into_values().collect())
     }
 
-    /// Pins a process unless it is pinned, and reads its stat line after that; `None` if it has
-    /// ended. Pins nothing where no descriptor is left.
+    /// Pins a process that is not pinned yet, then reads its stat line; `None` if it has ended.
+    /// Without a free descriptor, it only reads.
     fn pin(
         &self,
         id: ProcessId,
@@ -152,7 +152,7 @@ impl TreeReader {
         };
         let mut stat = self.proc.stat(id.pid, &mut buffer);
         if pin.is_some() && stat.as_ref().is_err_and(|error| !is_gone(error)) {
-            // The pin has the last descriptor.
+            // The pin took the last descriptor. Release it, and read without a pin.
             pin = None;
             stat = self.proc.stat(id.pid, &mut buffer);
         }
