@@ -33,8 +33,8 @@ use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::LockProbe;
 use monopoll::internals::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use monopoll::internals::sys::users;
-use monopoll::internals::terminate::real_host::RealHost;
 use monopoll::internals::terminate::process_control::StartHost;
+use monopoll::internals::terminate::real_host::RealHost;
 
 fn main() {
     divan::main();

@@ -14,8 +14,8 @@ use crate::scan;
 use crate::scan::lock_views::LockProbe;
 use crate::scan::scan_request::{ScanScope, StartState};
 use crate::sys::clock;
-use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::StartHost;
+use crate::terminate::real_host::RealHost;
 
 pub(super) fn plan_of(request: &StartRequest) -> Result<Plan, Error> {
     let mut machine = RealHost::new(request.scan_request()).map_err(scan::cannot_scan)?;

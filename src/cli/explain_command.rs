@@ -37,8 +37,8 @@ pub(super) fn run(common: &Common, args: ExplainArgs) -> Result<ExitStatus, Erro
     let asked = args.pid.as_deref().map(number).transpose()?;
     let request = request(common, args.command, asked)?;
     prepare::require_script(&request)?;
-    let mut machine =
-        RealHost::new(ScanRequest { asked, ..request.scan_request() }).map_err(scan::cannot_scan)?;
+    let mut machine = RealHost::new(ScanRequest { asked, ..request.scan_request() })
+        .map_err(scan::cannot_scan)?;
     let place = LockSet::open_existing(&request.locks)?;
     let snapshot = dry_run::snapshot(&mut machine, place.as_ref(), &request.locks)?;
     let policy = &request.config.policy;

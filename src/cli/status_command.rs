@@ -21,8 +21,8 @@ use crate::scan;
 use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host_names, users};
-use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::StartHost;
+use crate::terminate::real_host::RealHost;
 use crate::text::Paint;
 
 const MAX_SCANS: u32 = 5;

@@ -29,8 +29,8 @@ use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::state_dir::StateDir;
 use crate::sys::clock;
 use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};
-use crate::terminate::real_host::RealHost;
 use crate::terminate::process_control::{ProcessControl, StartHost};
+use crate::terminate::real_host::RealHost;
 
 /// The times of the scans, after the start.
 const TIMES: [Duration; 6] = [

@@ -31,8 +31,8 @@ pub(crate) fn working_folder() -> Option<PathBuf> {
     env::current_dir().ok()
 }
 
-/// Returns the instance by the configuration, the token or COMMAND; `None` where none of them names
-/// it.
+/// Returns the instance that the configuration, the token or COMMAND names; `None` if none of them
+/// does.
 pub(crate) fn instance(
     config: &Config,
     tokens: &OwnTokens,

@@ -156,13 +156,13 @@ impl InstanceStatus {
         }
     }
 
-    /// Returns the acts of its present holder, or of the last one.
+    /// Returns the events of the guard whose record this is: the present holder or the last one.
     pub fn own_events(&self) -> impl Iterator<Item = &HistoryEvent> {
         let mine = self.record.as_ref().map(|record| (record.ticket, &record.holder.boot));
         self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
     }
 
-    /// Returns the end of the last start; `None` if it left none, as after SIGKILL.
+    /// Returns the end of the last start; `None` if none was recorded, as after SIGKILL.
     pub fn last_end(&self) -> Option<&HistoryEvent> {
         for event in self.history.iter().rev() {
             match event.kind {
@@ -219,7 +219,7 @@ fn guard_elsewhere<'a>(conflict: &'a Conflict) -> Option<(&'a Process, &'a Other
     let root = conflict.root.as_ref()?;
     let below = |process: &'a Process| Some((process, process.guard.known()?.as_ref()?));
     match root.role {
-        // It is the guard of another lock.
+        // The root is itself the guard with another lock.
         Role::Monopoll => {
             let mut members = conflict.tree.iter().filter_map(below);
             members.find(|(_, guard)| guard.process == root.id)

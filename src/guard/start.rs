@@ -33,8 +33,8 @@ use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::poll::Poller;
 use crate::telegram::Preflight;
-use crate::terminate::real_host::{DeferredCleanup, RealHost};
 use crate::terminate::process_control::StartHost;
+use crate::terminate::real_host::{DeferredCleanup, RealHost};
 
 /// The locks of a start that has acquired its instance; released on drop.
 pub struct AcquiredLocks {

@@ -35,7 +35,7 @@ pub struct LockFile {
 pub struct HeldLock(LockFile);
 
 impl LockFile {
-    /// Opens `name` in `folder`, created if it is missing.
+    /// Opens `name` in `folder`, and creates it if it is missing.
     pub fn open_or_create(folder: &LockFolder, name: &str) -> Result<LockFile, Error> {
         let file = folder.open_or_create_file(name)?;
         #[cfg(unix)]

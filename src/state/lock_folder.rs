@@ -20,7 +20,7 @@ pub use windows::LockFolder;
 use crate::error::Error;
 use crate::sys::UNFINISHED;
 
-/// The most bytes that are read of a file; a record has about 500.
+/// The maximum number of bytes read from a file; a record has about 500.
 const MAX_READ: u64 = 64 << 10;
 
 /// Room for a record, so that one read is enough.
@@ -30,7 +30,7 @@ const REMOVE_FILE: &str = "remove it, or choose another file in `lock.paths`";
 const OTHER_FOLDER: &str = "choose another folder in `lock.paths`";
 
 impl LockFolder {
-    /// Opens `path`, created if it is missing; `None` if it vanished meanwhile.
+    /// Opens `path`, and creates it if it is missing; `None` if it vanished in the meantime.
     pub fn open_or_create(path: &Path) -> Result<Option<LockFolder>, Error> {
         Self::create_path(path).map_err(|error| {
             let why = format!("cannot create the folder ({error})");
@@ -39,7 +39,7 @@ impl LockFolder {
         Self::open_existing(path)
     }
 
-    /// Opens `path`, links in it resolved; `None` if it is missing.
+    /// Opens `path` with its links resolved; `None` if it is missing.
     pub fn open_existing(path: &Path) -> Result<Option<LockFolder>, Error> {
         match fs::canonicalize(path) {
             Ok(path) => Self::open_resolved(path).map(Some),
@@ -65,8 +65,8 @@ impl LockFolder {
         self.write_then(name, content, |new| self.rename(new, name))
     }
 
-    /// Writes a file that must not exist yet. The caller reads it again: not every file system can
-    /// refuse to replace.
+    /// Writes a file that must not exist yet. The caller must read it again, because not every file
+    /// system can refuse to replace a file.
     pub(super) fn write_new(&self, name: &str, content: &str) -> io::Result<()> {
         self.write_then(name, content, |new| self.rename_new(new, name))
     }
@@ -92,8 +92,8 @@ impl LockFolder {
     }
 }
 
-/// Requires that a file may have this size: to write beyond the limit of this process (`ulimit -f`)
-/// would end it.
+/// Requires that a file may have this size, because writing beyond the limit (`ulimit -f`) would
+/// end this process.
 #[cfg(unix)]
 pub(super) fn require_size(bytes: usize) -> io::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;

@@ -1,5 +1,6 @@
 //! The files next to a lock.
 
+pub mod counted_takeovers;
 pub mod default_lock_folder;
 pub mod end_request;
 pub mod history_event;
@@ -8,5 +9,4 @@ pub mod lock_file;
 pub mod lock_folder;
 pub mod record;
 pub mod state_dir;
-pub mod counted_takeovers;
 mod ticket_counter;

@@ -62,8 +62,8 @@ impl StateDir {
         self.exists(StateFile::Record)
     }
 
-    /// Requires that a record may be written, before anything is ended for it; that of a running
-    /// guard also names its child.
+    /// Requires that this record may be written, so that nothing is ended in vain. Includes the
+    /// child in the size, because the record of a running guard names it.
     pub(crate) fn require_room_for(&self, record: &Record) -> Result<(), Error> {
         let child = record.child.or(Some(record.holder.process));
         let stage = RecordStage::Stopping;

@@ -1,8 +1,7 @@
 //! The files next to a lock.
 //!
 //! They are named after the first lock of an instance: `NAME.record`, `NAME.counter` and so on.
-//! They only count as far as the kernel confirms them: a corrupt or missing file never leads to a
-//! kill (S22).
+//! Only what the kernel confirms counts, so a corrupt or missing file never leads to a kill (S22).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use crate::state::lock_folder::LockFolder;
 use crate::sys::UNFINISHED;
 use crate::sys::file_mutex::FileMutex;
 
-/// The hint where a file cannot be written.
+/// The hint if a file cannot be written.
 pub(crate) const MAKE_ROOM: &str =
     "free some space, remove what is in its place, or choose another folder in `lock.paths`";
 

@@ -1,5 +1,5 @@
 //! Operating-system primitives: clocks, poll, wake pipe, pidfd, signals, file watch, file mutex,
-//! permissions, mounts. No policy, and no types of the domain.
+//! permissions, mounts. They contain no policy and use no domain types.
 //!
 //! Other modules use one set of them as `machine`: Linux's own, based on its kernel, or the
 //! portable one, based on sysinfo. `--cfg monopoll_portable` selects the portable set on Linux, to

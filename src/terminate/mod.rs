@@ -2,5 +2,5 @@
 
 pub mod execute;
 mod guard_requests;
-pub mod real_host;
 pub mod process_control;
+pub mod real_host;

@@ -10,6 +10,7 @@ use monopoll::internals::engine::action::Action;
 use monopoll::internals::engine::process::ProcessId;
 use monopoll::internals::engine::takeover_limit::{AttemptKind, TakeoverAttempt};
 use monopoll::internals::engine::ticket::Ticket;
+use monopoll::internals::state::counted_takeovers::takeover_attempts;
 use monopoll::internals::state::history_event::{
     EndedConflict, GiveUpCause, HistoryEvent, HistoryEventKind,
 };
@@ -17,7 +18,6 @@ use monopoll::internals::state::history_file::MAX_EVENTS;
 use monopoll::internals::state::lock_folder::LockFolder;
 use monopoll::internals::state::record::HostProcess;
 use monopoll::internals::state::state_dir::StateDir;
-use monopoll::internals::state::counted_takeovers::takeover_attempts;
 
 const TOKEN: &str = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 

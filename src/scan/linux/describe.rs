@@ -38,7 +38,7 @@ use crate::sys::{clock, users};
 /// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
-/// The most wrapper programs above a bot.
+/// The maximum number of wrapper programs above a bot.
 const MAX_WRAPPERS: usize = 8;
 
 pub(super) struct Describer<'a> {
@@ -116,7 +116,7 @@ impl<'a> Describer<'a> {
             })
         };
         let mut it = compare(id.pid, args, cwd);
-        // A wrapper that started it may have used up its options.
+        // A wrapper that started this process may have consumed the options.
         if it.other_option.is_some() && self.has_same_options(command, id.parent) {
             it.other_option = None;
         }
@@ -312,7 +312,7 @@ impl<'a> Describer<'a> {
     }
 }
 
-/// The comparison of a process with COMMAND, as far as it can be made.
+/// The comparison of a process with COMMAND. What cannot be compared is unknown.
 #[derive(Default)]
 struct ComparisonFacts {
     same_program: Fact<bool>,
@@ -339,7 +339,7 @@ fn variables_of_guard(args: &[u8], cwd: Option<&Path>) -> Vec<(OsString, Option<
     Invocation::of(&words, cwd, CommandRole::Mine).context.variables
 }
 
-/// A title that a process writes over its command line leaves NULs behind it.
+/// Removes the empty strings that follow a title written over the command line.
 fn without_padding(mut args: Vec<String>) -> Vec<String> {
     if args.len() > 2 && args.iter().skip(1).all(String::is_empty) {
         args.truncate(1);

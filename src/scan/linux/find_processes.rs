@@ -1,8 +1,8 @@
 //! Scans the process table in two passes: the first finds the few processes that matter, the second
 //! describes them.
 //!
-//! Both read on threads of their own (see `reader_pool`), the first one on two: it is all of the
-//! work where nothing is found.
+//! Both read on their own threads (see `reader_pool`). The first uses two, because it does all of
+//! the work if nothing is found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -118,8 +118,8 @@ pub(super) struct FoundProcesses {
 
 impl FoundProcesses {
     /// Runs the second pass: describes the findings and `holders` with all their descendants, and
-    /// the process that `request` asks for alone. Fails where descriptors or memory were exhausted:
-    /// something may have been missed.
+    /// only the process itself that `request` asks about. Fails if descriptors or memory were
+    /// exhausted, because something may have been missed.
     pub(super) fn describe(
         mut self,
         proc: &Arc<ProcFs>,
@@ -291,8 +291,8 @@ struct FirstPass {
 }
 
 impl FirstPass {
-    /// Starts a thread for its share of the processes: every other one, as kernel threads, which
-    /// take less time, all come first.
+    /// Starts a thread for its share of the processes: every second one, because kernel threads,
+    /// which take less time, all come first.
     fn start(
         self: &Arc<Self>,
         proc: &Arc<ProcFs>,

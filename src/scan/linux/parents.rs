@@ -41,7 +41,7 @@ impl ParentMap {
     }
 }
 
-/// Reads with two threads if a second one is idle: to start one takes longer than to read a hundred
+/// Reads with two threads if a second one is idle: starting one takes longer than reading a hundred
 /// lines. No thread hangs here: a stat line needs no access to the memory of its process.
 fn read_all(proc: &Arc<ProcFs>, pids: &[u32]) -> Stats {
     if pids.len() < WORTH_A_SECOND_THREAD || !proc.readers.has_idle() {

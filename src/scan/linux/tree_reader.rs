@@ -48,7 +48,7 @@ impl TreeReader {
         other_children: &BTreeSet<ProcessId>,
         pinned: &mut PinnedProcesses,
     ) -> io::Result<GuardMembers> {
-        // Without others, only waitid(2) says that no child is left.
+        // Without other children, only waitid(2) shows that no child is left.
         let can_prove = !other_children.is_empty();
         let last_pid = || if can_prove { self.proc.last_pid().ok() } else { None };
         let before = last_pid();
@@ -63,7 +63,7 @@ impl TreeReader {
         Ok(GuardMembers { members, is_proof })
     }
 
-    /// Returns the living ones of `known` and all their descendants.
+    /// Returns the living processes of `known` and all their descendants.
     pub(crate) fn members(
         &mut self,
         known: &BTreeSet<ProcessId>,

@@ -66,12 +66,12 @@ impl LockFolder {
         Ok(())
     }
 
-    /// Opens a file for reading and writing, created private if it is missing.
+    /// Opens a file for reading and writing. A missing file is created with private permissions.
     pub(in crate::state) fn open_or_create_file(&self, name: &str) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
         let open = || rustix::fs::openat(&self.file, name, flags, PRIVATE);
         let opened = match open() {
-            // Its mode excludes even its owner.
+            // The file's mode excludes even its owner.
             Err(Errno::ACCESS) if self.is_own_file(name) => {
                 rustix::fs::chmodat(&self.file, name, PRIVATE, AtFlags::empty())
                     .and_then(|()| open())

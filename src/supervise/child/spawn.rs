@@ -143,7 +143,7 @@ impl ChildSetup {
         }
         rustix::process::set_parent_process_death_signal(Some(self.death_signal))
             .map_err(|error| Errno::from_raw(error.raw_os_error()))?;
-        // The guard may have been killed since clone: then no death signal comes.
+        // If the guard was killed since clone, no death signal comes.
         if nix::unistd::getppid().as_raw().unsigned_abs() != self.guard {
             return Err(Errno::ESRCH);
         }

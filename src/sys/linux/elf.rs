@@ -106,7 +106,7 @@ fn number(bytes: &[u8], (at, length): (usize, usize)) -> u64 {
     u64::from_ne_bytes(whole)
 }
 
-/// Fills the buffer as far as the file reaches.
+/// Fills the buffer, or reads up to the end of the file.
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -9,8 +9,8 @@ use std::path::Path;
 /// `F_SETSIG` of asm-generic/fcntl.h, which the libc crate does not have.
 const F_SETSIG: libc::c_int = 10;
 
-/// Returns whether a file is open for writing, as far as its owner can know: the kernel then grants
-/// no read lease (fcntl(2)).
+/// Returns whether a file is known to be open for writing: the kernel then grants no read lease
+/// (fcntl(2)). Only the file's owner can find out.
 #[expect(unsafe_code, reason = "fcntl(2): no safe interface takes a lease")]
 pub(crate) fn is_open_for_writing(path: &Path) -> bool {
     #[expect(clippy::disallowed_methods, reason = "a program, not a file of ours")]

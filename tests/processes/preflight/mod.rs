@@ -216,7 +216,10 @@ fn any_server_error_is_one_warning_and_the_bot_starts() {
         ),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(), "did not answer like a Bot API server"),
         (huge, "did not answer like a Bot API server"),
-        (redirect.into_bytes(), "answered 302, a redirect, which is not followed because that would reveal the token"),
+        (
+            redirect.into_bytes(),
+            "answered 302, a redirect, which is not followed because that would reveal the token",
+        ),
         (
             b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_vec(),
             "answered 502; check `telegram.api_url`",
