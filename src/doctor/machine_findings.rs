@@ -150,7 +150,8 @@ fn processes(hidden: Option<&str>) -> Finding {
                  it cannot be identified",
                 printable(value)
             ),
-            "mount /proc with `hidepid=off`, or add this user to the group that its `gid=` option names",
+            "mount /proc with `hidepid=off`, or add this user to the group that its `gid=` option \
+             names",
         ),
     }
 }

@@ -56,7 +56,8 @@ impl ApiError {
             ApiError::Answered(status, Some(why)) => format!("{server} answered {status}: {why}"),
             ApiError::Answered(status, None) => format!("{server} answered {status}"),
             ApiError::Redirects(status) => format!(
-                "{server} answered {status}, a redirect, which is not followed because that would reveal the token"
+                "{server} answered {status}, a redirect, which is not followed because that would \
+                 reveal the token"
             ),
             ApiError::NoBotApi => format!("{server} did not answer like a Bot API server"),
             ApiError::Late(timeout) => {
