@@ -129,8 +129,8 @@ impl LockMonitor {
             HoldState::Contested { since } => since,
             HoldState::Held | HoldState::Unusable => now,
         };
-        // A start that sees this guard returns the lock. One that has written its record has not
-        // seen it.
+        // A start that notices this guard gives the lock back. If the record names another guard,
+        // that start did not notice this one.
         let is_anothers = self
             .locks
             .state_dir()

@@ -36,7 +36,8 @@ struct WaitTarget<'a> {
     until: Duration,
     living: BTreeSet<ProcessId>,
     has_processes: bool,
-    /// A holder that is not a guard may release its lock without closing it, which wakes no sleep.
+    /// A holder that is not a guard may release its lock without closing the file. Nothing wakes
+    /// this start then.
     may_release_silently: bool,
 }
 
