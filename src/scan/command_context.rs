@@ -27,6 +27,10 @@ pub(crate) struct CommandOption {
 /// where only one side has it, the users of the processes are compared.
 pub(super) const USER_OPTION: &str = "--user";
 
+/// The name of the option for a folder whose `.envrc` sets variables. It is part of a guessed name;
+/// where only one side has it, the variables of the processes are compared.
+pub(super) const ENV_FOLDER: &str = "direnv exec";
+
 impl CommandContext {
     pub(super) fn set(&mut self, name: &OsStr, value: Option<&OsStr>) {
         self.variables.push((name.to_owned(), value.map(OsStr::to_owned)));
@@ -65,7 +69,8 @@ impl CommandContext {
         }
         let missing = |options: &[CommandOption], of: &[CommandOption]| {
             let is_unsaid = |option: &CommandOption| {
-                option.name == USER_OPTION && of.iter().all(|it| it.name != USER_OPTION)
+                [USER_OPTION, ENV_FOLDER].contains(&&*option.name)
+                    && of.iter().all(|it| it.name != option.name)
             };
             let mut all = options.iter();
             all.find(|it| !of.contains(it) && !is_unsaid(it)).map(|option| option.name.clone())

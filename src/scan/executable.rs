@@ -87,7 +87,7 @@ fn may_execute(_path: &Path) -> bool {
 }
 
 /// Wrappers that search `$PATH` for the given command, and fail if it is not there.
-const SEARCHING_WRAPPERS: [&str; 14] = [
+const SEARCHING_WRAPPERS: [&str; 16] = [
     "env",
     "nohup",
     "nice",
@@ -100,6 +100,8 @@ const SEARCHING_WRAPPERS: [&str; 14] = [
     "prlimit",
     "setarch",
     "time",
+    "flock",
+    "numactl",
     "tini",
     "dumb-init",
 ];

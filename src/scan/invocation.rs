@@ -6,13 +6,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::scan::command_context::CommandContext;
+use crate::scan::command_context::{CommandContext, ENV_FOLDER};
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::project_scripts::{self, Entry};
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
 use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand};
+use crate::text::quote;
 
 /// Limits the nesting of wrappers, and of package scripts that run each other.
 const MAX_DEPTH: u32 = 8;
@@ -45,6 +46,19 @@ pub(crate) enum Target {
     Input,
 }
 
+impl Target {
+    /// Describes a target without a file of its own, as its command line names it.
+    pub(crate) fn without_file(&self) -> Option<String> {
+        match self {
+            Target::Script(..) | Target::Program(_) => None,
+            Target::Module(name) => Some(format!("-m {}", name.display())),
+            Target::Code(_, code) => Some(format!("-c {}", quote(&code.to_string_lossy()))),
+            Target::Entry(name, _) => Some(name.to_string_lossy().into_owned()),
+            Target::Input => Some("standard input".to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Through {
     /// The process runs the target itself.
@@ -75,6 +89,10 @@ impl Invocation {
         };
         let Unwrapped { entry, through, mut context, .. } = unwrapped;
         context.folder = absolute_folder(&context, folder);
+        for option in context.options.iter_mut().filter(|it| it.name == ENV_FOLDER) {
+            let folder = context.folder.as_deref().or(folder).unwrap_or(Path::new(""));
+            option.value = absolute(Path::new(&option.value), folder).into();
+        }
         Invocation { target, args, entry, through, context }
     }
 
@@ -133,7 +151,7 @@ impl Unwrapped {
         let words = self.words.clone();
         let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
         let (first, rest) = words.split_first()?;
-        let name = base_name(Path::new(first));
+        let name = wrapper_programs::program_name(Path::new(first));
         // The name of a login shell begins with a dash.
         let name = name.strip_prefix('-').unwrap_or(&name);
         if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest, self.role) {

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
-use crate::scan::shell_words::{simple_command, simple_words};
+use crate::scan::shell_words::{simple_command, simple_words, without_redirections};
 use crate::scan::wrapper_result::is_option;
 
 /// A longer script does more than starting a bot.
@@ -130,32 +130,6 @@ fn is_option_of_set(word: &str) -> bool {
 fn split_arguments(line: &str) -> (&str, bool) {
     let found = ALL_ARGUMENTS.iter().find_map(|all| line.strip_suffix(all)?.strip_suffix(' '));
     found.map_or((line, false), |line| (line.trim_end(), true))
-}
-
-/// Strips redirections: `>> bot.log 2>&1`. `None` if the line does more.
-fn without_redirections(line: &str) -> Option<&str> {
-    let starts = [" >", " 1>", " 2>", " &>"];
-    let Some(start) = starts.iter().filter_map(|start| line.find(start)).min() else {
-        return Some(line);
-    };
-    let (command, redirections) = line.split_at(start);
-    let mut words = redirections.split_whitespace();
-    while let Some(word) = words.next() {
-        let operator = ["2>&1", ">&2", "&>>", "&>", "1>>", "1>", "2>>", "2>", ">>", ">"]
-            .into_iter()
-            .find(|operator| word.starts_with(operator))?;
-        let attached = word.strip_prefix(operator)?;
-        let file = if operator.contains(">&") || !attached.is_empty() {
-            attached
-        } else {
-            words.next()?
-        };
-        let has_file = operator.contains(">&") == file.is_empty();
-        if !has_file || file.contains(|c: char| "|&;<>()$`\\\"'*?".contains(c)) {
-            return None;
-        }
-    }
-    Some(command)
 }
 
 #[cfg(test)]

@@ -8,8 +8,38 @@ use crate::scan::command_context::{CommandContext, after_assignments, assignment
 /// Characters with a special meaning to a shell, except in single quotes.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
 
-/// Returns the words of a simple command and what the line sets for it: `cd bot && A=b ./bot`.
-/// `None` if the line does more.
+/// Programs that write what they read, to a file or a terminal.
+const FILTERS: &[&str] = &[
+    "tee",
+    "cat",
+    "grep",
+    "egrep",
+    "rg",
+    "sed",
+    "awk",
+    "gawk",
+    "mawk",
+    "ts",
+    "logger",
+    "systemd-cat",
+    "rotatelogs",
+    "cronolog",
+    "multilog",
+    "s6-log",
+    "svlogd",
+    "jq",
+    "less",
+    "tail",
+    "head",
+    "pino-pretty",
+    "bunyan",
+    "ccze",
+    "lolcat",
+];
+
+/// Returns the words of a simple command and what the line sets for it: `cd bot && A=b ./bot`. Its
+/// output may go to files or through filters: `./bot 2>&1 | tee bot.log`. `None` if the line does
+/// more.
 pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContext)> {
     let mut context = CommandContext::default();
     let mut line = line.trim().trim_end_matches(';');
@@ -30,7 +60,7 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
         }
         line = rest.trim_start_matches(['&', ';', ' ']);
     }
-    let words = simple_words(line)?;
+    let words = redirected_words(before_filters(line)?)?;
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
     let words = after_assignments(&words, &mut context);
     (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
@@ -88,6 +118,67 @@ pub(super) fn simple_words(line: &str) -> Option<Vec<OsString>> {
     (quote.is_none() && !words.is_empty()).then_some(words)
 }
 
+/// Returns the words of a command whose output may be redirected.
+fn redirected_words(line: &str) -> Option<Vec<OsString>> {
+    simple_words(line).or_else(|| simple_words(without_redirections(line)?))
+}
+
+/// Returns the first command of a pipeline. `None` if anything but filters follows.
+fn before_filters(line: &str) -> Option<&str> {
+    let mut commands = commands_of_pipeline(line).into_iter();
+    let first = commands.next()?;
+    let is_filter = |command: &str| {
+        let words = redirected_words(command)?;
+        let name = words.first().map(|name| base_name(name))?;
+        Some(FILTERS.contains(&name))
+    };
+    commands.all(|command| is_filter(command) == Some(true)).then_some(first)
+}
+
+fn base_name(name: &OsStr) -> &str {
+    Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default()
+}
+
+/// Splits a line at each `|` outside of quotes. `||` leaves an empty command between.
+fn commands_of_pipeline(line: &str) -> Vec<&str> {
+    let mut quote: Option<char> = None;
+    line.split(|c: char| {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            Some(_) | None => {}
+        }
+        quote.is_none() && c == '|'
+    })
+    .collect()
+}
+
+/// Strips redirections: `>> bot.log 2>&1`. `None` if the line does more.
+pub(super) fn without_redirections(line: &str) -> Option<&str> {
+    let starts = [" >", " 1>", " 2>", " &>"];
+    let Some(start) = starts.iter().filter_map(|start| line.find(start)).min() else {
+        return Some(line);
+    };
+    let (command, redirections) = line.split_at(start);
+    let mut words = redirections.split_whitespace();
+    while let Some(word) = words.next() {
+        let operator = ["2>&1", ">&2", "&>>", "&>", "1>>", "1>", "2>>", "2>", ">>", ">"]
+            .into_iter()
+            .find(|operator| word.starts_with(operator))?;
+        let attached = word.strip_prefix(operator)?;
+        let file = if operator.contains(">&") || !attached.is_empty() {
+            attached
+        } else {
+            words.next()?
+        };
+        let has_file = operator.contains(">&") == file.is_empty();
+        if !has_file || file.contains(|c: char| "|&;<>()$`\\\"'*?".contains(c)) {
+            return None;
+        }
+    }
+    Some(command)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +220,15 @@ mod tests {
                 "set -e; cd '/a b'; export A=b C=d; E=f ./bot",
                 Some(("./bot", Some("/a b"), "A C E")),
             ),
+            ("./bot x 2>&1 | tee -a 'bot log' | grep -v debug > log", Some(("./bot x", None, ""))),
+            ("cd bot && A=b ./bot >> log 2>&1", Some(("./bot", Some("bot"), "A"))),
+            ("set -o pipefail; ./bot '|' \"a > b\"|tee log", Some(("./bot | a > b", None, ""))),
+            ("./bot | ./other", None),
+            ("yes | ./bot", None),
+            ("./bot || tee log", None),
+            ("./bot | tee log &", None),
+            ("./bot | tee log; ./other", None),
+            ("./bot > \"$LOG\"", None),
             ("cd bot || ./bot", None),
             ("cd $HOME && ./bot", None),
             ("cd bot && true && ./bot", None),

@@ -4,8 +4,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::scan::command_context::{CommandContext, CommandOption, USER_OPTION, after_assignments};
-use crate::scan::interpreters::Interpreter;
+use crate::scan::command_context::{
+    CommandContext, CommandOption, ENV_FOLDER, USER_OPTION, after_assignments,
+};
+use crate::scan::interpreters::{Interpreter, is_listed};
 use crate::scan::npm_pnpm_yarn;
 use crate::scan::wrapper_result::{
     EntryFile, PackageEntry, WrappedCommand, command, is_option, owned,
@@ -21,6 +23,18 @@ enum Rest {
     After(usize),
     /// Words up to `--`, then a command.
     AfterDashes,
+    /// Words up to this one, then a command.
+    Behind(&'static str),
+    /// Words up to this one, then a Python script. `--module` among them makes it a module.
+    PythonBehind(&'static str),
+    /// A file, then a command or `-c` and a line for a shell.
+    FileAndCommand,
+    /// Any words. The line for a shell is the value of `-c` or `--command`.
+    ShellOption,
+    /// A line for a shell, or the dotted name of a Python function; then folders to watch.
+    Watched,
+    /// A folder whose `.envrc` sets variables, then a command.
+    EnvFolder,
     /// A Python script, or a command.
     UvRun,
     /// A Python script, or `-m` and a module.
@@ -120,6 +134,56 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram { names: &["proxychains", "proxychains4"], flags: "q", values: "f", ..PLAIN },
+    WrapperProgram {
+        names: &["torsocks", "torify"],
+        flags: "6diqv",
+        values: "Papu",
+        long_values: &["--address", "--pass", "--port", "--user"],
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["numactl"],
+        flags: "alb",
+        values: "CNPimpw",
+        long_values: &[
+            "--interleave", "--membind", "--cpunodebind", "--physcpubind", "--preferred",
+            "--preferred-many", "--weighted-interleave",
+        ],
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["flock"],
+        flags: "Feonsux",
+        values: "Ew",
+        long_values: &["--conflict-exit-code", "--timeout", "--wait"],
+        rest: Rest::FileAndCommand,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["direnv"],
+        subcommand: Some("exec"),
+        rest: Rest::EnvFolder,
+        ..PLAIN
+    },
+    WrapperProgram { names: &["opentelemetry-instrument"], long_values: &["--*"], ..PLAIN },
+    WrapperProgram { names: &["ddtrace-run"], flags: "cdnp", ..PLAIN },
+    WrapperProgram { names: &["newrelic-admin"], subcommand: Some("run-program"), ..PLAIN },
+    WrapperProgram {
+        names: &["newrelic-admin"],
+        subcommand: Some("run-python"),
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["watchfiles"],
+        long_values: &[
+            "--ignore-paths", "--target-type", "--filter", "--args", "--verbosity",
+            "--sigint-timeout", "--grace-period", "--sigkill-timeout",
+        ],
+        choosing: &["--args"],
+        rest: Rest::Watched,
+        ..PLAIN
+    },
     WrapperProgram {
         names: &["time"],
         flags: "apqv",
@@ -263,11 +327,35 @@ static WRAPPERS: &[WrapperProgram] = &[
         rest: Rest::Entry(EntryFile::Deno),
         ..PLAIN
     },
+    WrapperProgram {
+        names: &["coverage", "coverage3"],
+        subcommand: Some("run"),
+        flags: "aLp",
+        long_values: &[
+            "--concurrency", "--context", "--data-file", "--include", "--omit", "--rcfile",
+            "--source",
+        ],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["debugpy"],
+        long_values: &[
+            "--listen", "--connect", "--log-to", "--adapter-access-token", "--configure-*",
+            "--parent-session-pid",
+        ],
+        rest: Rest::Python,
+        ..PLAIN
+    },
+    // The debuggers of editors: VS Code's launcher, and PyCharm's debugger.
+    WrapperProgram { names: &["debugpy/launcher"], rest: Rest::PythonBehind("--"), ..PLAIN },
+    WrapperProgram { names: &["pydevd", "pydevd.py"], rest: Rest::PythonBehind("--file"), ..PLAIN },
 ];
 
-/// Programs that run a command as another user. The process with their own name only waits for it.
+/// Programs whose own process only waits for the command, which runs as another user, in another
+/// terminal, or below a debugger.
 #[rustfmt::skip]
-static OTHER_USER: &[WrapperProgram] = &[
+static ONLY_IN_COMMAND: &[WrapperProgram] = &[
     WrapperProgram {
         names: &["sudo"],
         flags: "AEHPSbknN",
@@ -290,9 +378,32 @@ static OTHER_USER: &[WrapperProgram] = &[
         users: &["-u", "--user"],
         ..PLAIN
     },
+    WrapperProgram { names: &["unbuffer"], flags: "p", ..PLAIN },
+    WrapperProgram {
+        names: &["script"],
+        flags: "aefq",
+        values: "BEIOTcmo",
+        attached: "t",
+        long_values: &[
+            "--command", "--echo", "--log-in", "--log-io", "--log-out", "--log-timing",
+            "--logging-format", "--output-limit",
+        ],
+        choosing: &["-c", "--command"],
+        rest: Rest::ShellOption,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["strace"],
+        flags: "ACDFNTYZcdfiknqrtvwxyz",
+        values: "EIOPSUXabeops",
+        choosing: &["-E", "--env"],
+        long_values: &["--env", "--output", "--trace", "--user"],
+        ..PLAIN
+    },
+    WrapperProgram { names: &["gdb"], rest: Rest::Behind("--args"), ..PLAIN },
 ];
 
-/// Python modules that run a script.
+/// Python modules that run a script, and that are no programs.
 #[rustfmt::skip]
 static RUNNERS: &[WrapperProgram] = &[
     WrapperProgram { names: &["pdb"], values: "c", rest: Rest::Python, ..PLAIN },
@@ -311,23 +422,6 @@ static RUNNERS: &[WrapperProgram] = &[
         rest: Rest::Python,
         ..PLAIN
     },
-    WrapperProgram {
-        names: &["coverage"],
-        subcommand: Some("run"),
-        flags: "aLp",
-        long_values: &[
-            "--concurrency", "--context", "--data-file", "--include", "--omit", "--rcfile",
-            "--source",
-        ],
-        rest: Rest::Python,
-        ..PLAIN
-    },
-    WrapperProgram {
-        names: &["debugpy"],
-        long_values: &["--listen", "--connect", "--log-to", "--adapter-access-token"],
-        rest: Rest::Python,
-        ..PLAIN
-    },
 ];
 
 /// The side of a comparison that a command line is on.
@@ -341,13 +435,23 @@ pub(super) enum CommandRole {
 /// Returns whether a script is a wrapper, which counts as what it starts: by its name, or as the
 /// shim of an interpreter.
 pub(super) fn is_wrapper_script(script: &Path) -> bool {
-    let base_name = script.file_name().unwrap_or_default().to_string_lossy();
-    let name = own_name(&base_name);
+    let name = program_name(script);
+    let name = own_name(&name);
     let folder = script.parent().and_then(Path::file_name);
     folder == Some(OsStr::new("shims")) && Interpreter::by_name(name).is_some()
         || npm_pnpm_yarn::is_one(name)
         || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
+}
+
+/// Returns the name by which a program is looked up: its base name, with its folder where that
+/// alone says nothing.
+pub(super) fn program_name(program: &Path) -> String {
+    const LAUNCHER: &str = "debugpy/launcher";
+    if program.ends_with(LAUNCHER) {
+        return LAUNCHER.to_owned();
+    }
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Returns what the program `name` starts with these arguments; `None` if it is not a wrapper.
@@ -361,7 +465,7 @@ pub(super) fn wrapped_command(
         return Some(wrapped);
     }
     if role == CommandRole::Mine
-        && let Some(wrapper) = OTHER_USER.iter().find(|it| it.names.contains(&name))
+        && let Some(wrapper) = ONLY_IN_COMMAND.iter().find(|it| it.names.contains(&name))
     {
         let is_user = |word: &&OsStr| {
             let word = word.as_encoded_bytes();
@@ -372,21 +476,23 @@ pub(super) fn wrapped_command(
         let wrapped = is_command.then(|| wrapper.wrapped_command(words)).flatten();
         return Some(wrapped.unwrap_or(WrappedCommand::Unclear));
     }
-    let wrapper = WRAPPERS.iter().find(|it| it.names.contains(&name))?;
+    let mut wrappers = WRAPPERS.iter().filter(|it| it.names.contains(&name)).peekable();
     // Other subcommands of deno are handled as an interpreter's command line.
-    let is_other = wrapper.rest == Rest::Entry(EntryFile::Deno)
+    let is_other = wrappers.peek()?.rest == Rest::Entry(EntryFile::Deno)
         && words.first().is_none_or(|word| *word != "task");
     let words = match words.split_first() {
         Some((first, rest)) if name == "setarch" && !is_option(first) => rest,
         Some(_) | None => words,
     };
-    (!is_other).then(|| wrapper.wrapped_command(words).unwrap_or(WrappedCommand::Unclear))
+    let mut wrapped = || wrappers.find_map(|wrapper| wrapper.wrapped_command(words));
+    (!is_other).then(|| wrapped().unwrap_or(WrappedCommand::Unclear))
 }
 
 /// Returns what `python -m NAME` runs, if that module runs a script.
 pub(super) fn run_by_module(name: &OsStr, words: &[&OsStr]) -> Option<WrappedCommand> {
-    let runner = RUNNERS.iter().find(|it| it.names.iter().any(|own| name == *own))?;
-    runner.wrapped_command(words)
+    let programs = WRAPPERS.iter().filter(|it| it.rest == Rest::Python);
+    let mut runners = RUNNERS.iter().chain(programs);
+    runners.find(|it| it.names.iter().any(|own| name == *own))?.wrapped_command(words)
 }
 
 fn own_name(name: &str) -> &str {
@@ -416,9 +522,49 @@ impl WrapperProgram {
             self.after_options(before, &mut context)?;
             return python(&[&[OsStr::new("-m")], module.get(1..)?].concat(), context);
         }
+        if let Rest::Behind(mark) | Rest::PythonBehind(mark) = self.rest {
+            let (before, rest) =
+                words.split_at_checked(words.iter().position(|it| *it == mark)?)?;
+            let rest = rest.get(1..)?;
+            let is_module = before.iter().any(|it| *it == "--module");
+            return match self.rest {
+                Rest::Behind(_) => command(rest, context),
+                _ if is_module => python(&[&[OsStr::new("-m")], rest].concat(), context),
+                _ => python(rest, context),
+            };
+        }
         let all = words;
         words = self.after_options(words, &mut context)?;
         match self.rest {
+            Rest::Behind(_) | Rest::PythonBehind(_) => None,
+            Rest::FileAndCommand => match words.get(1..)? {
+                [option, line, ..] if *option == "-c" || *option == "--command" => {
+                    shell(line, context)
+                }
+                words => command(words, context),
+            },
+            Rest::ShellOption => {
+                while let Some((_, rest)) = words.split_first() {
+                    words = self.after_options(rest, &mut context)?;
+                }
+                let is_line = |it: &CommandOption| it.name == "-c" || it.name == "--command";
+                let at = context.options.iter().position(is_line)?;
+                let line = context.options.remove(at).value;
+                shell(&line, context)
+            }
+            Rest::Watched => {
+                let target = words.first()?;
+                if is_dotted_name(target) {
+                    return None;
+                }
+                shell(target, context)
+            }
+            Rest::EnvFolder => {
+                let (folder, rest) = words.split_first()?;
+                let value = (*folder).to_owned();
+                context.options.push(CommandOption { name: ENV_FOLDER.to_owned(), value });
+                command(rest, context)
+            }
             Rest::DotenvRun if words.first().is_some_and(|word| *word == "run") => {
                 command(self.after_options(&words[1..], &mut context)?, context)
             }
@@ -477,7 +623,7 @@ impl WrapperProgram {
                 let (name, value) = option
                     .split_once('=')
                     .map_or((option, None), |(name, value)| (name, Some(OsStr::new(value))));
-                let takes_next = value.is_none() && self.long_values.contains(&name);
+                let takes_next = value.is_none() && is_listed(self.long_values, name);
                 at += usize::from(takes_next);
                 self.note(name, value.or(next.filter(|_| takes_next)), context)?;
                 continue;
@@ -563,6 +709,20 @@ fn split_string(words: &[&OsStr]) -> Option<WrappedCommand> {
     command(&words, CommandContext::default())
 }
 
+/// A dotted name without an extension of a script: `bot.main.run`.
+fn is_dotted_name(word: &OsStr) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let is_script = Path::new(word).extension() == Some(OsStr::new("py"));
+    word.to_str().is_some_and(|word| word.contains('.') && word.split('.').all(is_part))
+        && !is_script
+}
+
+fn shell(line: &OsStr, context: CommandContext) -> Option<WrappedCommand> {
+    command(&[OsStr::new("sh"), OsStr::new("-c"), line], context)
+}
+
 fn python(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {
     words.first()?;
     command(&[&[OsStr::new("python")], words].concat(), context)
@@ -579,18 +739,18 @@ mod tests {
         let text = |words: Vec<OsString>| {
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        let (shown, context) =
-            match wrapped_command(words[0].to_str().unwrap(), &words[1..], CommandRole::Mine) {
-                None => return "no wrapper".to_owned(),
-                Some(WrappedCommand::Unclear) => return "unclear".to_owned(),
-                Some(WrappedCommand::Words(words, context)) => (text(words), context),
-                Some(WrappedCommand::Entry(entry)) => {
-                    let PackageEntry { file, name, args, context, workspace } = entry;
-                    let shown = format!("{file:?} {} {}", name.display(), text(args));
-                    let package = workspace.map(|it| format!(" of {}", it.display()));
-                    (shown.trim_end().to_owned() + &package.unwrap_or_default(), context)
-                }
-            };
+        let name = program_name(Path::new(words[0]));
+        let (shown, context) = match wrapped_command(&name, &words[1..], CommandRole::Mine) {
+            None => return "no wrapper".to_owned(),
+            Some(WrappedCommand::Unclear) => return "unclear".to_owned(),
+            Some(WrappedCommand::Words(words, context)) => (text(words), context),
+            Some(WrappedCommand::Entry(entry)) => {
+                let PackageEntry { file, name, args, context, workspace } = entry;
+                let shown = format!("{file:?} {} {}", name.display(), text(args));
+                let package = workspace.map(|it| format!(" of {}", it.display()));
+                (shown.trim_end().to_owned() + &package.unwrap_or_default(), context)
+            }
+        };
         let folder = context.folder.map(|folder| format!(" in {}", folder.display()));
         let options = context.options.iter().map(|option| {
             format!(" with {} {}", option.name, option.value.display()).trim_end().to_owned()
@@ -619,6 +779,39 @@ mod tests {
             ("gosu bot ./bot", "./bot"),
             ("taskset -c 0 ./bot", "./bot"),
             ("chrt -f 10 ./bot", "./bot"),
+            ("chrt -i 0 ionice -c3 ./bot", "ionice -c3 ./bot"),
+            ("numactl -N 0 --membind 0 ./bot", "./bot"),
+            ("numactl --interleave=all -- ./bot", "./bot"),
+            ("proxychains4 -q -f p.conf ./bot", "./bot"),
+            ("torsocks -i -P 9050 ./bot", "./bot"),
+            ("torify ./bot", "./bot"),
+            ("flock -n bot.lock ./bot -x", "./bot -x"),
+            ("flock -w 5 --verbose bot.lock -c ./bot", "sh -c ./bot"),
+            ("flock 9", "unclear"),
+            ("direnv exec . ./bot x", "./bot x with direnv exec ."),
+            ("direnv allow", "unclear"),
+            ("opentelemetry-instrument --service_name bot --x=y ./bot", "./bot"),
+            ("ddtrace-run -p -nc python3 main.py", "python3 main.py"),
+            ("newrelic-admin run-program ./bot", "./bot"),
+            ("newrelic-admin run-python main.py x", "python main.py x"),
+            ("newrelic-admin help", "unclear"),
+            ("watchfiles --filter python ./bot .", "sh -c ./bot"),
+            ("watchfiles bot.main.run", "unclear"),
+            ("coverage run -p --source=bot main.py x", "python main.py x"),
+            ("coverage3 run -m bot", "python -m bot"),
+            ("coverage html", "unclear"),
+            ("debugpy --listen 5678 --configure-qt none main.py x", "python main.py x"),
+            ("/x/debugpy/adapter/../../debugpy/launcher 4 -- main.py x", "python main.py x"),
+            ("pydevd.py --port 4 --file main.py x", "python main.py x"),
+            ("pydevd.py --module --port 4 --file bot x", "python -m bot x"),
+            ("unbuffer -p ./bot x", "./bot x"),
+            ("script -qefc ./bot /dev/null", "sh -c ./bot"),
+            ("script -q /dev/null --command ./bot", "sh -c ./bot"),
+            ("script -a log", "unclear"),
+            ("strace -f -o log -E A=b ./bot x", "./bot x with -E A=b"),
+            ("strace -fp 7", "unclear"),
+            ("gdb -q -ex run --args ./bot x", "./bot x"),
+            ("gdb ./bot", "unclear"),
             ("prlimit --nofile=64 -n64 ./bot", "./bot"),
             ("setarch x86_64 -R ./bot", "./bot"),
             ("setarch -R ./bot", "./bot"),

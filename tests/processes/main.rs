@@ -18,6 +18,7 @@ mod file_size_limit;
 mod follow_up;
 mod interruption;
 mod json;
+mod launchers;
 mod left_behind;
 mod leftovers;
 mod library;

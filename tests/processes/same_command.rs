@@ -27,7 +27,16 @@ pub(crate) fn write(stage: &Stage, name: &str, text: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Splits a line into words. Everything after ` -c ` is one word, or single quotes tell.
 pub(crate) fn words(line: &str) -> Vec<String> {
+    if line.contains('\'') {
+        let parts = line.split('\'').enumerate();
+        let words = parts.flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        return words.collect();
+    }
     let (before, code) = line.split_once(" -c ").unwrap_or((line, ""));
     let mut words: Vec<String> = before.split(' ').map(str::to_owned).collect();
     if !code.is_empty() {
@@ -88,7 +97,7 @@ pub(crate) fn found(plan: &Value) -> Vec<u64> {
 
 /// Checks that each spelling matches the first one and itself, and that the first one matches each.
 #[track_caller]
-fn all_find_each_other(stage: &Stage, spellings: &[&str], path: &str) {
+pub(crate) fn all_find_each_other(stage: &Stage, spellings: &[&str], path: &str) {
     for running in spellings {
         let start = program(stage, running).env("PATH", path);
         let (process, pid) = bot(stage, start, stage.folder());
@@ -132,6 +141,40 @@ fn every_spelling_of_a_python_script_is_the_same_command() {
         "sh -c exec python3 main.py",
     ];
     all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn output_that_is_redirected_or_filtered_leaves_it_the_same_command() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let spellings = [
+        "python3 main.py",
+        "bash -c python3 main.py 2>&1 | tee bot.log",
+        "sh -c python3 -u main.py | grep -v debug | tee -a bot.log",
+        "sh -c set -e; python3 main.py >> bot.log 2>&1",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn python_code_on_the_command_line_is_the_same_command_in_the_same_folder() {
+    let stage = Stage::new();
+    write(&stage, "main.py", &format!("def run():\n    {}\n", PYTHON.replace('\n', "\n    ")));
+    let spellings = [
+        "python3 -c import main; main.run()",
+        "python3 -u -c import main; main.run()",
+        "sh -c python3 -c \"import main; main.run()\"",
+    ];
+    all_find_each_other(&stage, &spellings, &path());
+    let other = stage.folder().join("other");
+    write(&stage, "other/main.py", &fs::read_to_string(stage.folder().join("main.py")).unwrap());
+    for (line, folder) in
+        [(spellings[0], other.as_path()), ("python3 -c import main; main.run( )", stage.folder())]
+    {
+        let (_bot, pid) = bot(&stage, program(&stage, line).current_dir(folder), folder);
+        let plan = plan(&stage, spellings[0], |start| start);
+        assert!(!found(&plan).contains(&u64::from(pid)), "{line}: {plan:#}");
+    }
 }
 
 #[test]

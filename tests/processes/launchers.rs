@@ -1,0 +1,233 @@
+//! Programs that run the command on their command line: the command counts, not the launcher.
+//! `.ci/run` installs them.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+use monopoll_test_bots::stage::{Stage, is_alive, is_root, skip};
+
+use crate::other_bots::{plan, unnamed};
+use crate::same_command::{
+    PYTHON, all_find_each_other, bot, end, found, path, program, words, write,
+};
+use crate::supervisors::peer;
+
+const BOT: &str = "python3 main.py";
+
+fn main_py() -> Stage {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    stage
+}
+
+/// Returns whether a program is installed.
+fn has(program: &str) -> bool {
+    let path = path();
+    let has = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !has {
+        skip(&format!("{program} is not installed; `.ci/run` installs it"));
+    }
+    has
+}
+
+/// Checks each of these launchers that is installed.
+#[track_caller]
+fn are_what_they_start(stage: &Stage, lines: &[&str], path: &str) {
+    for line in lines.iter().filter(|line| has(&words(line)[0])) {
+        all_find_each_other(stage, &[BOT, line], path);
+    }
+}
+
+#[test]
+fn a_launcher_that_becomes_the_command_is_that_command() {
+    let stage = main_py();
+    write(&stage, "proxies.conf", "[ProxyList]\nsocks5 127.0.0.1 9\n");
+    let lines = [
+        "chrt -o 0 python3 main.py",
+        "ionice -c3 python3 main.py",
+        "numactl --localalloc -- python3 main.py",
+        "torsocks -q python3 main.py",
+        "proxychains4 -q -f proxies.conf python3 main.py",
+    ];
+    are_what_they_start(&stage, &lines, &path());
+    if is_root() {
+        are_what_they_start(&stage, &["nsenter --net=/proc/self/ns/net python3 main.py"], &path());
+    }
+}
+
+#[test]
+fn a_launcher_that_stays_above_the_command_is_that_command() {
+    let stage = main_py();
+    let lines = [
+        "flock -n bot.lock python3 main.py",
+        "flock bot.lock -c python3 main.py",
+        "unbuffer python3 main.py",
+        "script -q /dev/null -c python3 main.py",
+        "strace -f -o trace python3 main.py",
+    ];
+    are_what_they_start(&stage, &lines, &path());
+    // gdb wants a binary, and a version manager may have put a script there.
+    if let Some(python) = peer("venv/bin/python3") {
+        let line = format!("gdb -q -batch -ex run --args {} main.py", python.display());
+        are_what_they_start(&stage, &[&line], &path());
+    }
+}
+
+#[test]
+fn direnv_runs_the_command_with_the_variables_of_a_folder() {
+    if !has("direnv") {
+        return;
+    }
+    let stage = main_py();
+    for folder in ["alice", "bob"] {
+        write(&stage, &format!("{folder}/.envrc"), "export A=b\n");
+    }
+    let data = stage.folder().join("data");
+    let start = |line: &str| program(&stage, line).env("XDG_DATA_HOME", &data);
+    let allow = "direnv allow alice/.envrc";
+    start(allow).end().exits(0);
+    let (running, pid) = bot(&stage, start("direnv exec alice python3 main.py"), stage.folder());
+    let seen = |line: &str| plan(unnamed(&stage, &["plan"], line));
+    let of_alice = seen("direnv exec alice python3 main.py");
+    for line in [BOT, "direnv exec alice python3 main.py"] {
+        assert!(found(&seen(line)).contains(&u64::from(pid)), "{line}");
+    }
+    // Two folders are two bots, unless a name says otherwise.
+    let of_bob = seen("direnv exec bob python3 main.py");
+    assert_ne!(of_alice["instance"], of_bob["instance"]);
+    let same = seen("direnv exec ./alice/../alice python3 main.py");
+    assert_eq!(of_alice["instance"], same["instance"]);
+    end(&stage, running, pid);
+}
+
+/// Programs that set up the environment and execute the command. These stand-ins do only the
+/// second part.
+#[test]
+fn an_agent_that_instruments_the_command_is_that_command() {
+    let stage = main_py();
+    let skips = "while case $1 in -*|run-program) true;; *) false;; esac; do shift; done\n";
+    for name in ["opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "doas", "torify"] {
+        write(&stage, &format!("bin/{name}"), &format!("#!/bin/sh\n{skips}exec \"$@\"\n"));
+    }
+    let path = format!("{}:{}", stage.folder().join("bin").display(), path());
+    let spellings = [
+        BOT,
+        "opentelemetry-instrument --traces_exporter=none python3 main.py",
+        "ddtrace-run -p python3 main.py",
+        "newrelic-admin run-program python3 main.py",
+        "doas -n python3 main.py",
+        "torify python3 main.py",
+    ];
+    all_find_each_other(&stage, &spellings, &path);
+}
+
+#[test]
+fn a_python_tool_that_runs_the_script_is_that_script() {
+    let Some(tool) = peer("venv/bin/debugpy") else { return };
+    let stage = main_py();
+    write(&stage, "watched/file", "");
+    let folder = tool.parent().unwrap();
+    let path = format!("{}:{}", folder.display(), path());
+    let spellings = [
+        BOT,
+        "python3 -m pdb '-c' c main.py",
+        "coverage run main.py",
+        "python -m coverage run -p main.py",
+        "debugpy --listen 127.0.0.1:0 main.py",
+        "python -m debugpy --listen 127.0.0.1:0 --configure-subProcess false main.py",
+        "watchfiles 'python3 main.py' watched",
+    ];
+    all_find_each_other(&stage, &spellings, &path);
+}
+
+#[test]
+fn a_watcher_of_files_is_ended_with_the_bot_that_it_would_start_again() {
+    let Some(watchfiles) = peer("venv/bin/watchfiles") else { return };
+    let stage = main_py();
+    write(&stage, "watched/file", "");
+    let watcher = stage.program(&watchfiles, &[BOT, "watched"]);
+    let (watcher, pid) = bot(&stage, watcher, stage.folder());
+    let start = unnamed(&stage, &["run"], BOT);
+    let (_own, own) = bot(&stage, start, stage.folder());
+    assert!(!watcher.is_alive() && !is_alive(pid) && is_alive(own));
+}
+
+/// The debug adapter of VS Code, driven as the editor does it.
+const EDITOR: &str = r#"
+import json, subprocess, sys
+adapter, program = sys.argv[1:]
+it = subprocess.Popen([sys.executable, adapter], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def send(number, command, arguments):
+    body = {"seq": number, "type": "request", "command": command, "arguments": arguments}
+    body = json.dumps(body).encode()
+    it.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    it.stdin.flush()
+def receive():
+    length = int(it.stdout.readline().split(b":")[1])
+    it.stdout.readline()
+    return json.loads(it.stdout.read(length))
+send(1, "initialize", {"adapterID": "debugpy", "pathFormat": "path"})
+send(2, "launch", {"program": program, "console": "internalConsole", "args": ["-v"]})
+while True:
+    if receive().get("event") == "initialized":
+        send(3, "configurationDone", {})
+"#;
+
+/// Returns the folder of debugpy, which VS Code brings with it.
+fn debugpy() -> Option<String> {
+    let python = peer("venv/bin/debugpy")?.with_file_name("python");
+    let code = "import debugpy, os; print(os.path.dirname(debugpy.__file__))";
+    let found = std::process::Command::new(python).args(["-c", code]).output().unwrap();
+    Some(String::from_utf8(found.stdout).unwrap().trim().to_owned())
+}
+
+#[track_caller]
+fn is_found(stage: &Stage, pid: u32, line: &str) {
+    let seen = plan(unnamed(stage, &["plan"], line));
+    assert!(
+        found(&seen).contains(&u64::from(pid)),
+        "{}: {seen:#}",
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+    );
+}
+
+#[test]
+fn a_bot_below_the_debugger_of_vs_code_is_the_same_command() {
+    let Some(debugpy) = debugpy() else { return };
+    let stage = main_py();
+    write(&stage, "editor.py", EDITOR);
+    let python = peer("venv/bin/python").unwrap();
+    let script = stage.folder().join("main.py").display().to_string();
+    let adapter = format!("{debugpy}/adapter");
+    let editor = stage.program(&python, &["editor.py", &adapter, &script]);
+    let (editor, pid) = bot(&stage, editor, stage.folder());
+    is_found(&stage, pid, "python3 main.py -v");
+    let start = unnamed(&stage, &["run"], "python3 main.py -v");
+    let (_own, _) = bot(&stage, start, stage.folder());
+    assert!(!is_alive(pid));
+    end(&stage, editor, pid);
+}
+
+#[test]
+fn a_bot_below_the_debugger_of_pycharm_is_the_same_command() {
+    let Some(debugpy) = debugpy() else { return };
+    let stage = main_py();
+    let python = peer("venv/bin/python").unwrap();
+    let pydevd = format!("{debugpy}/_vendored/pydevd/pydevd.py");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    // The editor tells the debugger to run the script.
+    let _editor = thread::spawn(move || {
+        let (mut debugger, _) = listener.accept().unwrap();
+        debugger.write_all(b"101\t1\t\n").unwrap();
+        std::io::copy(&mut debugger, &mut std::io::sink()).unwrap();
+    });
+    let args =
+        [&*pydevd, "--multiprocess", "--client", "127.0.0.1", "--port", &port, "--file", "main.py"];
+    let (running, pid) = bot(&stage, stage.program(&python, &args), stage.folder());
+    is_found(&stage, pid, BOT);
+    end(&stage, running, pid);
+    assert!(Path::new(&pydevd).is_file());
+}
