@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::output::{self, PlanOutput, print};
 use crate::cli::prepare::{self, UnnamedRequest};
 use crate::cli::{Common, dry_run, instances, log};
-use crate::engine::command_parts::{CommandMatch, RunKind};
+use crate::engine::command_parts::CommandMatch;
 use crate::engine::decide::decide;
 use crate::engine::explain;
 use crate::engine::plan::Plan;
@@ -18,7 +18,6 @@ use crate::guard::lock_set::LockSet;
 use crate::guard::start_request::StartRequest;
 use crate::report::{explain_json, explain_text};
 use crate::scan::command::Command;
-use crate::scan::invocation::Target;
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::{self, machine};
 use crate::terminate::real_host::RealHost;
@@ -136,14 +135,10 @@ fn concerned(plan: &Plan) -> Vec<u32> {
 
 fn command_match(command: &Command) -> CommandMatch {
     CommandMatch {
-        program: command.file.clone().unwrap_or_else(|| command.target_name().into()),
-        runs: match command.runs.target {
-            Target::Program(_) => RunKind::ByItself,
-            Target::Script(..)
-            | Target::Module(_)
-            | Target::Code(..)
-            | Target::Entry(..)
-            | Target::Input => RunKind::ByInterpreter,
+        program: match (&command.file, command.runs.target.without_file()) {
+            (Some(file), _) => file.clone(),
+            (None, Some(target)) => target.into(),
+            (None, None) => command.target_name().into(),
         },
         args: command.runs.args.iter().map(|it| it.to_string_lossy().into_owned()).collect(),
         cwd: command.runs_in.clone(),

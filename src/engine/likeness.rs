@@ -19,6 +19,17 @@ impl CommandLikeness {
     }
 }
 
+/// What a process runs, as the scan compared it with COMMAND.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ComparedCommand {
+    /// The script, module or program.
+    pub program: String,
+    /// The arguments to it.
+    pub args: Vec<String>,
+    /// The arguments are those of COMMAND.
+    pub same_args: bool,
+}
+
 /// The only difference between a process and COMMAND, or what prevents a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CommandDifference {
@@ -26,6 +37,9 @@ pub enum CommandDifference {
     OtherFolder,
     /// The same script and folder, but other arguments.
     OtherArguments,
+    /// The same script and folder, but both begin their arguments with a word, and these differ:
+    /// `manage.py migrate` is not `manage.py bot`.
+    OtherSubcommand,
     /// The process overwrote its command line with a title. Folder and executable are those of
     /// COMMAND.
     RewrittenTitle,

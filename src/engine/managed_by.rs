@@ -64,6 +64,8 @@ pub struct Pm2App {
     pub id: Option<String>,
     /// The folder of the PM2 daemon, if it is not the user's default.
     pub home: Option<String>,
+    /// PM2 starts it again after its end.
+    pub restarts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,6 +77,22 @@ pub struct ServiceFolder {
 impl ManagedBy {
     pub fn is_systemd(&self) -> bool {
         matches!(self, ManagedBy::Systemd(_) | ManagedBy::SystemdUser(_))
+    }
+
+    /// Returns whether a manager may start the process again. systemd is asked separately.
+    pub fn may_restart(&self) -> bool {
+        match self {
+            ManagedBy::Pm2(Some(app)) => app.restarts,
+            ManagedBy::Pm2(None)
+            | ManagedBy::Systemd(_)
+            | ManagedBy::SystemdUser(_)
+            | ManagedBy::Container(_)
+            | ManagedBy::Supervisord(_)
+            | ManagedBy::Runit(_)
+            | ManagedBy::S6(_)
+            | ManagedBy::OpenRc(_)
+            | ManagedBy::Watcher(_) => true,
+        }
     }
 
     /// Returns the pid of a watcher, which runs among the user's own processes.

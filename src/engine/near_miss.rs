@@ -30,6 +30,11 @@ pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
             Some(NearMissReason::OtherUser(user))
         }
         (_, Some(_)) => None,
+        (Fact::Known(CommandLikeness::Near(CommandDifference::OtherSubcommand)), None)
+            if process.connected != Fact::Known(true) =>
+        {
+            None
+        }
         (Fact::Known(CommandLikeness::Near(near)), None) => Some(NearMissReason::Command(*near)),
         (Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown, None) => {
             let is_in_my_folder = process.is_in(me.cwd.as_deref()) == Truth::True;

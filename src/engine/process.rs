@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::NameSource;
-use crate::engine::likeness::CommandLikeness;
+use crate::engine::likeness::{CommandLikeness, ComparedCommand};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::{CarriedTokens, MyToken};
 
@@ -70,6 +70,8 @@ pub struct Process {
     /// interpreter of the same language.
     pub may_be_spawned: Fact<bool>,
     pub likeness: Fact<CommandLikeness>,
+    /// What was compared. For explanations only.
+    pub compared: Fact<ComparedCommand>,
     pub relation: Fact<Relation>,
     pub role: Role,
     /// For rules: the strongest evidence of the conflict.

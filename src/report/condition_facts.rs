@@ -83,10 +83,14 @@ fn exact(age: Duration) -> String {
 /// Returns the process's value, with secrets masked; `None` if it cannot be read.
 pub(super) fn fact(criterion: &Criterion<'_>, process: &Process) -> Option<String> {
     match criterion {
-        Criterion::Part(CommandPart::Program(_)) => path(&process.exe),
-        Criterion::Part(CommandPart::Arguments(_)) => {
-            Some(command_line(process.args.known()?.get(1..).unwrap_or_default()))
-        }
+        Criterion::Part(CommandPart::Program(_)) => match &process.compared {
+            Fact::Known(it) => Some(mask_secrets(&it.program)),
+            Fact::Unknown => path(&process.exe),
+        },
+        Criterion::Part(CommandPart::Arguments(_)) => match &process.compared {
+            Fact::Known(it) => Some(command_line(&it.args)),
+            Fact::Unknown => Some(command_line(process.args.known()?.get(1..).unwrap_or_default())),
+        },
         Criterion::Part(CommandPart::Folder(_)) => path(&process.cwd),
         Criterion::Condition(condition) => condition_fact(*condition, process),
     }

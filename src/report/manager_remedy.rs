@@ -96,6 +96,7 @@ mod tests {
             name: name.to_owned(),
             id: id.map(str::to_owned),
             home: home.map(str::to_owned),
+            restarts: true,
         }))
     }
 

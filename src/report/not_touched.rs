@@ -2,6 +2,7 @@
 //! them.
 
 use crate::engine::counter_evidence::CounterEvidence;
+use crate::engine::likeness::CommandDifference;
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::process::Process;
@@ -14,9 +15,13 @@ use crate::text::{MASK, count, join_and, printable, sanitize};
 /// other than `match` decides.
 pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
     match (&it.against, &it.reason) {
-        (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
-        (CounterEvidence::Nothing, NearMissReason::OtherUser(_))
+        (
+            CounterEvidence::Nothing,
+            NearMissReason::OtherUser(_)
+            | NearMissReason::Command(CommandDifference::OtherSubcommand),
+        )
         | (CounterEvidence::Doubt(_) | CounterEvidence::AnotherBot(_), _) => return None,
+        (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
     }
     let (args, cwd) = (it.process.args.known()?, it.process.cwd.known()?.to_str()?);
     let cmdline = format!("^{}$", regex::escape(&args.join(" ")));

@@ -306,6 +306,9 @@ pub fn near_miss(reason: &NearMissReason) -> String {
         NearMissReason::Command(CommandDifference::OtherArguments) => {
             "the same script in this folder, with other arguments"
         }
+        NearMissReason::Command(CommandDifference::OtherSubcommand) => {
+            "the same script in this folder, with another subcommand, and connected to the Bot API"
+        }
         NearMissReason::Command(CommandDifference::RewrittenTitle) => {
             "in this folder with the same interpreter, under a title that cannot be compared"
         }

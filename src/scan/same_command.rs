@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::engine::likeness::{CommandDifference, CommandLikeness};
+use crate::engine::likeness::{CommandDifference, CommandLikeness, ComparedCommand};
 use crate::scan::command::{Command, ScriptEnd};
 use crate::scan::command_context::CommandContext;
 use crate::scan::executable::ProgramKind;
@@ -47,6 +47,8 @@ pub(super) struct Comparison {
     pub(super) likeness: CommandLikeness,
     /// An option that may select the bot, if it is the only difference.
     pub(super) other_option: Option<String>,
+    /// What the process runs.
+    pub(super) compared: ComparedCommand,
     /// The variables that the process's command line sets for the bot.
     pub(super) variables: Vec<(OsString, Option<OsString>)>,
 }
@@ -80,13 +82,35 @@ impl Command {
         it: Invocation,
         process: &RunningCommand<'_>,
     ) -> Comparison {
+        let compared = self.compared(&it, process);
         let mut context = it.context;
         let mut other_option = None;
         if likeness.is_same() {
             context.add_passed_options((process.environ)());
             other_option = context.other_option(&self.runs.context);
         }
-        Comparison { same_program, likeness, other_option, variables: context.variables }
+        let variables = context.variables;
+        Comparison { same_program, likeness, other_option, compared, variables }
+    }
+
+    fn compared(&self, it: &Invocation, process: &RunningCommand<'_>) -> ComparedCommand {
+        let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        let whole = |path: &Path| {
+            let folder = it.context.folder.as_deref().or(process.cwd);
+            text(folder.map_or(path.to_owned(), |folder| absolute(path, folder)).as_os_str())
+        };
+        let program = match &it.target {
+            Target::Program(path) if is_bare(path) => match (process.exe)() {
+                Some(exe) if it.through == Through::Itself => text(exe.as_os_str()),
+                Some(_) | None => text(path.as_os_str()),
+            },
+            Target::Script(path, _) | Target::Program(path) => whole(path),
+            Target::Module(_) | Target::Code(..) | Target::Entry(..) | Target::Input => {
+                it.target.without_file().unwrap_or_default()
+            }
+        };
+        let args = it.args.iter().map(|arg| text(arg)).collect();
+        ComparedCommand { program, args, same_args: self.has_same_args(it) }
     }
 
     /// Compares a process with what this command would become.
@@ -191,7 +215,11 @@ impl Command {
         match (is_here, has_same_args) {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
             (true, false) if self.is_same_target(it, process) => {
-                CommandLikeness::Near(CommandDifference::OtherArguments)
+                CommandLikeness::Near(if self.has_other_subcommand(it) {
+                    CommandDifference::OtherSubcommand
+                } else {
+                    CommandDifference::OtherArguments
+                })
             }
             (false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)
@@ -221,6 +249,17 @@ impl Command {
             }
             _ => it.args == self.runs.args,
         }
+    }
+
+    /// Returns whether both begin their arguments with a word, and these differ.
+    fn has_other_subcommand(&self, it: &Invocation) -> bool {
+        let is_word = |word: &&OsString| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':');
+            let word = word.to_str().unwrap_or_default();
+            word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(is_part)
+        };
+        let mine = self.runs.args.first().filter(is_word);
+        mine.zip(it.args.first().filter(is_word)).is_some_and(|(mine, theirs)| mine != theirs)
     }
 
     /// Parses the process's command line. An unknown interpreter may be the one in the first line

@@ -8,7 +8,7 @@ use crate::engine::managed_by::{
 };
 
 /// The variables that supervisors set for a program. `HOME` is needed for PM2's default folder.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 12] = [
     "SUPERVISOR_PROCESS_NAME",
     "SUPERVISOR_GROUP_NAME",
     "SUPERVISOR_SERVER_URL",
@@ -16,6 +16,9 @@ const VARIABLES: [&str; 9] = [
     "pm_id",
     "pm2_env",
     "PM2_HOME",
+    "autorestart",
+    "watch",
+    "cron_restart",
     "NODE_UNIQUE_ID",
     "HOME",
 ];
@@ -134,15 +137,26 @@ fn pm2_app(env: &SupervisorEnv) -> Option<Pm2App> {
     let cluster = env
         .get("NODE_UNIQUE_ID")
         .and_then(|_| serde_json::from_str::<serde_json::Value>(&env.get("pm2_env")?).ok());
-    let (name, id) = match &cluster {
-        Some(pm2) => {
-            (pm2.get("name")?.as_str()?.to_owned(), pm2.get("pm_id").map(ToString::to_string))
-        }
-        None => (env.get("name")?, env.get("pm_id")),
+    let setting = |name: &str| match &cluster {
+        Some(pm2) => match pm2.get(name)? {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text.clone()),
+            value => Some(value.to_string()),
+        },
+        None => env.get(name),
     };
     let usual = env.get("HOME").map(|home| format!("{}/.pm2", home.trim_end_matches('/')));
     let home = env.get("PM2_HOME").filter(|home| usual.as_ref() != Some(home));
-    Some(Pm2App { name, id: id.filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())), home })
+    let is_off = |name: &str| setting(name).is_none_or(|value| value == "false");
+    let restarts = setting("autorestart").is_none_or(|value| value != "false")
+        || !is_off("watch")
+        || !is_off("cron_restart");
+    Some(Pm2App {
+        name: setting("name")?,
+        id: setting("pm_id").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())),
+        home,
+        restarts,
+    })
 }
 
 /// runsv and s6-supervise run in the folder of their service.
@@ -212,7 +226,9 @@ mod tests {
             },
             ManagedBy::Pm2(Some(app)) => {
                 let id = app.id.iter().map(|id| format!("id {id}"));
-                id.chain(app.home.iter().map(|home| format!("home {home}"))).collect()
+                let home = app.home.iter().map(|home| format!("home {home}"));
+                let once = (!app.restarts).then(|| "once".to_owned());
+                id.chain(home).chain(once).collect()
             }
             ManagedBy::Runit(service) | ManagedBy::S6(service) => {
                 service.folder.iter().map(|folder| format!("folder {folder}")).collect()
@@ -231,6 +247,8 @@ mod tests {
             "SUPERVISOR_SERVER_URL=unix:///run/s.sock|SUPERVISOR_PROCESS_NAME=voice";
         const PM2: &str = "PM2 v6.0.5: God Daemon (/root/.pm2)";
         const CLUSTER: &str = r#"NODE_UNIQUE_ID=1|name=stale|pm2_env={"name":"voice","pm_id":4}"#;
+        const CLUSTER_ONCE: &str =
+            r#"NODE_UNIQUE_ID=1|pm2_env={"name":"voice","autorestart":false,"watch":false}"#;
         const DEFAULT_HOME: &str = "name=voice|pm_id=3|PM2_HOME=/root/.pm2|HOME=/root";
         const OTHER_HOME: &str = "name=voice|PM2_HOME=/p|HOME=/root";
         for (args, environ, expected) in [
@@ -253,7 +271,12 @@ mod tests {
             (PM2, DEFAULT_HOME, "pm2:voice id 3"),
             (PM2, OTHER_HOME, "pm2:voice home /p"),
             (PM2, "name=all|pm_id=x;y", "pm2:all"),
+            (PM2, "name=voice|autorestart=true", "pm2:voice"),
+            (PM2, "name=voice|autorestart=false|watch=false", "pm2:voice once"),
+            (PM2, "name=voice|autorestart=false|watch=true", "pm2:voice"),
+            (PM2, "name=voice|autorestart=false|cron_restart=0 0 * * *", "pm2:voice"),
             (PM2, CLUSTER, "pm2:voice id 4"),
+            (PM2, CLUSTER_ONCE, "pm2:voice once"),
             ("runsv|bot", "", "runit:bot folder /etc/sv/bot"),
             ("/usr/bin/runsv|other", "", "runit:other"),
             ("s6-supervise|/etc/sv/bot/", "", "s6:bot folder /etc/sv/bot"),

@@ -7,7 +7,7 @@ use crate::generators::{policies, snapshots};
 use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
-use monopoll::internals::engine::command_parts::{CommandMatch, RunKind};
+use monopoll::internals::engine::command_parts::CommandMatch;
 use monopoll::internals::engine::counter_evidence::CounterEvidence;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::{Evidence, TokenEvidence};
@@ -17,6 +17,7 @@ use monopoll::internals::engine::explain::{
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::fact::Truth;
 use monopoll::internals::engine::ladder::WaitLimit;
+use monopoll::internals::engine::likeness::ComparedCommand;
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{Conflict, DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Rule, Timeouts};
@@ -29,12 +30,7 @@ use monopoll::internals::report::explain_sentence;
 
 /// `python3 main.py` in `/srv/bot`.
 fn likeness() -> CommandMatch {
-    CommandMatch {
-        program: "/usr/bin/python3".into(),
-        runs: RunKind::ByItself,
-        args: vec!["main.py".to_owned()],
-        cwd: "/srv/bot".into(),
-    }
+    CommandMatch { program: "/srv/bot/main.py".into(), args: Vec::new(), cwd: "/srv/bot".into() }
 }
 
 /// Inspects the explanation of one process.
@@ -480,6 +476,7 @@ fn an_unrelated_process_is_explained_with_the_facts_that_rule_it_out() {
     let nothing = Process {
         args: Known(vec!["bash".to_owned()]),
         same_program: Known(false),
+        compared: Known(ComparedCommand::default()),
         ..elsewhere.clone()
     };
     says(&graceful, &of(nothing), 5, &place("another program, other arguments and another folder"));
@@ -589,6 +586,7 @@ fn one_differing_part_outweighs_an_unreadable_one() {
         cwd: unknown(),
         same_program: unknown(),
         likeness: unknown(),
+        compared: Known(ComparedCommand::default()),
         ..process(5)
     };
     about(&policy(OnConflict::Graceful), &snapshot(vec![init]), 5, |it| {

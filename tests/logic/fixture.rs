@@ -8,7 +8,7 @@ use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{self, Known};
 use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
-use monopoll::internals::engine::likeness::CommandLikeness;
+use monopoll::internals::engine::likeness::{CommandLikeness, ComparedCommand};
 use monopoll::internals::engine::pattern::{
     CmdlinePattern, ContainerLimit, NamePattern, Pattern, UserLimit,
 };
@@ -97,6 +97,7 @@ pub(crate) fn process(pid: u32) -> Process {
         same_program: Known(false),
         may_be_spawned: Known(false),
         likeness: Known(CommandLikeness::Different),
+        compared: compared("/srv/other/main.py"),
         relation: Known(Relation::None),
         role: Role::Program,
     }
@@ -104,7 +105,16 @@ pub(crate) fn process(pid: u32) -> Process {
 
 /// Returns a process that runs the same command.
 pub(crate) fn same_command(pid: u32) -> Process {
-    Process { likeness: Known(CommandLikeness::Same), same_program: Known(true), ..process(pid) }
+    Process {
+        likeness: Known(CommandLikeness::Same),
+        same_program: Known(true),
+        compared: compared("/srv/bot/main.py"),
+        ..process(pid)
+    }
+}
+
+fn compared(program: &str) -> Fact<ComparedCommand> {
+    Known(ComparedCommand { program: program.to_owned(), args: Vec::new(), same_args: true })
 }
 
 /// Makes a process the child of another one.

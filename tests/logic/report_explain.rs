@@ -7,11 +7,12 @@ use crate::fixture::*;
 use serde_json::Value;
 
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
-use monopoll::internals::engine::command_parts::{CommandMatch, RunKind};
+use monopoll::internals::engine::command_parts::CommandMatch;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence_kind::EvidenceKind;
 use monopoll::internals::engine::explain::{Explanation, explain};
 use monopoll::internals::engine::fact::Fact::Known;
+use monopoll::internals::engine::likeness::ComparedCommand;
 use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::pattern::{
     ContainerLimit, NamePattern, PathPattern, Pattern, UserLimit,
@@ -56,12 +57,7 @@ fn context() -> Context<'static> {
 }
 
 fn likeness() -> CommandMatch {
-    CommandMatch {
-        program: "/usr/bin/python3".into(),
-        runs: RunKind::ByItself,
-        args: vec!["main.py".to_owned()],
-        cwd: "/srv/bot".into(),
-    }
+    CommandMatch { program: "/srv/bot/main.py".into(), args: Vec::new(), cwd: "/srv/bot".into() }
 }
 
 /// A process to explain.
@@ -270,23 +266,24 @@ fn a_script_without_arguments_is_distinguished_from_one_with_arguments() {
     let process = Process {
         args: Known(args.to_vec()),
         same_program: Known(true),
+        compared: Known(ComparedCommand {
+            program: "/srv/bot/main.py".to_owned(),
+            args: vec!["--extra".to_owned()],
+            same_args: false,
+        }),
         cwd: Known("/srv/other".into()),
         ..process(5)
     };
     let case = case("script", policy(OnConflict::Graceful), vec![process], 5);
     let script = CommandMatch {
         program: "/srv/bot/main.py".into(),
-        runs: RunKind::ByInterpreter,
         args: Vec::new(),
         cwd: "/srv/bot".into(),
     };
     let plan = decide(&case.policy, &case.snapshot);
     let explanation = explain(&case.policy, &case.snapshot, &plan, 5, Some(&script)).unwrap();
     let printed = explain_text::one(&explanation, &context(), Paint::Plain);
-    assert!(
-        printed.contains("no      same arguments      /srv/bot/main.py --extra, not none\n"),
-        "{printed}"
-    );
+    assert!(printed.contains("no      same arguments      --extra, not none\n"), "{printed}");
 }
 
 #[test]

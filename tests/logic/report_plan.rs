@@ -72,7 +72,12 @@ fn service(pid: u32) -> Process {
 
 fn hostile() -> Plan {
     let matches = vec![entry("main")];
-    let app = Pm2App { name: HOSTILE.to_owned(), id: None, home: Some(HOSTILE.to_owned()) };
+    let app = Pm2App {
+        name: HOSTILE.to_owned(),
+        id: None,
+        home: Some(HOSTILE.to_owned()),
+        restarts: true,
+    };
     let bot = Process {
         name: Known(HOSTILE.to_owned()),
         args: args(&["main", HOSTILE]),

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Ended, Stage, Start, contents, is_alive};
 use serde_json::Value;
+
+use crate::same_command::{PYTHON, bot, end, program, write};
 
 /// `monopoll explain PID -- testbot`.
 fn explain(stage: &Stage, pid: u32) -> Start<'_> {
@@ -524,4 +527,43 @@ fn the_same_command_through_a_link_is_the_same_command() {
     stage.ready(1);
     let said = process(explain(&stage, bot.pid()));
     assert_eq!(said["match"][0]["holds"], true, "{said:#}");
+}
+
+#[test]
+fn a_near_miss_is_explained_by_the_script_and_the_arguments_that_were_compared() {
+    let stage = Stage::new();
+    let text = format!("{PYTHON}# {}\n", stage.folder().display());
+    write(&stage, "main.py", &text);
+    write(&stage, "other/main.py", &text);
+    let (here, other) = (stage.folder().to_owned(), stage.folder().join("other"));
+    let script = |folder: &Path| folder.join("main.py").display().to_string();
+    for (line, folder, expected) in [
+        (
+            "python3 -u main.py --debug",
+            &here,
+            [("yes", "program", script(&here)), ("no", "arguments", "--debug, not -v".into())],
+        ),
+        (
+            "nice python3 main.py -v",
+            &other,
+            [("yes", "program", script(&other)), ("yes", "arguments", "-v".into())],
+        ),
+        (
+            "python3 other/main.py -v",
+            &here,
+            [
+                ("no", "program", format!("{}, not {}", script(&other), script(&here))),
+                ("yes", "arguments", "-v".into()),
+            ],
+        ),
+    ] {
+        let (running, pid) = bot(&stage, program(&stage, line).current_dir(folder), folder);
+        let start = stage.monopoll(&["explain", &pid.to_string(), "--", "python3", "main.py"]);
+        let explained = start.argument("-v").end().exits(0);
+        for (verdict, part, fact) in &expected {
+            let row = format!("{verdict:<8}{:<20}{fact}\n", format!("same {part}"));
+            assert!(explained.out.contains(&row), "{line}, {row}: {}", explained.out);
+        }
+        end(&stage, running, pid);
+    }
 }

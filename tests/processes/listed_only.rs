@@ -163,3 +163,32 @@ fn a_near_miss_with_something_against_it_gets_no_entry() {
     let seen = plan(unnamed(&stage, &["plan"], "python3 main.py"));
     assert_eq!(near_miss(&seen, pid)["match"], Value::Null, "{seen:#}");
 }
+
+#[test]
+fn another_subcommand_of_the_script_is_no_near_miss_unless_it_is_connected() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    write(&stage, "manage.py", &own(&stage));
+    let starting = |line| starts(&stage, program(&stage, line));
+    let [server, migration, debugged] =
+        ["runserver", "migrate --plan", "bot --debug"].map(|it| format!("python3 manage.py {it}"));
+    let (_server, server) = starting(&server);
+    let (_migration, migration) = starting(&migration);
+    let (_debugged, debugged) = starting(&debugged);
+    write(&stage, "manage.py", &connected(&stage, port));
+    let (_poller, poller) = starting("python3 manage.py poll");
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let seen = plan(unnamed(&stage, &["plan"], "python3 manage.py bot").set(&api));
+    assert_eq!(seen["verdict"], "clear", "{seen:#}");
+    let listed = seen["near_misses"].as_array().unwrap().iter();
+    let listed: Vec<u64> = listed.filter_map(|it| it["pid"].as_u64()).collect();
+    assert!(![server, migration].iter().any(|pid| listed.contains(&u64::from(*pid))), "{seen:#}");
+    let near = near_miss(&seen, poller);
+    let reason =
+        "the same script in this folder, with another subcommand, and connected to the Bot API";
+    assert_eq!((&near["reason"], &near["match"]), (&reason.into(), &Value::Null), "{seen:#}");
+    let near = near_miss(&seen, debugged);
+    assert_eq!(near["reason"], "the same script in this folder, with other arguments", "{seen:#}");
+    assert!(near["match"].is_string(), "{seen:#}");
+}

@@ -135,6 +135,20 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
     goes_through(&stage);
 }
 
+#[test]
+fn a_bot_that_pm2_does_not_restart_is_ended_for_good() {
+    let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
+    let stage = Stage::new();
+    let home = stage.folder().join("pm2");
+    let bot = testbot().display().to_string();
+    let args = ["start", &bot, "--name", "voice", "--interpreter", "none", "--no-autorestart"];
+    stage.program(&program, &args).env("PM2_HOME", &home).end().exits(0);
+    stage.ready(1);
+    let plan = stage.plan(&[]).flag("--json").on_conflict("graceful").end();
+    assert!(plan.out.contains("\"pm2:voice\""), "{plan:?}");
+    goes_through(&stage);
+}
+
 /// Checks that the launcher is named and no signal is suggested, because it may be a shell in use.
 #[track_caller]
 fn is_named(stage: &Stage, launcher: &Running<'_>, named: &str) {

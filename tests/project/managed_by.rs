@@ -24,7 +24,7 @@ fn all() -> Vec<ManagedBy> {
             name: text("NAME"),
             address: SupervisordAddress::Default,
         })),
-        ManagedBy::Pm2(Some(Pm2App { name: text("NAME"), id: None, home: None })),
+        ManagedBy::Pm2(Some(Pm2App { name: text("NAME"), id: None, home: None, restarts: true })),
         ManagedBy::Runit(service()),
         ManagedBy::S6(service()),
         ManagedBy::OpenRc(text("NAME")),

@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
-use crate::engine::likeness::CommandLikeness;
+use crate::engine::likeness::{CommandLikeness, ComparedCommand};
+use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
 };
@@ -124,7 +125,11 @@ impl<'a> Describer<'a> {
         if cwd.is_some() || it.likeness.is_same() {
             it.into()
         } else {
-            ComparisonFacts { other_option: Fact::Known(None), ..ComparisonFacts::default() }
+            ComparisonFacts {
+                compared: Fact::Known(it.compared),
+                other_option: Fact::Known(None),
+                ..ComparisonFacts::default()
+            }
         }
     }
 
@@ -188,7 +193,7 @@ impl<'a> Describer<'a> {
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = self.role(pid, exe.as_deref(), known_args);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let ComparisonFacts { same_program, likeness, other_option, variables } =
+        let ComparisonFacts { same_program, likeness, compared, other_option, variables } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
                 None => self.compare(of, readable, cwd.as_deref(), role),
@@ -215,7 +220,7 @@ impl<'a> Describer<'a> {
         let restarts = match &managed_by {
             // This depends on the unit. systemd is asked later, and only if it matters.
             Fact::Known(Some(by)) if by.is_systemd() => Fact::Unknown,
-            Fact::Known(by) => Fact::Known(by.is_some()),
+            Fact::Known(by) => Fact::Known(by.as_ref().is_some_and(ManagedBy::may_restart)),
             Fact::Unknown => Fact::Unknown,
         };
         Process {
@@ -225,6 +230,7 @@ impl<'a> Describer<'a> {
             same_program,
             may_be_spawned: exe.as_deref().map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness,
+            compared,
             args,
             user: user.into(),
             container: self.container(status.pid_namespaces, cgroup.as_deref()),
@@ -317,6 +323,7 @@ impl<'a> Describer<'a> {
 struct ComparisonFacts {
     same_program: Fact<bool>,
     likeness: Fact<CommandLikeness>,
+    compared: Fact<ComparedCommand>,
     other_option: Fact<Option<String>>,
     variables: Vec<(OsString, Option<OsString>)>,
 }
@@ -326,6 +333,7 @@ impl From<Comparison> for ComparisonFacts {
         ComparisonFacts {
             same_program: Fact::Known(it.same_program),
             likeness: Fact::Known(it.likeness),
+            compared: Fact::Known(it.compared),
             other_option: Fact::Known(it.other_option),
             variables: it.variables,
         }

@@ -9,6 +9,7 @@ use sysinfo::ProcessStatus;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::fact::Fact;
+use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
 use crate::engine::token::CarriedTokens;
 use crate::scan::ancestors::{Ancestry, Descendant};
@@ -49,7 +50,7 @@ impl<'a> Describer<'a> {
             .copied()
             .collect();
         let restarts = match &managed_by {
-            Fact::Known(by) => Fact::Known(by.is_some()),
+            Fact::Known(by) => Fact::Known(by.as_ref().is_some_and(ManagedBy::may_restart)),
             // Unmanaged as far as can be seen. Without the name of a manager, this causes no
             // refusal.
             Fact::Unknown => Fact::Unknown,
@@ -69,6 +70,7 @@ impl<'a> Describer<'a> {
             same_program,
             may_be_spawned: exe.map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
+            compared: comparison.as_ref().map(|it| it.compared.clone()).into(),
             other_option: match &comparison {
                 Some(it) => Fact::Known(it.other_option.clone()),
                 // Without a comparison, no option can differ.
