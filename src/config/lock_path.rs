@@ -1,11 +1,10 @@
 //! The path of a lock file, with placeholders.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf, is_separator};
 
 use crate::config::parsed_text::TextValue;
 use crate::config::problem::Fault;
-use crate::config::spanned_value::Value;
+use crate::config::spanned_value::{SpannedValue, Value};
 use crate::engine::instance::Instance;
 use crate::text::{closest_name, quote};
 
@@ -79,16 +78,45 @@ pub(super) fn are_different(paths: &Value) -> Option<Fault> {
                 .help("leave the key out for the default, \"{lock_dir}/{instance}.lock\""),
         );
     }
-    let mut seen = BTreeMap::new();
-    for (index, path) in paths.iter().enumerate() {
-        let Value::Text(text) = &path.value else { continue };
-        let steps: Vec<&str> = text.split('/').filter(|step| !step.is_empty()).collect();
-        if let Some(first) = seen.insert(steps, index) {
+    let text = |path: &SpannedValue| match &path.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let texts: Vec<(usize, String)> =
+        paths.iter().enumerate().filter_map(|(index, path)| Some((index, text(path)?))).collect();
+    let pairs = texts.iter().flat_map(|path| texts.iter().map(move |other| (path, other)));
+    for ((first, path), (index, other)) in pairs {
+        let (steps, others) = (steps(path), steps(other));
+        if first < index && steps == others {
             let what = format!("is in the list twice, as [{first}] and [{index}]");
-            return Some(Fault::of(text, what).item(index).help("remove one of them"));
+            return Some(Fault::of(other, what).item(*index).help("remove one of them"));
+        }
+        if first != index && lies_next_to(&others, &steps) {
+            let what = format!("may be a file of monopoll's next to [{first}]");
+            let help = "choose a name that does not begin with the other name and a dot";
+            return Some(Fault::of(other, what).item(*index).help(help));
         }
     }
     None
+}
+
+fn steps(path: &str) -> Vec<&str> {
+    path.split('/').filter(|step| !step.is_empty()).collect()
+}
+
+/// Returns whether a path is the other one with an extension, like the files next to a lock.
+fn lies_next_to(path: &[&str], lock: &[&str]) -> bool {
+    let (Some((name, folder)), Some((lock_name, lock_folder))) =
+        (path.split_last(), lock.split_last())
+    else {
+        return false;
+    };
+    folder == lock_folder && is_companion(name, lock_name)
+}
+
+/// Returns whether a file of this name may be one of the files next to a lock.
+pub(crate) fn is_companion(name: &str, lock_name: &str) -> bool {
+    name.strip_prefix(lock_name).is_some_and(|rest| rest.starts_with('.'))
 }
 
 impl LockPath {

@@ -39,6 +39,7 @@ pub use api_url::ApiUrl;
 pub(crate) use api_url::Scheme;
 pub use load::Config;
 pub use location::{Location, Origin};
+pub(crate) use lock_path::is_companion;
 pub use lock_path::{LockPath, Placeholders};
 pub use parsed_text::Parsed;
 pub use problem::{Problem, Problems, render};

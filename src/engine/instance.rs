@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::mask_secrets;
+
 /// An instance id: 1–64 characters of `[A-Za-z0-9._-]`, and not only dots.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -17,12 +19,12 @@ impl Instance {
         Instance(format!("bot{bot}"))
     }
 
-    /// Builds a guessed name: as much of `base` as fits, and 48 bits of `hash`.
+    /// Builds a guessed name: as much of `base` as fits, without secrets, and 48 bits of `hash`.
     pub fn guessed(base: &str, hash: u64) -> Instance {
         let allowed = |c: char| if is_allowed(c) { c } else { '_' };
         let hash = format!("{:012x}", hash >> 16);
         let fitting = Self::MAX_LEN - "-".len() - hash.len();
-        let base: String = base.chars().map(allowed).take(fitting).collect();
+        let base: String = mask_secrets(base).chars().map(allowed).take(fitting).collect();
         Instance(format!("{base}-{hash}"))
     }
 
@@ -132,5 +134,16 @@ pub struct BotId(pub u64);
 impl fmt::Display for BotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guessed_name_has_no_token() {
+        let base = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+        assert_eq!(Instance::guessed(base, 1 << 16).as_str(), "123456____-000000000001");
     }
 }

@@ -118,10 +118,11 @@ impl LockSet {
 
     /// Opens every lock file without locking it, and creates missing ones.
     pub fn open_locks(&self) -> Result<Vec<LockFile>, Error> {
-        self.locks
-            .iter()
-            .map(|location| LockFile::open_or_create(&location.folder, &location.name))
-            .collect()
+        let open =
+            |location: &LockLocation| LockFile::open_or_create(&location.folder, &location.name);
+        let files: Vec<LockFile> = self.locks.iter().map(open).collect::<Result<_, _>>()?;
+        require_different(&files.iter().collect::<Vec<_>>())?;
+        Ok(files)
     }
 
     /// Opens the first lock again, because a duplicated descriptor would keep the lock.
@@ -137,8 +138,30 @@ impl LockSet {
             Ok(LockFile::open_existing(&location.folder, &location.name)?
                 .map_or(ExistingLock::Missing(path), ExistingLock::Open))
         };
-        self.locks.iter().map(existing).collect()
+        let locks: Vec<ExistingLock> =
+            self.locks.iter().map(existing).collect::<Result<_, Error>>()?;
+        require_different(&locks.iter().filter_map(ExistingLock::file).collect::<Vec<_>>())?;
+        Ok(locks)
     }
+}
+
+/// Refuses locks that are one file, as through two bind mounts, and a lock that is one of the files
+/// next to another.
+fn require_different(locks: &[&LockFile]) -> Result<(), Error> {
+    let pairs = locks.iter().flat_map(|lock| locks.iter().map(move |other| (*lock, *other)));
+    for (lock, other) in pairs.filter(|(lock, other)| lock.path() != other.path()) {
+        let is_same = lock.known_id().is_some() && lock.known_id() == other.known_id();
+        let why = match (is_same, lock.lies_next_to(other)) {
+            (true, _) => "it is the same file as",
+            (false, true) => "it may be a file of monopoll's next to",
+            (false, false) => continue,
+        };
+        let why = format!("{why} {}", printable(&other.path().to_string_lossy()));
+        return Err(
+            Error::unsafe_lock(lock.path(), &why).with_hint("remove one of them from `lock.paths`")
+        );
+    }
+    Ok(())
 }
 
 pub struct OpenedLocks {
@@ -178,6 +201,13 @@ pub enum ExistingLock {
 }
 
 impl ExistingLock {
+    fn file(&self) -> Option<&LockFile> {
+        match self {
+            ExistingLock::Missing(_) => None,
+            ExistingLock::Open(lock) => Some(lock),
+        }
+    }
+
     pub fn probe(&self) -> LockProbe<'_> {
         match self {
             ExistingLock::Missing(path) => LockProbe::Missing(path),

@@ -6,11 +6,12 @@ use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use crate::config::is_companion;
 use crate::error::Error;
 use crate::state::lock_folder::LockFolder;
 #[cfg(unix)]
 use crate::state::lock_folder::require_size;
-use crate::sys::file_id::FileId;
+use crate::sys::file_id::{FileId, is_same_file};
 
 /// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
 /// below the usual limit of 1,024.
@@ -81,6 +82,18 @@ impl LockFile {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns whether it may be one of monopoll's files next to another lock.
+    pub(crate) fn lies_next_to(&self, lock: &LockFile) -> bool {
+        let parts = |file: &LockFile| {
+            Some((file.path.parent()?.to_owned(), file.path.file_name()?.to_str()?.to_owned()))
+        };
+        let (Some((folder, name)), Some((lock_folder, lock_name))) = (parts(self), parts(lock))
+        else {
+            return false;
+        };
+        is_companion(&name, &lock_name) && is_same_file(&folder, &lock_folder)
     }
 
     /// Tries once. The inner `Err` gives the file back: another process has the lock.

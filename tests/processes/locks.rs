@@ -259,3 +259,36 @@ fn a_start_waits_for_another_that_has_one_of_its_locks() {
     let both = locks(&stage, &["x.lock", "a.lock"]);
     stage.run(&[]).set(&both).end().exits(75).says("another start is in progress");
 }
+
+#[test]
+fn two_locks_that_are_one_file_are_refused() {
+    if !monopoll_test_bots::stage::is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    for folder in ["real", "bound"] {
+        fs::create_dir(stage.folder().join(folder)).unwrap();
+    }
+    let bound = |what: &str| {
+        let line = format!("mount --bind real{what} bound{what} && exec \"$@\"");
+        ["unshare", "--mount", "sh", "-c", &line, "sh"].map(str::to_owned)
+    };
+    let both = |bound: &str| {
+        format!("lock.paths=['{0}/real/x.lock', '{0}/bound/{bound}']", stage.folder().display())
+    };
+    fs::write(stage.folder().join("real/x.lock"), "").unwrap();
+    fs::write(stage.folder().join("bound/x.lock"), "").unwrap();
+    for (mounted, other, why) in [
+        ("", "x.lock", "it is the same file as"),
+        ("/x.lock", "x.lock", "it is the same file as"),
+        ("", "x.lock.record", "it may be a file of monopoll's next to"),
+    ] {
+        let prefix = bound(mounted);
+        let prefix: Vec<&str> = prefix.iter().map(String::as_str).collect();
+        for command in [stage.run(&[]), stage.plan(&[])] {
+            let ended = command.set(&both(other)).through(&prefix).end().exits(73).says(why);
+            assert!(ended.err.contains("remove one of them from `lock.paths`"), "{ended:?}");
+        }
+        assert_eq!(fs::read(stage.folder().join("real/x.lock")).unwrap(), b"");
+    }
+}
