@@ -8,6 +8,7 @@ mod acquire_locks;
 mod start_mutex;
 mod wait;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use acquire_locks::{RecordState, require_in_place};
@@ -16,7 +17,7 @@ use start_mutex::{FinalVerdicts, MutexOutcome, StartMutex};
 use crate::engine::decide::decide;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::policy::Policy;
-use crate::engine::process::Process;
+use crate::engine::process::{Process, ProcessId};
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::Snapshot;
 use crate::guard::attempt_state::AttemptState;
@@ -122,6 +123,11 @@ impl Attempt<'_> {
                 Verdict::Clear => match locks {
                     // The second scan, with the locks held, proves that no conflict has appeared.
                     LockHandles::Held(held) if scan_count > 1 => {
+                        if let Some(process) = self.host.started_at_end()? {
+                            self.wait_for_end(process)?;
+                            locks = LockHandles::Held(held);
+                            continue;
+                        }
                         if self.finish(&held, &plan)? == Freshness::Fresh {
                             let queue = self.progress.queue.take();
                             let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
@@ -152,6 +158,24 @@ impl Attempt<'_> {
         plan.suspects.clone_from(&listed.suspects);
         plan.near_misses.clone_from(&listed.near_misses);
         plan
+    }
+
+    /// Waits for the end of a process that a conflict may have started at its end.
+    fn wait_for_end(&mut self, process: ProcessId) -> Result<(), NotStarted> {
+        let until = self.progress.until.unwrap_or_default();
+        let mut living = BTreeSet::from([process]);
+        loop {
+            self.host.retain_living(&mut living);
+            if living.is_empty() {
+                return Ok(());
+            }
+            if self.host.now() >= until {
+                let why = NotEnded::StartedAtEnd { pid: process.pid };
+                let refusal = StartRefusal::NotEnded { why, process: None };
+                return Err(NotStarted::Refused(refusal));
+            }
+            self.host.sleep(&living, until)?;
+        }
     }
 
     /// Finishes the start with the locks held, unless doing so outdates the plan.

@@ -359,6 +359,11 @@ pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
             "a conflict did not end in time; raise `timeouts.graceful`, or end it yourself"
                 .to_owned()
         }
+        NotEnded::StartedAtEnd { pid } => format!(
+            "{} began in the process group of what was ended, while it ended, and may poll; end it, \
+             or start again if it is harmless",
+            named(pid, process)
+        ),
         NotEnded::NoAnswer => {
             "the guard in another PID namespace did not answer, and cannot be signaled from here"
                 .to_owned()

@@ -30,6 +30,10 @@ pub enum NotEnded {
     /// The tree outlived its ladder.
     GaveUp(GiveUpReason),
     OutOfTime,
+    /// What was ended may have started this process at its end. No other evidence is against it.
+    StartedAtEnd {
+        pid: u32,
+    },
     /// A guard in another PID namespace did not answer.
     NoAnswer,
     /// The request to a guard could not be written, and the guard could not be signaled either.
@@ -44,7 +48,7 @@ impl NotEnded {
     /// Returns the pid of the process that was not ended, if it is a specific one.
     pub fn pid(self) -> Option<u32> {
         match self {
-            NotEnded::Denied { pid } => Some(pid),
+            NotEnded::Denied { pid } | NotEnded::StartedAtEnd { pid } => Some(pid),
             NotEnded::GaveUp(reason) => Some(reason.id().pid),
             NotEnded::NotAsked { guard, .. } => guard,
             NotEnded::OutOfTime | NotEnded::NoAnswer => None,
@@ -56,6 +60,7 @@ impl NotEnded {
             NotEnded::Denied { .. } => RefusalKind::Permission,
             NotEnded::GaveUp(_)
             | NotEnded::OutOfTime
+            | NotEnded::StartedAtEnd { .. }
             | NotEnded::NoAnswer
             | NotEnded::NotAsked { .. } => RefusalKind::Policy,
         }

@@ -78,6 +78,10 @@ pub trait StartHost: ProcessControl {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)>;
 
+    /// Returns a process that what was signaled may have started at its end, so that it was never
+    /// seen below it; `None` if nothing was signaled.
+    fn started_at_end(&mut self) -> io::Result<Option<ProcessId>>;
+
     /// Returns the owner of a record whose lock file was deleted or replaced while this process
     /// holds the new one.
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner;

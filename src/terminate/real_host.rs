@@ -121,7 +121,7 @@ impl ProcessControl for RealHost<'_> {
     }
 
     fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
-        self.scanner.pinned.send(to, signal)
+        self.scanner.send(to, signal)
     }
 
     fn sleep(&mut self, ends_of: &BTreeSet<ProcessId>, until: Duration) -> Result<(), Interrupted> {
@@ -176,6 +176,10 @@ impl StartHost for RealHost<'_> {
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
         self.scanner.snapshot_of_guard(lock, record, start)
+    }
+
+    fn started_at_end(&mut self) -> io::Result<Option<ProcessId>> {
+        self.scanner.started_at_end()
     }
 
     fn displaced_by(&self, record: &Record, held: &[HeldLock]) -> DisplacedOwner {

@@ -38,6 +38,7 @@ use monopoll::internals::state::state_dir::StateDir;
 use monopoll::internals::sys::machine::poll::Poller;
 use monopoll::internals::sys::machine::process_handle::ProcessHandle;
 use monopoll::internals::sys::wake::{Interrupted, SleepEnd};
+use monopoll::internals::terminate::execute::NotEnded;
 use monopoll::internals::terminate::process_control::{AskOutcome, ProcessControl, StartHost};
 use monopoll::{Config, Sources};
 
@@ -91,6 +92,8 @@ struct Script {
     sent: Vec<(u32, SignalToSend)>,
     asked: Vec<u32>,
     scopes: Vec<ScanScope>,
+    /// The process that what was signaled may have started at its end.
+    late: Option<u32>,
 }
 
 impl Script {
@@ -107,6 +110,7 @@ impl Script {
             sent: Vec::new(),
             asked: Vec::new(),
             scopes: Vec::new(),
+            late: None,
         }
     }
 
@@ -258,6 +262,11 @@ impl StartHost for Script {
         _: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
         None
+    }
+
+    fn started_at_end(&mut self) -> io::Result<Option<ProcessId>> {
+        let late = self.living_actors().find(|actor| self.late == Some(actor.process.id.pid));
+        Ok(late.map(|actor| actor.process.id))
     }
 
     fn displaced_by(&self, _: &Record, _: &[HeldLock]) -> DisplacedOwner {
@@ -463,6 +472,26 @@ fn without_escalation_a_conflict_that_outlives_graceful_refuses_the_start() {
     assert!(matches!(refusal(result), StartRefusal::NotEnded { .. }));
     assert_eq!(script.sent, [(5, TERM)]);
     scene.assert_nothing_left();
+}
+
+#[test]
+fn what_a_conflict_started_at_its_end_is_waited_for_and_refuses_the_start_if_it_stays() {
+    for (ends_at, starts) in [(6 * SECOND, true), (Duration::MAX, false)] {
+        let scene = Scene::new(&["on_conflict=graceful"]);
+        let late = Actor { begins_at: 2 * SECOND, ends_at, ..Actor::new(fixture::process(6)) };
+        let mut script = Script::new(vec![Actor::new(same_command(5)), late]);
+        script.late = Some(6);
+        let (result, _) = scene.start(&mut script);
+        assert_eq!(script.sent, [(5, TERM)]);
+        if starts {
+            assert!(result.unwrap().took >= 5 * SECOND);
+            continue;
+        }
+        let refusal = refusal(result);
+        let StartRefusal::NotEnded { why, .. } = &refusal else { panic!("{refusal:?}") };
+        assert_eq!(*why, NotEnded::StartedAtEnd { pid: 6 });
+        scene.assert_nothing_left();
+    }
 }
 
 #[test]

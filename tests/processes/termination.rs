@@ -1,5 +1,7 @@
 //! Ending bots that do not simply end: stubborn, stopped, already dead, wrapped or renamed.
 
+use std::fs;
+
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
 use nix::sys::signal::Signal;
@@ -296,4 +298,36 @@ fn a_later_request_shortens_the_time_of_the_first() {
     stage.ready(2);
     first.end().exits(0).says("took over");
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
+}
+
+#[test]
+fn what_a_bot_starts_when_it_is_ended_is_waited_for_and_refuses_the_start_if_it_stays() {
+    for (seconds, starts) in [("0.7", true), ("60", false)] {
+        let stage = Stage::new();
+        let script = stage.folder().join("bot.sh");
+        // The subshell leaves at once, so that nothing shows where the sleep came from.
+        let handler = format!("(sleep {seconds} & echo $! > late); exit");
+        let text = format!("trap '{handler}' TERM\necho > ready\nwhile :; do sleep 0.02; done\n");
+        fs::write(&script, text).unwrap();
+        let bot = stage.program("sh", &["bot.sh"]).own_process_group().start();
+        let ready = stage.folder().join("ready");
+        stage.wait_until("the trap", || ready.exists().then_some(()));
+        let next = stage
+            .run_command("sh", &["bot.sh"])
+            .on_conflict("graceful")
+            .set("timeouts.graceful='1500ms'")
+            .start();
+        bot.end().exits(0);
+        if starts {
+            next.wait_for("lock acquired");
+            continue;
+        }
+        let late: u32 =
+            fs::read_to_string(stage.folder().join("late")).unwrap().trim().parse().unwrap();
+        let ended = next.end().exits(75);
+        let why = format!("pid {late} began in the process group of what was ended");
+        assert!(ended.err.contains(&why), "{ended:?}");
+        assert!(is_alive(late));
+        send(late, Signal::SIGKILL);
+    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::linux::find_by_marker::MarkerSearch;
@@ -227,6 +228,17 @@ impl Scanner {
 
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
         self.tree.members(known, &mut self.pinned)
+    }
+
+    pub(crate) fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        if signal != SignalToSend::Continue {
+            self.tree.note_signal();
+        }
+        self.pinned.send(to, signal)
+    }
+
+    pub(crate) fn started_at_end(&mut self) -> io::Result<Option<ProcessId>> {
+        self.tree.started_at_end(&mut self.pinned)
     }
 
     /// Ends the reader threads before COMMAND starts. The kernel treats the end of each thread as

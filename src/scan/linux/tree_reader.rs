@@ -13,18 +13,48 @@ use crate::engine::signal_sequence::{JobState, Member};
 use crate::scan::linux::parents::{ParentMap, Stats};
 use crate::scan::process_tree::{GuardMembers, PinnedProcesses, top_down};
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::linux::proc_stat::{ProcStat, age};
+use crate::sys::linux::proc_stat::{ProcStat, age, ticks_since_boot};
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 
 pub(crate) struct TreeReader {
     pub(super) proc: Arc<ProcFs>,
     pub(super) me: u32,
     pub(super) parents: Option<ParentMap>,
+    signaled: Signaled,
+}
+
+/// What a takeover signals. It may start other processes at its end, and leave before they are seen
+/// as its children.
+#[derive(Default)]
+struct Signaled {
+    /// The time of the first signal, in clock ticks since boot.
+    since: Option<u64>,
+    groups: BTreeSet<u32>,
+    /// The sessions whose leaders were signaled.
+    sessions: BTreeSet<u32>,
+}
+
+impl Signaled {
+    fn add_member(&mut self, pid: u32, stat: &ProcStat) {
+        self.groups.insert(stat.group);
+        if stat.session == pid {
+            self.sessions.insert(pid);
+        }
+    }
+
+    fn includes(&self, stat: &ProcStat) -> bool {
+        self.groups.contains(&stat.group) || self.sessions.contains(&stat.session)
+    }
 }
 
 impl TreeReader {
     pub(crate) fn open() -> io::Result<TreeReader> {
-        Ok(TreeReader { proc: Arc::new(ProcFs::open()?), me: std::process::id(), parents: None })
+        Ok(TreeReader {
+            proc: Arc::new(ProcFs::open()?),
+            me: std::process::id(),
+            parents: None,
+            signaled: Signaled::default(),
+        })
     }
 
     pub(crate) fn children(&self) -> io::Result<BTreeSet<ProcessId>> {
@@ -81,9 +111,48 @@ impl TreeReader {
             None => ParentMap::read(&self.proc),
         };
         let is_root = |id: ProcessId, _: ProcStat| known.contains(&id);
-        parents
-            .and_then(|parents| self.pin_members(&parents.stats, is_root, pinned))
-            .unwrap_or_else(|_| pinned.assume_alive(&known))
+        let found = parents.and_then(|parents| {
+            let members = self.pin_members(&parents.stats, is_root, pinned)?;
+            for pid in members.iter().map(|member| member.id.pid) {
+                parents
+                    .stats
+                    .get(&pid)
+                    .into_iter()
+                    .for_each(|it| self.signaled.add_member(pid, it));
+            }
+            Ok(members)
+        });
+        found.unwrap_or_else(|_| pinned.assume_alive(&known))
+    }
+
+    pub(super) fn note_signal(&mut self) {
+        self.signaled.since.get_or_insert_with(ticks_since_boot);
+    }
+
+    /// Returns a living orphan that began after the first signal, in a process group or session of
+    /// what was signaled, and pins it.
+    pub(super) fn started_at_end(
+        &self,
+        pinned: &mut PinnedProcesses,
+    ) -> io::Result<Option<ProcessId>> {
+        let Some(since) = self.signaled.since else { return Ok(None) };
+        let stats = ParentMap::read(&self.proc)?.stats;
+        let may_be_started = |(pid, stat): &(&u32, &ProcStat)| {
+            let is_orphan = !stats.get(&stat.parent).is_some_and(|it| self.signaled.includes(it));
+            stat.start >= since
+                && self.signaled.includes(stat)
+                && is_orphan
+                && ![**pid, stat.parent].contains(&self.me)
+                && !matches!(stat.state, b'Z' | b'X')
+        };
+        for (pid, stat) in stats.iter().filter(may_be_started) {
+            let id = id(*pid, stat);
+            if let Some((Some(handle), _)) = self.pin(id, pinned)? {
+                pinned.insert(handle);
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     /// Pins the roots and their descendants, from the top down. Members for which there are no

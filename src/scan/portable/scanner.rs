@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::engine::process::ProcessId;
+use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::lock_views::{
@@ -106,6 +107,16 @@ impl Scanner {
     #[expect(clippy::unused_self, reason = "on Linux the kernel is asked")]
     pub(crate) fn any_holds(&self, _: &BTreeSet<ProcessId>, _: &[LockFile]) -> bool {
         true
+    }
+
+    pub(crate) fn send(&mut self, to: ProcessId, signal: SignalToSend) -> SignalResult {
+        self.pinned.send(to, signal)
+    }
+
+    /// Process groups and sessions are not read here.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "fails on Linux")]
+    pub(crate) fn started_at_end(&mut self) -> io::Result<Option<ProcessId>> {
+        Ok(None)
     }
 
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {

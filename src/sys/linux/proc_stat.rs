@@ -9,6 +9,7 @@ pub(crate) struct ProcStat {
     /// The state letter of proc(5).
     pub(crate) state: u8,
     pub(crate) parent: u32,
+    pub(crate) group: u32,
     pub(crate) session: u32,
     pub(crate) flags: u64,
     /// The start time in clock ticks since boot.
@@ -40,7 +41,8 @@ impl ProcStat {
         Some(ProcStat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
-            session: fields.nth(1)?.parse().ok()?,
+            group: fields.next()?.parse().ok()?,
+            session: fields.next()?.parse().ok()?,
             flags: fields.nth(2)?.parse().ok()?,
             start: fields.nth(12)?.parse().ok()?,
         })
@@ -99,6 +101,12 @@ pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
+/// Returns the current time in clock ticks since boot.
+pub(crate) fn ticks_since_boot() -> u64 {
+    let ticks = rustix::param::clock_ticks_per_second();
+    u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX).saturating_mul(ticks) / 1000
+}
+
 /// Returns the age of a process, from its start time in ticks since boot.
 pub(crate) fn age(start: u64) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
@@ -113,8 +121,14 @@ mod tests {
     #[test]
     fn a_process_name_may_contain_parentheses_and_line_breaks() {
         let line = b"42 (a) R 1 (\n)) S 7 42 40 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
-        let expected =
-            ProcStat { state: b'S', parent: 7, session: 40, flags: 4_194_560, start: 12345 };
+        let expected = ProcStat {
+            state: b'S',
+            parent: 7,
+            group: 42,
+            session: 40,
+            flags: 4_194_560,
+            start: 12345,
+        };
         assert_eq!(ProcStat::parse(line), Some(expected));
     }
 
