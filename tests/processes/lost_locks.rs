@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use crate::namespaces::ELSEWHERE;
-use monopoll_test_bots::stage::{Running, Stage, is_alive, state};
+use monopoll_test_bots::stage::{Running, Stage, is_alive, send, state};
 use nix::sys::signal::Signal;
 
 /// Starts a guard, and returns it with the pid of its bot.
@@ -220,6 +220,33 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     guard.wait_for("acquired again");
     held_again(&stage);
     assert!(guard.is_alive() && is_alive(bot));
+}
+
+#[test]
+fn what_a_killed_guard_left_holds_the_instance_even_if_the_lock_is_deleted_at_the_same_time() {
+    for action in ["refuse", "graceful"] {
+        let stage = Stage::new();
+        // The guard's end sends it a signal, which it ignores. It is not like the next COMMAND.
+        let guard = stage.run(&["--other", "--stubborn"]).start();
+        let bot = stage.ready(1);
+        stage.wait_for_start_mutex();
+        guard.signal(Signal::SIGSTOP);
+        fs::remove_dir_all(stage.locks()).unwrap();
+        guard.signal(Signal::SIGKILL);
+        guard.end();
+        assert!(is_alive(bot));
+        let next = stage.run(&[]).on_conflict(action).set("timeouts.graceful='200ms'").start();
+        if action == "refuse" {
+            let ended = next.end().exits(75);
+            assert!(ended.err.contains(&format!("pid {bot}")), "{ended:?}");
+            assert!(is_alive(bot));
+            send(bot, Signal::SIGKILL);
+        } else {
+            stage.ready(2);
+            assert!(!is_alive(bot));
+        }
+        stage.assert_no_overlap();
+    }
 }
 
 /// Starts a second guard while the first is stopped and all of its files are gone, so that the

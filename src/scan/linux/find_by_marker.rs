@@ -52,6 +52,22 @@ impl MarkerSearch {
             GuardView { other_lock: None, ..guard_view(proc, &marker, args) }
         })
     }
+
+    /// Returns whether a process whose guard has ended still holds a lock of this name, which was
+    /// deleted.
+    pub(crate) fn is_left_with_lock(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        buffers: &mut ReadBuffers,
+    ) -> bool {
+        let marker = buffers.environ(proc, pid).and_then(marker);
+        marker.is_some_and(|marker| {
+            marker.lock == self.lock
+                && marker.guard.pid != self.me
+                && has_held(proc, pid, &self.lock)
+        })
+    }
 }
 
 /// Returns the marker of a process if its guard is alive and an ancestor. The marker alone proves
@@ -116,13 +132,13 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
     std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
 }
 
-/// Returns whether a guard has the same user, sees the lock's folder at the same path, and has
+/// Returns whether a process has the same user, sees the lock's folder at the same path, and has
 /// locked a file of that name, even if it was moved or deleted.
-fn has_held(proc: &ProcFs, guard: u32, lock: &Path) -> bool {
-    let user = proc.status(guard, &mut Vec::new()).ok().and_then(|status| status.effective_user);
+fn has_held(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
+    let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
-        && lock.parent().is_some_and(|folder| sees(proc, guard, folder))
-        && lock_holders::has_locked_one_named(proc, guard, lock)
+        && lock.parent().is_some_and(|folder| sees(proc, pid, folder))
+        && lock_holders::has_locked_one_named(proc, pid, lock)
 }
 
 /// Returns whether a folder is the same for a process as for this one. If it does not exist,

@@ -92,6 +92,7 @@ impl RunningScan {
             found.candidates.extend(more.candidates);
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
+            found.left_with_lock.extend(more.left_with_lock);
             found.guarded.extend(more.guarded);
         }
         let (processes, candidates, suspects) =
@@ -110,6 +111,8 @@ pub(super) struct FoundProcesses {
     suspects: BTreeSet<u32>,
     /// Guards that were found by the marker of one of them.
     pub(super) guards: BTreeMap<ProcessId, GuardView>,
+    /// What a killed guard left behind, with a lock that was deleted.
+    pub(super) left_with_lock: BTreeSet<u32>,
     /// The COMMANDs of the guards that were looked at.
     guarded: GuardedCommands,
     /// Processes that block every read.
@@ -345,10 +348,17 @@ impl FirstPass {
         }
         if let Some(marker) = &self.marker
             && !buffers.last_had_no_executable()
-            && let Some(guard) = marker.guard_of(proc, pid, buffers)
-            && let Some(id) = guard.process
         {
-            found.guards.entry(id).or_insert(guard);
+            let guard = marker.guard_of(proc, pid, buffers);
+            match guard.and_then(|guard| Some((guard.process?, guard))) {
+                Some((id, guard)) => {
+                    found.guards.entry(id).or_insert(guard);
+                }
+                None if marker.is_left_with_lock(proc, pid, buffers) => {
+                    found.left_with_lock.insert(pid);
+                }
+                None => {}
+            }
         }
     }
 }

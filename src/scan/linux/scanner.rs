@@ -77,6 +77,7 @@ impl Scanner {
         }
         let mut pids: BTreeSet<u32> = views.iter().flat_map(holders).copied().collect();
         pids.extend(guards.iter().filter_map(|guard| guard.process).map(|process| process.pid));
+        pids.append(&mut found.left_with_lock);
         let result = found.describe(&proc, &self.request, &pids, me)?;
         self.tree.parents = result.parents;
         result.handles.into_iter().for_each(|handle| self.pinned.insert(handle));
