@@ -1,6 +1,6 @@
 //! What a guard leaves behind if it is killed, or if COMMAND ends before its tree does.
 
-use monopoll_test_bots::stage::{Stage, is_alive, send};
+use monopoll_test_bots::stage::{Stage, is_alive, is_root, send};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -65,6 +65,33 @@ fn a_grandchild_that_keeps_the_lock_is_found_and_ended() {
     stage.ready(2);
     assert!(!is_alive(grandchild));
     assert_eq!(stage.times(grandchild, "got SIGTERM"), 1);
+}
+
+/// Searching all of their files takes longer than a start may.
+#[test]
+fn the_open_files_of_another_user_hide_no_holder() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let grandchild = only_a_grandchild_is_left(&stage);
+    let flood = "\
+import os, time
+for _ in range(1000): os.dup(0)
+for _ in range(100): os.fork() or time.sleep(600)
+print(flush=True)
+time.sleep(600)
+";
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let others = stage
+        .program("prlimit", &["--nofile=1100", "python3", "-c", flood])
+        .own_process_group()
+        .through(&nobody)
+        .start();
+    stage.wait_until("100 processes", || (others.stdout() == "\n").then_some(()));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    assert!(!is_alive(grandchild));
 }
 
 #[test]

@@ -117,13 +117,24 @@ pub(crate) fn holders(proc: &ProcFs, file: FileId, first: &BTreeSet<u32>) -> BTr
     // Limit the processor time instead of the time, so that a busy machine does not make a holder
     // unknown.
     let until = clock::thread_cpu() + IDENTIFY;
-    let pids = proc.pids().unwrap_or_default();
-    // Newest first: processes that a guard left behind are younger than most of the system.
-    pids.into_iter()
-        .rev()
-        .take_while(|_| clock::thread_cpu() < until)
-        .filter(|pid| holds(proc, *pid, file, &mut buffer))
-        .collect()
+    // Processes of other users come last: only a program that changed its user has the file, and
+    // any user can open many others.
+    let own_user = rustix::process::geteuid().as_raw();
+    let (own, others): (Vec<u32>, Vec<u32>) = proc
+        .pids()
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|pid| proc.owner(*pid).ok() == Some(own_user));
+    let mut search = |pids: Vec<u32>| -> BTreeSet<u32> {
+        // Newest first: processes that a guard left behind are younger than most of the system.
+        pids.into_iter()
+            .rev()
+            .take_while(|_| clock::thread_cpu() < until)
+            .filter(|pid| holds(proc, *pid, file, &mut buffer))
+            .collect()
+    };
+    let found = search(own);
+    if found.is_empty() { search(others) } else { found }
 }
 
 pub(crate) fn holders_among(proc: &ProcFs, file: FileId, pids: &BTreeSet<u32>) -> BTreeSet<u32> {
