@@ -207,11 +207,28 @@ fn parse(path: PathBuf, text: &[u8], problems: &mut Vec<Problem>) -> FileSearch 
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
+    if is_named_fifo(path) {
+        return Err(io::Error::other("it is a FIFO, whose reader may wait forever"));
+    }
     // Windows reports a folder as "permission denied".
     let file = File::open(path)
         .map_err(|error| if path.is_dir() { io::ErrorKind::IsADirectory.into() } else { error })?;
     file.take(LARGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LARGEST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+/// Returns whether a path is a FIFO in a folder. What a shell passes in `/dev/fd` has a writer.
+#[cfg(unix)]
+fn is_named_fifo(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+
+    !(path.starts_with("/dev") || path.starts_with("/proc"))
+        && path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+#[cfg(windows)]
+fn is_named_fifo(_: &Path) -> bool {
+    false
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 /// A signal that asks a process to end.
 ///
 /// SIGKILL is not included: `on_conflict = "force"` and `kill.escalate` send it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, PartialOrd, Ord,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Signal {
     /// Hang up.

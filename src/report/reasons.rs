@@ -360,8 +360,8 @@ pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
                 .to_owned()
         }
         NotEnded::StartedAtEnd { pid } => format!(
-            "{} began in the process group of what was ended, while it ended, and may poll; end it, \
-             or start again if it is harmless",
+            "{} began in the process group of what was ended, while it ended, and may poll; end \
+             it, or start again if it is harmless",
             named(pid, process)
         ),
         NotEnded::NoAnswer => {

@@ -2,7 +2,7 @@
 //! requests, and ends the rest of the tree. On Linux, the guard is a subreaper and sees its whole
 //! tree; elsewhere, only the visible part.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::debug;
@@ -78,7 +78,7 @@ pub(super) struct Supervision<'a> {
     left_behind: Option<LeftBehind>,
     killed: u32,
     /// The first time that each stop signal was forwarded.
-    forwarded: HashMap<Signal, Duration>,
+    forwarded: BTreeMap<Signal, Duration>,
     check_at: Option<Duration>,
     /// The number of consecutive scans that found no member without proving that there is none.
     empty_looks: u32,
@@ -110,7 +110,7 @@ impl<'a> Supervision<'a> {
             lost: false,
             left_behind: None,
             killed: 0,
-            forwarded: HashMap::new(),
+            forwarded: BTreeMap::new(),
             check_at: None,
             empty_looks: 0,
             may_have_changed: true,

@@ -1,6 +1,6 @@
 //! COMMAND runs as if monopoll were not there, and the guard ends like COMMAND.
 
-use monopoll_test_bots::stage::{Ended, Stage};
+use monopoll_test_bots::stage::{Ended, Stage, Start};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -72,6 +72,42 @@ fn standard_streams_pass_through() {
         (ended.out.as_str(), ended.err.as_str()),
         ("first\nsecond\n", "the bot's own words\n")
     );
+}
+
+#[test]
+fn standard_streams_that_are_closed_stay_closed() {
+    let stage = Stage::new();
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        let list = |through: &str, start: Start<'_>| {
+            let line = format!("exec 7>{through} && exec \"$@\" {closed}");
+            start.through(&["bash", "-c", &line, "bash"]).end().exits(0);
+            fs::read_to_string(stage.folder().join(through)).unwrap()
+        };
+        let streams = "cd /proc/$$/fd && echo [0-2] >&7";
+        let plain = list("plain", stage.program("bash", &["-c", streams]));
+        let guarded = list("guarded", stage.run_command("bash", &["-c", streams]));
+        assert_eq!(plain, guarded, "{closed}");
+    }
+}
+
+#[test]
+fn entries_of_the_environment_without_an_equals_sign_reach_the_child() {
+    let stage = Stage::new();
+    let program = "import os, sys, ctypes\n\
+         libc = ctypes.CDLL(None)\n\
+         strings = lambda it: (ctypes.c_char_p * (len(it) + 1))(*it, None)\n\
+         args = [arg.encode() for arg in sys.argv[1:]]\n\
+         environ = [k + b'=' + v for k, v in os.environb.items()]\n\
+         environ += [b'lonely', b'', b'=x', b'A=']\n\
+         libc.execve(args[0], strings(args), strings(environ))\n";
+    let start = stage.run_command("cat", &["/proc/self/environ"]).flag("--quiet");
+    let ended = start.through(&["python3", "-c", program]).end().exits(0);
+    let entries: Vec<&str> = ended.out.split('\0').collect();
+    for entry in ["lonely", "", "=x", "A="] {
+        assert!(entries.contains(&entry), "{entry:?} {entries:?}");
+    }
+    let guards = entries.iter().filter(|entry| entry.starts_with("MONOPOLL_HELD=")).count();
+    assert_eq!(guards, 1);
 }
 
 #[test]

@@ -57,6 +57,22 @@ fn a_configuration_file_that_is_missing_touches_nothing() {
 }
 
 #[test]
+fn a_fifo_in_place_of_the_configuration_does_not_block_the_start() {
+    let stage = Stage::new();
+    stage.program("mkfifo", &["monopoll.toml"]).end().exits(0);
+    let ended = stage.run(&["--exit", "0"]).end().exits(0);
+    assert!(ended.err.contains("it is not a regular file"), "{ended:?}");
+    let named = stage.run(&[]).flag("--config").flag("monopoll.toml");
+    let ended = named.end().exits(78);
+    assert!(ended.err.contains("it is a FIFO"), "{ended:?}");
+    let stage = Stage::new();
+    let line = "exec \"$0\" run --config <(echo 'instance = \"piped\"') -- true";
+    let start = stage.program("bash", &["-c", line, env!("CARGO_BIN_EXE_monopoll")]);
+    let ended = start.end().exits(0);
+    assert!(ended.err.contains("piped"), "{ended:?}");
+}
+
+#[test]
 fn a_wrong_command_line_touches_nothing() {
     touches_nothing(64, "the command line is wrong", |stage| stage.run(&[]).flag("--no-such-flag"));
 }

@@ -1,19 +1,19 @@
 //! Starts COMMAND as if monopoll were not there, but with the locks.
 //!
 //! There is no safe interface for the steps between clone and exec, so this module is allowed
-//! `unsafe`. Only async-signal-safe calls are made there: fcntl, prctl, getppid, sigaction,
-//! sigprocmask and execvpe.
+//! `unsafe`. Only async-signal-safe calls are made there: fcntl, close, prctl, getppid,
+//! sigaction, sigprocmask and execvpe.
 #![expect(
     unsafe_code,
     reason = "clone and what happens in its child; each block says why it is sound"
 )]
 #![expect(clippy::disallowed_methods, reason = "this is where COMMAND is started")]
 
-use std::ffi::{CString, OsStr, OsString, c_char};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::{io, ptr};
 
 use nix::errno::Errno;
@@ -40,6 +40,7 @@ pub(super) fn spawn(
     let (variable, value) = &inheritance.variable;
     let image = ExecImage::new(program, args, variable, value)?;
     let child = ChildSetup {
+        closed: closed_at_start(),
         locks: inheritance.locks.iter().map(|lock| lock.as_fd().as_raw_fd()).collect(),
         ignored: ignored_for_the_child()?,
         mask: inheritance.poller.original_mask(),
@@ -95,25 +96,21 @@ impl ExecImage {
         variable: &str,
         value: &OsStr,
     ) -> io::Result<ExecImage> {
-        let own = (OsString::from(variable), value.to_owned());
-        let environ = std::env::vars_os().filter(|(name, _)| name != variable).chain([own]).map(
-            |(mut entry, value)| {
-                entry.push("=");
-                entry.push(value);
-                CString::new(entry.into_vec())
-            },
-        );
+        let name = [variable.as_bytes(), b"="].concat();
+        let own = CString::new([name.as_slice(), value.as_bytes()].concat())?;
+        let inherited = inherited_environ();
+        let kept = inherited.into_iter().filter(|entry| !entry.to_bytes().starts_with(&name));
+        let entries: Vec<CString> = kept.chain([own]).collect();
         let args: Vec<CString> =
             args.iter().map(|arg| CString::new(arg.as_bytes())).collect::<Result<_, _>>()?;
-        let environ: Vec<CString> = environ.collect::<Result<_, _>>()?;
         let pointers = |strings: &[CString]| {
             strings.iter().map(|it| it.as_ptr()).chain([ptr::null()]).collect()
         };
         Ok(ExecImage {
             program: CString::new(program.as_os_str().as_bytes())?,
             args: pointers(&args),
-            environ: pointers(&environ),
-            _strings: args.into_iter().chain(environ).collect(),
+            environ: pointers(&entries),
+            _strings: args.into_iter().chain(entries).collect(),
         })
     }
 
@@ -124,7 +121,31 @@ impl ExecImage {
     }
 }
 
+unsafe extern "C" {
+    /// environ(7)
+    static environ: *const *const c_char;
+}
+
+/// Returns every entry of this process's environment, also those without `=`, which
+/// `std::env::vars_os` leaves out.
+fn inherited_environ() -> Vec<CString> {
+    let mut entries = Vec::new();
+    // SAFETY: the list ends with a null pointer, its entries are strings, and the guard changes no
+    // variable.
+    unsafe {
+        let mut next = environ;
+        while !next.is_null() && !(*next).is_null() {
+            entries.push(CStr::from_ptr(*next).to_owned());
+            next = next.add(1);
+        }
+    }
+    entries
+}
+
 struct ChildSetup {
+    /// The standard streams that were closed when monopoll was started: Rust's start-up opens
+    /// `/dev/null` for them.
+    closed: Vec<RawFd>,
     locks: Vec<RawFd>,
     ignored: Vec<Signal>,
     mask: SigSet,
@@ -146,6 +167,10 @@ impl ChildSetup {
         // If the guard was killed since clone, no death signal comes.
         if nix::unistd::getppid().as_raw().unsigned_abs() != self.guard {
             return Err(Errno::ESRCH);
+        }
+        for stream in &self.closed {
+            // SAFETY: nothing in the child uses it.
+            unsafe { libc::close(*stream) };
         }
         // SAFETY: no handler is installed. Rust's start-up ignores SIGPIPE.
         unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
@@ -173,9 +198,31 @@ fn ignored_for_the_child() -> io::Result<Vec<Signal>> {
     Ok(ignored)
 }
 
-/// Runs before Rust's start-up, which ignores SIGPIPE and so hides the original state.
+/// A bit for each standard stream that was closed at the start.
+static CLOSED_AT_START: AtomicU32 = AtomicU32::new(0);
+
+const STANDARD_STREAMS: [RawFd; 3] = [0, 1, 2];
+
+fn closed_at_start() -> Vec<RawFd> {
+    let closed = CLOSED_AT_START.load(Ordering::Relaxed);
+    STANDARD_STREAMS.into_iter().filter(|stream| closed & (1 << stream) != 0).collect()
+}
+
+extern "C" fn before_start() {
+    // First: the other one opens a file.
+    for stream in STANDARD_STREAMS {
+        // SAFETY: asks for a flag of a descriptor that may be closed.
+        if unsafe { libc::fcntl(stream, libc::F_GETFD) } == -1 {
+            CLOSED_AT_START.fetch_or(1 << stream, Ordering::Relaxed);
+        }
+    }
+    signals::remember_ignored();
+}
+
+/// Runs before Rust's start-up, which ignores SIGPIPE and opens closed standard streams, and so
+/// hides the original state.
 // SAFETY: an ELF program's `.init_array` is a list of functions that are called before main; this
-// one only reads a file.
+// one only reads.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_START: extern "C" fn() = signals::remember_ignored;
+static BEFORE_START: extern "C" fn() = before_start;
