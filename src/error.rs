@@ -223,6 +223,7 @@ fn is_limit_of_open_files(_: &io::Error) -> bool {
 #[cfg(unix)]
 pub(crate) fn may_pass(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| PASSING.contains(&errno))
+        || error.kind() == io::ErrorKind::TimedOut
 }
 
 /// Returns whether a failure may pass without anyone changing something.

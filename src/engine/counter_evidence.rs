@@ -43,6 +43,9 @@ pub enum Doubt {
     /// Both have the tokens of several bots but run different scripts.
     SeveralBots,
     UnreadableEnvironment,
+    /// Reading its command line and environment blocks in the kernel. It may be anything that this
+    /// program can run.
+    BlocksReads,
 }
 
 impl Doubt {
@@ -50,9 +53,10 @@ impl Doubt {
     /// candidate itself. A child may run any program with any environment.
     pub(super) fn holds_for_members(&self) -> bool {
         match self {
-            Doubt::AlsoAnotherToken(_) | Doubt::NoTokenOfMine(_) | Doubt::UnreadableEnvironment => {
-                true
-            }
+            Doubt::AlsoAnotherToken(_)
+            | Doubt::NoTokenOfMine(_)
+            | Doubt::UnreadableEnvironment
+            | Doubt::BlocksReads => true,
             Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::Option(_) | Doubt::SeveralBots => {
                 false
             }
@@ -61,6 +65,9 @@ impl Doubt {
 }
 
 pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
+    if process.blocks_reads {
+        return CounterEvidence::Doubt(Doubt::BlocksReads);
+    }
     let has_my_token = matches!(process.tokens.mine, Fact::Known(MyToken::Seen(_)));
     if let Fact::Known(Some(bot)) = process.tokens.other
         && !is_named(me, process, bot)

@@ -58,11 +58,16 @@ pub(super) fn pattern_matches<'a>(policy: &'a Policy, process: &Process) -> Vec<
     };
     let command = PatternMatch {
         evidence: Evidence::Command,
-        holds: process.is_same_command(),
+        holds: if may_run_unread(process) { Truth::True } else { process.is_same_command() },
         user: &UserLimit::Same,
         container: ContainerLimit::Same,
     };
     policy.matches.iter().enumerate().map(entry).chain([command]).collect()
+}
+
+/// Returns whether a process may run COMMAND, but its command line cannot be read. This is doubt.
+fn may_run_unread(process: &Process) -> bool {
+    process.blocks_reads && process.may_be_spawned == Fact::Known(true)
 }
 
 /// The evidence in a process's copy of this bot's token.

@@ -52,6 +52,9 @@ pub struct Process {
     pub orphaned: Fact<bool>,
     /// The process has a lock file of this instance open and locked.
     pub holds_lock: Fact<bool>,
+    /// Reading the command line or environment of this process of the caller's user blocks in the
+    /// kernel, so they are unknown.
+    pub blocks_reads: bool,
     pub tokens: CarriedTokens,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,

@@ -133,7 +133,8 @@ impl RefusalCause {
                 | Doubt::BelowGuard(_)
                 | Doubt::Variable(_)
                 | Doubt::Option(_)
-                | Doubt::SeveralBots,
+                | Doubt::SeveralBots
+                | Doubt::BlocksReads,
             )
             | RefusalCause::Supervised(_)
             | RefusalCause::HolderUnidentified

@@ -288,6 +288,10 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             "both have the tokens of several bots, and run different scripts".to_owned(),
             GIVE_NAMES.to_owned(),
         ),
+        Doubt::BlocksReads => (
+            "its command line cannot be read: reading it blocks in the kernel".to_owned(),
+            "end it, or what it waits for, such as a network file system".to_owned(),
+        ),
         Doubt::UnreadableEnvironment => (
             "its environment cannot be read".to_owned(),
             "run monopoll as the user that owns the process, or end that process once: a bot that \

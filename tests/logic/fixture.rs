@@ -86,6 +86,7 @@ pub(crate) fn process(pid: u32) -> Process {
         managed_by: Known(None),
         launchers: Known(Vec::new()),
         orphaned: Known(false),
+        blocks_reads: false,
         holds_lock: Known(false),
         tokens: NO_TOKEN,
         other_variable: Known(None),
@@ -131,6 +132,7 @@ pub(crate) fn guard_process(pid: u32) -> Process {
     Process {
         name: Known("monopoll".to_owned()),
         args: Known(["monopoll", "run", "--", "python3", "main.py"].map(str::to_owned).to_vec()),
+        blocks_reads: false,
         holds_lock: Known(true),
         role: Role::Monopoll,
         ..process(pid)

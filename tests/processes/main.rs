@@ -7,6 +7,7 @@
 )]
 
 mod almost_the_same;
+mod blocked_reads;
 mod child;
 mod connected;
 mod container;

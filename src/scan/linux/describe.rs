@@ -240,6 +240,7 @@ impl<'a> Describer<'a> {
             managed_by,
             launchers: self.ancestors.launchers(of),
             holds_lock,
+            blocks_reads: self.proc.is_own_and_blocks(pid),
             tokens,
             other_variable,
             other_option,

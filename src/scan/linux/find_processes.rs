@@ -25,7 +25,7 @@ use crate::scan::process_tree::with_descendants;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::process_handle::ProcessHandle;
-use crate::sys::linux::reader_pool::{ReadProgress, ReadTask};
+use crate::sys::linux::reader_pool::ReadTask;
 
 /// The bytes of the process list that are read at once: about a hundred processes.
 const BATCH_BYTES: usize = 4 << 10;
@@ -88,7 +88,7 @@ impl RunningScan {
     pub(super) fn finish(self, proc: &ProcFs) -> io::Result<FoundProcesses> {
         let mut found = FoundProcesses::default();
         for task in self.tasks {
-            let more = task.finish(&proc.readers, &mut found.hanging)?;
+            let more = task.finish(&proc.readers)?;
             found.candidates.extend(more.candidates);
             found.suspects.extend(more.suspects);
             found.guards.extend(more.guards);
@@ -115,8 +115,6 @@ pub(super) struct FoundProcesses {
     pub(super) left_with_lock: BTreeSet<u32>,
     /// The COMMANDs of the guards that were looked at.
     guarded: GuardedCommands,
-    /// Processes that block every read.
-    hanging: BTreeSet<u32>,
 }
 
 impl FoundProcesses {
@@ -141,10 +139,8 @@ impl FoundProcesses {
             holders: holders.clone(),
             me,
         };
-        let describe =
-            move |progress: &ReadProgress, hung: &BTreeSet<u32>| pass.describe_all(progress, hung);
-        let task = ReadTask::start(&proc.readers, describe)?;
-        let result = task.finish(&proc.readers, &mut BTreeSet::new())?;
+        let task = ReadTask::start(&proc.readers, move || pass.describe_all())?;
+        let result = task.finish(&proc.readers)?;
         proc.require_complete().and(result)
     }
 }
@@ -159,14 +155,10 @@ struct SecondPass {
 
 impl SecondPass {
     /// Describes all; a suspect that turns out to poll is a candidate, whose tree matters too.
-    fn describe_all(
-        &self,
-        progress: &ReadProgress,
-        hung: &BTreeSet<u32>,
-    ) -> io::Result<ScanResult> {
+    fn describe_all(&self) -> io::Result<ScanResult> {
         let mut candidates = self.found.candidates.clone();
         loop {
-            let mut result = self.describe(&candidates, progress, hung)?;
+            let mut result = self.describe(&candidates)?;
             let polls = |process: &&Process| {
                 let pid = process.id.pid;
                 self.found.suspects.contains(&pid)
@@ -185,12 +177,7 @@ impl SecondPass {
         }
     }
 
-    fn describe(
-        &self,
-        candidates: &BTreeSet<u32>,
-        progress: &ReadProgress,
-        hung: &BTreeSet<u32>,
-    ) -> io::Result<ScanResult> {
+    fn describe(&self, candidates: &BTreeSet<u32>) -> io::Result<ScanResult> {
         let SecondPass { found, proc, request, holders, me } = self;
         let me = *me;
         // The table of all parents is needed only if there are trees to gather.
@@ -218,10 +205,6 @@ impl SecondPass {
         let mut result = ScanResult::default();
         let mut open = all.clone();
         while let Some(pid) = open.pop_first() {
-            if found.hanging.contains(&pid) || hung.contains(&pid) {
-                continue;
-            }
-            progress.at(pid);
             let holds_lock = Fact::Known(holders.contains(&pid));
             let Some((process, handle)) = describer.describe(pid, holds_lock, &mut buffers) else {
                 continue;
@@ -304,7 +287,7 @@ impl FirstPass {
         shares: usize,
     ) -> io::Result<ReadTask<FoundProcesses>> {
         let (pass, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
-        ReadTask::start(&proc.readers, move |progress, skip| {
+        ReadTask::start(&proc.readers, move || {
             let mut buffers = ReadBuffers::for_request(&pass.request);
             let mut found = FoundProcesses::default();
             let mut known = 0;
@@ -314,10 +297,7 @@ impl FirstPass {
                     return found;
                 }
                 let own = (known..).zip(&more).filter(|(at, _)| at % shares == share);
-                for pid in
-                    own.map(|(_, pid)| *pid).filter(|pid| *pid != pass.me && !skip.contains(pid))
-                {
-                    progress.at(pid);
+                for pid in own.map(|(_, pid)| *pid).filter(|pid| *pid != pass.me) {
                     pass.check(&its_proc, pid, &mut buffers, &mut found);
                 }
                 known += more.len();
@@ -340,6 +320,9 @@ impl FirstPass {
             Relevance::Candidate => {
                 found.candidates.insert(pid);
             }
+        }
+        if proc.is_own_and_blocks(pid) {
+            found.candidates.insert(pid);
         }
         if buffers.may_run_command() {
             let (args, compared) = (&buffers.args, &mut found.guarded);
@@ -382,15 +365,12 @@ pub(super) fn describe_holder(
     me: u32,
 ) -> Option<(Process, ProcessHandle)> {
     let (its_proc, its_request) = (Arc::clone(proc), Arc::clone(request));
-    let describe = move |progress: &ReadProgress, hung: &BTreeSet<u32>| {
-        progress.at(pid);
+    let describe = move || {
         let stats: Stats =
             [pid, me].into_iter().flat_map(|pid| with_ancestors(&its_proc, pid)).collect();
         let mut describer = Describer::new(&its_proc, &its_request, &stats, me);
-        let description = (!hung.contains(&pid))
-            .then(|| describer.describe(pid, Fact::Known(true), &mut ReadBuffers::default()));
-        description.flatten()
+        describer.describe(pid, Fact::Known(true), &mut ReadBuffers::default())
     };
     let task = ReadTask::start(&proc.readers, describe).ok()?;
-    task.finish(&proc.readers, &mut BTreeSet::new()).ok()?
+    task.finish(&proc.readers).ok()?
 }

@@ -1,6 +1,6 @@
 //! The parents of all processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,9 +49,9 @@ fn read_all(proc: &Arc<ProcFs>, pids: &[u32]) -> Stats {
     }
     let (first, second) = pids.split_at(pids.len() / 2);
     let (its_proc, its_pids) = (Arc::clone(proc), second.to_vec());
-    let other = ReadTask::start(&proc.readers, move |_, _| read(&its_proc, &its_pids));
+    let other = ReadTask::start(&proc.readers, move || read(&its_proc, &its_pids));
     let mut all = read(proc, first);
-    let other = other.and_then(|other| other.finish(&proc.readers, &mut BTreeSet::new()));
+    let other = other.and_then(|other| other.finish(&proc.readers));
     all.extend(other.unwrap_or_else(|_| read(proc, second)));
     // Children may have been read before their parent ended and was missed.
     let orphans: Vec<u32> = all

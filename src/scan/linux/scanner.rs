@@ -67,7 +67,7 @@ impl Scanner {
         let list = self.start_listing(locks, &records)?;
         let marker = self.marker_search(locks);
         let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
-        let list = list.map(|list| list.finish(&proc.readers, &mut BTreeSet::new())).transpose()?;
+        let list = list.map(|list| list.finish(&proc.readers)).transpose()?;
         let views = self.lock_views(locks, &records, list, watch);
         let mut guards: Vec<GuardView> =
             records.iter().filter_map(|found| self.guard(found, &views)).collect();
@@ -152,9 +152,7 @@ impl Scanner {
             LockProbe::Open(lock) => self.recorded_holders(lock, records).is_empty(),
             LockProbe::Missing(_) | LockProbe::Taken(_) | LockProbe::Mine(_) => false,
         });
-        is_needed
-            .then(|| ReadTask::start(&self.tree.proc.readers, |_, _| LockTable::read()))
-            .transpose()
+        is_needed.then(|| ReadTask::start(&self.tree.proc.readers, LockTable::read)).transpose()
     }
 
     fn recorded_holders(&self, lock: &LockFile, records: &[FoundRecord]) -> BTreeSet<u32> {

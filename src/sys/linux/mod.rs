@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, inotify, signalfd, netlink.
 #![expect(clippy::disallowed_methods, reason = "this is the machine itself")]
 
+mod blocked_reads;
 mod diag_bytecode;
 pub(crate) mod elf;
 pub mod file_watch;

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Dir, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::sys::linux::blocked_reads::ProcessPart;
 use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
-use crate::sys::linux::reader_pool::ReaderPool;
+use crate::sys::linux::reader_pool::{ReaderPool, reading};
 
 /// Longer environments and command lines are truncated.
 const MAX_LENGTH: u64 = 4 << 20;
@@ -113,15 +114,18 @@ impl ProcFs {
         file: &str,
         call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
+        if self.readers.blocked.includes(pid, part_of(file)) {
+            return Err(Errno::TIMEDOUT);
+        }
         let mut path = [0; 64];
         let fits = write!(&mut path[..], "{pid}/{file}\0").is_ok();
-        match CStr::from_bytes_until_nul(&path) {
+        reading(pid, part_of(file), || match CStr::from_bytes_until_nul(&path) {
             Ok(path) if fits => call(self.root.as_fd(), path),
             Ok(_) | Err(_) => call(
                 self.root.as_fd(),
                 &CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?,
             ),
-        }
+        })
     }
 
     fn open_file(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -130,19 +134,28 @@ impl ProcFs {
         })
     }
 
+    /// Returns whether the command line and environment of a process of this user are not read,
+    /// because that blocks.
+    pub(crate) fn is_own_and_blocks(&self, pid: u32) -> bool {
+        self.readers.blocked.is_own(pid)
+    }
+
+    /// Reads a file. What blocks in the kernel is not read again.
     pub(crate) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
         let fd =
             self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
         buffer.clear();
         buffer.reserve(USUAL_LENGTH);
         let room = buffer.capacity();
-        let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
-            .map_err(|error| self.note_error(error))?;
-        // A short read means the end of the file.
-        if read == room {
-            std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer)?;
-        }
-        Ok(())
+        reading(pid, part_of(file), || {
+            let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
+                .map_err(|error| self.note_error(error))?;
+            // A short read means the end of the file.
+            if read == room {
+                std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer)?;
+            }
+            Ok(())
+        })
     }
 
     pub(crate) fn stat(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStat> {
@@ -215,5 +228,12 @@ impl ProcFs {
             }
         }
         Ok(descriptors)
+    }
+}
+
+fn part_of(file: &str) -> ProcessPart {
+    match file {
+        "cmdline" | "environ" => ProcessPart::Memory,
+        _ => ProcessPart::Others,
     }
 }

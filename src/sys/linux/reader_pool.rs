@@ -1,11 +1,12 @@
 //! Threads that read facts about processes, so that a read that blocks in the kernel does not block
 //! the start.
 //!
-//! Reading a command line blocks while the memory of the process is locked, and only SIGKILL would
-//! end that. Such a thread is left behind, and its task is repeated without that process.
+//! Reading a command line blocks while the memory of the process is locked, and reading anything
+//! while it is stuck in execve(2); only SIGKILL would end that. Such a thread is left behind, and its task is repeated without that process, whose
+//! facts stay unknown.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -14,28 +15,55 @@ use std::{io, iter};
 
 use rustix::thread::CpuSet;
 
+use crate::sys::linux::blocked_reads::{BlockedReads, ProcessPart};
+
 /// The interval of checks for a stuck thread. Reading usually takes microseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// The interval once a process has been found that blocks reads: there may be many.
+const NEXT_CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a reader thread does.
 #[derive(Debug, Default)]
-pub(crate) struct ReadProgress {
+struct ReadProgress {
     thread: AtomicU32,
+    /// The process whose files it reads, or 0.
     pid: AtomicU32,
+    is_memory: AtomicBool,
+}
+
+thread_local! {
+    static PROGRESS: RefCell<Option<Arc<ReadProgress>>> = const { RefCell::new(None) };
+}
+
+/// Calls `read`, which reads this part of a process.
+pub(super) fn reading<T>(pid: u32, part: ProcessPart, read: impl FnOnce() -> T) -> T {
+    let note = |pid| {
+        PROGRESS.with_borrow(|progress| {
+            if let Some(progress) = progress {
+                progress.is_memory.store(part == ProcessPart::Memory, Ordering::Relaxed);
+                progress.pid.store(pid, Ordering::Relaxed);
+            }
+        });
+    };
+    note(pid);
+    let result = read();
+    note(0);
+    result
 }
 
 impl ReadProgress {
-    pub(crate) fn at(&self, pid: u32) {
-        self.pid.store(pid, Ordering::Relaxed);
-    }
-
     /// Returns the process whose files block the thread in the kernel (state D). A thread that
     /// waits for a processor is not stuck.
-    fn hangs_at(&self) -> Option<u32> {
+    fn hangs_at(&self) -> Option<(u32, ProcessPart)> {
         let thread = self.thread.load(Ordering::Relaxed);
         let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
         let name_end = stat.iter().rposition(|byte| *byte == b')')?;
         let waits = matches!(stat.get(name_end + 2), Some(b'D'));
-        waits.then(|| self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+        let pid = self.pid.load(Ordering::Relaxed);
+        let is_memory = self.is_memory.load(Ordering::Relaxed);
+        let part = if is_memory { ProcessPart::Memory } else { ProcessPart::Others };
+        (waits && pid != 0).then_some((pid, part))
     }
 }
 
@@ -44,6 +72,7 @@ impl ReadProgress {
 pub(crate) struct ReaderPool {
     idle: Mutex<Vec<ReaderThread>>,
     started: AtomicU32,
+    pub(super) blocked: BlockedReads,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -117,7 +146,7 @@ fn use_own_processors(nth: u32) {
     }
 }
 
-type Work<T> = Arc<dyn Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync>;
+type Work<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
 pub(crate) struct ReadTask<T> {
     work: Work<T>,
@@ -129,12 +158,12 @@ pub(crate) struct ReadTask<T> {
 impl<T: Send + 'static> ReadTask<T> {
     pub(crate) fn start(
         readers: &ReaderPool,
-        work: impl Fn(&ReadProgress, &BTreeSet<u32>) -> T + Send + Sync + 'static,
+        work: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<ReadTask<T>> {
-        Self::run(readers, Arc::new(work), BTreeSet::new())
+        Self::run(readers, Arc::new(work))
     }
 
-    fn run(readers: &ReaderPool, work: Work<T>, skip: BTreeSet<u32>) -> io::Result<ReadTask<T>> {
+    fn run(readers: &ReaderPool, work: Work<T>) -> io::Result<ReadTask<T>> {
         let progress = Arc::new(ReadProgress::default());
         let (send, result) = mpsc::sync_channel(1);
         let (its_work, its_progress) = (Arc::clone(&work), Arc::clone(&progress));
@@ -143,7 +172,8 @@ impl<T: Send + 'static> ReadTask<T> {
                 rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs(),
                 Ordering::Relaxed,
             );
-            let read = its_work(&its_progress, &skip);
+            PROGRESS.set(Some(its_progress));
+            let read = its_work();
             // Drop this before sending the result.
             drop(its_work);
             // Fails if the thread was left behind.
@@ -152,15 +182,14 @@ impl<T: Send + 'static> ReadTask<T> {
         Ok(ReadTask { work, progress, reader, result })
     }
 
-    /// Waits for the result. Adds processes on which a thread got stuck to `skip`.
-    pub(crate) fn finish(
-        mut self,
-        readers: &ReaderPool,
-        skip: &mut BTreeSet<u32>,
-    ) -> io::Result<T> {
+    /// Waits for the result. Notes processes on which a thread got stuck, whose memory is not read
+    /// again. Fails if there are too many.
+    pub(crate) fn finish(mut self, readers: &ReaderPool) -> io::Result<T> {
         let mut before = None;
         loop {
-            match self.result.recv_timeout(CHECK_INTERVAL) {
+            let interval =
+                if readers.blocked.is_empty() { CHECK_INTERVAL } else { NEXT_CHECK_INTERVAL };
+            match self.result.recv_timeout(interval) {
                 Ok(result) => {
                     readers.put_back(self.reader);
                     return Ok(result);
@@ -172,9 +201,11 @@ impl<T: Send + 'static> ReadTask<T> {
             }
             let now = self.progress.hangs_at();
             match (before, now) {
-                (Some(before), Some(now)) if before == now => {
-                    skip.insert(now);
-                    self = Self::run(readers, Arc::clone(&self.work), skip.clone())?;
+                (Some(stuck), Some(now)) if stuck == now => {
+                    let (pid, part) = now;
+                    readers.blocked.note(pid, part)?;
+                    self = Self::run(readers, Arc::clone(&self.work))?;
+                    before = None;
                 }
                 _ => before = now,
             }
