@@ -2,8 +2,8 @@
 //! the start.
 //!
 //! Reading a command line blocks while the memory of the process is locked, and reading anything
-//! while it is stuck in execve(2); only SIGKILL would end that. Such a thread is left behind, and its task is repeated without that process, whose
-//! facts stay unknown.
+//! while it is stuck in execve(2); only SIGKILL would end that. Such a thread is left behind, and
+//! its task is repeated without that process, whose facts stay unknown.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

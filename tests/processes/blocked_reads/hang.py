@@ -6,7 +6,7 @@ file system, which ends the hanging when it is aborted, and the pids."""
 import ctypes, mmap, os, signal, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
-libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
 
 def attributes(node):
     mode = 0o40755 if node == 1 else 0o100666
@@ -17,7 +17,8 @@ def serve(fuse):
         request = os.read(fuse, 1 << 18)
         _, operation, unique, node = struct.unpack_from("<IIQQ", request)
         if operation == 26:  # INIT
-            answer = struct.pack("<4I2H4I", 7, 31, 1 << 16, 0, 12, 10, 1 << 16, 1, 0, 0).ljust(64, b"\0")
+            answer = struct.pack("<4I2H4I", 7, 31, 1 << 16, 0, 12, 10, 1 << 16, 1, 0, 0)
+            answer = answer.ljust(64, b"\0")
         elif operation == 1:  # LOOKUP
             answer = struct.pack("<4Q2I", 2, 0, 3600, 3600, 0, 0) + attributes(2)
         elif operation == 3:  # GETATTR
