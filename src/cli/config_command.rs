@@ -79,7 +79,9 @@ fn run_show(common: &Common, args: ShowArgs, format: Format) -> Result<ExitStatu
     } else {
         Some(Command::find(args.command, prepare::sources(common)?.cwd)?)
     };
-    let tokens = token_lookup::search(&config).tokens;
+    let lookup = token_lookup::search(&config, command.as_ref());
+    lookup.require_clear(&config)?;
+    let tokens = lookup.usable();
     let instance = instance_name::instance(&config, &tokens, command.as_ref());
     let instance = instance.map(|instance| instance.to_string());
     let shown_instance = instance.as_deref().unwrap_or("{instance}");
@@ -92,7 +94,7 @@ fn run_check(common: &Common, format: Format) -> Result<ExitStatus, Error> {
     let sources = prepare::sources(common)?;
     let mut outcome = Config::load(&sources);
     if let Ok(config) = &mut outcome {
-        let tokens = token_lookup::search(config).warnings(config);
+        let tokens = token_lookup::search(config, None).warnings(config);
         let hidden = hidden_note(&sources, config.file.as_deref());
         let check = check_note(config, &sources.cwd);
         config.notes.extend(tokens.into_iter().chain(hidden).chain(check));

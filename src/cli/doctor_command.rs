@@ -17,7 +17,7 @@ use crate::engine::token::Token;
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::{ExistingLock, LockSet};
 use crate::guard::start_request::lock_files;
-use crate::guard::token_lookup::{self, TokenLookup};
+use crate::guard::token_lookup;
 use crate::report::{doctor_json, doctor_text};
 use crate::scan::command::Command;
 use crate::scan::{self, machine};
@@ -79,20 +79,30 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
         Err(error) => Err(error.clone()),
     });
     findings.extend(doctor::command_finding(found.as_ref()));
-    let TokenLookup { tokens, warning, misfits, .. } = token_lookup::search(&config);
-    findings.extend(warning.map(|warning| doctor::env_file_finding(&warning)));
+    let found = command.as_ref().and_then(|command| command.as_ref().ok());
+    let lookup = token_lookup::search(&config, found);
+    let is_clear = lookup.require_clear(&config);
+    findings.extend(lookup.warning.as_deref().map(doctor::env_file_finding));
+    let misfits = lookup.misfits.clone();
+    let tokens = lookup.usable();
     let token = tokens.mine.as_ref();
-    findings.push(doctor::token_finding(&TokenSearch {
-        found: token.map(Token::id),
-        others: token.map_or_else(Vec::new, |token| {
-            tokens.bots.iter().copied().filter(|bot| *bot != token.id()).collect()
+    findings.push(match &is_clear {
+        Err(error) => Finding::of_error("token", error),
+        Ok(()) => doctor::token_finding(&TokenSearch {
+            found: token.map(Token::id),
+            others: token.map_or_else(Vec::new, |token| {
+                tokens.bots.iter().copied().filter(|bot| *bot != token.id()).collect()
+            }),
+            variables: config.token_variables().map(str::to_owned).collect(),
+            file: config.settings.env_file.to_string_lossy().into_owned(),
+            unlisted: match token {
+                Some(_) => Vec::new(),
+                None => token_lookup::unlisted_tokens(&config),
+            },
+            misfits,
+            same_token: config.policy.same_token,
         }),
-        variables: config.token_variables().map(str::to_owned).collect(),
-        file: config.settings.env_file.to_string_lossy().into_owned(),
-        unlisted: if token.is_some() { Vec::new() } else { token_lookup::unlisted_tokens(&config) },
-        misfits,
-        same_token: config.policy.same_token,
-    }));
+    });
     findings.extend(token.filter(|_| asks_telegram).map(|token| {
         let settings = &config.settings.telegram;
         if !common.quiet {
@@ -103,17 +113,15 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
         }
         doctor::telegram_finding(&telegram::ask_for_webhook(settings, token), settings)
     }));
-    let named = prepare::instance(
-        &config,
-        &tokens,
-        command.as_ref().and_then(|command| command.as_ref().ok()),
-    );
+    let is_token_clear = is_clear.is_ok();
+    let named = is_clear.and_then(|()| prepare::instance(&config, &tokens, found));
     let by = match (&config.settings.instance, token) {
         (Some(_), _) => NameSource::Given,
         (None, Some(_)) => NameSource::Token,
         (None, None) => NameSource::Command,
     };
-    findings.push(doctor::instance_finding(named.as_ref().map(|instance| (instance, by))));
+    let instance = doctor::instance_finding(named.as_ref().map(|instance| (instance, by)));
+    findings.extend(Some(instance).filter(|_| is_token_clear));
     let user = users::current_user();
     // Without a name, there is no lock to look at, but its folder can be checked.
     let instance = named.as_ref().map_or("instance", Instance::as_str);

@@ -36,6 +36,8 @@ pub(super) struct UnnamedRequest {
     pub(super) config: Config,
     command: Option<Command>,
     pub(super) tokens: OwnTokens,
+    /// The reason that the tokens do not say which bot this is.
+    unclear: Option<Error>,
 }
 
 impl UnnamedRequest {
@@ -53,16 +55,22 @@ impl UnnamedRequest {
         } else {
             Some(Command::find(command, Sources::from_process()?.cwd)?)
         };
-        let tokens = token_lookup::own_tokens(&config);
-        Ok(UnnamedRequest { config, command, tokens })
+        let (tokens, unclear) = match token_lookup::own_tokens(&config, command.as_ref()) {
+            Ok(tokens) => (tokens, None),
+            Err(error) => (OwnTokens::default(), Some(error)),
+        };
+        Ok(UnnamedRequest { config, command, tokens, unclear })
     }
 
     pub(super) fn instance(&self) -> Result<Instance, Error> {
-        instance(&self.config, &self.tokens, self.command.as_ref())
+        match &self.unclear {
+            Some(error) => Err(error.clone()),
+            None => instance(&self.config, &self.tokens, self.command.as_ref()),
+        }
     }
 
     pub(super) fn into_request(self, instance: Instance) -> StartRequest {
-        let UnnamedRequest { config, command, tokens } = self;
+        let UnnamedRequest { config, command, tokens, unclear: _ } = self;
         let give_up = report::start_errors::give_up;
         StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), give_up)
     }

@@ -61,7 +61,9 @@ pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error
     let unnamed = UnnamedRequest::prepare(common, args.command)?;
     match (listed, unnamed.instance()) {
         (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance), detail),
-        (Listed::Recent, Err(error)) if has_command => Err(error),
+        (Listed::Recent, Err(error)) if has_command || error.status() == ExitStatus::Config => {
+            Err(error)
+        }
         (Listed::Recent, Err(_)) | (Listed::All, _) => all(common, &unnamed.config, detail, listed),
     }
 }

@@ -14,9 +14,30 @@ use crate::text::printable;
 /// Only the beginning of a larger file is read: it is probably a log or a disk.
 const MOST: u64 = 1 << 20;
 
+/// A token that a line sets.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenLine {
+    pub(crate) variable: String,
+    pub(crate) token: Token,
+    /// The printable path of the file.
+    pub(crate) file: String,
+    line: Option<usize>,
+}
+
+impl TokenLine {
+    /// Returns the file, with the number of the line if it is known.
+    pub(crate) fn place(&self) -> String {
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        format!("{}{line}", self.file)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct EnvFile {
-    pub(crate) token: Option<Token>,
+    /// The first variable of `token_env` that has a token. Its last line counts.
+    pub(crate) token: Option<TokenLine>,
+    /// Another line that sets the same variable to the token of another bot.
+    pub(crate) other: Option<TokenLine>,
     /// The bots of all tokens in the file, under any name.
     pub(crate) bots: BTreeSet<BotId>,
     /// A note for the log.
@@ -55,21 +76,14 @@ impl EnvFile {
         match read(path) {
             Ok((text, extent)) => {
                 let assignments = assignments(&text);
-                let values: Vec<_> = config
+                let values = config
                     .token_variables()
-                    .filter_map(|name| assignments.iter().find(|(key, _)| key == name))
-                    .collect();
-                let invalid = values.iter().find(|(name, value)| {
-                    !value.trim().is_empty() && config.expects_a_token_in(name)
-                });
+                    .filter_map(|name| assignments.iter().find(|it| it.name == name));
+                let invalid = values
+                    .filter(|it| !it.value.trim().is_empty())
+                    .find(|it| config.expects_a_token_in(&it.name));
                 EnvFile {
-                    token: values.iter().find_map(|(_, value)| Token::parse(value)),
-                    bots: assignments
-                        .iter()
-                        .flat_map(|(_, value)| bots_in(value.as_bytes()))
-                        .collect(),
-                    invalid: invalid
-                        .map(|(name, _)| format!("{} in `{shown_path}`", printable(name))),
+                    invalid: invalid.map(|it| format!("{} in `{shown_path}`", printable(&it.name))),
                     note: match extent {
                         ReadExtent::Whole => None,
                         ReadExtent::Beginning => note(&format!(
@@ -77,7 +91,7 @@ impl EnvFile {
                             MOST >> 10
                         )),
                     },
-                    warning: None,
+                    ..EnvFile::with_tokens(config, path, &assignments)
                 }
             }
             // `.env` is also a common name for a virtual environment's folder.
@@ -88,11 +102,41 @@ impl EnvFile {
             Err(Unreadable::Failed(error)) => unread(&format!("cannot be read ({error})")),
         }
     }
+
+    fn with_tokens(config: &Config, path: &Path, assignments: &[Assignment]) -> EnvFile {
+        let path = path.to_string_lossy();
+        let last = |name: &str, test: &dyn Fn(&Token) -> bool| {
+            let set = assignments.iter().rev().filter(|it| it.name == name);
+            let (token, line) = set
+                .filter_map(|it| Some((Token::parse(&it.value)?, it.line)))
+                .find(|(token, _)| test(token))?;
+            let (variable, file) = (name.to_owned(), printable(&path).into_owned());
+            Some(TokenLine { variable, token, file, line })
+        };
+        let token = config.token_variables().find_map(|name| last(name, &|_| true));
+        let other = token
+            .as_ref()
+            .and_then(|found| last(&found.variable, &|token| token.id() != found.token.id()));
+        let bots = assignments.iter().flat_map(|it| bots_in(it.value.as_bytes())).collect();
+        EnvFile { token, other, bots, ..EnvFile::default() }
+    }
+}
+
+/// Reads the first file with the name of `env_file` in this folder or a folder above it, as a
+/// loader does that searches from the script.
+pub(crate) fn nearest(config: &Config, folder: &Path) -> Option<EnvFile> {
+    let name = config.env_file.file_name()?;
+    let file = |folder: &Path| {
+        let path = folder.join(name);
+        let (text, _) = read(&path).ok()?;
+        Some(EnvFile::with_tokens(config, &path, &assignments(&text)))
+    };
+    folder.ancestors().find_map(file)
 }
 
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let (text, _) = read(&config.env_file).ok()?;
-    assignments(&text).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)
 }
 
 /// Returns the variables in `env_file` that contain a token but are not in `token_env`.
@@ -100,10 +144,10 @@ pub(crate) fn unlisted_tokens(config: &Config) -> Vec<String> {
     let Ok((text, _)) = read(&config.env_file) else { return Vec::new() };
     let mut names: Vec<String> = assignments(&text)
         .into_iter()
-        .filter(|(name, value)| {
+        .filter(|Assignment { name, value, .. }| {
             Token::parse(value).is_some() && !config.token_variables().any(|listed| listed == name)
         })
-        .map(|(name, _)| name)
+        .map(|it| it.name)
         .collect();
     names.sort_unstable();
     names.dedup();
@@ -185,10 +229,21 @@ fn kind_of_special(_metadata: &Metadata) -> &'static str {
     "no regular file"
 }
 
-fn assignments(text: &[u8]) -> Vec<(String, String)> {
+struct Assignment {
+    name: String,
+    value: String,
+    /// The number of its line, if the line was parsed separately.
+    line: Option<usize>,
+}
+
+fn assignments(text: &[u8]) -> Vec<Assignment> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let parse = |text, line| {
+        let parsed = dotenvy::from_read_iter::<&[u8]>(text).filter_map(Result::ok);
+        parsed.map(move |(name, value)| Assignment { name, value, line })
+    };
     // A stray quote (`NAME=don't`) breaks everything after it, so parse each line separately as
     // well.
-    let lines = text.split(|byte| *byte == b'\n').flat_map(dotenvy::from_read_iter);
-    dotenvy::from_read_iter(text).chain(lines).filter_map(Result::ok).collect()
+    let lines = text.split(|byte| *byte == b'\n').zip(1..);
+    parse(text, None).chain(lines.flat_map(|(text, line)| parse(text, Some(line)))).collect()
 }

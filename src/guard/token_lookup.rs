@@ -5,38 +5,33 @@
 )]
 
 use std::env;
+use std::path::Path;
 
 use crate::config::Config;
-use crate::config::dotenv::{self, EnvFile};
+use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::token::{OwnTokens, Token};
-use crate::text::{join_and, printable};
+use crate::error::{Error, ExitStatus};
+use crate::scan::command::Command;
+use crate::text::{join_and, printable, shell_quote};
 
-/// Returns the bot's token: from the first variable that has one, else the first one in `env_file`.
+/// Returns the bot's token: from the first variable that has one, else from `env_file`.
 #[must_use]
 pub fn token(config: &Config) -> Option<Token> {
-    own_tokens(config).mine
+    let lookup = search(config, None);
+    lookup.log(config);
+    lookup.tokens.mine
 }
 
 /// Returns the tokens of this start, and logs problems with them.
-pub(crate) fn own_tokens(config: &Config) -> OwnTokens {
-    let lookup = search(config);
-    if let Some(note) = &lookup.note {
-        tracing::info!("{note}");
-    }
-    for warning in lookup.warnings(config) {
-        tracing::warn!("{warning}");
-    }
-    if let Some(mine) = lookup.tokens.mine.as_ref().filter(|_| lookup.tokens.bots.len() > 1) {
-        let others = lookup.tokens.bots.iter().filter(|bot| **bot != mine.id());
-        let others: Vec<String> = others.map(ToString::to_string).collect();
-        tracing::debug!(
-            "the token of bot {} names the instance; that of bot {} is set too",
-            mine.id(),
-            join_and(&others)
-        );
-    }
-    lookup.tokens
+///
+/// # Errors
+/// Fails if it is not clear which bot this is, and no `instance` is given.
+pub(crate) fn own_tokens(config: &Config, command: Option<&Command>) -> Result<OwnTokens, Error> {
+    let lookup = search(config, command);
+    lookup.require_clear(config)?;
+    lookup.log(config);
+    Ok(lookup.usable())
 }
 
 #[derive(Debug, Default)]
@@ -48,9 +43,60 @@ pub(crate) struct TokenLookup {
     pub(crate) warning: Option<String>,
     /// If there is no token: printable names of variables with another value.
     pub(crate) misfits: Vec<String>,
+    /// The reason that another program may read another bot's token from the same files.
+    pub(crate) unclear: Option<Unclear>,
+}
+
+/// Two places that a loader of `.env` files may read, with the tokens of different bots.
+#[derive(Debug)]
+pub(crate) struct Unclear {
+    what: String,
+    hint: String,
+}
+
+impl Unclear {
+    fn message(&self) -> String {
+        format!("{}, and loaders differ in which one they read", self.what)
+    }
 }
 
 impl TokenLookup {
+    /// Fails if it is not clear which bot this is, and no `instance` is given.
+    pub(crate) fn require_clear(&self, config: &Config) -> Result<(), Error> {
+        match &self.unclear {
+            Some(unclear) if config.settings.instance.is_none() => {
+                let message = unclear.message();
+                Err(Error::new(ExitStatus::Config, message).with_hint(unclear.hint.clone()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Returns the tokens by which processes may be recognized. A given name says which instance
+    /// this is, but not which of two tokens it reads.
+    pub(crate) fn usable(self) -> OwnTokens {
+        let mine = self.tokens.mine.filter(|_| self.unclear.is_none());
+        OwnTokens { mine, ..self.tokens }
+    }
+
+    fn log(&self, config: &Config) {
+        if let Some(note) = &self.note {
+            tracing::info!("{note}");
+        }
+        for warning in self.warnings(config) {
+            tracing::warn!("{warning}");
+        }
+        if let Some(mine) = self.tokens.mine.as_ref().filter(|_| self.tokens.bots.len() > 1) {
+            let others = self.tokens.bots.iter().filter(|bot| **bot != mine.id());
+            let others: Vec<String> = others.map(ToString::to_string).collect();
+            tracing::debug!(
+                "the token of bot {} names the instance; that of bot {} is set too",
+                mine.id(),
+                join_and(&others)
+            );
+        }
+    }
+
     /// Returns the problems with `env_file` and with the variables that may have the token.
     pub(crate) fn warnings(&self, config: &Config) -> Vec<String> {
         let unlisted =
@@ -70,12 +116,17 @@ impl TokenLookup {
             )
         };
         let misfits = self.misfits.iter().map(misfit);
-        self.warning.iter().cloned().chain(unlisted).chain(misfits).collect()
+        let unclear = self.unclear.iter().map(|unclear| match config.settings.instance {
+            Some(_) => format!("{}, so neither token is used to find the bot", unclear.what),
+            None => format!("{}; {}", unclear.message(), unclear.hint),
+        });
+        self.warning.iter().cloned().chain(unclear).chain(unlisted).chain(misfits).collect()
     }
 }
 
-/// Searches for the token without logging.
-pub(crate) fn search(config: &Config) -> TokenLookup {
+/// Searches for the token without logging. Loaders search for `.env` in the folder of COMMAND's
+/// script, too.
+pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup {
     let mut misfits = Vec::new();
     let mut mine = None;
     for name in config.token_variables() {
@@ -90,16 +141,69 @@ pub(crate) fn search(config: &Config) -> TokenLookup {
     }
     let file = EnvFile::read(config);
     let note = file.note.filter(|_| mine.is_none());
-    let mine = mine.or(file.token);
+    let mut bots = file.bots;
+    let mut unclear = None;
+    if let (None, Some(token)) = (&mine, file.token) {
+        let folders = command.map_or_else(Vec::new, Command::loader_folders);
+        unclear = file.other.map(|other| two_lines(&other, &token)).or_else(|| {
+            let (beside, other) = folders.iter().find_map(|it| other_file(config, it, &token))?;
+            bots.extend(beside.bots);
+            Some(two_files(&token, &other))
+        });
+        mine = Some(token.token);
+    }
     misfits.extend(file.invalid);
     if mine.is_some() {
         misfits.clear();
     }
-    let mut bots = file.bots;
     for (_, value) in env::vars_os() {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
-    TokenLookup { tokens: OwnTokens { mine, bots }, note, warning: file.warning, misfits }
+    let (tokens, warning) = (OwnTokens { mine, bots }, file.warning);
+    TokenLookup { tokens, note, warning, misfits, unclear }
+}
+
+/// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
+fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
+    // `config init` writes this value too.
+    let is_default = config.settings.env_file == Path::new(".env");
+    let file = dotenv::nearest(config, folder).filter(|_| is_default)?;
+    let mut tokens = file.token.iter().chain(&file.other);
+    let other = tokens.find(|it| it.token.id() != mine.token.id())?.clone();
+    Some((file, other))
+}
+
+fn two_files(here: &TokenLine, beside: &TokenLine) -> Unclear {
+    Unclear {
+        what: format!(
+            "`{}` has the token of bot {}, but `{}`, which is nearer to the script, that of bot {}",
+            here.place(),
+            here.token.id(),
+            beside.place(),
+            beside.token.id()
+        ),
+        hint: format!(
+            "name the file that the bot reads, as in `--set env_file={}`, or the bot with \
+             `--instance`, or set its token in the environment",
+            shell_quote(&beside.file)
+        ),
+    }
+}
+
+fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
+    Unclear {
+        what: format!(
+            "{} is the token of bot {} in `{}`, but that of bot {} in `{}`",
+            printable(&first.variable),
+            first.token.id(),
+            first.place(),
+            last.token.id(),
+            last.place()
+        ),
+        hint: "remove one of the lines, or name the bot with `--instance`, or set its token in \
+               the environment"
+            .to_owned(),
+    }
 }
 
 /// Returns printable names of variables that have a token but are not in `token_env`.

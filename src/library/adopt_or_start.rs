@@ -33,8 +33,9 @@ pub(super) fn adopt_or_start(
     for note in &config.notes {
         info!("{note}");
     }
-    let tokens = token_lookup::own_tokens(config);
-    let named = instance_name::instance(config, &tokens, None);
+    let tokens = token_lookup::own_tokens(config, None);
+    let named =
+        tokens.as_ref().ok().and_then(|tokens| instance_name::instance(config, tokens, None));
     if let Some((instance, guard, lock)) = guard_of_this_program(named.as_ref()) {
         info!(
             "{instance}: held by the `monopoll run` that started this program (pid {})",
@@ -43,6 +44,7 @@ pub(super) fn adopt_or_start(
         let claim = InProcessClaim::new(instance)?;
         return Ok((ThreadGuard::Adopted(AdoptedGuard { claim, guard, lock }), poller));
     }
+    let tokens = tokens?;
     let instance = named.ok_or_else(|| instance_name::not_named(config, None, ""))?;
     let claim = InProcessClaim::new(instance.clone())?;
     let command = this_program()?;

@@ -32,7 +32,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)
     })?;
     let command = Command::find(command, cwd)?;
-    let tokens = token_lookup::own_tokens(config);
+    let tokens = token_lookup::own_tokens(config, Some(&command))?;
     let instance = instance_name::instance(config, &tokens, Some(&command))
         .ok_or_else(|| instance_name::not_named(config, Some(&command), ""))?;
     let request = StartRequest::new(

@@ -175,6 +175,24 @@ impl Command {
         Some(ScriptEnd { command, sets: context.variables, replaces })
     }
 
+    /// Returns the folders from which a loader may search for `.env`: that of the script, and the
+    /// one that COMMAND enters.
+    pub(crate) fn loader_folders(&self) -> Vec<PathBuf> {
+        let commands = [Some(self), self.script_end.as_ref().map(|end| &end.command)];
+        let folders = commands.into_iter().flatten().flat_map(|command| {
+            let script = match &command.runs.target {
+                Target::Script(..) => command.file.as_deref().and_then(Path::parent),
+                Target::Program(_)
+                | Target::Module(_)
+                | Target::Code(..)
+                | Target::Entry(..)
+                | Target::Input => None,
+            };
+            script.into_iter().chain([command.folder.as_path()])
+        });
+        folders.map(Path::to_owned).collect()
+    }
+
     /// Returns the base name of the script or program.
     pub(crate) fn target_name(&self) -> String {
         match &self.runs.target {

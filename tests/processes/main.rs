@@ -13,6 +13,7 @@ mod connected;
 mod container;
 mod corrupt_state;
 mod doctor;
+mod env_files;
 mod explain;
 mod fd_limits;
 mod file_size_limit;

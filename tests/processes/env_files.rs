@@ -1,0 +1,115 @@
+//! Files with bot tokens that loaders read differently: a start that may be either bot is refused.
+
+use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, is_alive, token};
+use serde_json::Value;
+
+use crate::other_bots::{plan, unnamed};
+use crate::same_command::{PYTHON, bot, write};
+
+/// Two bots of one folder, each with the token in its own file.
+fn two_bots() -> (Stage, [String; 2]) {
+    let (stage, tokens) = (Stage::new(), [token(), token()]);
+    write(&stage, ".env", &format!("# the main bot\nBOT_TOKEN={}\n", tokens[0]));
+    write(&stage, "bots/b/.env", &format!("BOT_TOKEN={}\n", tokens[1]));
+    for script in ["main.py", "bots/b/main.py", "bots/b/src/main.py"] {
+        write(&stage, script, PYTHON);
+    }
+    (stage, tokens)
+}
+
+/// Checks which bot's name a plan has.
+#[track_caller]
+fn names(plan: &Value, token: &str) {
+    let id = token.split(':').next().unwrap();
+    assert_eq!(plan["instance"], format!("bot{id}"), "{plan:#}");
+}
+
+/// Checks that every command that names the instance fails with 78 and these words.
+#[track_caller]
+fn all_refuse<'a>(start: impl Fn(&[&str]) -> Start<'a>, words: &[&str]) {
+    let commands = [
+        &["run"][..],
+        &["plan"],
+        &["plan", "--json"],
+        &["stop"],
+        &["status"],
+        &["explain"],
+        &["config", "show"],
+    ];
+    for args in commands {
+        let Ended { err, out, .. } = start(args).end().exits(78).says(words[0]);
+        assert!(words.iter().all(|word| err.contains(word)), "{args:?}: {err}");
+        assert!(out.is_empty() && !err.contains(SECRET), "{args:?}: {out}{err}");
+    }
+}
+
+#[test]
+fn an_env_file_beside_the_script_that_names_another_bot_refuses_the_start() {
+    let (stage, tokens) = two_bots();
+    let file = |name: &str| format!("{}/{name}", stage.folder().display());
+    let (other, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
+    let places = [file(".env:2"), file("bots/b/.env:1")];
+    let words = [
+        &places[0],
+        &places[1],
+        "`--set env_file=",
+        "`--instance`",
+        "set its token in the environment",
+    ];
+    for line in [
+        "python3 bots/b/main.py",
+        "python3 bots/b/src/main.py",
+        "python3 -m bots.b.main",
+        "env -C bots/b python3 main.py",
+    ] {
+        all_refuse(|args| unnamed(&stage, args, line), &words);
+    }
+    let doctor = unnamed(&stage, &["doctor", "--offline"], "python3 bots/b/main.py").end().exits(1);
+    assert!(doctor.out.contains(&places[1]) && !doctor.out.contains("  instance  "), "{doctor:?}");
+    assert!(other.is_alive() && is_alive(pid));
+
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 bots/b/main.py");
+    let file = |name: &str| format!("env_file=\"{}\"", file(name));
+    let own = plan(start(&["plan"]).set(&file("bots/b/.env")));
+    names(&own, &tokens[1]);
+    assert_eq!(own["verdict"], "clear");
+    let own = plan(start(&["plan"]).env("BOT_TOKEN", &tokens[1]));
+    names(&own, &tokens[1]);
+    assert_eq!(own["verdict"], "clear");
+    let main = plan(start(&["plan"]).set(&file(".env")));
+    names(&main, &tokens[0]);
+    let named = start(&["run", "--instance", "bot-b"]);
+    let (guard, _second) = bot(&stage, named, stage.folder());
+    assert!(guard.stderr().contains("so neither token is used to find the bot"));
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn an_env_file_beside_the_script_that_names_the_same_bot_or_none_is_no_matter() {
+    let (stage, tokens) = two_bots();
+    let rotated = format!("BOT_TOKEN={}2\n", &tokens[0][..tokens[0].len() - 1]);
+    for text in [&rotated, "PORT=8080\n", &format!("ADMIN_BOT_TOKEN={}\n", tokens[1])] {
+        write(&stage, "bots/b/.env", text);
+        let plan = plan(unnamed(&stage, &["plan"], "python3 bots/b/main.py"));
+        names(&plan, &tokens[0]);
+    }
+}
+
+#[test]
+fn two_lines_that_set_one_variable_to_different_bots_refuse_the_start() {
+    let (stage, [first, last]) = two_bots();
+    write(&stage, ".env", &format!("BOT_TOKEN={first}\nPORT=1\nexport BOT_TOKEN=\"{last}\"\n"));
+    let place = |line: u32| format!("{}/.env:{line}", stage.folder().display());
+    let words = ["BOT_TOKEN", &place(1), &place(3), "remove one of the lines"];
+    all_refuse(|args| unnamed(&stage, args, "python3 main.py"), &words);
+    let check = stage.monopoll(&["config", "check"]).set("instance='x'").end().exits(0);
+    assert!(check.out.contains(words[1]) && check.out.contains(words[2]), "{check:?}");
+
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 main.py");
+    let by_environment = plan(start(&["plan"]).env("BOT_TOKEN", &first));
+    names(&by_environment, &first);
+    start(&["plan", "--instance", "main"]).end().exits(0);
+    let rotated = format!("{}2", &last[..last.len() - 1]);
+    write(&stage, ".env", &format!("BOT_TOKEN={last}\nBOT_TOKEN={rotated}\n# BOT_TOKEN={first}\n"));
+    names(&plan(start(&["plan"])), &last);
+}
