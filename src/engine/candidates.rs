@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::classify::{Classification, Objection, classify};
 use crate::engine::counter_evidence::{CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::Evidence;
-use crate::engine::fact::Fact;
+use crate::engine::fact::{Fact, Truth};
+use crate::engine::instance::NameSource;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::plan::{NearMiss, Shielded};
 use crate::engine::policy::Policy;
@@ -190,7 +191,7 @@ fn conflict_trees(
         let proven = trees_of_holders(members.iter().chain([&root]), &children, candidates);
         let objection = objection
             .or_else(|| against_members(snapshot, &tree, kind, &proven, &limits, candidates))
-            .or_else(|| other_script(snapshot, guard.as_ref(), &tree));
+            .or_else(|| other_command(snapshot, guard.as_ref(), Some(process), &tree));
         let members = members.iter().filter_map(|pid| candidates.get(pid));
         evidence.extend(members.flat_map(|candidate| &candidate.evidence));
         found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, objection });
@@ -280,17 +281,21 @@ fn against_member(snapshot: &Snapshot, member: &Process, kind: TreeKind) -> Opti
     }
 }
 
-/// Returns the doubt about a guard of this instance that runs another script. If one folder has the
-/// tokens of several bots, every start there gets the name of the first bot.
-fn other_script(
+/// Returns the doubt about a guard of this instance that runs another command. Every start with the
+/// tokens of several bots gets the name of the first bot. The folder of a guard in another PID
+/// namespace is unknown, so its command as written must do.
+fn other_command(
     snapshot: &Snapshot,
     guard: Option<&GuardView>,
+    root: Option<&Process>,
     tree: &[Process],
 ) -> Option<Objection> {
-    let (guard, command) = (guard?, snapshot.me.command.as_ref()?);
-    let is_mine = guard.command == *command
-        || tree.iter().any(|member| member.same_program == Fact::Known(true));
-    (snapshot.me.bots >= 2 && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
+    let (me, guard) = (&snapshot.me, guard?);
+    let is_here = root.map_or(Truth::True, |guard| guard.is_in(me.cwd.as_deref()));
+    let is_mine = guard.command == *me.command.as_ref()? && is_here == Truth::True
+        || tree.iter().any(|member| member.is_same_command() == Truth::True);
+    let is_named_by_one_of_several = me.bots >= 2 && me.name_source == NameSource::Token;
+    (is_named_by_one_of_several && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
 }
 
 /// Returns the user and container limits of the entries that matched the root of a tree.
@@ -369,7 +374,7 @@ fn unseen_holders(snapshot: &Snapshot, table: &BTreeMap<u32, &Process>) -> Vec<C
         .map(|guard| ConflictTree {
             guard: Some(guard.clone()),
             evidence: lock.clone(),
-            objection: other_script(snapshot, Some(guard), &[]),
+            objection: other_command(snapshot, Some(guard), None, &[]),
             ..ConflictTree::default()
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, Instance, NameSource};
+use crate::engine::likeness::CommandDoubt;
 use crate::engine::policy::Purpose;
 use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role};
 use crate::engine::snapshot::Caller;
@@ -38,9 +39,9 @@ pub enum Doubt {
     BelowGuard(String),
     /// This variable, which selects the bot, has a different value.
     Variable(String),
-    /// This option of an interpreter or wrapper, which may select the bot, has a different value.
-    Option(String),
-    /// Both have the tokens of several bots but run different scripts.
+    /// The process runs the same command, but perhaps for another bot.
+    Command(CommandDoubt),
+    /// Both have the tokens of several bots but do not run the same command.
     SeveralBots,
     UnreadableEnvironment,
     /// Reading its command line and environment blocks in the kernel. It may be anything that this
@@ -57,7 +58,7 @@ impl Doubt {
             | Doubt::NoTokenOfMine(_)
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
-            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::Option(_) | Doubt::SeveralBots => {
+            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::Command(_) | Doubt::SeveralBots => {
                 false
             }
         }
@@ -93,15 +94,15 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     // With this bot's token, the variable no longer matters: it is this bot.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
-    // An instance has one bot, whichever options started it.
+    // An instance has one bot, however it was started.
     let is_of_my_instance = process.holds_lock == Fact::Known(true)
         || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
-    let is_option_unknown =
-        process.other_option == Fact::Unknown && !has_my_token && !is_of_my_instance;
+    let is_command_unknown =
+        process.command_doubt == Fact::Unknown && !has_my_token && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
         || process.guard == Fact::Unknown
         || is_variable_unknown
-        || is_option_unknown
+        || is_command_unknown
     {
         return CounterEvidence::Doubt(Doubt::UnreadableEnvironment);
     }
@@ -113,17 +114,18 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }
-    if let Fact::Known(Some(option)) = &process.other_option
+    if let Fact::Known(Some(doubt)) = &process.command_doubt
         && !has_my_token
         && !is_of_my_instance
     {
-        return CounterEvidence::Doubt(Doubt::Option(option.clone()));
+        return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }
     // A guard's program is its child, so the guard itself cannot be compared.
     if process.role != Role::Monopoll
         && me.bots >= 2
+        && !(is_of_my_instance && me.name_source != NameSource::Token)
         && has_several_bots(me, process)
-        && process.same_program != Fact::Known(true)
+        && process.is_same_command() != Truth::True
     {
         return CounterEvidence::Doubt(Doubt::SeveralBots);
     }

@@ -30,6 +30,18 @@ pub struct ComparedCommand {
     pub same_args: bool,
 }
 
+/// A reason to doubt that the same command is the same bot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CommandDoubt {
+    /// This option of an interpreter or wrapper, which may select the bot, has a different value.
+    Option(String),
+    /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
+    Modules,
+    /// The process is in another folder, and only its `$PWD` says that it was started in
+    /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
+    Folder,
+}
+
 /// The only difference between a process and COMMAND, or what prevents a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CommandDifference {

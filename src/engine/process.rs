@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::NameSource;
-use crate::engine::likeness::{CommandLikeness, ComparedCommand};
+use crate::engine::likeness::{CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::{CarriedTokens, MyToken};
 
@@ -58,8 +58,8 @@ pub struct Process {
     pub tokens: CarriedTokens,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
-    /// The only option that differs from COMMAND's and may select the bot.
-    pub other_option: Fact<Option<String>>,
+    /// A reason to doubt that the process is this bot, although it runs the same command.
+    pub command_doubt: Fact<Option<CommandDoubt>>,
     /// The living guard that started the process, according to the marker in its environment.
     pub guard: Fact<Option<OtherGuard>>,
     /// The process has a connection to the Bot API, or is opening one, at the moment of the scan.

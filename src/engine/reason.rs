@@ -132,7 +132,7 @@ impl RefusalCause {
                 | Doubt::NoTokenOfMine(_)
                 | Doubt::BelowGuard(_)
                 | Doubt::Variable(_)
-                | Doubt::Option(_)
+                | Doubt::Command(_)
                 | Doubt::SeveralBots
                 | Doubt::BlocksReads,
             )

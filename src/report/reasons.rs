@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
 use crate::engine::ladder::WaitLimit;
-use crate::engine::likeness::CommandDifference;
+use crate::engine::likeness::{CommandDifference, CommandDoubt};
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
 use crate::engine::process::{Launcher, Process};
@@ -280,12 +280,23 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!("it has another value of ${name}"),
             format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
-        Doubt::Option(name) => (
+        Doubt::Command(CommandDoubt::Option(name)) => (
             format!("it has another `{}`", sanitize(name)),
             format!("if both are the same bot, start it with the same option, else {GIVE_NAMES}"),
         ),
+        Doubt::Command(CommandDoubt::Modules) => (
+            "it has another virtual environment or another $PYTHONPATH, so its module may be \
+             another one"
+                .to_owned(),
+            format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
+        ),
+        Doubt::Command(CommandDoubt::Folder) => (
+            "it runs in another folder, and only its $PWD says that it was started in this one"
+                .to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
         Doubt::SeveralBots => (
-            "both have the tokens of several bots, and run different scripts".to_owned(),
+            "both have the tokens of several bots, and do not run the same command".to_owned(),
             GIVE_NAMES.to_owned(),
         ),
         Doubt::BlocksReads => (

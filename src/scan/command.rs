@@ -102,7 +102,8 @@ impl Command {
         {
             runs = by_link;
         }
-        runs.context.add_passed_options(env::vars_os());
+        let environ: Vec<_> = env::vars_os().collect();
+        runs.add_environment(&environ, Some(&folder));
         if let Some(entered) = &runs.context.folder {
             folder.clone_from(entered);
             runs_in = fs::canonicalize(entered).unwrap_or_else(|_| entered.clone());

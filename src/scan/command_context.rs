@@ -2,6 +2,7 @@
 //! that may change what it does.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::engine::choosing_variables::CHOOSING_VARIABLES;
@@ -13,6 +14,8 @@ pub(crate) struct CommandContext {
     /// Variables in order, so the last value counts. `None` unsets the variable.
     pub(crate) variables: Vec<(OsString, Option<OsString>)>,
     pub(crate) options: Vec<CommandOption>,
+    /// The interpreter of `python -m`, as written, unless a wrapper chooses it.
+    pub(super) python: Option<OsString>,
 }
 
 /// An option of an interpreter or wrapper that may select another bot.
@@ -30,6 +33,12 @@ pub(super) const USER_OPTION: &str = "--user";
 /// The name of the option for a folder whose `.envrc` sets variables. It is part of a guessed name;
 /// where only one side has it, the variables of the processes are compared.
 pub(super) const ENV_FOLDER: &str = "direnv exec";
+
+/// The virtual environment in which `python -m` finds its module.
+pub(super) const ENVIRONMENT: &str = "virtual environment";
+
+/// The folders in which `python -m` finds its module.
+pub(super) const MODULE_PATH: &str = "$PYTHONPATH";
 
 impl CommandContext {
     pub(super) fn set(&mut self, name: &OsStr, value: Option<&OsStr>) {
@@ -64,12 +73,16 @@ impl CommandContext {
     pub(super) fn other_option(&self, other: &CommandContext) -> Option<String> {
         let (mut mine, mut theirs) = (self.options.clone(), other.options.clone());
         for options in [&mut mine, &mut theirs] {
+            for option in options.iter_mut().filter(|it| it.name == ENVIRONMENT) {
+                option.value = fs::canonicalize(&option.value)
+                    .map_or_else(|_| option.value.clone(), PathBuf::into_os_string);
+            }
             options.sort();
             options.dedup();
         }
         let missing = |options: &[CommandOption], of: &[CommandOption]| {
             let is_unsaid = |option: &CommandOption| {
-                [USER_OPTION, ENV_FOLDER].contains(&&*option.name)
+                [USER_OPTION, ENV_FOLDER, ENVIRONMENT].contains(&&*option.name)
                     && of.iter().all(|it| it.name != option.name)
             };
             let mut all = options.iter();

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::scan::command_context::{CommandContext, ENV_FOLDER};
+use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::project_scripts::{self, Entry};
@@ -77,6 +78,7 @@ impl Invocation {
             through: Through::Itself,
             context: CommandContext::default(),
             role,
+            has_own_path: false,
         };
         let mut depth = 0;
         let (target, args) = loop {
@@ -94,6 +96,19 @@ impl Invocation {
             option.value = absolute(Path::new(&option.value), folder).into();
         }
         Invocation { target, args, entry, through, context }
+    }
+
+    /// Adds the options that this command gets from its environment.
+    pub(super) fn add_environment(
+        &mut self,
+        environ: &[(OsString, OsString)],
+        folder: Option<&Path>,
+    ) {
+        self.context.add_passed_options(environ.iter().cloned());
+        if let Target::Module(_) = self.target {
+            let entered = self.context.folder.clone();
+            self.context.set_module_search(environ, entered.as_deref().or(folder));
+        }
     }
 
     /// A `#!` script by its own path.
@@ -120,7 +135,9 @@ impl Invocation {
     ) -> Option<Invocation> {
         Interpreter::by_name(&base_name(executable))?;
         let words = [&[executable.as_os_str()], args.get(1..).unwrap_or_default()].concat();
-        let read = Invocation::of(&words, folder, role);
+        let mut read = Invocation::of(&words, folder, role);
+        // The file behind a link does not show the virtual environment.
+        read.context.python = None;
         match read.target {
             Target::Script(..) | Target::Module(_) | Target::Code(..) | Target::Entry(..) => {
                 Some(read)
@@ -142,6 +159,8 @@ struct Unwrapped {
     through: Through,
     context: CommandContext,
     role: CommandRole,
+    /// A wrapper, such as uv, chooses the file of a program that is given by its name.
+    has_own_path: bool,
 }
 
 impl Unwrapped {
@@ -155,6 +174,7 @@ impl Unwrapped {
         // The name of a login shell begins with a dash.
         let name = name.strip_prefix('-').unwrap_or(&name);
         if let Some(wrapped) = wrapper_programs::wrapped_command(name, rest, self.role) {
+            self.has_own_path |= wrapper_programs::has_own_path(name);
             return self.unwrap(wrapped, folder);
         }
         let interpreter = Interpreter::by_name(name)?;
@@ -179,7 +199,10 @@ impl Unwrapped {
             Operand::Module(module) => match wrapper_programs::run_by_module(module, words) {
                 Some(WrappedCommand::Words(words, context)) => self.launch(words, context),
                 Some(WrappedCommand::Entry(_) | WrappedCommand::Unclear) | None => {
-                    Next::Target(module_target(module, folder), args)
+                    let target = module_target(module, folder);
+                    let is_chosen_here = has_folder(first) || !self.has_own_path;
+                    self.context.python = is_chosen_here.then(|| (*first).to_owned());
+                    Next::Target(target, args)
                 }
             },
             Operand::Code(code) => match code.to_str().and_then(simple_command) {
@@ -241,6 +264,7 @@ impl Unwrapped {
             through: Through::Wrapper,
             context: self.context.clone().with(context),
             role: self.role,
+            has_own_path: self.has_own_path,
         })
     }
 

@@ -16,6 +16,7 @@ pub(crate) mod invocation;
 pub mod linux;
 pub mod lock_views;
 pub mod missing_script;
+mod module_search;
 mod needs_shell;
 mod never_the_bot;
 mod npm_pnpm_yarn;

@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::engine::likeness::{CommandDifference, CommandLikeness, ComparedCommand};
+use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::scan::command::{Command, ScriptEnd};
-use crate::scan::command_context::CommandContext;
+use crate::scan::command_context::{CommandContext, ENVIRONMENT, MODULE_PATH};
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
@@ -45,8 +45,8 @@ pub(super) struct Comparison {
     /// any arguments.
     pub(super) same_program: bool,
     pub(super) likeness: CommandLikeness,
-    /// An option that may select the bot, if it is the only difference.
-    pub(super) other_option: Option<String>,
+    /// A reason to doubt that the same command is the same bot.
+    pub(super) doubt: Option<CommandDoubt>,
     /// What the process runs.
     pub(super) compared: ComparedCommand,
     /// The variables that the process's command line sets for the bot.
@@ -79,18 +79,12 @@ impl Command {
         &self,
         same_program: bool,
         likeness: CommandLikeness,
-        it: Invocation,
+        mut it: Invocation,
         process: &RunningCommand<'_>,
     ) -> Comparison {
         let compared = self.compared(&it, process);
-        let mut context = it.context;
-        let mut other_option = None;
-        if likeness.is_same() {
-            context.add_passed_options((process.environ)());
-            other_option = context.other_option(&self.runs.context);
-        }
-        let variables = context.variables;
-        Comparison { same_program, likeness, other_option, compared, variables }
+        let doubt = if likeness.is_same() { self.doubt(&mut it, process) } else { None };
+        Comparison { same_program, likeness, doubt, compared, variables: it.context.variables }
     }
 
     fn compared(&self, it: &Invocation, process: &RunningCommand<'_>) -> ComparedCommand {
@@ -111,6 +105,20 @@ impl Command {
         };
         let args = it.args.iter().map(|arg| text(arg)).collect();
         ComparedCommand { program, args, same_args: self.has_same_args(it) }
+    }
+
+    /// Returns a reason to doubt that a process that runs the same command is the same bot.
+    fn doubt(&self, it: &mut Invocation, process: &RunningCommand<'_>) -> Option<CommandDoubt> {
+        it.add_environment(&(process.environ)(), process.cwd);
+        let folder = it.context.folder.as_deref().or(process.cwd);
+        let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder));
+        match it.context.other_option(&self.runs.context) {
+            Some(name) if [ENVIRONMENT, MODULE_PATH].contains(&name.as_str()) => {
+                Some(CommandDoubt::Modules)
+            }
+            Some(name) => Some(CommandDoubt::Option(name)),
+            None => is_elsewhere.then_some(CommandDoubt::Folder),
+        }
     }
 
     /// Compares a process with what this command would become.
@@ -228,13 +236,28 @@ impl Command {
         }
     }
 
-    /// Returns whether a process that has since changed folders was started in this command's
-    /// folder: its relative script cannot be found in its current folder.
+    /// Returns whether a process in another folder was started in this command's, as far as its
+    /// `$PWD` tells: a link on the way was moved since, or the process has left, and its relative
+    /// script is not in its current folder.
     fn was_started_here(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
-        let (Target::Script(path, _), Some(cwd)) = (&it.target, process.cwd) else { return false };
-        let has_left = path.is_relative() && cwd.is_dir() && !cwd.join(path).exists();
-        let Some(start) = has_left.then(|| process.started_in()).flatten() else { return false };
-        self.is_folder(&start) && self.is_my_file(path, &process.at(Some(&start)))
+        let Some(cwd) = process.cwd else { return false };
+        let has_left = match &it.target {
+            Target::Script(path, _) => {
+                path.is_relative() && cwd.is_dir() && !cwd.join(path).exists()
+            }
+            Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => false,
+        };
+        let is_behind_a_link = self.folder != self.runs_in;
+        let Some(start) = (has_left || is_behind_a_link).then(|| process.started_in()).flatten()
+        else {
+            return false;
+        };
+        (has_left && self.is_folder(&start) || is_behind_a_link && start == self.folder)
+            && self.is_same_target(it, &process.at(Some(&start)))
     }
 
     fn has_same_args(&self, it: &Invocation) -> bool {

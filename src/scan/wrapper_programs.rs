@@ -403,6 +403,14 @@ static ONLY_IN_COMMAND: &[WrapperProgram] = &[
     WrapperProgram { names: &["gdb"], rest: Rest::Behind("--args"), ..PLAIN },
 ];
 
+/// Returns whether a wrapper chooses the file of a program that is given by its name, such as
+/// `python3` in the virtual environment of a project.
+pub(super) fn has_own_path(wrapper: &str) -> bool {
+    let by_user = ONLY_IN_COMMAND.iter().filter(|it| !it.users.is_empty());
+    let mut all = WRAPPERS.iter().filter(|it| it.subcommand.is_some()).chain(by_user);
+    all.any(|it| it.names.contains(&wrapper))
+}
+
 /// Python modules that run a script, and that are no programs.
 #[rustfmt::skip]
 static RUNNERS: &[WrapperProgram] = &[

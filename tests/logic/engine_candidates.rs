@@ -10,14 +10,15 @@ use monopoll::internals::engine::counter_evidence::AnotherBot;
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::Evidence;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
-use monopoll::internals::engine::instance::BotId;
+use monopoll::internals::engine::instance::{BotId, NameSource};
+use monopoll::internals::engine::likeness::CommandDoubt;
 use monopoll::internals::engine::pattern::{ContainerLimit, PathPattern, Pattern, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy};
 use monopoll::internals::engine::process::{Process, Relation, Role};
 use monopoll::internals::engine::reason::{RefusalCause, RefusalKind, Verdict};
 use monopoll::internals::engine::shield::Shield;
-use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::snapshot::{Caller, GuardView, LockState, Snapshot};
 
 const POLICY_REFUSAL: Verdict = Verdict::Refuse(RefusalKind::Policy);
 
@@ -155,7 +156,10 @@ fn a_shield_below_a_candidate_protects_the_whole_tree() {
 fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree() {
     let changes: [Change; 2] = [
         |it| Process { other_variable: Known(Some("BOT_PROFILE".to_owned())), ..it },
-        |it| Process { other_option: Known(Some("--env-file".to_owned())), ..it },
+        |it| Process {
+            command_doubt: Known(Some(CommandDoubt::Option("--env-file".to_owned()))),
+            ..it
+        },
     ];
     for change in changes {
         let verdict = |root: Process| {
@@ -578,5 +582,51 @@ fn an_orphan_with_my_token_counts_only_if_my_command_may_have_spawned_it() {
         let row = (connected, age, may_be_spawned);
         assert_eq!(plan.conflicts.len(), usize::from(is_found), "{row:?}");
         assert_eq!(suspects(&plan) == [5], !is_found, "{row:?}");
+    }
+}
+
+#[test]
+fn the_same_command_in_doubt_refuses_unless_its_token_or_its_instance_is_mine() {
+    let is_mine: [(Change, Verdict); 4] = [
+        (|it| it, POLICY_REFUSAL),
+        (|it| Process { tokens: MINE, ..it }, Verdict::Act),
+        (|it| Process { holds_lock: Known(true), ..it }, Verdict::Act),
+        (|it| Process { command_doubt: Unknown, ..it }, Verdict::Refuse(RefusalKind::Permission)),
+    ];
+    for doubt in [CommandDoubt::Folder, CommandDoubt::Modules] {
+        for (change, verdict) in &is_mine {
+            let command_doubt = Known(Some(doubt.clone()));
+            let process = change(Process { command_doubt, ..same_command(5) });
+            let plan = plan(&graceful(), vec![process]);
+            assert_eq!(plan.verdict(), *verdict, "{doubt:?}: {plan:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_named_by_one_of_several_tokens_must_run_the_same_command() {
+    let elsewhere = || Known(PathBuf::from("/srv/other"));
+    let here = || Known(PathBuf::from("/srv/bot"));
+    let (token, given) = (NameSource::Token, NameSource::Given);
+    for (bots, name_source, command, cwd, child, verdict) in [
+        (2, token, "python3 main.py", here(), process(11), Verdict::Act),
+        (2, token, "python3 main.py", elsewhere(), process(11), POLICY_REFUSAL),
+        (2, token, "python3 main.py", Unknown, process(11), POLICY_REFUSAL),
+        (2, token, "python3 main.py", elsewhere(), same_command(11), Verdict::Act),
+        (2, token, "python3 admin.py", here(), process(11), POLICY_REFUSAL),
+        (2, token, "python3 -u main.py", here(), same_command(11), Verdict::Act),
+        (2, given, "python3 admin.py", here(), process(11), Verdict::Act),
+        (1, token, "python3 admin.py", elsewhere(), process(11), Verdict::Act),
+    ] {
+        for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
+            let record = GuardView { command: command.to_owned(), ..guard(Some(10), Some(1)) };
+            let root = Process { cwd: cwd.clone(), ..guard_process(10) };
+            let found = vec![root, child_of(10, child.clone())];
+            let me = Caller { bots, name_source, ..caller() };
+            let snapshot = Snapshot { me, guards: vec![record], ..snapshot(found) };
+            let plan = decide(&policy(on_conflict), &snapshot);
+            let row = (bots, name_source, command, &cwd);
+            assert_eq!(plan.verdict(), verdict, "{row:?}: {plan:#?}");
+        }
     }
 }

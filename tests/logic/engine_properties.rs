@@ -13,7 +13,7 @@ use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
 use monopoll::internals::engine::instance::NameSource;
 use monopoll::internals::engine::ladder::Ladder;
-use monopoll::internals::engine::likeness::CommandLikeness;
+use monopoll::internals::engine::likeness::{CommandDoubt, CommandLikeness};
 use monopoll::internals::engine::plan::{Conflict, Plan};
 use monopoll::internals::engine::process::{GuardedInstance, OtherGuard, Process, Relation};
 use monopoll::internals::engine::reason::Verdict;
@@ -41,7 +41,7 @@ const FACTS: [(&str, Hide); 20] = [
     ("holds_lock", |it| it.holds_lock = Unknown),
     ("tokens", |it| it.tokens = UNREADABLE),
     ("other_variable", |it| it.other_variable = Unknown),
-    ("other_option", |it| it.other_option = Unknown),
+    ("command_doubt", |it| it.command_doubt = Unknown),
     ("guard", |it| it.guard = Unknown),
     ("same_program", |it| it.same_program = Unknown),
     ("may_be_spawned", |it| it.may_be_spawned = Unknown),
@@ -69,9 +69,9 @@ const AGAINST: [(&str, Hide); 4] = [
             it.other_variable = Known(Some("BOT_PROFILE".to_owned()));
         }
     }),
-    ("other_option", |it| {
-        if it.other_option == Known(None) {
-            it.other_option = Known(Some("--env-file".to_owned()));
+    ("command_doubt", |it| {
+        if it.command_doubt == Known(None) {
+            it.command_doubt = Known(Some(CommandDoubt::Modules));
         }
     }),
     ("guard", |it| {

@@ -214,7 +214,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         holds_lock: Fact::Known(false),
         tokens: NOT_COMPARED,
         other_variable: Fact::Known(None),
-        other_option: Fact::Known(None),
+        command_doubt: Fact::Known(None),
         guard: Fact::Known(None),
         restarts: Fact::Known(false),
         same_program: Fact::Known(true),

@@ -90,7 +90,7 @@ pub(crate) fn process(pid: u32) -> Process {
         holds_lock: Known(false),
         tokens: NO_TOKEN,
         other_variable: Known(None),
-        other_option: Known(None),
+        command_doubt: Known(None),
         guard: Known(None),
         connected: Fact::Unknown,
         restarts: Known(false),

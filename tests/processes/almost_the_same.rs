@@ -14,7 +14,7 @@ use crate::supervisors::peer;
 
 /// The verdict of a plan on one process.
 #[derive(Debug, PartialEq)]
-enum Judged {
+pub(crate) enum Judged {
     /// The process would be ended.
     Same,
     InDoubt(String),
@@ -22,7 +22,11 @@ enum Judged {
 }
 
 #[track_caller]
-fn plan<'a>(stage: &'a Stage, line: &str, change: impl Fn(Start<'a>) -> Start<'a>) -> Value {
+pub(crate) fn plan<'a>(
+    stage: &'a Stage,
+    line: &str,
+    change: impl Fn(Start<'a>) -> Start<'a>,
+) -> Value {
     let start = unnamed(stage, &["plan", "--json"], &words(line)[0]);
     let start = words(line)[1..].iter().fold(start, |start, word| start.argument(word));
     let ended = change(start).end();
@@ -30,7 +34,7 @@ fn plan<'a>(stage: &'a Stage, line: &str, change: impl Fn(Start<'a>) -> Start<'a
 }
 
 #[track_caller]
-fn judge<'a>(
+pub(crate) fn judge<'a>(
     stage: &'a Stage,
     running: &str,
     started: &str,

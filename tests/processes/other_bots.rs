@@ -244,6 +244,86 @@ fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
 }
 
 #[test]
+fn two_folders_or_arguments_that_share_the_tokens_of_two_bots_are_in_doubt() {
+    let stage = Stage::new();
+    let env = format!("BOT_TOKEN={}\nADMIN_BOT_TOKEN={}\n", token(), token());
+    for folder in ["a", "b"] {
+        write(&stage, &format!("{folder}/main.py"), PYTHON);
+        write(&stage, &format!("{folder}/.env"), &env);
+    }
+    let [a, b] = ["a", "b"].map(|name| stage.folder().join(name));
+    let start = |args: &[&str], line: &str, folder: &Path| {
+        unnamed(&stage, args, line).current_dir(folder).env("PWD", folder)
+    };
+    let (first, pid) = bot(&stage, start(&["run"], "python3 main.py", &a), &a);
+    for action in ["graceful", "force"] {
+        for (line, folder) in [("python3 main.py", &b), ("python3 main.py admin", &a)] {
+            let refused = start(&["run", "--on-conflict", action], line, folder).end().exits(75);
+            assert!(refused.err.contains("give each bot a name with `instance`"), "{refused:?}");
+        }
+    }
+    assert!(first.is_alive() && is_alive(pid));
+    let (_second, _) = bot(&stage, start(&["run"], "python3 -u ./main.py", &a), &a);
+    first.end().exits(0);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn another_script_with_the_token_of_the_one_bot_takes_over() {
+    let stage = main_py();
+    write(&stage, "other/renamed.py", PYTHON);
+    let env = format!("BOT_TOKEN={}\n", token());
+    write(&stage, ".env", &env);
+    write(&stage, "other/.env", &env);
+    let other = stage.folder().join("other");
+    let (first, pid) = starts(&stage, unnamed(&stage, &["run"], "python3 main.py"));
+    let start = unnamed(&stage, &["run"], "python3 renamed.py").current_dir(&other);
+    let (_second, _) = bot(&stage, start, &other);
+    first.end().exits(0);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn a_given_name_says_which_of_two_bots_another_script_is() {
+    let stage = main_py();
+    write(&stage, "renamed.py", PYTHON);
+    write(&stage, ".env", &format!("BOT_TOKEN={}\nADMIN_BOT_TOKEN={}\n", token(), token()));
+    let named = |name: &str, line: &str| unnamed(&stage, &["run", "--instance", name], line);
+    let (first, pid) = starts(&stage, named("main", "python3 main.py"));
+    let (_admin, _) = starts(&stage, named("admin", "python3 renamed.py"));
+    assert!(first.is_alive() && is_alive(pid));
+    let (_second, _) = starts(&stage, named("main", "python3 renamed.py"));
+    first.end().exits(0);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn an_unguarded_bot_with_the_tokens_of_two_bots_is_ended_only_by_the_same_command() {
+    let stage = main_py();
+    for file in ["admin.py", "other/main.py"] {
+        write(&stage, file, PYTHON);
+    }
+    let (mine, admin) = (token(), token());
+    let with = |start| behind_a_proxy(start, &mine).env("ADMIN_BOT_TOKEN", &admin);
+    let other = stage.folder().join("other");
+    let (running, pid) = starts(&stage, with(program(&stage, "python3 main.py")));
+    let start = |line: &str| with(unnamed(&stage, &["plan"], line)).set("same_token='act'");
+    let same = plan(start("python3 main.py"));
+    assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()));
+    for start in [
+        start("python3 main.py admin"),
+        start(&format!("python3 {}/main.py", stage.folder().display())).current_dir(&other),
+    ] {
+        assert!(refusal(&plan(start)).contains("`instance`"));
+    }
+    let clear = [start("python3 admin.py"), start("python3 main.py").current_dir(&other)];
+    for start in clear {
+        assert_eq!(plan(start)["verdict"], "clear");
+    }
+    end(&stage, running, pid);
+}
+
+#[test]
 fn a_digest_is_no_token() {
     let stage = main_py();
     let line = format!("python3 main.py --image sha256:{}", "0123456789abcdef".repeat(4));

@@ -527,32 +527,3 @@ fn a_module_that_runs_a_script_runs_the_same_command() {
     ];
     all_find_each_other(&stage, &spellings, &path());
 }
-
-#[test]
-fn a_bot_that_went_to_another_folder_is_the_same_command() {
-    let stage = Stage::new();
-    let chdir = PYTHON.replace("time.sleep", "os.chdir('/'); time.sleep");
-    write(&stage, "main.py", &chdir);
-    write(&stage, "other/main.py", &chdir);
-    let start =
-        |line: &str, folder: &Path| program(&stage, line).current_dir(folder).env("PWD", folder);
-    let other = stage.folder().join("other");
-    let gone = |pid: u32| {
-        let cwd = format!("/proc/{pid}/cwd");
-        stage.wait_until("it goes", || {
-            (fs::read_link(&cwd).unwrap() == Path::new("/")).then_some(())
-        });
-    };
-    let (running, pid) = bot(&stage, start("python3 main.py", stage.folder()), stage.folder());
-    gone(pid);
-    let plan_in = |folder: &Path| plan(&stage, "python3 main.py", |it| it.current_dir(folder));
-    assert_eq!(found(&plan_in(stage.folder())), [u64::from(pid)]);
-    assert_eq!(found(&plan_in(&other)), [] as [u64; 0]);
-    end(&stage, running, pid);
-
-    let line = format!("python3 {}/main.py", stage.folder().display());
-    let (_running, pid) = bot(&stage, start(&line, stage.folder()), stage.folder());
-    gone(pid);
-    let plan = plan(&stage, &line, |it| it);
-    assert_eq!(plan["near_misses"][0]["pid"], pid, "{plan:#}");
-}

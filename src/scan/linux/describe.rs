@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
-use crate::engine::likeness::{CommandLikeness, ComparedCommand};
+use crate::engine::likeness::{CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
@@ -117,9 +117,12 @@ impl<'a> Describer<'a> {
             })
         };
         let mut it = compare(id.pid, args, cwd);
-        // A wrapper that started this process may have consumed the options.
-        if it.other_option.is_some() && self.has_same_options(command, id.parent) {
-            it.other_option = None;
+        // A wrapper that started this process may have consumed the options, and a shell may wait
+        // for it in the folder that it left.
+        if let Some(CommandDoubt::Option(_) | CommandDoubt::Folder) = it.doubt
+            && self.is_below_the_same(command, id.parent)
+        {
+            it.doubt = None;
         }
         // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
@@ -127,15 +130,15 @@ impl<'a> Describer<'a> {
         } else {
             ComparisonFacts {
                 compared: Fact::Known(it.compared),
-                other_option: Fact::Known(None),
+                doubt: Fact::Known(None),
                 ..ComparisonFacts::default()
             }
         }
     }
 
-    /// Returns whether a process, or one of its ancestors, is the same command with the same
-    /// options. Stops at the first that is not the same command.
-    fn has_same_options(&self, command: &Command, pid: u32) -> bool {
+    /// Returns whether a process, or one of its ancestors, is the same command without a doubt.
+    /// Stops at the first that is not the same command.
+    fn is_below_the_same(&self, command: &Command, pid: u32) -> bool {
         let parent = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
         std::iter::successors(Some(pid), parent)
             .take(MAX_WRAPPERS)
@@ -144,9 +147,9 @@ impl<'a> Describer<'a> {
                 self.proc.read(pid, "cmdline", &mut args).ok()?;
                 let compare = |process: &RunningCommand<'_>| command.compare(process);
                 let it = running(self.proc, pid, &args, cwd.as_deref(), compare);
-                it.likeness.is_same().then(|| it.other_option.is_none())
+                it.likeness.is_same().then(|| it.doubt.is_none())
             })
-            .any(|has_same| has_same)
+            .any(|is_certain| is_certain)
     }
 
     fn facts(
@@ -193,7 +196,7 @@ impl<'a> Describer<'a> {
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = self.role(pid, exe.as_deref(), known_args);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let ComparisonFacts { same_program, likeness, compared, other_option, variables } =
+        let ComparisonFacts { same_program, likeness, compared, doubt, variables } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
                 None => self.compare(of, readable, cwd.as_deref(), role),
@@ -243,7 +246,7 @@ impl<'a> Describer<'a> {
             blocks_reads: self.proc.is_own_and_blocks(pid),
             tokens,
             other_variable,
-            other_option,
+            command_doubt: doubt,
             guard: guard.into(),
             connected,
             restarts,
@@ -325,7 +328,7 @@ struct ComparisonFacts {
     same_program: Fact<bool>,
     likeness: Fact<CommandLikeness>,
     compared: Fact<ComparedCommand>,
-    other_option: Fact<Option<String>>,
+    doubt: Fact<Option<CommandDoubt>>,
     variables: Vec<(OsString, Option<OsString>)>,
 }
 
@@ -335,7 +338,7 @@ impl From<Comparison> for ComparisonFacts {
             same_program: Fact::Known(it.same_program),
             likeness: Fact::Known(it.likeness),
             compared: Fact::Known(it.compared),
-            other_option: Fact::Known(it.other_option),
+            doubt: Fact::Known(it.doubt),
             variables: it.variables,
         }
     }

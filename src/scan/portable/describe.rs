@@ -71,9 +71,9 @@ impl<'a> Describer<'a> {
             may_be_spawned: exe.map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
             compared: comparison.as_ref().map(|it| it.compared.clone()).into(),
-            other_option: match &comparison {
-                Some(it) => Fact::Known(it.other_option.clone()),
-                // Without a comparison, no option can differ.
+            command_doubt: match &comparison {
+                Some(it) => Fact::Known(it.doubt.clone()),
+                // Without a comparison, it is not the same command.
                 None => Fact::Known(None),
             },
             user: user.into(),
