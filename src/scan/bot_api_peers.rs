@@ -72,6 +72,16 @@ impl BotApiPeers {
         BotApiPeers { server, peers: OnceLock::new() }
     }
 
+    /// Returns what can be said without resolving a name: any address counts then.
+    pub fn without_look_up(&self) -> Vec<PeerPattern> {
+        match &self.server {
+            Server::Other { host, port } if host.parse::<IpAddr>().is_err() => {
+                vec![PeerPattern { network: None, port: Some(*port) }]
+            }
+            Server::Other { .. } | Server::Telegram => self.patterns().unwrap_or_default().to_vec(),
+        }
+    }
+
     /// Returns the server's addresses and port; `None` if its name cannot be resolved.
     pub fn patterns(&self) -> Option<&[PeerPattern]> {
         self.peers.get_or_init(|| self.server.peers()).as_deref()

@@ -61,6 +61,12 @@ pub enum ScanScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Relevance {
     None,
+    /// Only listed if it is connected: it runs something else in the folder of the start.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "connections are not read there")
+    )]
+    InFolder,
     /// Only listed: it has the token in its environment, but so has everything started there.
     Suspect,
     /// May be acted on, and so may its descendants.

@@ -1,10 +1,15 @@
 //! The connection of a bot to the Bot API, as seen by `plan`, `explain` and rules.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 
+use monopoll_test_bots::botapi::Server;
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, Start, is_root, token};
 use serde_json::{Value, json};
+
+use crate::other_bots::{plan, unnamed};
+use crate::same_command::{PYTHON, bot, found, program, write};
 
 /// A network namespace with an address of Telegram's for each family.
 const TELEGRAM: [&str; 6] = [
@@ -212,4 +217,56 @@ fn explain_says_whether_a_bot_is_connected() {
         let ended = explain(server, with_token).end();
         assert!(ended.out.contains(expected), "{ended:?}");
     }
+}
+
+/// A script that polls the URL on its standard input.
+const POLLER: &str = "import os, sys, urllib.request\n\
+                      url = sys.stdin.read() + '/getUpdates?timeout=5'\n\
+                      open(f'ready-{os.getpid()}', 'w').close()\n\
+                      while True:\n    urllib.request.urlopen(url).read()\n";
+
+#[test]
+fn another_script_of_my_folder_that_polls_is_a_near_miss_and_no_other_process() {
+    let stage = Stage::new();
+    let mine = token();
+    let server = Server::start(&mine);
+    let url = format!("{}/bot{mine}", server.url());
+    write(&stage, "poll.py", POLLER);
+    let port = server.address().port();
+    let connects = format!("import socket\nit = socket.create_connection(('127.0.0.1', {port}))\n");
+    let (first, rest) = PYTHON.split_once('\n').unwrap();
+    write(&stage, "other/connect.py", &format!("{first}\n{connects}{rest}"));
+    for script in ["main.py", "idle.py"] {
+        write(&stage, script, PYTHON);
+    }
+    let folder = stage.folder().to_owned();
+    let poller = stage.program("python3", &["poll.py"]).stdin_text(&url);
+    let (_poller, poller) = bot(&stage, poller, &folder);
+    let other = folder.join("other");
+    let elsewhere = program(&stage, "python3 connect.py").current_dir(&other);
+    let (_elsewhere, elsewhere) = bot(&stage, elsewhere, &other);
+    let (_idle, idle) = bot(&stage, program(&stage, "python3 idle.py"), &folder);
+    let start = |args: &[&str]| {
+        let api = format!("telegram.api_url='{}'", server.url());
+        unnamed(&stage, args, "python3 main.py").set(&api)
+    };
+    let listed = || {
+        let seen = plan(start(&["plan"]));
+        assert_eq!(seen["verdict"], "clear", "{seen:#}");
+        let near = seen["near_misses"].as_array().unwrap().iter();
+        near.map(|it| (it["pid"].as_u64().unwrap(), it.clone())).collect::<BTreeMap<_, _>>()
+    };
+    // Between two polls it may not be connected.
+    let near = stage.wait_until("the poller", || listed().remove(&u64::from(poller)));
+    assert_eq!(near["reason"], "in this folder, and connected to the Bot API");
+    let entry = near["match"].as_str().unwrap().replace(", cwd", "\ncwd");
+    for other in [elsewhere, idle] {
+        assert!(!listed().contains_key(&u64::from(other)));
+    }
+    let explained = start(&["explain", &poller.to_string()]).end().exits(0);
+    assert!(explained.out.contains("connected to the Bot API"), "{explained:?}");
+    let pasted = plan(start(&["plan"]).config(&format!("[[match]]\n{entry}\n")));
+    assert_eq!(found(&pasted), [u64::from(poller)], "{pasted:#}");
+    let (run, _) = bot(&stage, start(&["run"]), &folder);
+    run.wait_for(&format!("(pid {poller}) may be a second poller: in this folder, and connected"));
 }

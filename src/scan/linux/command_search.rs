@@ -101,7 +101,7 @@ fn spelling(path: &Path) -> &[u8] {
 
 /// Returns whether a command line is a single string other than a plain program name. A process
 /// that overwrites its command line pads the end with NULs or leaves none.
-fn is_title(cmdline: &[u8]) -> bool {
+pub(super) fn is_title(cmdline: &[u8]) -> bool {
     let Some(last) = cmdline.iter().rposition(|byte| *byte != 0) else { return false };
     let (title, end) = cmdline.split_at(last + 1);
     memchr::memchr(0, title).is_none() && (end.len() != 1 || memmem::find(title, b" ").is_some())

@@ -2,7 +2,7 @@
 //! sockets that lead there.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -28,6 +28,36 @@ pub(super) fn needs_connection(tokens: &CarriedTokens, likeness: Fact<CommandLik
         Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown => false,
     };
     is_near || matches!(tokens.mine, Fact::Known(MyToken::Seen(_)))
+}
+
+/// Returns the sockets of a user that lead to the Bot API, by inode; none if they cannot be
+/// read. Resolves the name of the server only if there may be one.
+pub(super) fn sockets_of_user(
+    proc: &ProcFs,
+    peers: &BotApiPeers,
+    me: u32,
+    uid: u32,
+) -> BTreeSet<u64> {
+    let patterns = peers.without_look_up();
+    let mut found = tcp_connections(&patterns)
+        .or_else(|_| tcp_connections_by_file(proc, me, &patterns))
+        .unwrap_or_default();
+    found.retain(|it| it.uid == uid);
+    if !found.is_empty() {
+        let servers = peers.patterns().unwrap_or_default();
+        found.retain(|it| servers.iter().any(|server| server.matches(it.peer)));
+    }
+    found.iter().map(|it| it.inode).collect()
+}
+
+/// Returns the sockets that a process has open, by inode; those that cannot be read are missing.
+pub(super) fn open_sockets(proc: &ProcFs, pid: u32) -> BTreeSet<u64> {
+    let descriptors = proc.descriptors(pid).unwrap_or_default();
+    let few = descriptors.iter().take(MAX_DESCRIPTORS);
+    let inode = |descriptor| {
+        proc.link(pid, &format!("fd/{descriptor}")).ok().and_then(|it| socket_inode(&it))
+    };
+    few.filter_map(inode).collect()
 }
 
 /// The connections to the Bot API. Sockets are read when first needed.

@@ -1,6 +1,6 @@
 //! Describes one process: pinned first, so that all facts are about the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub(super) struct Describer<'a> {
     pub(super) guarded: GuardedCommands,
     ancestors: Ancestors<'a>,
     connections: Connections<'a>,
+    /// Processes in this start's folder that are connected, whatever they run.
+    pub(super) connected_here: BTreeSet<u32>,
 }
 
 impl<'a> Describer<'a> {
@@ -69,7 +71,18 @@ impl<'a> Describer<'a> {
         let ancestors = Ancestors::new(proc, stats, me);
         let connections = Connections::new(proc, &request.bot_api, me);
         let (guards, guarded) = (BTreeMap::new(), GuardedCommands::default());
-        Describer { proc, request, me, own_cgroup, users, guards, guarded, ancestors, connections }
+        Describer {
+            proc,
+            request,
+            me,
+            own_cgroup,
+            users,
+            guards,
+            guarded,
+            ancestors,
+            connections,
+            connected_here: BTreeSet::new(),
+        }
     }
 
     pub(super) fn describe(
@@ -212,7 +225,9 @@ impl<'a> Describer<'a> {
             .map(|environ| self.request.variables.first_difference(&variables, environ))
             .into();
         let cwd = if self.is_my_folder_elsewhere(pid, cwd.as_deref()) { None } else { cwd };
-        let connected = if needs_connection(&tokens, likeness) {
+        let needs_connection = needs_connection(&tokens, likeness)
+            || self.needs_connection(pid, likeness, cwd.as_deref());
+        let connected = if needs_connection {
             self.connections.is_connected(pid, environ)
         } else {
             Fact::Unknown
@@ -260,6 +275,20 @@ impl<'a> Describer<'a> {
             exe: exe.into(),
             cwd: cwd.into(),
         }
+    }
+
+    /// Returns whether it matters if a process that runs something else is connected: in this
+    /// start's folder, where it was found to be, or is asked about.
+    fn needs_connection(
+        &self,
+        pid: u32,
+        likeness: Fact<CommandLikeness>,
+        cwd: Option<&Path>,
+    ) -> bool {
+        let is_asked = self.request.asked == Some(pid)
+            && likeness == Fact::Known(CommandLikeness::Different)
+            && cwd.is_some_and(|cwd| Some(cwd) == self.request.cwd.as_deref());
+        is_asked || self.connected_here.contains(&pid)
     }
 
     fn role(&self, pid: u32, exe: Option<&Path>, args: &[String]) -> Role {

@@ -14,6 +14,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::GuardView;
+use crate::scan::linux::connections::{open_sockets, sockets_of_user};
 use crate::scan::linux::describe::Describer;
 use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::guarded_command::GuardedCommands;
@@ -91,6 +92,7 @@ impl RunningScan {
             let more = task.finish(&proc.readers)?;
             found.candidates.extend(more.candidates);
             found.suspects.extend(more.suspects);
+            found.here.extend(more.here);
             found.guards.extend(more.guards);
             found.left_with_lock.extend(more.left_with_lock);
             found.guarded.extend(more.guarded);
@@ -115,6 +117,8 @@ pub(super) struct FoundProcesses {
     pub(super) left_with_lock: BTreeSet<u32>,
     /// The COMMANDs of the guards that were looked at.
     guarded: GuardedCommands,
+    /// Other processes in this start's folder, which may be connected.
+    here: BTreeSet<u32>,
 }
 
 impl FoundProcesses {
@@ -129,7 +133,8 @@ impl FoundProcesses {
         me: u32,
     ) -> io::Result<ScanResult> {
         self.candidates.extend(holders);
-        if self.candidates.is_empty() && self.suspects.is_empty() && request.asked.is_none() {
+        let found = self.candidates.len() + self.suspects.len() + self.here.len();
+        if found == 0 && request.asked.is_none() {
             return proc.require_complete().map(|()| ScanResult::default());
         }
         let pass = SecondPass {
@@ -157,8 +162,9 @@ impl SecondPass {
     /// Describes all; a suspect that turns out to poll is a candidate, whose tree matters too.
     fn describe_all(&self) -> io::Result<ScanResult> {
         let mut candidates = self.found.candidates.clone();
+        let connected = self.connected_here();
         loop {
-            let mut result = self.describe(&candidates)?;
+            let mut result = self.describe(&candidates, &connected)?;
             let polls = |process: &&Process| {
                 let pid = process.id.pid;
                 self.found.suspects.contains(&pid)
@@ -177,7 +183,11 @@ impl SecondPass {
         }
     }
 
-    fn describe(&self, candidates: &BTreeSet<u32>) -> io::Result<ScanResult> {
+    fn describe(
+        &self,
+        candidates: &BTreeSet<u32>,
+        connected: &BTreeSet<u32>,
+    ) -> io::Result<ScanResult> {
         let SecondPass { found, proc, request, holders, me } = self;
         let me = *me;
         // The table of all parents is needed only if there are trees to gather.
@@ -189,6 +199,7 @@ impl SecondPass {
             few = found
                 .suspects
                 .iter()
+                .chain(connected)
                 .chain([&me])
                 .chain(&request.asked)
                 .flat_map(|pid| with_ancestors(proc, *pid))
@@ -197,10 +208,11 @@ impl SecondPass {
         };
         let pairs = stats.iter().map(|(pid, stat)| (*pid, stat.parent));
         let mut all = with_descendants(candidates.clone(), pairs, me);
-        all.extend(&found.suspects);
+        all.extend(found.suspects.iter().chain(connected));
         all.extend(request.asked);
         let mut describer = Describer::new(proc, request, stats, me);
         describer.guarded = found.guarded.clone();
+        describer.connected_here.clone_from(connected);
         let mut buffers = ReadBuffers::default();
         let mut result = ScanResult::default();
         let mut open = all.clone();
@@ -230,6 +242,24 @@ impl SecondPass {
             .map(|(_, view)| view)
             .collect();
         Ok(ScanResult { parents, ..result })
+    }
+
+    /// Returns the processes of this user in this start's folder that are connected to the Bot API.
+    fn connected_here(&self) -> BTreeSet<u32> {
+        let SecondPass { found, proc, request, me, .. } = self;
+        let mut here = found.here.clone();
+        let Some(uid) = request.user.id.parse().ok().filter(|_| !here.is_empty()) else {
+            return here;
+        };
+        let ancestors: Stats = with_ancestors(proc, *me).into_iter().collect();
+        here.retain(|pid| !ancestors.contains_key(pid));
+        let mut sockets = None;
+        here.retain(|pid| {
+            let sockets =
+                sockets.get_or_insert_with(|| sockets_of_user(proc, &request.bot_api, *me, uid));
+            !sockets.is_empty() && !sockets.is_disjoint(&open_sockets(proc, *pid))
+        });
+        here
     }
 
     /// Asks systemd about the services among the candidates and their trees.
@@ -314,6 +344,9 @@ impl FirstPass {
     ) {
         match self.request.relevance(proc, pid, self.me, self.scope, buffers) {
             Relevance::None => {}
+            Relevance::InFolder => {
+                found.here.insert(pid);
+            }
             Relevance::Suspect => {
                 found.suspects.insert(pid);
             }

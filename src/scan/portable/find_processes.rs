@@ -46,7 +46,8 @@ pub(super) fn find_processes(
         let Some(process) = describer.describe(pid, holds_lock) else { continue };
         let relevance = if pid == me { Relevance::None } else { relevance(request, &process) };
         match relevance {
-            Relevance::None => {}
+            // Connections are not read here.
+            Relevance::None | Relevance::InFolder => {}
             Relevance::Suspect if scope == ScanScope::Conflicts => {}
             Relevance::Suspect => {
                 suspects.insert(pid);

@@ -88,8 +88,9 @@ impl Row {
         let mut fields = line.split_ascii_whitespace().skip(2);
         let peer = parse_peer(fields.next()?)?;
         let state = u32::from_str_radix(fields.next()?, 16).ok()?;
-        let inode = fields.nth(5)?.parse().ok()?;
-        Some(Row { state, connection: TcpConnection { inode, peer } })
+        let uid = fields.nth(3)?.parse().ok()?;
+        let inode = fields.nth(1)?.parse().ok()?;
+        Some(Row { state, connection: TcpConnection { inode, uid, peer } })
     }
 }
 

@@ -24,6 +24,8 @@ use crate::sys::peer_pattern::PeerPattern;
 pub struct TcpConnection {
     /// The inode of the socket, which descriptors refer to.
     pub inode: u64,
+    /// The user that opened the socket.
+    pub uid: u32,
     pub peer: SocketAddr,
 }
 
@@ -189,7 +191,7 @@ impl Header {
 }
 
 /// Parses a `struct inet_diag_msg`: the family at 0, the peer's port at 6 and address at 24, the
-/// inode at 68.
+/// user at 64, the inode at 68.
 fn connection(body: &[u8]) -> Option<TcpConnection> {
     let body: &[u8; INET_DIAG_MSG_BYTES] = body.first_chunk()?;
     let address: IpAddr = match AddressFamily::from_raw(u16::from(body[0])) {
@@ -198,8 +200,8 @@ fn connection(body: &[u8]) -> Option<TcpConnection> {
         _ => return None,
     };
     let port = u16::from_be_bytes(*body.get(6..)?.first_chunk()?);
-    let inode = number(body, 68)?.into();
-    Some(TcpConnection { inode, peer: SocketAddr::new(address, port) })
+    let (uid, inode) = (number(body, 64)?, number(body, 68)?.into());
+    Some(TcpConnection { inode, uid, peer: SocketAddr::new(address, port) })
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
