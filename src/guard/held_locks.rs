@@ -87,10 +87,9 @@ impl HeldLocks {
                 .position(|held| is_the_same(held.file(), &file))
                 .map(|at| known.swap_remove(at));
             match ours.map_or_else(|| file.try_lock(), |held| Ok(Ok(held))) {
-                Ok(Ok(held)) => {
-                    held.mark_used();
-                    self.locks.push(held);
-                }
+                // The file is not marked as used: COMMAND has inherited the old one, so a start
+                // after the end of this guard must search for what COMMAND left behind.
+                Ok(Ok(held)) => self.locks.push(held),
                 Ok(Err(_)) => {}
                 Err(error) => failed = Some(error),
             }

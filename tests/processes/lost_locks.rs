@@ -222,6 +222,29 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     assert!(guard.is_alive() && is_alive(bot));
 }
 
+/// Its bot has inherited the lock file that was deleted, not the one that it acquired again.
+#[test]
+fn what_is_left_of_a_guard_that_took_its_lock_back_holds_the_instance() {
+    for with_record in [true, false] {
+        let stage = Stage::new();
+        let guard = stage.run(&["--other", "--stubborn"]).start();
+        let bot = stage.ready(1);
+        stage.wait_for_start_mutex();
+        fs::remove_file(stage.lock()).unwrap();
+        guard.wait_for("acquired again");
+        held_again(&stage);
+        guard.signal(Signal::SIGKILL);
+        guard.end();
+        if !with_record {
+            fs::remove_file(stage.state_file("record")).unwrap();
+        }
+        let refused = stage.run(&[]).on_conflict("refuse").end().exits(75);
+        assert!(refused.err.contains(&format!("pid {bot}")), "{refused:?}");
+        assert!(is_alive(bot));
+        send(bot, Signal::SIGKILL);
+    }
+}
+
 #[test]
 fn what_a_killed_guard_left_holds_the_instance_even_if_the_lock_is_deleted_at_the_same_time() {
     for action in ["refuse", "graceful"] {

@@ -8,6 +8,7 @@
 
 mod almost_the_same;
 mod blocked_reads;
+mod chaos;
 mod child;
 mod connected;
 mod container;

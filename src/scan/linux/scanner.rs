@@ -65,7 +65,7 @@ impl Scanner {
         let (proc, me) = (Arc::clone(&self.tree.proc), self.tree.me);
         // Let the kernel generate its list while the processes are scanned.
         let list = self.start_listing(locks, &records)?;
-        let marker = self.marker_search(locks);
+        let marker = self.marker_search(locks, &records);
         let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
         let list = list.map(|list| list.finish(&proc.readers)).transpose()?;
         let views = self.lock_views(locks, &records, list, watch);
@@ -217,11 +217,23 @@ impl Scanner {
         locks.iter().any(|lock| !holders(lock).is_empty())
     }
 
-    /// Returns the search for guards whose lock and record were deleted. COMMAND and its
-    /// descendants still carry their marker.
-    fn marker_search(&self, locks: &[LockProbe<'_>]) -> Option<MarkerSearch> {
+    /// Returns the search for guards whose lock and record were deleted, and for what killed guards
+    /// left behind. COMMAND and its descendants still carry their marker.
+    fn marker_search(
+        &self,
+        locks: &[LockProbe<'_>],
+        records: &[FoundRecord],
+    ) -> Option<MarkerSearch> {
         let tool_name = self.request.tool_name.clone()?;
-        let first = locks.first().filter(|_| locks.iter().any(LockProbe::is_new))?;
+        let was_killed = |found: &FoundRecord| {
+            let lives = |id: ProcessId| {
+                let stat = self.tree.proc.stat(id.pid, &mut Vec::new());
+                stat.is_ok_and(|stat| stat.start == id.start)
+            };
+            self.process_here(&found.record).is_some_and(|id| !lives(id))
+        };
+        let is_needed = locks.iter().any(LockProbe::is_new) || records.iter().any(was_killed);
+        let first = locks.first().filter(|_| is_needed)?;
         Some(MarkerSearch { lock: first.path(), tool_name, me: self.tree.me })
     }
 

@@ -29,6 +29,7 @@ use nix::sys::signal::{SigSet, Signal};
 const OVERLAP: i32 = 99;
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Options {
     /// `--stubborn`: ignores every signal that can be handled.
     stubborn: bool,
@@ -54,6 +55,10 @@ struct Options {
     listens: Vec<String>,
     /// `--connect ADDRESS`: connects there before it is ready.
     connects: Vec<String>,
+    /// `--keep`: its children keep the slot that only one poller can have.
+    keeps: bool,
+    /// `--churn`: starts one short-lived child after the other.
+    churns: bool,
     task: Task,
 }
 
@@ -68,7 +73,15 @@ enum Task {
 }
 
 pub(super) fn main() {
-    let options = options(env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()));
+    let args: Vec<String> =
+        env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if let Some(rest) = args.strip_prefix(&["--daemon".to_owned()]) {
+        // Goes on in the background, as a process of its own session.
+        let myself = env::current_exe().unwrap();
+        let started = Command::new("setsid").arg("-f").arg(myself).args(rest).status().unwrap();
+        exit(started.code().unwrap());
+    }
+    let options = options(args.into_iter());
     match options.task {
         Task::Poll => {}
         Task::Show => return show(),
@@ -82,7 +95,10 @@ pub(super) fn main() {
         nix::sys::signal::raise(signal).unwrap();
     }
     let taken = take_signals();
-    let _polling = options.role.is_none().then(poll).flatten();
+    let polling = options.role.is_none().then(poll).flatten();
+    if let Some(slot) = polling.as_ref().filter(|_| options.keeps) {
+        rustix::io::fcntl_setfd(slot, rustix::io::FdFlags::empty()).unwrap();
+    }
     let listen = |address: &String| TcpListener::bind(address).unwrap();
     let _listening: Vec<TcpListener> = options.listens.iter().map(listen).collect();
     let connect = |address: &String| TcpStream::connect(address).unwrap();
@@ -102,6 +118,16 @@ pub(super) fn main() {
         assert!(started.success());
     }
     say(options.role.as_deref().unwrap_or("ready"));
+    if options.churns {
+        let myself = myself.clone();
+        thread::spawn(move || {
+            loop {
+                // There may be no process left.
+                let child = Command::new(&myself).args(["--as", "child", "--exit", "0"]).spawn();
+                child.map(|mut child| child.wait()).ok();
+            }
+        });
+    }
     let code = options.code.unwrap_or_default();
     let ends_at_once = options.code.is_some() && !options.leaves;
     if let Some(lives) = options.lives.or(ends_at_once.then_some(Duration::ZERO)) {
@@ -147,6 +173,8 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--heir" => options.heirs.push(value()),
             "--listen" => options.listens.push(value()),
             "--connect" => options.connects.push(value()),
+            "--keep" => options.keeps = true,
+            "--churn" => options.churns = true,
             "--show" => options.task = Task::Show,
             "--echo" => options.task = Task::Echo,
             // Any other argument only makes command lines differ.

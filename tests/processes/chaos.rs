@@ -1,0 +1,194 @@
+//! Random starts of random bots on one instance, random signals to all of them, and attacks on the
+//! lock folder. Two bots must never poll at once: each binds a socket that its whole tree keeps.
+//!
+//! `MONOPOLL_CHAOS_SECONDS` is the time of each test, `MONOPOLL_CHAOS_SEED` repeats its choices.
+#![expect(clippy::disallowed_macros, reason = "a failure names its seed")]
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use monopoll_test_bots::stage::{Running, Stage, is_alive};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The bots. Each keeps its slot until its whole tree has ended.
+const BOTS: [&[&str]; 8] = [
+    &["--keep"],
+    &["--keep", "--stubborn"],
+    &["--keep", "--slow", "60"],
+    &["--keep", "--for", "80", "--exit", "3"],
+    &["--keep", "--churn"],
+    &["--keep", "--child", "--as child"],
+    &["--keep", "--detached", "--as daemon"],
+    &["--daemon", "--keep", "--slow", "20"],
+];
+
+const ACTIONS: [&str; 4] = ["graceful", "force", "wait", "refuse"];
+
+const SIGNALS: [Signal; 5] =
+    [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP, Signal::SIGCONT, Signal::SIGCONT];
+
+/// Starts that run at the same time.
+const AT_ONCE: usize = 6;
+
+/// A xorshift generator: the same seed gives the same choices.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// What is attacked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attack {
+    Processes,
+    ProcessesAndFiles,
+}
+
+struct Chaos<'a> {
+    stage: &'a Stage,
+    random: Random,
+    attack: Attack,
+    starts: Vec<Running<'a>>,
+    count: usize,
+}
+
+impl Chaos<'_> {
+    fn step(&mut self) {
+        match self.random.below(10) {
+            0..=4 => self.start(),
+            5..=8 => self.signal(),
+            _ if self.attack == Attack::ProcessesAndFiles => self.harm_files(),
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(self.random.below(30).try_into().unwrap()));
+    }
+
+    fn start(&mut self) {
+        self.starts.retain(Running::is_alive);
+        if self.starts.len() >= AT_ONCE {
+            return;
+        }
+        let bot = self.random.one_of(&BOTS);
+        let action = self.random.one_of(&ACTIONS);
+        self.starts.push(start(self.stage, bot, action));
+        self.count += 1;
+    }
+
+    /// Sends a signal to a guard or a bot.
+    fn signal(&mut self) {
+        let mut pids: Vec<u32> = self.starts.iter().map(Running::pid).collect();
+        pids.extend(self.stage.pids_of("ready"));
+        pids.retain(|pid| is_alive(*pid));
+        if !pids.is_empty() {
+            let (pid, signal) = (*self.random.one_of(&pids), *self.random.one_of(&SIGNALS));
+            // It may have just ended.
+            let _ = kill(Pid::from_raw(pid.try_into().unwrap()), signal);
+        }
+    }
+
+    /// Deletes, replaces, truncates or overwrites a file of the lock folder, or removes or moves
+    /// the folder. Each of these may fail, as starts change the same files.
+    fn harm_files(&mut self) {
+        let folder = self.stage.locks();
+        let files: Vec<PathBuf> =
+            fs::read_dir(&folder).into_iter().flatten().flatten().map(|it| it.path()).collect();
+        if files.is_empty() {
+            return;
+        }
+        let file = self.random.one_of(&files).clone();
+        let new = file.with_extension("new");
+        let _ = match self.random.below(6) {
+            0 => fs::remove_file(&file),
+            1 => fs::write(&new, "").and_then(|()| fs::rename(&new, &file)),
+            2 => fs::File::create(&file).map(drop),
+            3 => fs::write(&file, [0xff, b'{', b'\n', 0]),
+            4 => fs::remove_dir_all(&folder),
+            _ => fs::rename(&folder, self.stage.folder().join(format!("moved{}", self.count))),
+        };
+    }
+
+    /// Wakes everything up until one start is left, with a bot.
+    fn settle(&mut self) {
+        self.stage.wait_until("the only bot", || {
+            let pids = self.starts.iter().map(Running::pid).chain(self.stage.pids_of("ready"));
+            for pid in pids.filter(|pid| is_alive(*pid)) {
+                // It may have just ended.
+                let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGCONT);
+            }
+            self.starts.retain(Running::is_alive);
+            match &self.starts[..] {
+                [] => {
+                    self.starts.push(start(self.stage, &["--keep"], "graceful"));
+                    None
+                }
+                [only] => only.stderr().contains("lock acquired").then_some(()),
+                _ => None,
+            }
+        });
+    }
+}
+
+fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Running<'a> {
+    stage
+        .run(bot)
+        .on_conflict(action)
+        .set("timeouts.graceful='150ms'")
+        .set("timeouts.wait='400ms'")
+        .set("limits.max_takeovers=30")
+        .set("limits.takeover_window='1s'")
+        .own_process_group()
+        .start()
+}
+
+fn run(attack: Attack) {
+    let seconds = setting("MONOPOLL_CHAOS_SECONDS").unwrap_or(30);
+    let seed = setting("MONOPOLL_CHAOS_SEED")
+        .unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 1);
+    eprintln!("MONOPOLL_CHAOS_SEED={seed}");
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let (mut starts, mut bots, mut rounds) = (0, 0, 0);
+    while Instant::now() < until {
+        // A stage for a while: its log is read again and again.
+        let stage = Stage::new();
+        let (random, starts_before) = (Random((seed + rounds) | 1), Vec::new());
+        let mut chaos = Chaos { stage: &stage, random, attack, starts: starts_before, count: 0 };
+        let end_of_round = until.min(Instant::now() + Duration::from_secs(5));
+        while Instant::now() < end_of_round {
+            chaos.step();
+            stage.assert_no_overlap();
+        }
+        chaos.settle();
+        stage.assert_no_overlap();
+        starts += chaos.count;
+        bots += stage.pids_of("ready").len();
+        rounds += 1;
+    }
+    eprintln!("{rounds} rounds, {starts} starts, {bots} bots");
+    assert!(bots >= starts / 20, "too few of {starts} starts became bots: {bots}");
+}
+
+#[test]
+fn signals_never_make_two_poll() {
+    run(Attack::Processes);
+}
+
+#[test]
+fn signals_and_an_attacked_lock_folder_never_make_two_poll() {
+    run(Attack::ProcessesAndFiles);
+}
