@@ -95,8 +95,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     // With this bot's token, the variable no longer matters: it is this bot.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
     // An instance has one bot, however it was started.
-    let is_of_my_instance = process.holds_lock == Fact::Known(true)
-        || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine);
+    let is_of_my_instance = is_of_my_instance(process);
     let is_command_unknown =
         process.command_doubt == Fact::Unknown && !has_my_token && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
@@ -136,15 +135,16 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
 /// token: it is the name of the bot, or this is a stop and the process has the lock.
 fn is_named(me: &Caller, process: &Process, bot: BotId) -> bool {
     let is_given = me.bots == 0 && me.name_source == NameSource::Given;
-    let holds_lock = process.holds_lock == Fact::Known(true)
-        || process
-            .guard
-            .known()
-            .and_then(Option::as_ref)
-            .is_some_and(|guard| guard.guards == GuardedInstance::Mine);
     is_given
         && (me.instance == Instance::of_bot(bot).as_str()
-            || me.purpose == Purpose::Stop && holds_lock)
+            || me.purpose == Purpose::Stop && is_of_my_instance(process))
+}
+
+/// Returns whether the process has the lock or runs under a guard of this instance.
+fn is_of_my_instance(process: &Process) -> bool {
+    let above = process.guard.known().and_then(Option::as_ref);
+    process.holds_lock == Fact::Known(true)
+        || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine)
 }
 
 /// Returns what a guard above the process says against it. A guard with a guessed name that runs
