@@ -138,16 +138,14 @@ impl Wanted {
     fn unexpected_manager<'a>(&self, found: &'a ConflictTree) -> Option<&'a ManagedBy> {
         // A watcher inside the tree ends with the tree, so it cannot restart anything.
         let ids = || found.root.iter().chain(&found.tree).map(|process| process.id.pid);
-        let outlives = |by: &ManagedBy| by.watcher().is_none_or(|pid| ids().all(|id| id != pid));
-        let restarts = |process: &&Process| {
-            process.restarts != Fact::Known(false) && process.manager().is_none_or(outlives)
-        };
+        let outlives = |by: &&ManagedBy| by.watcher().is_none_or(|pid| ids().all(|id| id != pid));
         match self.manager {
             ManagerAwareness::Named => None,
             ManagerAwareness::Unaware => {
-                let mut unguarded =
+                let unguarded =
                     found.root.iter().chain(&found.tree).filter(|_| found.guard.is_none());
-                unguarded.find(restarts).and_then(Process::manager)
+                let restarted = unguarded.filter(|it| it.restarts != Fact::Known(false));
+                restarted.filter_map(Process::manager).find(outlives)
             }
         }
     }

@@ -7,11 +7,11 @@ use regex::Regex;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict};
 use monopoll::internals::engine::decide::decide;
-use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::fact::Fact::{self, Known, Unknown};
 use monopoll::internals::engine::ladder::{
     AfterGraceful, Ladder, Step, StopMode, StopOptions, WaitLimit,
 };
-use monopoll::internals::engine::managed_by::ManagedBy;
+use monopoll::internals::engine::managed_by::{ManagedBy, Watcher};
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Timeouts};
@@ -563,6 +563,64 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
         assert_eq!(plan.verdict(), POLICY_REFUSAL);
         assert!(reason(&plan).contains(says), "{}", reason(&plan));
     }
+}
+
+/// Returns a process that this manager restarts, as far as `restarts` tells.
+fn managed(by: ManagedBy, restarts: Fact<bool>, process: Process) -> Process {
+    Process { managed_by: Known(Some(by)), restarts, ..process }
+}
+
+fn systemd() -> ManagedBy {
+    ManagedBy::Systemd("bot.service".to_owned())
+}
+
+#[test]
+fn what_a_manager_would_restart_is_not_ended() {
+    let watcher = |pid| ManagedBy::Watcher(Watcher { name: "nodemon", pid });
+    let bot = || same_command(5);
+    let member = || child_of(5, process(6));
+    let unknown = || Process { managed_by: Unknown, restarts: Unknown, ..bot() };
+    for (processes, manager) in [
+        (vec![managed(systemd(), Known(true), bot())], Some(systemd())),
+        (vec![managed(systemd(), Unknown, bot())], Some(systemd())),
+        (vec![managed(systemd(), Known(false), bot())], None),
+        (vec![unknown()], None),
+        (vec![bot(), managed(systemd(), Known(true), member())], Some(systemd())),
+        (vec![bot(), managed(systemd(), Known(false), member())], None),
+        // What is unknown about the root hides no manager of a member.
+        (vec![unknown(), managed(systemd(), Known(true), member())], Some(systemd())),
+        // A watcher in the tree ends with it; one above the tree does not.
+        (vec![bot(), managed(watcher(5), Known(true), member())], None),
+        (vec![managed(watcher(4), Known(true), bot()), member()], Some(watcher(4))),
+    ] {
+        let supervised = manager.map(RefusalCause::Supervised);
+        for on_conflict in [OnConflict::Graceful, OnConflict::Force] {
+            let plan = plan(&policy(on_conflict), processes.clone());
+            let found = only(&plan);
+            assert_eq!(found.refusal, supervised, "{processes:#?}");
+            assert_eq!(found.decided_by == DecidedBy::Supervised, supervised.is_some());
+        }
+        // What could not be ended after a wait is not planned to be.
+        let wait = waiting(WaitLimit::For(MINUTE), AfterWait::Graceful);
+        let expected = if supervised.is_some() { vec![WAIT] } else { vec![WAIT, TERM, KILL] };
+        assert_eq!(steps(&plan(&wait, processes.clone())), expected, "{processes:#?}");
+    }
+}
+
+#[test]
+fn what_a_manager_would_restart_is_ended_by_its_guard_or_a_rule_that_names_the_manager() {
+    let base = guarded(Some(7));
+    let restarted = |it| managed(systemd(), Known(true), it);
+    let processes = base.processes.iter().cloned().map(restarted).collect();
+    let guarded = Snapshot { processes, ..base };
+    assert_eq!(decide(&policy(OnConflict::Graceful), &guarded).verdict(), Verdict::Act);
+    let by_rule = |when| {
+        let policy = with_rules(vec![rule("it", Action::Force, when)]);
+        plan(&policy, vec![restarted(same_command(5))]).verdict()
+    };
+    assert_eq!(by_rule(Conditions::default()), POLICY_REFUSAL);
+    let managed_by = Some(Regex::new("systemd").unwrap());
+    assert_eq!(by_rule(Conditions { managed_by, ..Conditions::default() }), Verdict::Act);
 }
 
 #[test]
