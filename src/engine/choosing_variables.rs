@@ -163,6 +163,8 @@ mod tests {
             // Inherited variables with other names prove nothing.
             ("BOT=bob", "", "", "BOT=alice", None),
             ("", "PYTHONUNBUFFERED=1", "", "", None),
+            ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),
+            ("TZ=UTC", "", "TZ=CET", "", None),
             ("", "NODE_ENV=production", "", "", None),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
         ] {
@@ -171,6 +173,25 @@ mod tests {
             let found = own.first_difference(&set(by_theirs), environ.as_bytes());
             assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {by_theirs} {theirs}");
         }
+    }
+
+    #[test]
+    fn the_variables_of_a_name_are_the_usual_ones_and_those_of_the_command() {
+        let set = [
+            ("BOT".into(), Some("bob".into())),
+            ("BOT_NAME".into(), Some("b".into())),
+            ("PYTHONUNBUFFERED".into(), Some("1".into())),
+            ("LEVEL".into(), None),
+        ];
+        let own = OwnVariables::new(pairs("BOT_PROFILE=p LEVEL=3 TERM=x"), &set, &["SHARD".into()]);
+        let of = |text: &'static str| Some(OsStr::new(text));
+        let usual: Vec<_> = own.values().collect();
+        assert_eq!(usual.len(), CHOOSING_VARIABLES.len());
+        assert_eq!(usual[..4], [of("p"), None, of("b"), None]);
+        assert!(usual[4..].iter().all(Option::is_none), "{usual:?}");
+        let named: Vec<_> = own.named().collect();
+        let expected = [("BOT", of("bob")), ("LEVEL", None), ("SHARD", None)];
+        assert_eq!(named, expected.map(|(name, value)| (OsStr::new(name), value)));
     }
 
     #[test]

@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::fixture::*;
 
 use monopoll::internals::engine::action::{Action, OnConflict, SameToken};
-use monopoll::internals::engine::counter_evidence::AnotherBot;
+use monopoll::internals::engine::counter_evidence::{AnotherBot, Doubt};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::Evidence;
-use monopoll::internals::engine::fact::Fact::{Known, Unknown};
+use monopoll::internals::engine::fact::Fact::{self, Known, Unknown};
 use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::likeness::CommandDoubt;
 use monopoll::internals::engine::pattern::{ContainerLimit, PathPattern, Pattern, UserLimit};
 use monopoll::internals::engine::plan::{DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy};
-use monopoll::internals::engine::process::{Process, Relation, Role};
+use monopoll::internals::engine::process::{GuardedInstance, OtherGuard, Process, Relation, Role};
 use monopoll::internals::engine::reason::{RefusalCause, RefusalKind, Verdict};
 use monopoll::internals::engine::shield::Shield;
 use monopoll::internals::engine::snapshot::{Caller, GuardView, LockState, Snapshot};
@@ -36,6 +36,13 @@ fn shields(plan: &Plan) -> Vec<(u32, Shield)> {
 
 fn suspects(plan: &Plan) -> Vec<u32> {
     plan.suspects.iter().map(|it| it.id.pid).collect()
+}
+
+/// Returns a living guard of another instance above a process.
+fn below(instance: &str, name_source: NameSource) -> Fact<Option<OtherGuard>> {
+    let (instance, process) = (instance.to_owned(), process(4).id);
+    let guards = GuardedInstance::Another;
+    Known(Some(OtherGuard { instance, name_source, process, guards }))
 }
 
 /// Changes a process.
@@ -170,6 +177,38 @@ fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree(
         assert_eq!(verdict(process(5)), POLICY_REFUSAL);
         // This bot may have started any program.
         assert_eq!(verdict(same_command(5)), Verdict::Act);
+        let with_other_arguments = Process { same_program: Known(true), ..process(5) };
+        assert_eq!(verdict(with_other_arguments), Verdict::Act);
+        assert_eq!(verdict(Process { tokens: MINE, ..process(5) }), Verdict::Act);
+    }
+}
+
+#[test]
+fn doubt_about_a_member_counts_unless_this_bot_may_have_started_such_a_program() {
+    let refuses: [(usize, Change, Doubt); 4] = [
+        (1, |it| Process { tokens: TWO_BOTS, ..it }, Doubt::AlsoAnotherToken(BotId(9))),
+        (0, |it| Process { tokens: ANOTHER_BOTS, ..it }, Doubt::NoTokenOfMine(BotId(9))),
+        (1, |it| Process { tokens: UNREADABLE, ..it }, Doubt::UnreadableEnvironment),
+        (1, |it| Process { blocks_reads: true, ..it }, Doubt::BlocksReads),
+    ];
+    let is_harmless: [(usize, Change); 4] = [
+        (1, |it| Process { guard: below("main.py", NameSource::Given), ..it }),
+        (1, |it| Process { other_variable: Known(Some("BOT_PROFILE".to_owned())), ..it }),
+        (1, |it| Process { command_doubt: Known(Some(CommandDoubt::Modules)), ..it }),
+        (2, |it| it),
+    ];
+    let refusal = |bots, change: Change| {
+        let name_source = NameSource::Command;
+        let snapshot = snapshot(vec![same_command(5), change(child_of(5, process(6)))]);
+        let me = Caller { bots, name_source, ..caller() };
+        let plan = decide(&graceful(), &Snapshot { me, ..snapshot });
+        only(&plan).refusal.clone()
+    };
+    for (bots, change, doubt) in refuses {
+        assert_eq!(refusal(bots, change), Some(RefusalCause::InDoubt(doubt)));
+    }
+    for (bots, change) in is_harmless {
+        assert_eq!(refusal(bots, change), None, "{:#?}", change(process(6)));
     }
 }
 
@@ -517,6 +556,39 @@ fn a_holder_is_recognized_by_any_of_three_signs() {
 }
 
 #[test]
+fn the_mark_of_my_guard_counts_unless_another_user_may_have_forged_it() {
+    let mine = |user| {
+        let mark = OtherGuard {
+            instance: "voice-insight".to_owned(),
+            name_source: NameSource::Given,
+            process: process(4).id,
+            guards: GuardedInstance::Mine,
+        };
+        Process { guard: Known(Some(mark)), user, ..process(5) }
+    };
+    let (me, deploy) = (Known(user("bot")), Known(user("deploy")));
+    let holds_lock = Known(true);
+    for (process, expected) in [
+        (mine(me.clone()), Some(Verdict::Act)),
+        (mine(deploy.clone()), None),
+        // It may be another user's, so the start is refused and nothing is ended.
+        (mine(Unknown), Some(POLICY_REFUSAL)),
+        (Process { holds_lock, ..mine(deploy) }, Some(Verdict::Act)),
+        (Process { holds_lock, ..mine(Unknown) }, Some(Verdict::Act)),
+        (Process { guard: below("a-1", NameSource::Command), ..mine(me) }, None),
+    ] {
+        let mut snapshot = snapshot(vec![process]);
+        snapshot.me.privileged = true;
+        let plan = decide(&graceful(), &snapshot);
+        let found = plan.conflicts.first().map(|found| {
+            assert_eq!(found.evidence, [Evidence::Lock]);
+            plan.verdict()
+        });
+        assert_eq!(found, expected, "{plan:#?}");
+    }
+}
+
+#[test]
 fn a_guard_missing_from_the_process_table_is_still_a_conflict() {
     let recycled = Process {
         id: monopoll::internals::engine::process::ProcessId { pid: 10, start: 1 },
@@ -628,5 +700,22 @@ fn a_guard_named_by_one_of_several_tokens_must_run_the_same_command() {
             let row = (bots, name_source, command, &cwd);
             assert_eq!(plan.verdict(), verdict, "{row:?}: {plan:#?}");
         }
+    }
+}
+
+#[test]
+fn a_guard_in_another_pid_namespace_must_run_the_same_command_if_it_has_one_of_several_names() {
+    let (token, given) = (NameSource::Token, NameSource::Given);
+    for (bots, name_source, command, verdict) in [
+        (2, token, "python3 main.py", Verdict::Act),
+        (2, token, "python3 admin.py", POLICY_REFUSAL),
+        (2, given, "python3 admin.py", Verdict::Act),
+        (1, token, "python3 admin.py", Verdict::Act),
+    ] {
+        let record = GuardView { command: command.to_owned(), ..guard(None, Some(1)) };
+        let me = Caller { bots, name_source, ..caller() };
+        let snapshot = Snapshot { me, guards: vec![record], ..snapshot(Vec::new()) };
+        let plan = decide(&graceful(), &snapshot);
+        assert_eq!(plan.verdict(), verdict, "{bots} {name_source:?} {command}");
     }
 }

@@ -781,13 +781,23 @@ fn the_root_is_judged_by_the_facts_of_its_whole_tree() {
     let by = |when| with_rules(vec![rule("it", Action::Wait, when)]);
     let on_lock = || Conditions { holds_lock: Some(true), ..Conditions::default() };
     let on_token = || Conditions { same_token: Some(true), ..Conditions::default() };
+    let on_connected = || Conditions { connected: Some(true), ..Conditions::default() };
     let below = |process: Process| vec![same_command(5), child_of(5, process)];
+    let connected = |root, member| {
+        let member = child_of(5, Process { connected: member, ..process(6) });
+        vec![Process { connected: root, ..same_command(5) }, member]
+    };
     for (when, tree, verdict) in [
         (on_lock(), below(holder(6)), Verdict::Wait),
         (on_lock(), below(process(6)), Verdict::Act),
         (on_lock(), below(Process { holds_lock: Unknown, ..process(6) }), POLICY_REFUSAL),
         (on_token(), below(Process { tokens: INHERITED, ..process(6) }), Verdict::Wait),
         (on_token(), below(process(6)), Verdict::Act),
+        (on_connected(), connected(Known(true), Known(false)), Verdict::Wait),
+        (on_connected(), connected(Known(false), Known(true)), Verdict::Wait),
+        (on_connected(), connected(Unknown, Known(true)), Verdict::Wait),
+        (on_connected(), connected(Known(false), Known(false)), Verdict::Act),
+        (on_connected(), connected(Known(false), Unknown), POLICY_REFUSAL),
     ] {
         let shown = format!("{when:?}");
         assert_eq!(plan(&by(when), tree).verdict(), verdict, "{shown}");
