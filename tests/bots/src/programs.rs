@@ -4,8 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// Returns the tool.
+/// Returns the tool, or `$MONOPOLL_PROGRAM`, which has a planted fault.
 pub fn monopoll() -> PathBuf {
+    if let Some(program) = env::var_os("MONOPOLL_PROGRAM") {
+        return program.into();
+    }
     let program = folder().join("monopoll");
     assert!(program.exists(), "{} is missing: {BUILD}", program.display());
     program
