@@ -74,6 +74,24 @@ fn without_match_entries_the_same_command_is_a_candidate() {
 }
 
 #[test]
+fn a_process_that_blocks_its_readers_is_in_doubt_if_it_may_run_my_command() {
+    let in_doubt = Some(RefusalCause::InDoubt(Doubt::BlocksReads));
+    for (blocks_reads, may_be_spawned, refusal) in [
+        (true, Known(true), in_doubt),
+        (true, Known(false), None),
+        (true, Unknown, None),
+        (false, Known(true), None),
+    ] {
+        let blocked = Process { args: Unknown, likeness: Unknown, ..process(5) };
+        let blocked = Process { blocks_reads, may_be_spawned, ..blocked };
+        let plan = plan(&graceful(), vec![blocked]);
+        let found = plan.conflicts.first().and_then(|found| found.refusal.clone());
+        assert_eq!(found, refusal, "{blocks_reads} {may_be_spawned:?}");
+        assert_eq!(plan.conflicts.len(), usize::from(refusal.is_some()));
+    }
+}
+
+#[test]
 fn match_entries_add_to_the_same_command() {
     let plan = plan(&with_entry(entry("other")), vec![same_command(5)]);
     assert_eq!(only(&plan).evidence, [Evidence::Command]);
