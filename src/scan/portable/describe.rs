@@ -84,6 +84,7 @@ impl<'a> Describer<'a> {
             managed_by,
             launchers: self.launchers(of),
             holds_lock,
+            blocks_reads: false,
             tokens: self.tokens(args, &environ_bytes, owner),
             relation: Fact::Known(self.relation(of)),
             other_variable: if environ_bytes.is_empty() {
