@@ -126,12 +126,13 @@ impl EnvFile {
 /// loader does that searches from the script.
 pub(crate) fn nearest(config: &Config, folder: &Path) -> Option<EnvFile> {
     let name = config.env_file.file_name()?;
-    let file = |folder: &Path| {
-        let path = folder.join(name);
-        let (text, _) = read(&path).ok()?;
-        Some(EnvFile::with_tokens(config, &path, &assignments(&text)))
-    };
-    folder.ancestors().find_map(file)
+    folder.ancestors().find_map(|folder| at(config, &folder.join(name)))
+}
+
+/// Reads the tokens of a file, if it exists.
+pub(crate) fn at(config: &Config, path: &Path) -> Option<EnvFile> {
+    let (text, _) = read(path).ok()?;
+    Some(EnvFile::with_tokens(config, path, &assignments(&text)))
 }
 
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
+use crate::engine::carried_tokens::bots_in;
+
 /// Two processes with different values of one of these variables are different bots; unset counts
 /// as a value. `NODE_ENV`, `ENV` and the like are not listed because they usually differ between a
 /// shell and a service.
@@ -98,7 +100,7 @@ impl OwnVariables {
 
     /// Returns the first variable whose value differs in a process. `set` has the variables that
     /// the command line of the process sets, which override its environment. A missing variable
-    /// counts as a difference only for [`CHOOSING_VARIABLES`].
+    /// counts as a difference for [`CHOOSING_VARIABLES`], and if the other one has a token.
     pub fn first_difference(
         &self,
         set: &[(OsString, Option<OsString>)],
@@ -116,7 +118,11 @@ impl OwnVariables {
         let differs = |name: &&OsStr| {
             let (mine, theirs) = (self.value(name).map(OsStr::as_encoded_bytes), theirs(name));
             let is_usual = CHOOSING_VARIABLES.iter().any(|usual| name == usual);
-            mine != theirs && (is_usual || mine.is_some() && theirs.is_some())
+            let both_or_a_token = || match (mine, theirs) {
+                (Some(_), Some(_)) => true,
+                (value, None) | (None, value) => value.is_some_and(|it| !bots_in(it).is_empty()),
+            };
+            mine != theirs && (is_usual || both_or_a_token())
         };
         let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| may_choose(name));
         let mut names = CHOOSING_VARIABLES
@@ -138,6 +144,8 @@ fn may_choose(name: &OsStr) -> bool {
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "BOT_TOKEN=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+
     fn pairs(text: &str) -> Vec<(OsString, OsString)> {
         let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
         pairs.map(|(name, value)| (name.into(), value.into())).collect()
@@ -156,6 +164,9 @@ mod tests {
             ("", "BOT=bob", "", "BOT=alice", Some("BOT")),
             ("", "BOT=bob", "", "", None),
             ("", "BOT=bob", "", "BOT=bob", None),
+            ("", TOKEN, "", "", Some("BOT_TOKEN")),
+            ("", "", TOKEN, "", Some("BOT_TOKEN")),
+            ("", TOKEN, "", TOKEN, None),
             ("", "BOT=bob", "BOT=alice", "", Some("BOT")),
             ("", "", "BOT=alice", "", None),
             ("BOT=bob", "", "BOT=alice", "", Some("BOT")),

@@ -5,6 +5,7 @@
 )]
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::config::Config;
@@ -130,7 +131,10 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     let mut misfits = Vec::new();
     let mut mine = None;
     for name in config.token_variables() {
-        let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { continue };
+        // COMMAND gets what it sets itself, as in `env BOT_TOKEN=… python3 main.py`.
+        let set = command.and_then(|command| command.sets(name));
+        let value = set.cloned().unwrap_or_else(|| env::var_os(name));
+        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
         mine = value.to_str().and_then(Token::parse);
         if mine.is_some() {
             break;
@@ -146,9 +150,12 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     if let (None, Some(token)) = (&mine, file.token) {
         let folders = command.map_or_else(Vec::new, Command::loader_folders);
         unclear = file.other.map(|other| two_lines(&other, &token)).or_else(|| {
-            let (beside, other) = folders.iter().find_map(|it| other_file(config, it, &token))?;
-            bots.extend(beside.bots);
-            Some(two_files(&token, &other))
+            let beside = folders.iter().find_map(|it| other_file(config, it, &token));
+            let beside = beside.map(|it| (it, "is nearer to the script"));
+            let named = || command.and_then(|command| named_file(config, command, &token));
+            let ((file, other), why) = beside.or_else(|| Some((named()?, "COMMAND names")))?;
+            bots.extend(file.bots);
+            Some(two_files(&token, &other, why))
         });
         mine = Some(token.token);
     }
@@ -156,7 +163,11 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     if mine.is_some() {
         misfits.clear();
     }
-    for (_, value) in env::vars_os() {
+    bots.extend(mine.as_ref().map(Token::id));
+    let is_replaced = |name: &OsStr| {
+        command.zip(name.to_str()).is_some_and(|(command, name)| command.sets(name).is_some())
+    };
+    for (_, value) in env::vars_os().filter(|(name, _)| !is_replaced(name)) {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
     let (tokens, warning) = (OwnTokens { mine, bots }, file.warning);
@@ -168,15 +179,39 @@ fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFi
     // `config init` writes this value too.
     let is_default = config.settings.env_file == Path::new(".env");
     let file = dotenv::nearest(config, folder).filter(|_| is_default)?;
+    of_another_bot(file, mine)
+}
+
+/// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
+/// bot than `mine`.
+fn named_file(
+    config: &Config,
+    command: &Command,
+    mine: &TokenLine,
+) -> Option<(EnvFile, TokenLine)> {
+    let name = config.env_file.file_name()?;
+    command.words().iter().find_map(|word| {
+        let path = command.runs_in.join(word);
+        let is_env_file =
+            || path.file_name().is_some_and(|it| it.to_string_lossy().contains("env"));
+        let file = if path.is_dir() { path.join(name) } else { path.clone() };
+        if !path.is_dir() && !is_env_file() {
+            return None;
+        }
+        of_another_bot(dotenv::at(config, &file)?, mine)
+    })
+}
+
+fn of_another_bot(file: EnvFile, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
     let mut tokens = file.token.iter().chain(&file.other);
     let other = tokens.find(|it| it.token.id() != mine.token.id())?.clone();
     Some((file, other))
 }
 
-fn two_files(here: &TokenLine, beside: &TokenLine) -> Unclear {
+fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {
     Unclear {
         what: format!(
-            "`{}` has the token of bot {}, but `{}`, which is nearer to the script, that of bot {}",
+            "`{}` has the token of bot {}, but `{}`, which {why}, that of bot {}",
             here.place(),
             here.token.id(),
             beside.place(),

@@ -127,8 +127,9 @@ impl Command {
         Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, script_end }
     }
 
-    fn read_script_end(&self) -> Option<ScriptEnd> {
-        let file = self.file.as_ref()?;
+    /// Returns the script that a shell runs.
+    fn shell_script(&self) -> Option<&Path> {
+        let file = self.file.as_deref()?;
         let is_shell = |program: &PathBuf| {
             Interpreter::by_name(&base_name(program))
                 .is_some_and(|it| it.language == Language::Shell)
@@ -145,9 +146,11 @@ impl Command {
             | Target::Entry(..)
             | Target::Input => false,
         };
-        if !is_script_of_shell {
-            return None;
-        }
+        is_script_of_shell.then_some(file)
+    }
+
+    fn read_script_end(&self) -> Option<ScriptEnd> {
+        let file = self.shell_script()?;
         let LastCommand { mut words, context, environment } =
             script_end::read(file, &self.runs.args)?;
         let folder = match &context.folder {
@@ -192,6 +195,27 @@ impl Command {
             script.into_iter().chain([command.folder.as_path()])
         });
         folders.map(Path::to_owned).collect()
+    }
+
+    /// Returns the value that COMMAND itself sets for a variable, or that it unsets it.
+    pub(crate) fn sets(&self, name: &str) -> Option<&Option<OsString>> {
+        let end = self.script_end.iter();
+        let by_end = end.flat_map(|end| end.sets.iter().chain(&end.command.runs.context.variables));
+        let mut set = self.runs.context.variables.iter().chain(by_end).rev();
+        set.find(|(set, _)| set == name).map(|(_, value)| value)
+    }
+
+    /// Returns the words of COMMAND, of what it starts, and of its shell script. They may name a
+    /// file with variables, or a folder that has one.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let options = self.runs.context.options.iter().map(|option| option.value.as_os_str());
+        let values = self.runs.context.variables.iter().filter_map(|(_, value)| value.as_deref());
+        let texts = self.args.iter().map(OsString::as_os_str).chain(options).chain(values);
+        let mut texts: Vec<String> = texts.map(|it| it.to_string_lossy().into_owned()).collect();
+        texts.extend(self.shell_script().and_then(script_end::text));
+        let is_end = |c: char| c.is_whitespace() || "'\"`;=&|()<>".contains(c);
+        let words = texts.iter().flat_map(|text| text.split(is_end));
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
 
     /// Returns the base name of the script or program.

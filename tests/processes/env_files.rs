@@ -96,6 +96,60 @@ fn an_env_file_beside_the_script_that_names_the_same_bot_or_none_is_no_matter() 
 }
 
 #[test]
+fn a_file_that_command_names_refuses_the_start_if_it_names_another_bot() {
+    let (stage, tokens) = two_bots();
+    let own = format!("BOT_TOKEN={}\n", tokens[1]);
+    write(&stage, ".env.bob", &own);
+    write(&stage, "bob/.env", &own);
+    write(&stage, "bob/Makefile", "run:\n\tpython3 main.py\n");
+    write(&stage, "start-bob.sh", "set -a; . ./.env.bob; set +a\nexec python3 main.py\n");
+    write(&stage, "run.sh", "cd \"$1\"\npython3 ../main.py\n");
+    let (other, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
+    for (line, named) in [
+        ("node --env-file=.env.bob main.js", ".env.bob:1"),
+        ("env ENV_FILE=.env.bob python3 main.py", ".env.bob:1"),
+        ("make -C bob run", "bob/.env:1"),
+        ("sh start-bob.sh", ".env.bob:1"),
+        ("sh run.sh bob", "bob/.env:1"),
+    ] {
+        write(&stage, "main.js", "setInterval(() => {}, 1000)\n");
+        all_refuse(|args| unnamed(&stage, args, line), &[named, "which COMMAND names"]);
+    }
+    assert!(other.is_alive() && is_alive(pid));
+    let line = "node --env-file=.env.bob main.js";
+    names(&plan(unnamed(&stage, &["plan"], line).set("env_file='.env.bob'")), &tokens[1]);
+}
+
+#[test]
+fn a_token_that_command_sets_itself_names_the_instance() {
+    let (stage, tokens) = two_bots();
+    let package = format!(r#"{{"scripts": {{"bob": "BOT_TOKEN={} node main.js"}}}}"#, tokens[1]);
+    write(&stage, "package.json", &package);
+    write(&stage, "main.js", "setInterval(() => {}, 1000)\n");
+    let env = format!("env BOT_TOKEN={} python3 main.py", tokens[1]);
+    for line in [env.as_str(), "npm run bob"] {
+        names(&plan(unnamed(&stage, &["plan"], line)), &tokens[1]);
+    }
+    // The main bot has its token from the file, where nobody sees it.
+    let program = stage.program("python3", &["main.py"]);
+    let (main, _) = bot(&stage, program, stage.folder());
+    let refused = unnamed(&stage, &["run", "--on-conflict", "force"], &env).end().exits(75);
+    assert!(refused.err.contains("BOT_TOKEN"), "{refused:?}");
+    assert!(main.is_alive());
+    // Its own other copy is seen.
+    main.signal(nix::sys::signal::Signal::SIGKILL);
+    let (own, pid) = bot(
+        &stage,
+        stage.program("python3", &["main.py"]).env("BOT_TOKEN", &tokens[1]),
+        stage.folder(),
+    );
+    let found = plan(unnamed(&stage, &["plan"], &env));
+    assert_eq!(found["verdict"], "act", "{found:#}");
+    assert!(found["conflicts"].to_string().contains(&format!("\"pid\":{pid}")), "{found:#}");
+    assert!(own.is_alive());
+}
+
+#[test]
 fn two_lines_that_set_one_variable_to_different_bots_refuse_the_start() {
     let (stage, [first, last]) = two_bots();
     write(&stage, ".env", &format!("BOT_TOKEN={first}\nPORT=1\nexport BOT_TOKEN=\"{last}\"\n"));

@@ -25,6 +25,7 @@ mod launchers;
 mod left_behind;
 mod leftovers;
 mod library;
+mod limits;
 mod listed_only;
 mod locks;
 mod logging;

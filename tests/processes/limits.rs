@@ -1,0 +1,120 @@
+//! Surroundings that take something away: limits, missing file systems, closed streams. A start
+//! either works, or ends with a documented status, says why, and leaves nothing behind.
+
+use std::fs;
+
+use monopoll_test_bots::stage::{Ended, Stage, is_root};
+
+/// Runs `monopoll run -- testbot --exit 7` through a shell line that takes something away.
+fn run_after(stage: &Stage, line: &str) -> Ended {
+    let line = format!("{line} && exec \"$@\"");
+    stage.run(&["--exit", "7"]).through(&["bash", "-c", &line, "bash"]).end()
+}
+
+/// Requires that the start worked, or that it ended with this status and a reason.
+#[track_caller]
+fn works_or_says_why(stage: &Stage, ended: &Ended, status: i32, why: &str) {
+    match ended.code {
+        Some(7) => {}
+        Some(code) if code == status => assert!(ended.err.contains(why), "{ended:?}"),
+        _ => panic!("{ended:?}"),
+    }
+    assert!(!stage.state_file("record").exists());
+}
+
+#[test]
+fn with_few_descriptors_a_start_works_or_may_be_tried_again() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "7"]).end().exits(7);
+    let mut worked = Vec::new();
+    for most in 4..24 {
+        let ended = run_after(&stage, &format!("ulimit -n {most}"));
+        works_or_says_why(&stage, &ended, 75, "Too many open files");
+        worked.push(ended.code == Some(7));
+    }
+    assert!(worked.is_sorted() && worked.ends_with(&[true]), "{worked:?}");
+}
+
+#[test]
+fn with_little_memory_a_start_works_or_may_be_tried_again() {
+    let stage = Stage::new();
+    for kilobytes in [32_000, 40_000, 60_000, 100_000, 200_000] {
+        let ended = run_after(&stage, &format!("ulimit -v {kilobytes}"));
+        works_or_says_why(&stage, &ended, 75, "try again later");
+    }
+}
+
+#[test]
+fn a_small_stack_and_a_large_environment_are_enough() {
+    let stage = Stage::new();
+    run_after(&stage, "ulimit -s 512").exits(7);
+    let mut start = stage.run(&["--exit", "7"]);
+    for number in 0..12 {
+        start = start.env(&format!("LARGE_{number}"), "x".repeat(120_000));
+    }
+    start.end().exits(7);
+}
+
+#[test]
+fn full_and_closed_streams_stop_no_bot() {
+    let stage = Stage::new();
+    for streams in ["exec >/dev/full", "exec 2>/dev/full", "exec >&- 2>&- <&-"] {
+        run_after(&stage, streams).exits(7);
+    }
+    let document = stage.monopoll(&["status", "--json"]);
+    let line = "exec \"$@\" >/dev/full";
+    let ended = document.through(&["bash", "-c", line, "bash"]).end().exits(1);
+    assert!(ended.err.contains("cannot write standard output"), "{ended:?}");
+}
+
+#[test]
+fn a_working_directory_that_is_gone_is_named() {
+    let stage = Stage::new();
+    let ended = run_after(&stage, "mkdir gone && cd gone && rmdir ../gone").exits(64);
+    assert!(ended.err.contains("the working directory cannot be read"), "{ended:?}");
+}
+
+#[test]
+fn without_proc_or_with_that_of_others_a_start_is_refused() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let hide = "mount -t tmpfs none /proc";
+    let line = format!("{hide} && exec \"$@\"");
+    let start = || stage.run(&["--exit", "7"]);
+    let ended = start().through(&["unshare", "--mount", "bash", "-c", &line, "bash"]).end();
+    assert!(ended.code == Some(1) && ended.err.contains("mount /proc"), "{ended:?}");
+    // A PID namespace that sees the processes of the one above.
+    let ended = start().through(&["unshare", "--pid", "--fork", "--kill-child"]).end();
+    assert!(ended.code == Some(1) && ended.err.contains("/proc"), "{ended:?}");
+    assert!(!stage.state_file("record").exists());
+}
+
+#[test]
+fn where_proc_hides_other_users_and_in_a_user_namespace_a_start_works() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let hidden = "mount -t proc -o hidepid=2 none /proc && exec \"$@\"";
+    let through =
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c", hidden, "bash"];
+    stage.run(&["--exit", "7"]).through(&through).end().exits(7);
+    stage.run(&["--exit", "7"]).through(&["unshare", "--user", "--map-root-user"]).end().exits(7);
+}
+
+#[test]
+fn a_read_only_lock_folder_is_refused_before_anything_is_touched() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    fs::create_dir(stage.locks()).unwrap();
+    let line = "mount --bind locks locks && mount -o remount,ro,bind locks && exec \"$@\"";
+    let start =
+        stage.run(&["--exit", "7"]).through(&["unshare", "--mount", "bash", "-c", line, "bash"]);
+    let ended = start.end().exits(73);
+    assert!(ended.err.contains("Read-only file system"), "{ended:?}");
+    assert_eq!(fs::read_dir(stage.locks()).unwrap().count(), 0);
+}
