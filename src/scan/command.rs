@@ -175,7 +175,8 @@ impl Command {
             let value = set.map_or_else(|| env::var_os(name), |(_, value)| value.clone());
             (name.clone(), value)
         };
-        let replaces = context.variables.iter().map(my_own).collect();
+        let set = context.variables.iter().chain(&command.runs.context.variables);
+        let replaces = set.map(my_own).collect();
         Some(ScriptEnd { command, sets: context.variables, replaces })
     }
 

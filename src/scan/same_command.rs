@@ -237,14 +237,12 @@ impl Command {
     }
 
     /// Returns whether a process in another folder was started in this command's, as far as its
-    /// `$PWD` tells: a link on the way was moved since, or the process has left, and its relative
-    /// script is not in its current folder.
+    /// `$PWD` tells: a link on the way was moved since, or the process has left or its folder was
+    /// moved and removed, and its relative script is not in its current folder.
     fn was_started_here(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
         let Some(cwd) = process.cwd else { return false };
         let has_left = match &it.target {
-            Target::Script(path, _) => {
-                path.is_relative() && cwd.is_dir() && !cwd.join(path).exists()
-            }
+            Target::Script(path, _) => path.is_relative() && !cwd.join(path).exists(),
             Target::Program(_)
             | Target::Module(_)
             | Target::Code(..)
@@ -495,13 +493,17 @@ impl ScriptEnd {
     }
 
     fn has_set(&self, process: &RunningCommand<'_>) -> bool {
-        if self.sets.is_empty() {
+        let by_command = &self.command.runs.context.variables;
+        if self.sets.is_empty() && by_command.is_empty() {
             return true;
         }
         let environ = (process.environ)();
         let theirs = |name: &OsStr| environ.iter().find(|(own, _)| own == name).map(|it| &it.1);
         let set: BTreeMap<_, _> = self.sets.iter().map(|(name, value)| (name, value)).collect();
         set.into_iter().all(|(name, value)| theirs(name) == value.as_ref())
+            && by_command
+                .iter()
+                .all(|(name, value)| theirs(name).is_none_or(|it| Some(it) == value.as_ref()))
     }
 }
 

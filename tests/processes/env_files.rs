@@ -167,3 +167,25 @@ fn two_lines_that_set_one_variable_to_different_bots_refuse_the_start() {
     write(&stage, ".env", &format!("BOT_TOKEN={last}\nBOT_TOKEN={rotated}\n# BOT_TOKEN={first}\n"));
     names(&plan(start(&["plan"])), &last);
 }
+
+#[test]
+fn what_a_start_script_sets_through_env_tells_two_bots_apart() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    for (name, set) in [("alice", "BOT=alice"), ("bob", "BOT=bob"), ("prod", "BOT_ENV=prod")] {
+        write(&stage, &format!("{name}.sh"), &format!("exec env {set} python3 main.py\n"));
+    }
+    let script = |name: &str| format!("sh {name}.sh");
+    for name in ["alice", "prod"] {
+        let own = stage.program("sh", &[&format!("{name}.sh")]);
+        let (own, _) = bot(&stage, own, stage.folder());
+        let found = plan(unnamed(&stage, &["plan"], &script(name)));
+        assert_eq!(found["verdict"], "act", "{found:#}");
+        if name == "alice" {
+            let other = plan(unnamed(&stage, &["plan"], &script("bob")));
+            assert_eq!(other["verdict"], "clear", "{other:#}");
+        }
+        own.signal(nix::sys::signal::Signal::SIGKILL);
+        own.end();
+    }
+}

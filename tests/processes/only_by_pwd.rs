@@ -182,3 +182,18 @@ fn a_guard_behind_a_link_that_was_moved_is_taken_over() {
         assert!(!is_alive(pid), "{env}");
     }
 }
+
+#[test]
+fn a_bot_whose_folder_a_deploy_swapped_and_removed_is_in_doubt() {
+    let stage = Stage::new();
+    let [app, old, new] = ["app", "old", "new"].map(|name| stage.folder().join(name));
+    write(&stage, "app/main.py", PYTHON);
+    write(&stage, "new/main.py", PYTHON);
+    let line = "python3 main.py";
+    let (running, pid) = bot(&stage, within(program(&stage, line), &app), &app);
+    fs::rename(&app, &old).unwrap();
+    fs::rename(&new, &app).unwrap();
+    fs::remove_dir_all(&old).unwrap();
+    is_doubted(&plan_in(&stage, &app, line), pid);
+    end(&stage, running, pid);
+}
