@@ -172,6 +172,7 @@ mod tests {
             (". venv/bin/activate\npython main.py", "python|main.py by venv/bin"),
             ("./bot >> bot.log 2>&1", "./bot"),
             ("./bot -v > /dev/null 2>> err.log", "./bot|-v"),
+            ("exec ./bot >> \"$(date +%F) $LOG.log\" 2>&1", "./bot"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
         }
@@ -200,7 +201,10 @@ mod tests {
             "exec",
             "exec -a bot python3 main.py",
             "python3 main.py > log; python3 other.py",
-            "python3 main.py > \"$LOG\"",
+            "python3 main.py > $LOG",
+            "python3 main.py > \"$LOG\"; python3 other.py",
+            "python3 main.py > \"$(date +\"%F\").log\"",
+            "python3 main.py > \"a\" other.py",
             "export A\nexec python3 main.py",
         ] {
             assert_eq!(shown(text), None, "{text}");

@@ -159,24 +159,35 @@ pub(super) fn without_redirections(line: &str) -> Option<&str> {
     let Some(start) = starts.iter().filter_map(|start| line.find(start)).min() else {
         return Some(line);
     };
-    let (command, redirections) = line.split_at(start);
-    let mut words = redirections.split_whitespace();
-    while let Some(word) = words.next() {
+    let (command, mut rest) = line.split_at(start);
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return Some(command);
+        }
         let operator = ["2>&1", ">&2", "&>>", "&>", "1>>", "1>", "2>>", "2>", ">>", ">"]
             .into_iter()
-            .find(|operator| word.starts_with(operator))?;
-        let attached = word.strip_prefix(operator)?;
-        let file = if operator.contains(">&") || !attached.is_empty() {
-            attached
-        } else {
-            words.next()?
-        };
-        let has_file = operator.contains(">&") == file.is_empty();
-        if !has_file || file.contains(|c: char| "|&;<>()$`\\\"'*?".contains(c)) {
+            .find(|operator| rest.starts_with(operator))?;
+        rest = rest.strip_prefix(operator)?;
+        if !operator.contains(">&") {
+            rest = after_file_name(rest.trim_start())?;
+        }
+        if !(rest.is_empty() || rest.starts_with(char::is_whitespace)) {
             return None;
         }
     }
-    Some(command)
+}
+
+/// Returns what follows a file name. In double quotes, it may be anything that the shell expands to
+/// one word.
+fn after_file_name(text: &str) -> Option<&str> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (name, rest) = quoted.split_once('"')?;
+        return (!name.is_empty() && !name.contains(['`', '\\'])).then_some(rest);
+    }
+    let (name, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    let is_plain = !name.is_empty() && !name.contains(|c: char| "|&;<>()$`\\\"'*?".contains(c));
+    is_plain.then_some(rest)
 }
 
 #[cfg(test)]
@@ -228,7 +239,10 @@ mod tests {
             ("./bot || tee log", None),
             ("./bot | tee log &", None),
             ("./bot | tee log; ./other", None),
-            ("./bot > \"$LOG\"", None),
+            ("./bot x > \"$LOG $(date).log\" 2>&1", Some(("./bot x", None, ""))),
+            ("./bot > $LOG", None),
+            ("./bot \"a > \" b", Some(("./bot a >  b", None, ""))),
+            ("./bot > \"a\"b", None),
             ("cd bot || ./bot", None),
             ("cd $HOME && ./bot", None),
             ("cd bot && true && ./bot", None),
