@@ -38,7 +38,7 @@ fn with_few_descriptors_a_start_works_or_may_be_tried_again() {
 #[test]
 fn with_little_memory_a_start_works_or_may_be_tried_again() {
     let stage = Stage::new();
-    for kilobytes in [32_000, 40_000, 60_000, 100_000, 200_000] {
+    for kilobytes in [36_000, 40_000, 60_000, 100_000, 200_000] {
         let ended = run_after(&stage, &format!("ulimit -v {kilobytes}"));
         works_or_says_why(&stage, &ended, 75, "try again later");
     }

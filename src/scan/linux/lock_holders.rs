@@ -28,6 +28,19 @@ impl LockTable {
         LockTable(String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// Returns whether the list was read at once. Of a longer one, the kernel may leave out locks
+    /// while others are taken and released.
+    fn is_one_page(&self) -> bool {
+        const PAGE: usize = 4 << 10;
+        self.0.len() < PAGE
+    }
+
+    /// Returns whether no process has locked a file.
+    pub(crate) fn shows_free(&self, file: &File, id: FileId) -> bool {
+        let shows_free = |list: &LockTable| list.lockers_of(file, id).is_empty();
+        shows_free(self) && (self.is_one_page() || (0..3).all(|_| shows_free(&LockTable::read())))
+    }
+
     /// Returns the processes that locked a file. They may have ended and left the lock to a child.
     /// Pids outside of this PID namespace are 0.
     pub(crate) fn lockers_of(&self, file: &File, id: FileId) -> BTreeSet<u32> {

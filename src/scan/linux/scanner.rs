@@ -206,7 +206,7 @@ impl Scanner {
     }
 
     fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
-        list.lockers_of(&lock.file, lock.id).is_empty()
+        list.shows_free(&lock.file, lock.id)
             && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }
 
