@@ -178,8 +178,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
 fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
     // `config init` writes this value too.
     let is_default = config.settings.env_file == Path::new(".env");
-    let file = dotenv::nearest(config, folder).filter(|_| is_default)?;
-    of_another_bot(file, mine)
+    of_another_bot(is_default.then(|| dotenv::nearest(config, folder)).flatten()?, mine)
 }
 
 /// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
@@ -191,14 +190,13 @@ fn named_file(
 ) -> Option<(EnvFile, TokenLine)> {
     let name = config.env_file.file_name()?;
     command.words().iter().find_map(|word| {
-        let path = command.runs_in.join(word);
-        let is_env_file =
-            || path.file_name().is_some_and(|it| it.to_string_lossy().contains("env"));
-        let file = if path.is_dir() { path.join(name) } else { path.clone() };
-        if !path.is_dir() && !is_env_file() {
+        let mut path = command.runs_in.join(word);
+        if path.is_dir() {
+            path.push(name);
+        } else if !path.file_name()?.to_string_lossy().contains("env") {
             return None;
         }
-        of_another_bot(dotenv::at(config, &file)?, mine)
+        of_another_bot(dotenv::at(config, &path)?, mine)
     })
 }
 
