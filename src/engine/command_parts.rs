@@ -38,7 +38,9 @@ impl CommandMatch {
                 CommandDifference::OtherArguments | CommandDifference::OtherSubcommand => {
                     [Truth::True, Truth::False, Truth::True]
                 }
-                CommandDifference::RewrittenTitle => [Truth::Unknown, Truth::Unknown, Truth::True],
+                CommandDifference::PartOfScript | CommandDifference::RewrittenTitle => {
+                    [Truth::Unknown, Truth::Unknown, Truth::True]
+                }
             },
             // The scan compares more than these parts.
             (Fact::Known(CommandLikeness::Different), Truth::True, Truth::True) => {

@@ -114,7 +114,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }
     if let Fact::Known(Some(doubt)) = &process.command_doubt
-        && !has_my_token
+        && !(has_my_token && doubt.is_settled_by_token())
         && !is_of_my_instance
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));

@@ -37,9 +37,27 @@ pub enum CommandDoubt {
     Option(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,
+    /// COMMAND runs a script that has this command and other lines, which may make it another bot.
+    Script,
+    /// The same, but the script starts other programs too, so this may be the one that is no bot.
+    PartOfScript,
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
+}
+
+impl CommandDoubt {
+    /// Returns whether this bot's token in the environment of the process settles the doubt. A
+    /// script hands the token to everything that it starts.
+    pub(super) fn is_settled_by_token(&self) -> bool {
+        match self {
+            CommandDoubt::Option(_)
+            | CommandDoubt::Modules
+            | CommandDoubt::Script
+            | CommandDoubt::Folder => true,
+            CommandDoubt::PartOfScript => false,
+        }
+    }
 }
 
 /// The only difference between a process and COMMAND, or what prevents a comparison.
@@ -52,6 +70,8 @@ pub enum CommandDifference {
     /// The same script and folder, but both begin their arguments with a word, and these differ:
     /// `manage.py migrate` is not `manage.py bot`.
     OtherSubcommand,
+    /// COMMAND runs a script that has this command as one of several, which depend on conditions.
+    PartOfScript,
     /// The process overwrote its command line with a title. Folder and executable are those of
     /// COMMAND.
     RewrittenTitle,

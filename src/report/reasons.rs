@@ -290,6 +290,15 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
                 .to_owned(),
             format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
         ),
+        Doubt::Command(CommandDoubt::Script) => (
+            "COMMAND's script has its command, but also lines that may make it another bot"
+                .to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
+        Doubt::Command(CommandDoubt::PartOfScript) => (
+            "COMMAND's script has its command among others that it starts".to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
         Doubt::Command(CommandDoubt::Folder) => (
             "it runs in another folder, and only its $PWD says that it was started in this one"
                 .to_owned(),
@@ -323,6 +332,9 @@ pub fn near_miss(reason: &NearMissReason) -> String {
         }
         NearMissReason::Command(CommandDifference::OtherSubcommand) => {
             "the same script in this folder, with another subcommand, and connected to the Bot API"
+        }
+        NearMissReason::Command(CommandDifference::PartOfScript) => {
+            "one of the commands of COMMAND's script, in this folder"
         }
         NearMissReason::Command(CommandDifference::RewrittenTitle) => {
             "in this folder with the same interpreter, under a title that cannot be compared"

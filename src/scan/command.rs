@@ -10,8 +10,8 @@ use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, wi
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::needs_shell;
-use crate::scan::script_end::{self, LastCommand};
 use crate::scan::shell_words;
+use crate::scan::started_command::{Certainty, StartedCommand, script_text};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -39,31 +39,24 @@ pub struct Command {
     pub(crate) file: Option<PathBuf>,
     /// The variables that its shell script, or its line in `package.json`, reads and does not set.
     pub(crate) reads: Vec<OsString>,
-    /// The last command of COMMAND, if it is a shell script simple enough to follow.
-    pub(super) script_end: Option<Box<ScriptEnd>>,
-}
-
-/// The last command of a shell script, which may replace the script's process.
-#[derive(Debug, Clone)]
-pub(super) struct ScriptEnd {
-    pub(super) command: Command,
-    /// The variables that the script sets for the command.
-    pub(super) sets: Vec<(OsString, Option<OsString>)>,
-    /// The values of the same variables before the script sets them.
-    pub(super) replaces: Vec<(OsString, Option<OsString>)>,
+    /// What COMMAND starts, as far as its files tell.
+    pub(super) started: Vec<StartedCommand>,
 }
 
 impl Command {
     /// Finds `args[0]` like execvp(3). Fails with 127 if it is not found, and with 126 if it cannot
     /// be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
-        let mut command = Command::find_without_end(args, cwd)?;
-        command.script_end = command.read_script_end().map(Box::new);
+        let mut command = Command::find_without_started(args, cwd)?;
+        command.started = command.read_started();
         Ok(command)
     }
 
-    /// Finds the command, but does not follow its script.
-    pub(super) fn find_without_end(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
+    /// Finds the command, but not what it starts.
+    pub(super) fn find_without_started(
+        args: Vec<OsString>,
+        cwd: PathBuf,
+    ) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
                 .with_hint("write it after `--`: `monopoll run -- python3 main.py`"));
@@ -122,69 +115,17 @@ impl Command {
         {
             runs.target = Target::Script(path.clone(), None);
         }
-        let script_end = None;
+        let started = Vec::new();
         let reads = variables_read(&runs.target, file.as_deref());
-        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, script_end }
-    }
-
-    /// Returns the script that a shell runs.
-    fn shell_script(&self) -> Option<&Path> {
-        let file = self.file.as_deref()?;
-        let is_shell = |program: &PathBuf| {
-            Interpreter::by_name(&base_name(program))
-                .is_some_and(|it| it.language == Language::Shell)
-        };
-        let is_script_of_shell = match &self.runs.target {
-            Target::Script(_, Some(language)) => *language == Language::Shell,
-            Target::Script(_, None) => match kind_of(file, &self.cwd) {
-                Ok(ProgramKind::Script(interpreters)) => interpreters.iter().any(is_shell),
-                Ok(ProgramKind::Binary) | Err(_) => false,
-            },
-            Target::Program(_)
-            | Target::Module(_)
-            | Target::Code(..)
-            | Target::Entry(..)
-            | Target::Input => false,
-        };
-        is_script_of_shell.then_some(file)
-    }
-
-    fn read_script_end(&self) -> Option<ScriptEnd> {
-        let file = self.shell_script()?;
-        let LastCommand { mut words, context, environment } =
-            script_end::read(file, &self.runs.args)?;
-        let folder = match &context.folder {
-            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
-            None => self.runs_in.clone(),
-        };
-        let first = words.first_mut()?;
-        if let Some(environment) = environment.filter(|_| !has_folder(first)) {
-            let program = folder.join(environment).join(&*first);
-            if program.is_file() {
-                *first = program.into();
-            }
-        }
-        let command = Command::find_without_end(words, folder).ok()?;
-        // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
-        // folder.
-        if matches!(&command.runs.target, Target::Program(name) if !has_folder(name.as_os_str())) {
-            return None;
-        }
-        let my_own = |(name, _): &(OsString, _)| {
-            let set = self.runs.context.variables.iter().rev().find(|(set, _)| set == name);
-            let value = set.map_or_else(|| env::var_os(name), |(_, value)| value.clone());
-            (name.clone(), value)
-        };
-        let set = context.variables.iter().chain(&command.runs.context.variables);
-        let replaces = set.map(my_own).collect();
-        Some(ScriptEnd { command, sets: context.variables, replaces })
+        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, started }
     }
 
     /// Returns the folders from which a loader may search for `.env`: that of the script, and the
     /// one that COMMAND enters.
     pub(crate) fn loader_folders(&self) -> Vec<PathBuf> {
-        let commands = [Some(self), self.script_end.as_ref().map(|end| &end.command)];
-        let folders = commands.into_iter().flatten().flat_map(|command| {
+        let started = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
+        let commands = [self].into_iter().chain(started.map(|it| &it.command));
+        let folders = commands.flat_map(|command| {
             let script = match &command.runs.target {
                 Target::Script(..) => command.file.as_deref().and_then(Path::parent),
                 Target::Program(_)
@@ -200,9 +141,10 @@ impl Command {
 
     /// Returns the value that COMMAND itself sets for a variable, or that it unsets it.
     pub(crate) fn sets(&self, name: &str) -> Option<&Option<OsString>> {
-        let end = self.script_end.iter();
-        let by_end = end.flat_map(|end| end.sets.iter().chain(&end.command.runs.context.variables));
-        let mut set = self.runs.context.variables.iter().chain(by_end).rev();
+        let started = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
+        let by_started =
+            started.flat_map(|it| it.sets.iter().chain(&it.command.runs.context.variables));
+        let mut set = self.runs.context.variables.iter().chain(by_started).rev();
         set.find(|(set, _)| set == name).map(|(_, value)| value)
     }
 
@@ -213,7 +155,7 @@ impl Command {
         let values = self.runs.context.variables.iter().filter_map(|(_, value)| value.as_deref());
         let texts = self.args.iter().map(OsString::as_os_str).chain(options).chain(values);
         let mut texts: Vec<String> = texts.map(|it| it.to_string_lossy().into_owned()).collect();
-        texts.extend(self.shell_script().and_then(script_end::text));
+        texts.extend(self.shell_script_text());
         let is_end = |c: char| c.is_whitespace() || "'\"`;=&|()<>".contains(c);
         let words = texts.iter().flat_map(|text| text.split(is_end));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -254,7 +196,7 @@ fn variables_read(target: &Target, file: Option<&Path>) -> Vec<OsString> {
         Target::Entry(_, Some(line)) => line.clone(),
         Target::Code(Language::Shell, line) => line.to_string_lossy().into_owned(),
         Target::Script(_, None | Some(Language::Shell)) => {
-            file.and_then(script_end::text).unwrap_or_default()
+            file.and_then(script_text).unwrap_or_default()
         }
         Target::Script(..)
         | Target::Module(_)

@@ -28,10 +28,14 @@ pub(crate) mod process_tree;
 mod project_scripts;
 mod same_command;
 pub mod scan_request;
-mod script_end;
+mod shell_expansion;
+mod shell_script;
+mod shell_statements;
 mod shell_words;
 mod spawned_program;
+mod started_command;
 pub mod supervisors;
+mod watchers;
 mod wrapper_programs;
 mod wrapper_result;
 

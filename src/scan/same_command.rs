@@ -8,13 +8,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
-use crate::scan::command::{Command, ScriptEnd};
+use crate::scan::command::Command;
 use crate::scan::command_context::{CommandContext, ENVIRONMENT, MODULE_PATH};
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::npm_pnpm_yarn;
+use crate::scan::shell_expansion::{is_unknown, may_be};
 use crate::scan::shell_words::simple_words;
+use crate::scan::started_command::{Certainty, StartedCommand};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 
@@ -56,8 +58,9 @@ pub(super) struct Comparison {
 impl Command {
     pub(super) fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
         let (likeness, invocation) = self.judge(process);
-        let script_end = self.script_end.as_ref().filter(|_| !likeness.is_same());
-        if let Some(comparison) = script_end.and_then(|end| end.compare(process)) {
+        if !likeness.is_same()
+            && let Some(comparison) = self.compare_started(process)
+        {
             return comparison;
         }
         let same_program = likeness.is_same() || self.is_same_program(process);
@@ -73,6 +76,17 @@ impl Command {
     ) -> Comparison {
         let likeness = self.likeness_of(&it, process);
         self.comparison(likeness.is_same(), likeness, it, process)
+    }
+
+    /// Compares a process with what this command starts, most certain first.
+    fn compare_started(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
+        let mut found: Vec<(Certainty, Comparison)> = self
+            .started
+            .iter()
+            .filter_map(|it| Some((it.certainty, it.compare(process)?)))
+            .collect();
+        found.sort_by_key(|(certainty, _)| *certainty);
+        found.into_iter().next().map(|(_, comparison)| comparison)
     }
 
     fn comparison(
@@ -121,13 +135,12 @@ impl Command {
         }
     }
 
-    /// Compares a process with what this command would become.
+    /// Compares a process with what this command would become or start.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
         let (likeness, _) = self.judge(process);
-        let is_script_end =
-            || self.script_end.as_ref().is_some_and(|end| end.compare(process).is_some());
-        if !likeness.is_same() && is_script_end() { CommandLikeness::Same } else { likeness }
+        let started = if likeness.is_same() { None } else { self.compare_started(process) };
+        started.map_or(likeness, |comparison| comparison.likeness)
     }
 
     /// Returns the likeness of a process, and what was compared.
@@ -268,7 +281,7 @@ impl Command {
                         || simple_words(added).is_some_and(|words| words == self.runs.args)
                 })
             }
-            _ => it.args == self.runs.args,
+            _ => may_be(&self.runs.args, &it.args),
         }
     }
 
@@ -479,17 +492,31 @@ impl Command {
     }
 }
 
-impl ScriptEnd {
-    /// Compares a process with the last command of the script; `None` if it differs, or if the
-    /// script would set other variables.
+impl StartedCommand {
+    /// Compares a process with this command; `None` if it differs, or if other variables would be
+    /// set for it.
     fn compare(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
         let mut comparison = self.command.compare(process);
         if !comparison.likeness.is_same() || !self.has_set(process) {
             return None;
         }
-        // The variables that the script sets have already been compared.
+        // The variables that are set have already been compared.
         comparison.variables.extend(self.replaces.iter().cloned());
-        Some(comparison)
+        Some(self.with_certainty(comparison))
+    }
+
+    /// Applies what is not certain to the comparison of a process that runs this command.
+    pub(super) fn with_certainty(&self, comparison: Comparison) -> Comparison {
+        match self.certainty {
+            Certainty::Certain => comparison,
+            Certainty::Likely => Comparison { doubt: Some(CommandDoubt::Script), ..comparison },
+            Certainty::Part => Comparison { doubt: Some(CommandDoubt::PartOfScript), ..comparison },
+            Certainty::Possible => Comparison {
+                likeness: CommandLikeness::Near(CommandDifference::PartOfScript),
+                doubt: None,
+                ..comparison
+            },
+        }
     }
 
     fn has_set(&self, process: &RunningCommand<'_>) -> bool {
@@ -503,6 +530,7 @@ impl ScriptEnd {
         set.into_iter().all(|(name, value)| theirs(name) == value.as_ref())
             && by_command
                 .iter()
+                .filter(|(_, value)| value.as_deref().is_none_or(|value| !is_unknown(value)))
                 .all(|(name, value)| theirs(name).is_none_or(|it| Some(it) == value.as_ref()))
     }
 }

@@ -135,6 +135,12 @@ fn before_filters(line: &str) -> Option<&str> {
     commands.all(|command| is_filter(command) == Some(true)).then_some(first)
 }
 
+/// Returns whether a command only filters what it reads.
+pub(super) fn is_filter(command: &str) -> bool {
+    let name = command.split_whitespace().next().unwrap_or_default();
+    FILTERS.contains(&base_name(OsStr::new(name)))
+}
+
 fn base_name(name: &OsStr) -> &str {
     Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::managed_by::{
     ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram, Watcher,
 };
+use crate::scan::watchers::watcher_name;
 
 /// The variables that supervisors set for a program. `HOME` is needed for PM2's default folder.
 const VARIABLES: [&str; 12] = [
@@ -85,8 +86,10 @@ pub(super) fn supervises(args: &[String]) -> bool {
 pub(super) fn watcher(args: &[String], pid: u32) -> Option<ManagedBy> {
     let name = |at: usize| args.get(at).map(|arg| base_name(arg));
     let name = match (name(0)?, name(1)) {
+        ("node" | "nodejs" | "bun", Some(script)) => {
+            watcher_name(script).filter(|name| *name != "watchexec")?
+        }
         ("watchexec", _) => "watchexec",
-        ("node" | "nodejs" | "bun", Some("nodemon" | "nodemon.js")) => "nodemon",
         (_, _) => return None,
     };
     Some(ManagedBy::Watcher(Watcher { name, pid }))

@@ -60,6 +60,8 @@ struct WrapperProgram {
     long_values: &'static [&'static str],
     /// Options that may change what the command does.
     choosing: &'static [&'static str],
+    /// Options that do not change the command, although such an option of others might.
+    harmless: &'static [&'static str],
     /// Options whose value is the user of the command.
     users: &'static [&'static str],
     /// Options that set the command's folder.
@@ -79,6 +81,7 @@ const PLAIN: WrapperProgram = WrapperProgram {
     attached: "",
     long_values: &[],
     choosing: &[],
+    harmless: &[],
     users: &[],
     folders: &[],
     unsets: &[],
@@ -182,6 +185,18 @@ static WRAPPERS: &[WrapperProgram] = &[
         ],
         choosing: &["--args"],
         rest: Rest::Watched,
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["watchmedo"],
+        subcommand: Some("auto-restart"),
+        flags: "DRqv",
+        values: "dpi",
+        long_values: &[
+            "--directory", "--pattern", "--patterns", "--ignore-pattern", "--ignore-patterns",
+            "--interval", "--signal", "--kill-after", "--debounce-interval", "--timeout",
+        ],
+        harmless: &["--directory"],
         ..PLAIN
     },
     WrapperProgram {
@@ -658,6 +673,9 @@ impl WrapperProgram {
 
     /// Records what an option means for the command; `None` if that is unknown.
     fn note(&self, name: &str, value: Option<&OsStr>, context: &mut CommandContext) -> Option<()> {
+        if self.harmless.contains(&name) {
+            return Some(());
+        }
         if self.folders.contains(&name) {
             context.enter(Path::new(value?));
         } else if self.choosing.contains(&name) {
@@ -805,6 +823,8 @@ mod tests {
             ("newrelic-admin help", "unclear"),
             ("watchfiles --filter python ./bot .", "sh -c ./bot"),
             ("watchfiles bot.main.run", "unclear"),
+            ("watchmedo auto-restart -d . --directory=src -Rp *.py -- ./bot -x", "./bot -x"),
+            ("watchmedo shell-command ./bot", "unclear"),
             ("coverage run -p --source=bot main.py x", "python main.py x"),
             ("coverage3 run -m bot", "python -m bot"),
             ("coverage html", "unclear"),

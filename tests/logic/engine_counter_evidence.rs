@@ -193,6 +193,19 @@ fn another_way_to_start_the_command_is_doubt_unless_its_token_or_instance_is_min
 }
 
 #[test]
+fn a_script_hands_the_token_to_all_that_it_starts() {
+    let of = |doubt| Process { command_doubt: Known(Some(doubt)), ..process(5) };
+    for (doubt, is_settled) in [(CommandDoubt::Script, true), (CommandDoubt::PartOfScript, false)] {
+        let expected = CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
+        says(&caller(), &of(doubt.clone()), &expected);
+        let with_token = Process { tokens: MINE, ..of(doubt.clone()) };
+        says(&caller(), &with_token, if is_settled { &NOTHING } else { &expected });
+        let with_lock = Process { holds_lock: Known(true), ..of(doubt) };
+        says(&caller(), &with_lock, &NOTHING);
+    }
+}
+
+#[test]
 fn with_the_tokens_of_several_bots_only_the_same_command_is_this_bot() {
     let (given, token) = (NameSource::Given, NameSource::Token);
     let elsewhere = || Process { cwd: Known(PathBuf::from("/srv/other")), ..process(5) };

@@ -21,13 +21,16 @@ fn near_misses(plan: &Plan) -> Vec<(u32, NearMissReason)> {
 
 #[test]
 fn almost_the_same_command_is_listed_unless_it_could_never_be_this_bot() {
-    use CommandDifference::{OtherArguments, OtherFolder, OtherSubcommand, RewrittenTitle};
+    use CommandDifference::{
+        OtherArguments, OtherFolder, OtherSubcommand, PartOfScript, RewrittenTitle,
+    };
     let connected = |connected| Process { connected, ..near(OtherSubcommand) };
     let deploy = || Known(user("deploy"));
     for (process, expected) in [
         (near(OtherFolder), Some(NearMissReason::Command(OtherFolder))),
         (near(OtherArguments), Some(NearMissReason::Command(OtherArguments))),
         (near(RewrittenTitle), Some(NearMissReason::Command(RewrittenTitle))),
+        (near(PartOfScript), Some(NearMissReason::Command(PartOfScript))),
         // Another subcommand is another program, unless it polls.
         (connected(Known(true)), Some(NearMissReason::Command(OtherSubcommand))),
         (connected(Known(false)), None),

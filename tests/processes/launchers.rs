@@ -10,7 +10,7 @@ use monopoll_test_bots::stage::{Stage, is_alive, is_root, skip};
 
 use crate::other_bots::{plan, unnamed};
 use crate::same_command::{
-    PYTHON, all_find_each_other, bot, end, found, path, program, words, write,
+    JAVASCRIPT, PYTHON, all_find_each_other, bot, end, found, path, program, words, write,
 };
 use crate::supervisors::peer;
 
@@ -138,6 +138,7 @@ fn a_python_tool_that_runs_the_script_is_that_script() {
         "debugpy --listen 127.0.0.1:0 main.py",
         "python -m debugpy --listen 127.0.0.1:0 --configure-subProcess false main.py",
         "watchfiles 'python3 main.py' watched",
+        "watchmedo auto-restart --directory watched -- python3 main.py",
     ];
     all_find_each_other(&stage, &spellings, &path);
 }
@@ -145,13 +146,96 @@ fn a_python_tool_that_runs_the_script_is_that_script() {
 #[test]
 fn a_watcher_of_files_is_ended_with_the_bot_that_it_would_start_again() {
     let Some(watchfiles) = peer("venv/bin/watchfiles") else { return };
+    let watchmedo = watchfiles.with_file_name("watchmedo");
+    let of_watchmedo = ["auto-restart", "--directory", "watched", "--", "python3", "main.py"];
+    for (program, args) in [(watchfiles, &[BOT, "watched"][..]), (watchmedo, &of_watchmedo)] {
+        let stage = main_py();
+        write(&stage, "watched/file", "");
+        let (watcher, pid) = bot(&stage, stage.program(&program, args), stage.folder());
+        let start = unnamed(&stage, &["run"], BOT);
+        let (_own, own) = bot(&stage, start, stage.folder());
+        assert!(!watcher.is_alive() && !is_alive(pid) && is_alive(own));
+    }
+}
+
+/// Returns the folder of nodemon and pm2-runtime.
+fn node_tools() -> Option<String> {
+    let tools = peer("npm/node_modules/.bin/nodemon")?;
+    Some(tools.parent().unwrap().display().to_string())
+}
+
+#[test]
+fn a_watcher_as_command_finds_what_it_would_start() {
+    let Some(tools) = node_tools() else { return };
     let stage = main_py();
-    write(&stage, "watched/file", "");
-    let watcher = stage.program(&watchfiles, &[BOT, "watched"]);
-    let (watcher, pid) = bot(&stage, watcher, stage.folder());
-    let start = unnamed(&stage, &["run"], BOT);
-    let (_own, own) = bot(&stage, start, stage.folder());
-    assert!(!watcher.is_alive() && !is_alive(pid) && is_alive(own));
+    write(&stage, "main.js", JAVASCRIPT);
+    write(&stage, "other.js", JAVASCRIPT);
+    write(&stage, "apps.json", r#"{"apps": [{"name": "a", "script": "main.js"}]}"#);
+    let start = |line: &str| unnamed(&stage, &["plan"], line);
+    for (running, same, different) in [
+        (
+            "node main.js",
+            &[
+                format!("{tools}/nodemon main.js"),
+                format!("{tools}/nodemon --quiet --watch locks --exec node main.js"),
+                format!("node {tools}/nodemon --watch locks main.js"),
+                format!("{tools}/pm2-runtime main.js"),
+                format!("{tools}/pm2-runtime start main.js --name bot"),
+                format!("{tools}/pm2-runtime apps.json"),
+            ][..],
+            &[
+                format!("{tools}/nodemon other.js"),
+                format!("{tools}/nodemon main.js --all"),
+                format!("{tools}/pm2-runtime other.js"),
+                format!("{tools}/pm2-runtime main.js -- --all"),
+                format!("{tools}/pm2-runtime apps.json --only b"),
+            ][..],
+        ),
+        (
+            BOT,
+            &[
+                format!("{tools}/nodemon main.py"),
+                format!("{tools}/pm2-runtime start main.py --interpreter python3"),
+            ],
+            &[format!("{tools}/nodemon main.js")],
+        ),
+    ] {
+        let (running, pid) = bot(&stage, program(&stage, running), stage.folder());
+        for line in same {
+            let plan = plan(start(line));
+            assert_eq!(
+                (&plan["verdict"], found(&plan)),
+                (&"act".into(), vec![pid.into()]),
+                "{line}"
+            );
+        }
+        for line in different {
+            let plan = plan(start(line));
+            assert_eq!((&plan["verdict"], found(&plan)), (&"clear".into(), vec![]), "{line}");
+        }
+        end(&stage, running, pid);
+    }
+}
+
+#[test]
+fn a_bot_below_a_watcher_is_refused_with_the_name_of_the_watcher() {
+    let Some(tools) = node_tools() else { return };
+    for (watcher, args) in [("nodemon", "--watch locks main.js"), ("pm2-runtime", "main.js")] {
+        let stage = main_py();
+        write(&stage, "main.js", JAVASCRIPT);
+        let line = format!("{tools}/{watcher} {args}");
+        let home = stage.folder().join("pm2").display().to_string();
+        let running = program(&stage, &line).env("PM2_HOME", &home);
+        let (running, pid) = bot(&stage, running, stage.folder());
+        let refused = unnamed(&stage, &["run"], "node main.js").end().exits(75);
+        assert!(refused.err.contains(&format!("{watcher} would start it again")), "{refused:?}");
+        assert!(refused.err.contains(&format!("(pid {})", running.pid())), "{refused:?}");
+        assert!(is_alive(pid));
+        // The same watcher takes over as a whole.
+        let start = unnamed(&stage, &["run"], &line).env("PM2_HOME", &home);
+        let (_own, own) = bot(&stage, start, stage.folder());
+        assert!(!running.is_alive() && !is_alive(pid) && is_alive(own));
+    }
 }
 
 /// The debug adapter of VS Code, driven as the editor does it.

@@ -34,7 +34,9 @@ fn orphan(stage: &Stage, launcher: &Running<'_>, bot: u32) {
 fn a_bot_whose_launcher_was_killed_is_found_by_its_token() {
     let stage = Stage::new();
     write(&stage, "main.py", PYTHON);
-    write(&stage, "start.sh", "#!/bin/sh\npython3 main.py\nexit\n");
+    // The script does not say what it starts.
+    write(&stage, "name", "main.py");
+    write(&stage, "start.sh", "#!/bin/sh\npython3 \"$(cat name)\"\nexit\n");
     let mine = token();
     let launcher = in_its_session(&stage, "./start.sh").env("BOT_TOKEN", &mine);
     let (launcher, pid) = bot(&stage, launcher, stage.folder());
@@ -268,24 +270,124 @@ fn what_a_script_becomes_is_the_same_command() {
     first.end().exits(0);
 }
 
+/// Scripts that become their last command and are not simple.
+const UNCLEAR_SCRIPTS: [&str; 8] = [
+    ". ./bot.env\nexec python3 main.py",
+    "set -a; . ./bot.env; set +a\nexec python3 main.py \"$@\"",
+    "if [ -f bot.env ]; then\nexec python3 main.py\nfi",
+    "python3 other.py\nexec python3 main.py < /dev/null",
+    "shift $#; exec python3 main.py",
+    "run() {\n  exec python3 main.py \"$@\"\n}\nrun",
+    "while ! python3 main.py; do sleep 2; done",
+    "exec \"$@\"",
+];
+
 #[test]
-fn a_script_that_is_not_plain_is_only_the_same_as_itself() {
+fn what_a_script_may_become_is_in_doubt_and_with_my_token_the_same_command() {
     let stage = Stage::new();
+    let mine = token();
     write(&stage, "main.py", PYTHON);
-    let (_bot, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    write(&stage, "other.py", PYTHON);
+    write(&stage, "bot.env", "NAME=bot\n");
+    let (running, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    let line = |text: &str| {
+        write(&stage, "start", &format!("#!/bin/sh\n{text}\n"));
+        if text == "exec \"$@\"" { "sh -u start python3 main.py" } else { "./start" }
+    };
+    for text in UNCLEAR_SCRIPTS {
+        let line = line(text);
+        let plan = plan(unnamed(&stage, &["plan"], line));
+        if line == "./start" {
+            assert!(refusal(&plan).contains("lines that may make it another bot"), "{text}");
+        }
+        assert_eq!(found(&plan), [u64::from(pid)], "{text}: {plan:#}");
+    }
+    let start = unnamed(&stage, &["run"], line(UNCLEAR_SCRIPTS[0]));
+    let refused = start.env("BOT_TOKEN", &mine).end().exits(75);
+    assert!(refused.err.contains("end that process once"), "{refused:?}");
+    assert!(is_alive(pid));
+    end(&stage, running, pid);
+
+    let with_token = behind_a_proxy(program(&stage, "python3 main.py"), &mine);
+    let (_with_token, pid) = bot(&stage, with_token, stage.folder());
+    for text in UNCLEAR_SCRIPTS {
+        let plan = plan(behind_a_proxy(unnamed(&stage, &["plan"], line(text)), &mine));
+        assert_eq!(
+            (&plan["verdict"], found(&plan)),
+            (&"act".into(), vec![u64::from(pid)]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_script_never_says_that_another_program_is_the_bot() {
+    let stage = Stage::new();
+    let mine = token();
+    for name in ["main.py", "other.py", "web.py"] {
+        write(&stage, name, PYTHON);
+    }
+    write(&stage, "bot.env", "");
+    let script = |text: &str| write(&stage, "start", &format!("#!/bin/sh\n{text}\n"));
+    let (running, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
     for text in [
         "exec python3 $SCRIPT",
-        "if true; then\nexec python3 main.py\nfi",
-        ". ./bot.env\nexec python3 main.py",
-        "python3 other.py\nexec python3 main.py",
+        ". ./bot.env\nexec python3 other.py",
+        ". ./bot.env\nexec python3 main.py --all",
+        ". ./bot.env\ncd /\nexec python3 main.py",
+        ". ./bot.env\nexport BOT=alice\nexec python3 main.py",
+        "python3 main.py\nexec python3 other.py",
+        ". ./bot.env\necho 'exec python3 main.py'",
+        "# exec python3 main.py\n. ./bot.env",
+        "cat <<EOF\nexec python3 main.py\nEOF",
     ] {
-        write(&stage, "start", &format!("#!/bin/sh\n{text}\n"));
+        script(text);
         let plan = plan(unnamed(&stage, &["plan"], "./start"));
-        assert!(!found(&plan).contains(&u64::from(pid)), "{text}: {plan:#}");
+        assert_eq!((&plan["verdict"], found(&plan)), (&"clear".into(), vec![]), "{text}: {plan:#}");
     }
-    write(&stage, "start", "#!/bin/sh\nexec sleep 599\n");
+    // Conditions choose one of several.
+    script("case \"$1\" in\n  a) exec python3 main.py ;;\n  b) exec python3 other.py ;;\nesac");
+    let chosen = plan(unnamed(&stage, &["plan"], "./start b"));
+    assert_eq!(chosen["verdict"], "clear", "{chosen:#}");
+    assert_eq!(chosen["near_misses"][0]["pid"], pid, "{chosen:#}");
+    end(&stage, running, pid);
+
+    // The token of the bot is handed to everything that the script starts.
+    script("python3 web.py &\nexec python3 main.py");
+    let web = program(&stage, "python3 web.py").env("BOT_TOKEN", &mine);
+    let (_web, pid) = bot(&stage, web, stage.folder());
+    let refused = plan(unnamed(&stage, &["plan"], "./start").env("BOT_TOKEN", &mine));
+    assert!(refusal(&refused).contains("among others that it starts"), "{refused:#}");
+    assert_eq!(found(&refused), [u64::from(pid)]);
+    write(&stage, "bare", "#!/bin/sh\nexec sleep 599\n");
     let _sleeps = program(&stage, "sleep 599").start();
-    assert_eq!(plan(unnamed(&stage, &["plan"], "./start"))["verdict"], "clear");
+    assert_eq!(plan(unnamed(&stage, &["plan"], "./bare"))["verdict"], "clear");
+}
+
+#[test]
+fn two_guarded_scripts_that_may_become_one_command_both_live() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    for name in ["alice", "bob"] {
+        write(&stage, &format!("{name}.env"), &format!("NAME={name}\n"));
+        let text = format!("#!/bin/sh\n. ./{name}.env\nexec python3 main.py\n");
+        write(&stage, &format!("{name}.sh"), &text);
+    }
+    write(&stage, "start.sh", "#!/bin/sh\n. ./$1.env\nexec python3 main.py\n");
+    for (first, second) in [("./alice.sh", "./bob.sh"), ("./start.sh alice", "./start.sh bob")] {
+        let (guard, one) = bot(&stage, unnamed(&stage, &["run"], first), stage.folder());
+        let (other_guard, other) = bot(&stage, unnamed(&stage, &["run"], second), stage.folder());
+        assert!(guard.is_alive() && is_alive(one));
+        let (again, _) = bot(&stage, unnamed(&stage, &["run"], first), stage.folder());
+        assert!(!is_alive(one) && is_alive(other));
+        // The bot itself under a guard may be either.
+        drop((again, other_guard));
+    }
+    let plain = unnamed(&stage, &["run"], "python3 main.py");
+    let (guard, pid) = bot(&stage, plain, stage.folder());
+    let refused = unnamed(&stage, &["run"], "./alice.sh").end().exits(75);
+    assert!(refused.err.contains("lines that may make it another bot"), "{refused:?}");
+    assert!(guard.is_alive() && is_alive(pid));
 }
 
 #[test]

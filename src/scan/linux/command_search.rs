@@ -33,8 +33,8 @@ impl CommandSearch {
     pub(super) fn new(command: &Command) -> CommandSearch {
         let mut search = CommandSearch { names: Vec::new(), args: Vec::new() };
         search.add(command);
-        if let Some(end) = &command.script_end {
-            search.add(&end.command);
+        for started in &command.started {
+            search.add(&started.command);
         }
         search
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
-use crate::engine::likeness::{CommandDoubt, CommandLikeness, ComparedCommand};
+use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{
     GuardedInstance, OtherGuard, Process, ProcessId, Relation, Role, RunState, User,
@@ -131,8 +131,9 @@ impl<'a> Describer<'a> {
         };
         let mut it = compare(id.pid, args, cwd);
         // A wrapper that started this process may have consumed the options, and a shell may wait
-        // for it in the folder that it left.
-        if let Some(CommandDoubt::Option(_) | CommandDoubt::Folder) = it.doubt
+        // for it in the folder that it left, or in a script that is not understood.
+        if let Some(CommandDoubt::Option(_) | CommandDoubt::Folder | CommandDoubt::Script) =
+            it.doubt
             && self.is_below_the_same(command, id.parent)
         {
             it.doubt = None;
@@ -202,6 +203,7 @@ impl<'a> Describer<'a> {
             && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok())
         .then(|| self.guarded.compare(self.request, self.proc, stat.parent, &buffers.status))
         .flatten();
+        let is_another_guards = self.is_another_guards(marker.as_ref(), &mut buffers.status);
         if let Some(marker) = marker.flatten() {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
@@ -212,15 +214,11 @@ impl<'a> Describer<'a> {
         let ComparisonFacts { same_program, likeness, compared, doubt, variables } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
-                None => self.compare(of, readable, cwd.as_deref(), role),
+                None => self.compare(of, readable, cwd.as_deref(), role).unless(is_another_guards),
             };
         let is_my_program = same_program == Fact::Known(true);
-        let role = match role {
-            Role::Program if !is_my_program && is_tool(exe.as_deref(), known_args) => {
-                Role::ServesOthers
-            }
-            Role::Program | Role::Monopoll | Role::ServesOthers => role,
-        };
+        let is_tool = !is_my_program && is_tool(exe.as_deref(), known_args);
+        let role = if is_tool && role == Role::Program { Role::ServesOthers } else { role };
         let other_variable = environ
             .map(|environ| self.request.variables.first_difference(&variables, environ))
             .into();
@@ -275,6 +273,21 @@ impl<'a> Describer<'a> {
             exe: exe.into(),
             cwd: cwd.into(),
         }
+    }
+
+    /// Returns whether a process runs under a guard whose COMMAND is another one than this start's.
+    fn is_another_guards(
+        &mut self,
+        marker: Option<&Option<EnvMarker>>,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        let Some(guard) = marker.and_then(Option::as_ref).map(|it| it.guard.pid) else {
+            return false;
+        };
+        guard != self.me
+            && self.request.command.is_some()
+            && self.proc.read(guard, "cmdline", buffer).is_ok()
+            && self.guarded.compare(self.request, self.proc, guard, buffer).is_none()
     }
 
     /// Returns whether it matters if a process that runs something else is connected: in this
@@ -359,6 +372,24 @@ struct ComparisonFacts {
     compared: Fact<ComparedCommand>,
     doubt: Fact<Option<CommandDoubt>>,
     variables: Vec<(OsString, Option<OsString>)>,
+}
+
+impl ComparisonFacts {
+    /// Ignores what only a script suggests if a guard says that the process runs another command.
+    fn unless(self, is_another_guards: bool) -> ComparisonFacts {
+        let doubts = [CommandDoubt::Script, CommandDoubt::PartOfScript];
+        let is_suggested = doubts.into_iter().any(|it| self.doubt == Fact::Known(Some(it)))
+            || self.likeness == Fact::Known(CommandLikeness::Near(CommandDifference::PartOfScript));
+        if !(is_another_guards && is_suggested) {
+            return self;
+        }
+        ComparisonFacts {
+            same_program: Fact::Known(false),
+            likeness: Fact::Known(CommandLikeness::Different),
+            doubt: Fact::Known(None),
+            ..self
+        }
+    }
 }
 
 impl From<Comparison> for ComparisonFacts {

@@ -11,6 +11,7 @@ use crate::scan::linux::find_by_marker;
 use crate::scan::linux::prefilter::{environ, executable, folder, sees};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
+use crate::scan::started_command::Certainty;
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 
@@ -69,18 +70,25 @@ impl ScanRequest {
     fn compare_guarded(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> Option<Comparison> {
         let mine = self.command.as_ref()?;
         let theirs = Command::find(command_of(args)?, folder(proc, guard)?).ok()?;
-        let comparison = mine.compare_command(
-            theirs.runs,
-            &RunningCommand {
-                args: theirs.args.iter().map(OsString::as_os_str).collect(),
-                cwd: Some(&theirs.cwd),
-                exe: &|| Some(theirs.program.clone()),
-                executes: &|program| is_same_file(program, &theirs.program),
-                environ: &|| environ(proc, guard),
-                sees: &|theirs, mine| sees(proc, guard, theirs, mine),
-            },
-        );
-        comparison.likeness.is_same().then_some(comparison)
+        let process = RunningCommand {
+            args: theirs.args.iter().map(OsString::as_os_str).collect(),
+            cwd: Some(&theirs.cwd),
+            exe: &|| Some(theirs.program.clone()),
+            executes: &|program| is_same_file(program, &theirs.program),
+            environ: &|| environ(proc, guard),
+            sees: &|theirs, mine| sees(proc, guard, theirs, mine),
+        };
+        let comparison = mine.compare_command(theirs.runs.clone(), &process);
+        if comparison.likeness.is_same() {
+            return Some(comparison);
+        }
+        // What COMMAND certainly starts is compared with the guard's processes themselves.
+        let uncertain = mine.started.iter().filter(|it| it.certainty != Certainty::Certain);
+        let mut comparisons = uncertain.map(|it| {
+            let comparison = it.command.compare_command(theirs.runs.clone(), &process);
+            comparison.likeness.is_same().then(|| it.with_certainty(comparison))
+        });
+        comparisons.find_map(|comparison| comparison)
     }
 }
 

@@ -180,9 +180,9 @@ impl ScanRequest {
         let (Some(command), cwd) = (&self.command, folder(proc, pid)) else {
             return CommandLikeness::Different;
         };
-        let end = command.script_end.as_ref().map(|end| &end.command);
         let is_here = cwd.as_deref().is_some_and(|cwd| {
-            [Some(command), end].into_iter().flatten().any(|it| it.is_folder(cwd))
+            let started = command.started.iter().map(|it| &it.command);
+            [command].into_iter().chain(started).any(|it| it.is_folder(cwd))
         });
         match hint {
             Hint::Shape if !is_here => CommandLikeness::Different,

@@ -1,0 +1,444 @@
+//! The commands of a shell script that may be the bot, as far as its text tells. A script that ends
+//! with `exec` leaves no trace of itself.
+//!
+//! Only short scripts are read. A script with simple lines alone becomes its last command; any other
+//! script only may.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::scan::command_context::CommandContext;
+use crate::scan::shell_expansion::Scope;
+use crate::scan::shell_statements::{Place, Separator, Statement, statements};
+use crate::scan::shell_words::is_filter;
+
+/// Commands that do not affect those after them.
+const HARMLESS: [&str; 14] = [
+    ":", "chmod", "date", "echo", "exit", "git", "mkdir", "pip", "pip3", "printf", "sleep", "true",
+    "ulimit", "umask",
+];
+
+/// Built-in commands that may change any variable or argument, or give a name a new meaning.
+const OPAQUE: [&str; 9] =
+    ["eval", "getopts", "read", "mapfile", "readarray", "alias", "trap", "enable", "let"];
+
+/// A command that a script runs, and what the lines before set for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ScriptCommand {
+    /// Some may be unknown.
+    pub(super) words: Vec<OsString>,
+    pub(super) context: CommandContext,
+    /// The `bin` folder of a virtual environment, which comes first in `$PATH`.
+    pub(super) environment: Option<PathBuf>,
+    pub(super) role: ScriptRole,
+}
+
+/// How a script runs a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScriptRole {
+    /// The script has only simple lines, and becomes this command or waits for it.
+    Certain,
+    /// The script replaces itself by the command.
+    Exec,
+    /// The command goes into the background.
+    Background,
+    /// The script replaces itself by its arguments.
+    Arguments,
+    Other,
+}
+
+/// Where a script is, and how it was started.
+pub(super) struct ScriptStart<'a> {
+    pub(super) args: &'a [OsString],
+    pub(super) folder: Option<&'a Path>,
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Returns the commands of a script, in order. If the script is simple, only its last one.
+pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
+    let mut script = Script {
+        scope: Scope {
+            args: Some(start.args),
+            folder: start.folder,
+            variables: BTreeMap::new(),
+            environment: start.environment,
+            has_unknown_variables: false,
+        },
+        context: Some(CommandContext::default()),
+        environment: None,
+        commands: Vec::new(),
+        is_simple: true,
+        exports_all: false,
+    };
+    let statements = statements(text);
+    let mut rest = statements.iter();
+    while let Some(statement) = rest.next() {
+        let is_end = statement.place == Place::Always && statement.text.starts_with("exit");
+        if is_end {
+            break;
+        }
+        let is_done = script.read(statement);
+        if let Some(command) = script.commands.last_mut()
+            && is_done
+            && script.is_simple
+            && (command.role == ScriptRole::Exec || ends_here(statement, rest.as_slice()))
+            && passes_arguments(command, start.args)
+        {
+            command.role = ScriptRole::Certain;
+            return script.commands.pop().into_iter().collect();
+        }
+        script.is_simple &= !is_done;
+    }
+    script.commands
+}
+
+/// Returns whether nothing follows a command but filters of its output.
+fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
+    let mut before = statement.end;
+    rest.iter().all(|next| {
+        let is_part = before == Separator::Pipe && is_filter(&next.text);
+        before = next.end;
+        is_part
+    }) && matches!(before, Separator::Line)
+}
+
+/// A simple script that ignores its arguments is another program to each of them.
+fn passes_arguments(command: &ScriptCommand, args: &[OsString]) -> bool {
+    args.iter().all(|arg| command.words.iter().any(|word| contains(word, arg)))
+        || args.iter().all(|arg| {
+            command
+                .context
+                .variables
+                .iter()
+                .any(|(_, value)| value.as_ref().is_some_and(|value| contains(value, arg)))
+        })
+}
+
+fn contains(word: &OsStr, arg: &OsStr) -> bool {
+    word.to_string_lossy().contains(&*arg.to_string_lossy())
+}
+
+/// A script while it is read.
+struct Script<'a> {
+    scope: Scope<'a>,
+    /// What the lines set for the commands after them. `None` in an unknown folder.
+    context: Option<CommandContext>,
+    environment: Option<PathBuf>,
+    commands: Vec<ScriptCommand>,
+    is_simple: bool,
+    /// After `set -a`, every variable is exported.
+    exports_all: bool,
+}
+
+impl Script<'_> {
+    /// Reads one statement. Returns whether it is a command that may be the bot.
+    fn read(&mut self, statement: &Statement) -> bool {
+        let Some(words) = self.scope.words(&statement.text) else {
+            self.is_simple = false;
+            return false;
+        };
+        let is_assignment = |word: &String| assignment(word).is_some();
+        let count = words.iter().take_while(|word| is_assignment(word)).count();
+        let (assignments, command) = words.split_at(count);
+        let Some(first) = command.first() else {
+            for (name, value) in assignments.iter().filter_map(|it| assignment(it)) {
+                self.assign(name, value, statement);
+            }
+            return false;
+        };
+        if HARMLESS.contains(&first.as_str()) {
+            return false;
+        }
+        self.is_simple &= statement.place == Place::Always;
+        let rest = command.get(1..).unwrap_or_default();
+        match first.as_str() {
+            "cd" | "pushd" => self.enter(rest, statement),
+            "popd" => self.context = None,
+            "set" => self.set(rest),
+            "shift" => self.forget_arguments(),
+            "export" | "declare" | "typeset" | "readonly" | "local" => {
+                self.declare(first == "export", rest, statement);
+            }
+            "unset" => {
+                for name in rest.iter().filter(|name| !name.starts_with('-')) {
+                    self.scope.variables.insert(name.clone(), None);
+                    self.set_variable(name, None, statement);
+                }
+            }
+            "." | "source" => self.source(rest),
+            "for" | "select" => {
+                self.scope.variables.extend(rest.first().map(|name| (name.clone(), None)));
+            }
+            name if OPAQUE.contains(&name) => self.forget_variables(),
+            // `exec > log` only redirects.
+            "exec" if command.len() == 1 => {}
+            _ => {
+                let set = assignments.iter().filter_map(|it| assignment(it));
+                return self.add(set.collect(), command, statement);
+            }
+        }
+        false
+    }
+
+    fn add(&mut self, set: Vec<(&str, &str)>, command: &[String], statement: &Statement) -> bool {
+        let (is_exec, words) = match command.split_first() {
+            Some((first, rest)) if first == "exec" || first == "command" => (first == "exec", rest),
+            Some(_) | None => (false, command),
+        };
+        let Some(context) = &self.context else {
+            self.is_simple = false;
+            return false;
+        };
+        if words.first().is_none_or(|first| first.starts_with('-') || first.contains('\0')) {
+            self.is_simple = false;
+            return false;
+        }
+        self.is_simple &= !words.iter().any(|word| word.contains('\0'));
+        let mut context = context.clone();
+        for (name, value) in set {
+            if value.contains('\0') {
+                self.is_simple = false;
+            } else {
+                context.set(OsStr::new(name), Some(OsStr::new(value)));
+            }
+        }
+        let is_all_arguments =
+            ["exec \"$@\"", "exec $@", "exec \"${@}\""].contains(&statement.text.trim());
+        self.is_simple &= statement.end != Separator::Background;
+        let role = match statement.end {
+            _ if is_all_arguments => ScriptRole::Arguments,
+            Separator::Background => ScriptRole::Background,
+            _ if is_exec => ScriptRole::Exec,
+            Separator::Line
+            | Separator::Pipe
+            | Separator::And
+            | Separator::Or
+            | Separator::Open
+            | Separator::Close => ScriptRole::Other,
+        };
+        self.commands.push(ScriptCommand {
+            words: words.iter().map(OsString::from).collect(),
+            context,
+            environment: self.environment.clone(),
+            role,
+        });
+        true
+    }
+
+    fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
+        let is_certain = statement.place == Place::Always
+            && !value.contains('\0')
+            && !self.scope.variables.contains_key(name);
+        let value = is_certain.then(|| value.to_owned());
+        self.is_simple &= is_certain;
+        // A variable of the environment stays exported.
+        if self.exports_all || (self.scope.environment)(name).is_some() {
+            self.set_variable(name, value.as_deref(), statement);
+        }
+        self.scope.variables.insert(name.to_owned(), value);
+    }
+
+    fn declare(&mut self, exports: bool, words: &[String], statement: &Statement) {
+        for word in words {
+            match assignment(word) {
+                Some((name, value)) => {
+                    self.assign(name, value, statement);
+                    let value = self.scope.variables.get(name).cloned().flatten();
+                    if exports {
+                        self.set_variable(name, value.as_deref(), statement);
+                    }
+                }
+                None if exports && !word.starts_with('-') => {
+                    match self.scope.variables.get(word).cloned().flatten() {
+                        Some(value) => self.set_variable(word, Some(&value), statement),
+                        None => self.is_simple = false,
+                    }
+                }
+                None => self.is_simple = false,
+            }
+        }
+    }
+
+    /// Sets a variable for the commands that follow. An unknown value is left out, so that it
+    /// differs from none.
+    fn set_variable(&mut self, name: &str, value: Option<&str>, statement: &Statement) {
+        let is_unset = statement.text.starts_with("unset");
+        if let Some(context) = &mut self.context {
+            context.variables.retain(|(own, _)| own != name);
+            if (value.is_some() || is_unset) && statement.place == Place::Always {
+                context.set(OsStr::new(name), value.map(OsStr::new));
+            }
+        }
+    }
+
+    fn enter(&mut self, words: &[String], statement: &Statement) {
+        let folder = words.iter().find(|word| *word != "--");
+        let folder = folder.filter(|it| !it.contains('\0') && !it.starts_with('-'));
+        match (folder, &mut self.context) {
+            (Some(folder), Some(context)) if statement.place == Place::Always => {
+                context.enter(Path::new(folder));
+            }
+            (Some(folder), _) if folder.starts_with('/') && statement.place == Place::Always => {
+                let mut context = CommandContext::default();
+                context.enter(Path::new(folder));
+                self.context = Some(context);
+                self.is_simple = false;
+            }
+            (Some(_) | None, _) => {
+                self.context = None;
+                self.is_simple = false;
+            }
+        }
+    }
+
+    fn set(&mut self, words: &[String]) {
+        let is_option = |word: &String| {
+            (word.starts_with(['-', '+']) && word.len() > 1 && word != "--")
+                || ["pipefail", "errexit", "nounset", "xtrace", "allexport"].contains(&&**word)
+        };
+        if !words.iter().all(is_option) {
+            self.forget_arguments();
+        }
+        let allexport =
+            |word: &String| word == "allexport" || word.starts_with('-') && word.contains('a');
+        self.exports_all = words.iter().any(allexport) && !words.iter().any(|it| it == "+o");
+    }
+
+    fn source(&mut self, words: &[String]) {
+        match words {
+            [file] if file.ends_with("/bin/activate") && !file.contains('\0') => {
+                self.environment = Path::new(file).parent().map(Path::to_owned);
+            }
+            _ => self.forget_variables(),
+        }
+    }
+
+    fn forget_arguments(&mut self) {
+        self.scope.args = None;
+        self.is_simple = false;
+    }
+
+    fn forget_variables(&mut self) {
+        self.scope.has_unknown_variables = true;
+        self.scope.variables.values_mut().for_each(|value| *value = None);
+        if let Some(context) = &mut self.context {
+            context.variables.clear();
+        }
+        self.is_simple = false;
+    }
+}
+
+fn assignment(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (is_name && name.chars().all(is_letter)).then_some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown_with(text: &str, args: &[&str]) -> String {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let environment = |name: &str| match name {
+            "HOME" => Some("/home/u".to_owned()),
+            "BOT_ENV" => Some("test".to_owned()),
+            _ => None,
+        };
+        let folder = Some(Path::new("/srv/bot"));
+        let start = ScriptStart { args: &args, folder, environment: &environment };
+        let shown = |it: ScriptCommand| {
+            let words: Vec<_> = it.words.iter().map(|word| word.to_str().unwrap()).collect();
+            let folder = it.context.folder.map(|it| format!(" in {}", it.display()));
+            let names = it.context.variables.iter().map(|(name, value)| {
+                let value = value.as_ref().map(|value| value.display().to_string());
+                format!(" {}={}", name.display(), value.unwrap_or_else(|| "unset".into()))
+            });
+            let environment = it.environment.map(|it| format!(" by {}", it.display()));
+            let role = match it.role {
+                ScriptRole::Certain => String::new(),
+                role => format!(" {role:?}"),
+            };
+            words.join("|").replace('\0', "")
+                + &folder.unwrap_or_default()
+                + &names.collect::<String>()
+                + &environment.unwrap_or_default()
+                + &role
+        };
+        commands(text, &start).into_iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
+    fn shown(text: &str) -> String {
+        let args: &[&str] = if text.contains('@') { &["-x", "a b"] } else { &[] };
+        shown_with(text, args)
+    }
+
+    #[test]
+    fn a_simple_script_becomes_its_last_command() {
+        for (text, expected) in [
+            ("#!/bin/sh\nexec python3 main.py\n", "python3|main.py"),
+            ("#!/bin/sh\n\n# The bot.\npython3 main.py", "python3|main.py"),
+            ("exec python3 main.py \"$@\"\nexit 1\n", "python3|main.py|-x|a b"),
+            ("exec ./bot \\\n  --all\n", "./bot|--all"),
+            (
+                "set -euo pipefail\ncd \"$(dirname \"$0\")\" || exit 1\nA=b exec ./bot\n",
+                "./bot in /srv/bot A=b",
+            ),
+            ("cd app\nexport A=b\nunset C\n./bot", "./bot in app A=b C=unset"),
+            ("cd app && exec ./bot", "./bot in app"),
+            ("cd \"$HOME\"\nexec ./bot", "./bot in /home/u"),
+            ("D=$(cd \"$(dirname \"$0\")\" && pwd)\ncd \"$D\"\nexec ./bot", "./bot in /srv/bot"),
+            ("git pull\npip install -r r.txt\necho 'up: now'\n./bot", "./bot"),
+            (". venv/bin/activate\npython main.py", "python|main.py by venv/bin"),
+            ("./bot >> bot.log 2>&1", "./bot"),
+            ("./bot -v > /dev/null 2>> err.log", "./bot|-v"),
+            ("exec ./bot >> \"$(date +%F) $LOG.log\" 2>&1", "./bot"),
+            ("exec >> bot.log 2>&1\n./bot | tee log", "./bot"),
+            ("exec python3 main.py < in.txt", "python3|main.py"),
+            ("BOT=alice\nexec ./bot $BOT", "./bot|alice"),
+            ("BOT_ENV=prod\nexec ./bot", "./bot BOT_ENV=prod"),
+            ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        let named = "export BOT=$1\nexec python3 \"$1.py\" --name=\"${2:-x}\"";
+        assert_eq!(shown_with(named, &["a"]), "python3|a.py|--name=x BOT=a");
+        assert_eq!(shown_with("exec \"$@\"", &["./bot", "x"]), "./bot|x");
+    }
+
+    #[test]
+    fn another_script_only_may_become_its_commands() {
+        for (text, expected) in [
+            ("", ""),
+            ("#!/bin/sh\n", ""),
+            ("exec $PYTHON main.py", ""),
+            ("exec python3 main.py \"$1\"", "python3|main.py|? Exec"),
+            ("exec python3 \"$@\" main.py", "python3|-x|a b|main.py"),
+            ("python3 main.py &", "python3|main.py Background"),
+            ("python3 one.py\npython3 two.py", "python3|one.py Other, python3|two.py Other"),
+            ("if true; then\nexec python3 main.py\nfi", "python3|main.py Exec"),
+            ("while true; do\npython3 main.py\ndone", "python3|main.py Other"),
+            (". ./alice.env\nexec python3 main.py", "python3|main.py Exec"),
+            ("A=b; . ./x\nexec ./bot \"$A\" $B", "./bot|?|* Exec"),
+            ("set -- x\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
+            ("shift\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
+            ("cd -\nexec python3 main.py", ""),
+            ("cd \"$ROOT\"\nexec python3 main.py", ""),
+            ("cat x | exec python3 main.py", "cat|x Other, python3|main.py Exec"),
+            ("exec", ""),
+            ("exit\nexec ./bot", ""),
+            ("exec -a bot python3 main.py", ""),
+            ("./bot > log; ./other", "./bot Other, ./other Other"),
+            ("./bot > $LOG", "./bot"),
+            ("export A\nexec ./bot", "./bot Exec"),
+            ("[ -f x ] && A=b\nA=c exec ./bot $A", "./bot|* A=c Exec"),
+            ("for b in x y; do ./bot $b & done; wait", "./bot|* Background, wait Other"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        let ignores_its_arguments = "exec python3 main.py";
+        assert_eq!(shown_with(ignores_its_arguments, &["x"]), "python3|main.py Exec");
+    }
+}

@@ -1,0 +1,213 @@
+//! The commands that COMMAND starts or becomes, as far as its files tell. A process that runs one of
+//! them may be the bot, although nothing in its command line says how it was started.
+#![expect(clippy::disallowed_methods, reason = "reads the files of COMMAND")]
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::scan::command::Command;
+use crate::scan::executable::{ProgramKind, has_folder, kind_of};
+use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::invocation::{Target, base_name};
+use crate::scan::shell_expansion::is_unknown;
+use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
+use crate::scan::watchers;
+
+/// A longer script does more than starting a bot.
+const MAX_LENGTH: u64 = 4 << 10;
+
+/// Limits scripts that start other scripts.
+const MAX_DEPTH: u32 = 3;
+
+/// A command that COMMAND starts.
+#[derive(Debug, Clone)]
+pub(super) struct StartedCommand {
+    pub(super) command: Command,
+    /// The variables that are set for the command.
+    pub(super) sets: Vec<(OsString, Option<OsString>)>,
+    /// The values of the same variables before they are set.
+    pub(super) replaces: Vec<(OsString, Option<OsString>)>,
+    pub(super) certainty: Certainty,
+}
+
+/// Whether COMMAND starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Certainty {
+    Certain,
+    /// It is the last one of a script that has lines that were not understood.
+    Likely,
+    /// It is one of several that the script starts.
+    Part,
+    /// It is one of several, and conditions choose one of them.
+    Possible,
+}
+
+impl Command {
+    /// Finds what this command starts.
+    pub(super) fn read_started(&self) -> Vec<StartedCommand> {
+        self.started(MAX_DEPTH)
+    }
+
+    fn started(&self, depth: u32) -> Vec<StartedCommand> {
+        let watched = watchers::started(self);
+        let commands = if watched.is_empty() { self.commands_of_script() } else { watched };
+        let mut found: Vec<(ScriptRole, StartedCommand)> = Vec::new();
+        for it in commands {
+            let role = it.role;
+            found.extend(self.resolve(it).map(|started| (role, started)));
+        }
+        let all = with_certainty(found);
+        let Some(depth) = depth.checked_sub(1) else { return all };
+        let mut more = Vec::new();
+        for outer in &all {
+            for mut inner in outer.command.started(depth) {
+                inner.certainty = inner.certainty.max(outer.certainty);
+                inner.sets = [outer.sets.clone(), inner.sets].concat();
+                inner.replaces.extend(outer.replaces.iter().cloned());
+                more.push(inner);
+            }
+        }
+        [all, more].concat()
+    }
+
+    fn commands_of_script(&self) -> Vec<ScriptCommand> {
+        let mut args = self.runs.args.clone();
+        let (text, folder) = match &self.runs.target {
+            Target::Entry(_, Some(line)) => (Some(format!("{line} \"$@\"")), None),
+            Target::Code(Language::Shell, line) => {
+                // The first word is the name of the script.
+                args = args.get(1..).unwrap_or_default().to_vec();
+                (line.to_str().map(str::to_owned), None)
+            }
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => {
+                let script = self.shell_script();
+                let folder = script.and_then(Path::parent);
+                (script.and_then(script_text), folder)
+            }
+        };
+        let Some(text) = text else { return Vec::new() };
+        let set = &self.runs.context.variables;
+        let environment = |name: &str| {
+            let own = set.iter().rev().find(|(set, _)| set == name);
+            own.map_or_else(|| env::var_os(name), |(_, value)| value.clone())?.into_string().ok()
+        };
+        let start = ScriptStart { args: &args, folder, environment: &environment };
+        shell_script::commands(&text, &start)
+    }
+
+    /// Finds a command of a script. `None` if it is not one of a bot.
+    fn resolve(&self, it: ScriptCommand) -> Option<StartedCommand> {
+        let ScriptCommand { mut words, context, environment, .. } = it;
+        let folder = match &context.folder {
+            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
+            None => self.runs_in.clone(),
+        };
+        let first = words.first_mut()?;
+        if let Some(environment) = environment.filter(|_| !has_folder(first)) {
+            let program = folder.join(environment).join(&*first);
+            if program.is_file() {
+                *first = program.into();
+            }
+        }
+        let command = Command::find_without_started(words, folder).ok()?;
+        match &command.runs.target {
+            Target::Script(path, _) if is_unknown(path.as_os_str()) => return None,
+            Target::Script(..) if command.file.as_ref().is_none_or(|file| !file.is_file()) => {
+                return None;
+            }
+            // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
+            // folder. `make` may start the bot.
+            Target::Program(name) if !has_folder(name.as_os_str()) => return None,
+            Target::Code(_, code) if is_unknown(code) => return None,
+            Target::Input => return None,
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..) => {}
+        }
+        let my_own = |(name, _): &(OsString, _)| {
+            let set = self.runs.context.variables.iter().rev().find(|(set, _)| set == name);
+            let value = set.map_or_else(|| env::var_os(name), |(_, value)| value.clone());
+            (name.clone(), value)
+        };
+        let set = context.variables.iter().chain(&command.runs.context.variables);
+        let replaces = set.map(my_own).collect();
+        let certainty = Certainty::Likely;
+        Some(StartedCommand { command, sets: context.variables, replaces, certainty })
+    }
+
+    /// Returns the script that a shell runs.
+    fn shell_script(&self) -> Option<&Path> {
+        let file = self.file.as_deref()?;
+        let is_shell = |program: &PathBuf| {
+            Interpreter::by_name(&base_name(program))
+                .is_some_and(|it| it.language == Language::Shell)
+        };
+        let is_script_of_shell = match &self.runs.target {
+            Target::Script(_, Some(language)) => *language == Language::Shell,
+            Target::Script(_, None) => match kind_of(file, &self.cwd) {
+                Ok(ProgramKind::Script(interpreters)) => interpreters.iter().any(is_shell),
+                Ok(ProgramKind::Binary) | Err(_) => false,
+            },
+            Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => false,
+        };
+        is_script_of_shell.then_some(file)
+    }
+
+    /// Returns the text of the shell script that this command runs.
+    pub(super) fn shell_script_text(&self) -> Option<String> {
+        self.shell_script().and_then(script_text)
+    }
+}
+
+/// Chooses the commands that the script runs last or in the background, and says how certain each
+/// is.
+fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedCommand> {
+    let has = |wanted: ScriptRole| found.iter().any(|(role, _)| *role == wanted);
+    let (replaces_itself, has_background) = (has(ScriptRole::Exec), has(ScriptRole::Background));
+    let targets = |it: &(ScriptRole, StartedCommand)| {
+        let runs = &it.1.command.runs.target;
+        (it.1.command.file.clone(), runs.without_file())
+    };
+    let mut execs: Vec<_> =
+        found.iter().filter(|(role, _)| *role == ScriptRole::Exec).map(targets).collect();
+    execs.sort();
+    execs.dedup();
+    let last = found.iter().rposition(|(role, _)| *role == ScriptRole::Other);
+    let kept = found.into_iter().enumerate().filter_map(|(at, (role, mut it))| {
+        it.certainty = match role {
+            ScriptRole::Certain => Certainty::Certain,
+            ScriptRole::Exec if execs.len() > 1 => Certainty::Possible,
+            ScriptRole::Background => Certainty::Part,
+            ScriptRole::Other if replaces_itself || Some(at) != last => return None,
+            ScriptRole::Other if has_background => Certainty::Part,
+            ScriptRole::Exec | ScriptRole::Arguments | ScriptRole::Other => Certainty::Likely,
+        };
+        Some(it)
+    });
+    kept.collect()
+}
+
+/// Returns the text of a short script.
+pub(super) fn script_text(path: &Path) -> Option<String> {
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_LENGTH + 1).read_to_string(&mut text).ok()?;
+    let is_short = text.len() as u64 <= MAX_LENGTH;
+    is_short.then_some(text)
+}
