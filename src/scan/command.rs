@@ -10,8 +10,8 @@ use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, wi
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::needs_shell;
+use crate::scan::shell_script;
 use crate::scan::shell_words;
-use crate::scan::started_command::{Certainty, StartedCommand, script_text};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -41,6 +41,29 @@ pub struct Command {
     pub(crate) reads: Vec<OsString>,
     /// What COMMAND starts, as far as its files tell.
     pub(super) started: Vec<StartedCommand>,
+}
+
+/// A command that COMMAND starts.
+#[derive(Debug, Clone)]
+pub(super) struct StartedCommand {
+    pub(super) command: Command,
+    /// The variables that are set for the command.
+    pub(super) sets: Vec<(OsString, Option<OsString>)>,
+    /// The values of the same variables before they are set.
+    pub(super) replaces: Vec<(OsString, Option<OsString>)>,
+    pub(super) certainty: Certainty,
+}
+
+/// Whether COMMAND starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Certainty {
+    Certain,
+    /// It is the last one of a script that has lines that were not understood.
+    Likely,
+    /// It is one of several that the script starts.
+    Part,
+    /// It is one of several, and conditions choose one of them.
+    Possible,
 }
 
 impl Command {
@@ -196,7 +219,7 @@ fn variables_read(target: &Target, file: Option<&Path>) -> Vec<OsString> {
         Target::Entry(_, Some(line)) => line.clone(),
         Target::Code(Language::Shell, line) => line.to_string_lossy().into_owned(),
         Target::Script(_, None | Some(Language::Shell)) => {
-            file.and_then(script_text).unwrap_or_default()
+            file.and_then(shell_script::text).unwrap_or_default()
         }
         Target::Script(..)
         | Target::Module(_)

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
-use crate::scan::command::Command;
+use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::command_context::{CommandContext, ENVIRONMENT, MODULE_PATH};
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
@@ -16,7 +16,6 @@ use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::npm_pnpm_yarn;
 use crate::scan::shell_expansion::{is_unknown, may_be};
 use crate::scan::shell_words::simple_words;
-use crate::scan::started_command::{Certainty, StartedCommand};
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 

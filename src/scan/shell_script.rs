@@ -1,17 +1,23 @@
 //! The commands of a shell script that may be the bot, as far as its text tells. A script that ends
 //! with `exec` leaves no trace of itself.
 //!
-//! Only short scripts are read. A script with simple lines alone becomes its last command; any other
-//! script only may.
+//! Only short scripts are read. A script with simple lines alone becomes its last command; any
+//! other script only may.
+#![expect(clippy::disallowed_methods, reason = "reads the script that COMMAND runs")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::shell_words::is_filter;
+
+/// A longer script does more than starting a bot.
+const MAX_LENGTH: u64 = 4 << 10;
 
 /// Commands that do not affect those after them.
 const HARMLESS: [&str; 14] = [
@@ -53,6 +59,17 @@ pub(super) struct ScriptStart<'a> {
     pub(super) args: &'a [OsString],
     pub(super) folder: Option<&'a Path>,
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Returns the text of a short script.
+pub(super) fn text(path: &Path) -> Option<String> {
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    File::open(path).ok()?.take(MAX_LENGTH + 1).read_to_string(&mut text).ok()?;
+    let is_short = text.len() as u64 <= MAX_LENGTH;
+    is_short.then_some(text)
 }
 
 /// Returns the commands of a script, in order. If the script is simple, only its last one.

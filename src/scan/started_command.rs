@@ -1,14 +1,13 @@
-//! The commands that COMMAND starts or becomes, as far as its files tell. A process that runs one of
-//! them may be the bot, although nothing in its command line says how it was started.
+//! The commands that COMMAND starts or becomes, as far as its files tell. A process that runs one
+//! of them may be the bot, although nothing in its command line says how it was started.
 #![expect(clippy::disallowed_methods, reason = "reads the files of COMMAND")]
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scan::command::Command;
+use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, base_name};
@@ -16,34 +15,8 @@ use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::watchers;
 
-/// A longer script does more than starting a bot.
-const MAX_LENGTH: u64 = 4 << 10;
-
 /// Limits scripts that start other scripts.
 const MAX_DEPTH: u32 = 3;
-
-/// A command that COMMAND starts.
-#[derive(Debug, Clone)]
-pub(super) struct StartedCommand {
-    pub(super) command: Command,
-    /// The variables that are set for the command.
-    pub(super) sets: Vec<(OsString, Option<OsString>)>,
-    /// The values of the same variables before they are set.
-    pub(super) replaces: Vec<(OsString, Option<OsString>)>,
-    pub(super) certainty: Certainty,
-}
-
-/// Whether COMMAND starts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Certainty {
-    Certain,
-    /// It is the last one of a script that has lines that were not understood.
-    Likely,
-    /// It is one of several that the script starts.
-    Part,
-    /// It is one of several, and conditions choose one of them.
-    Possible,
-}
 
 impl Command {
     /// Finds what this command starts.
@@ -90,7 +63,7 @@ impl Command {
             | Target::Input => {
                 let script = self.shell_script();
                 let folder = script.and_then(Path::parent);
-                (script.and_then(script_text), folder)
+                (script.and_then(shell_script::text), folder)
             }
         };
         let Some(text) = text else { return Vec::new() };
@@ -169,7 +142,7 @@ impl Command {
 
     /// Returns the text of the shell script that this command runs.
     pub(super) fn shell_script_text(&self) -> Option<String> {
-        self.shell_script().and_then(script_text)
+        self.shell_script().and_then(shell_script::text)
     }
 }
 
@@ -199,15 +172,4 @@ fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedComman
         Some(it)
     });
     kept.collect()
-}
-
-/// Returns the text of a short script.
-pub(super) fn script_text(path: &Path) -> Option<String> {
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_LENGTH + 1).read_to_string(&mut text).ok()?;
-    let is_short = text.len() as u64 <= MAX_LENGTH;
-    is_short.then_some(text)
 }

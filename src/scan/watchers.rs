@@ -16,12 +16,14 @@ use crate::scan::shell_words::simple_command;
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
-const NAMES: [&str; 5] = ["nodemon", "pm2-runtime", "pm2-docker", "pm2-dev", "watchexec"];
-
 /// Returns the name of a watcher, by its program or script.
 pub(super) fn watcher_name(program: &str) -> Option<&'static str> {
-    let name = program.strip_suffix(".js").unwrap_or(program);
-    NAMES.into_iter().find(|own| *own == name)
+    Some(match program.strip_suffix(".js").unwrap_or(program) {
+        "nodemon" => "nodemon",
+        "pm2-runtime" | "pm2-docker" | "pm2-dev" => "pm2-runtime",
+        "watchexec" => "watchexec",
+        _ => return None,
+    })
 }
 
 /// Returns what COMMAND keeps running, if it is a watcher.
@@ -32,7 +34,7 @@ pub(super) fn started(command: &Command) -> Vec<ScriptCommand> {
     let folder = &command.runs_in;
     match watcher_name(&name) {
         Some("nodemon") => nodemon(&args, folder).into_iter().collect(),
-        Some("pm2-runtime" | "pm2-docker" | "pm2-dev") => pm2(&args, folder),
+        Some("pm2-runtime") => pm2(&args, folder),
         Some("watchexec") => watchexec(&args).into_iter().collect(),
         Some(_) | None => Vec::new(),
     }
@@ -64,7 +66,7 @@ const NODEMON_VALUES: [&str; 17] = [
 ];
 
 /// The options of nodemon without one. All others belong to what it starts.
-const NODEMON_FLAGS: [&str; 18] = [
+const NODEMON_FLAGS: [&str; 16] = [
     "--no-update-notifier",
     "--spawn",
     "--dump",
@@ -80,8 +82,6 @@ const NODEMON_FLAGS: [&str; 18] = [
     "-I",
     "--on-change-only",
     "-C",
-    "--no-colours",
-    "--no-colors",
     "-h",
 ];
 
@@ -110,7 +110,7 @@ fn nodemon(args: &[&str], folder: &Path) -> Option<ScriptCommand> {
                 }
                 _ => {}
             }
-        } else if !(is_own && NODEMON_FLAGS.contains(arg)) {
+        } else if !(is_own && (NODEMON_FLAGS.contains(arg) || arg.starts_with("--no-colo"))) {
             rest.push((*arg).into());
         }
     }

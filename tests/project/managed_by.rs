@@ -29,6 +29,7 @@ fn all() -> Vec<ManagedBy> {
         ManagedBy::S6(service()),
         ManagedBy::OpenRc(text("NAME")),
         watcher("nodemon"),
+        watcher("pm2-runtime"),
         watcher("watchexec"),
     ]
 }

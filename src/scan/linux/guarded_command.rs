@@ -6,12 +6,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::scan::command::Command;
+use crate::scan::command::{Certainty, Command};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::prefilter::{environ, executable, folder, sees};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
-use crate::scan::started_command::Certainty;
 use crate::sys::file_id::is_same_file;
 use crate::sys::linux::proc_fs::ProcFs;
 
