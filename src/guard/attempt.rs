@@ -26,6 +26,8 @@ use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_deadlines::{deadline, first_scan_timeout};
 use crate::guard::start_event::{Observer, StartEvent};
+use crate::scan::announcement::Announcement;
+use crate::scan::env_marker::EnvMarker;
 use crate::scan::scan_request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
@@ -40,6 +42,7 @@ const OUTDATED: Duration = Duration::from_millis(50);
 /// The result of a successful attempt.
 pub(super) struct HeldInstance {
     pub(super) locks: Vec<HeldLock>,
+    pub(super) announcement: Option<Announcement>,
     pub(super) mutexes: StartMutexes,
 }
 
@@ -83,6 +86,7 @@ impl Attempt<'_> {
             MutexOutcome::DecidedByGuard(plan) => return Err(plan.into()),
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
+        let mut announcement = None;
         let mut scan_count = 0;
         let mut listed = None;
         loop {
@@ -90,6 +94,11 @@ impl Attempt<'_> {
             // the plan refuses or waits.
             locks = self.take_locks(locks)?;
             if let LockHandles::Held(held) = &locks {
+                // Before it is known that no other start has created a new lock file: a later one
+                // finds the announcement.
+                if announcement.is_none() {
+                    announcement = self.announce();
+                }
                 require_in_place(held)?;
                 if let Some(at) = self.progress.rescan_at.take() {
                     self.wait_for_respawn(at, held)?;
@@ -103,6 +112,7 @@ impl Attempt<'_> {
             if let LockHandles::Held(held) = &locks
                 && self.belong_to_a_guard(held, &snapshot)
             {
+                announcement = None;
                 locks = self.give_back_to_guard(locks)?;
                 continue;
             }
@@ -114,6 +124,7 @@ impl Attempt<'_> {
             match plan.verdict() {
                 Verdict::Refuse(_) => return Err(Box::new(plan).into()),
                 Verdict::Wait => {
+                    announcement = None;
                     let files = locks.release()?;
                     drop(start_mutex);
                     start_mutex = self.wait(plan, &files)?;
@@ -131,7 +142,7 @@ impl Attempt<'_> {
                         if self.finish(&held, &plan)? == Freshness::Fresh {
                             let queue = self.progress.queue.take();
                             let mutexes = StartMutexes { _start: start_mutex, _queue: queue };
-                            return Ok(HeldInstance { locks: held, mutexes });
+                            return Ok(HeldInstance { locks: held, announcement, mutexes });
                         }
                         locks = LockHandles::Held(held);
                     }
@@ -139,6 +150,17 @@ impl Attempt<'_> {
                 },
             }
         }
+    }
+
+    /// Announces this start, unless it is a stop, which starts nothing.
+    fn announce(&self) -> Option<Announcement> {
+        let record = self.record?;
+        Announcement::new(&EnvMarker {
+            instance: record.instance.clone(),
+            ticket: record.ticket,
+            guard: record.holder.process,
+            lock: self.lock_set.first_lock_path()?,
+        })
     }
 
     /// Decides on the snapshot, and keeps the processes that the first scan listed.

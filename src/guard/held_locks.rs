@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::guard::lock_set::LockSet;
+use crate::scan::announcement::Announcement;
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
@@ -17,6 +18,7 @@ pub struct HeldLocks {
     locks: Vec<HeldLock>,
     /// Locks on deleted files. They are kept until the end because COMMAND inherited them.
     displaced: Vec<HeldLock>,
+    _announcement: Option<Announcement>,
 }
 
 pub(super) enum LockFileCheck {
@@ -29,8 +31,12 @@ pub(super) enum LockFileCheck {
 }
 
 impl HeldLocks {
-    pub fn new(lock_set: LockSet, locks: Vec<HeldLock>) -> HeldLocks {
-        HeldLocks { lock_set, locks, displaced: Vec::new() }
+    pub fn new(
+        lock_set: LockSet,
+        locks: Vec<HeldLock>,
+        announcement: Option<Announcement>,
+    ) -> HeldLocks {
+        HeldLocks { lock_set, locks, displaced: Vec::new(), _announcement: announcement }
     }
 
     pub fn state_dir(&self) -> &Arc<StateDir> {

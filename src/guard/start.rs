@@ -204,8 +204,8 @@ pub fn acquire_locks(
         let result = attempt.run();
         let history = HistoryWriter::new(host.host_process().clone(), ticket);
         match result {
-            Ok(HeldInstance { locks, mutexes }) => {
-                let locks = HeldLocks::new(lock_set, locks);
+            Ok(HeldInstance { locks, announcement, mutexes }) => {
+                let locks = HeldLocks::new(lock_set, locks, announcement);
                 if record.is_none() {
                     history.cleared(locks.state_dir(), std::mem::take(&mut progress.ended));
                 }

@@ -1,6 +1,7 @@
 //! Scans the process table into a snapshot of what concerns this start.
 
 mod ancestors;
+pub mod announcement;
 pub mod bot_api_peers;
 pub mod capabilities;
 pub mod cgroup;

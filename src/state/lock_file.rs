@@ -18,9 +18,9 @@ use crate::sys::file_id::{FileId, is_same_file};
 #[cfg(unix)]
 const LOWEST_DESCRIPTOR: i32 = 900;
 
-/// The content of a lock file after its first start.
+/// What a guard writes into its lock file, followed by the identity of the file.
 #[cfg(unix)]
-const CONTENT: &[u8] = b"locked by monopoll while a bot runs; see `monopoll status`\n";
+const CONTENT: &str = "locked by monopoll while a bot runs; see `monopoll status`\n";
 
 /// A lock file, open and not locked.
 #[derive(Debug)]
@@ -117,9 +117,23 @@ impl LockFile {
         Some(self.id)
     }
 
-    /// Returns whether no guard ever held it: it was just created, perhaps in place of a deleted
-    /// file.
+    /// Returns whether no guard is known to have held it: it was just created or copied, perhaps in
+    /// place of a deleted file, or its content was overwritten.
     pub(crate) fn is_new(&self) -> bool {
+        !self.starts_with(self.mark().as_bytes())
+    }
+
+    fn mark(&self) -> String {
+        let FileId { dev, ino } = self.id;
+        format!("{CONTENT}file {ino} on device {dev}\n")
+    }
+
+    fn starts_with(&self, content: &[u8]) -> bool {
+        let mut start = vec![0; content.len()];
+        rustix::io::pread(&self.file, &mut start, 0).is_ok_and(|read| start[..read] == *content)
+    }
+
+    fn is_empty(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == 0)
     }
 
@@ -156,13 +170,17 @@ impl HeldLock {
         }
     }
 
-    /// Notes in the file that a guard held it. Other content is kept.
+    /// Notes in the file that a guard held it. A file with other content keeps it, and still counts
+    /// as new, so that every start makes additional checks.
     pub(crate) fn mark_used(&self) {
         #[cfg(unix)]
-        if self.0.is_new() && require_size(CONTENT.len()).is_ok() {
-            // If the disk is full, the file still counts as new, and every start makes additional
-            // checks.
-            let _ = rustix::io::pwrite(&self.0.file, CONTENT, 0);
+        {
+            let (lock, mark) = (&self.0, self.0.mark());
+            let may_write = lock.is_empty() || lock.starts_with(CONTENT.as_bytes());
+            if lock.is_new() && may_write && require_size(mark.len()).is_ok() {
+                // If the disk is full, the file counts as new too.
+                let _ = rustix::io::pwrite(&lock.file, mark.as_bytes(), 0);
+            }
         }
     }
 

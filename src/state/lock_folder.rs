@@ -95,7 +95,7 @@ impl LockFolder {
 /// Requires that a file may have this size, because writing beyond the limit (`ulimit -f`) would
 /// end this process.
 #[cfg(unix)]
-pub(super) fn require_size(bytes: usize) -> io::Result<()> {
+pub(crate) fn require_size(bytes: usize) -> io::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
     if limit.is_some_and(|limit| bytes as u64 > limit) {
         return Err(rustix::io::Errno::FBIG.into());
@@ -105,7 +105,7 @@ pub(super) fn require_size(bytes: usize) -> io::Result<()> {
 
 #[cfg(windows)]
 #[expect(clippy::unnecessary_wraps, reason = "there is a limit on Unix")]
-pub(super) fn require_size(_bytes: usize) -> io::Result<()> {
+pub(crate) fn require_size(_bytes: usize) -> io::Result<()> {
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl Scene {
         let locks = lock(&lock_set);
         let record = record(5, 3);
         lock_set.state_dir().write_record(&record).unwrap();
-        let held = HeldLocks::new(lock_set, locks);
+        let held = HeldLocks::new(lock_set, locks, None);
         let monitor = LockMonitor::new(FileWatch::new(), held, record, on_lost);
         Scene { folder, monitor }
     }

@@ -1,6 +1,8 @@
 //! A guard whose lock or lock folder is deleted, replaced, truncated or moved retakes it at once.
 
 use std::fs::{self, File};
+use std::io::{PipeWriter, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::namespaces::ELSEWHERE;
@@ -248,28 +250,71 @@ fn what_is_left_of_a_guard_that_took_its_lock_back_holds_the_instance() {
 #[test]
 fn what_a_killed_guard_left_holds_the_instance_even_if_the_lock_is_deleted_at_the_same_time() {
     for action in ["refuse", "graceful"] {
-        let stage = Stage::new();
-        // The guard's end sends it a signal, which it ignores. It is not like the next COMMAND.
-        let guard = stage.run(&["--other", "--stubborn"]).start();
-        let bot = stage.ready(1);
-        stage.wait_for_start_mutex();
-        guard.signal(Signal::SIGSTOP);
-        fs::remove_dir_all(stage.locks()).unwrap();
-        guard.signal(Signal::SIGKILL);
-        guard.end();
-        assert!(is_alive(bot));
-        let next = stage.run(&[]).on_conflict(action).set("timeouts.graceful='200ms'").start();
-        if action == "refuse" {
-            let ended = next.end().exits(75);
-            assert!(ended.err.contains(&format!("pid {bot}")), "{ended:?}");
-            assert!(is_alive(bot));
-            send(bot, Signal::SIGKILL);
-        } else {
-            stage.ready(2);
-            assert!(!is_alive(bot));
-        }
-        stage.assert_no_overlap();
+        holds_after_a_kill(action, |stage| fs::remove_dir_all(stage.locks()).unwrap());
     }
+}
+
+/// Its content, copied or not, does not say that the new file was the lock.
+#[test]
+fn what_a_killed_guard_left_holds_the_instance_even_if_the_lock_is_replaced_at_the_same_time() {
+    for content in [None, Some("garbage"), Some("")] {
+        holds_after_a_kill("refuse", |stage| {
+            let used = fs::read(stage.lock()).unwrap();
+            fs::remove_file(stage.state_file("record")).unwrap();
+            fs::write(stage.locks().join("new"), content.map_or(used, Into::into)).unwrap();
+            fs::rename(stage.locks().join("new"), stage.lock()).unwrap();
+        });
+    }
+}
+
+/// Kills a guard whose bot ignores the guard's end and is not like the next COMMAND.
+fn holds_after_a_kill(action: &str, harm: impl Fn(&Stage)) {
+    let stage = Stage::new();
+    let guard = stage.run(&["--other", "--stubborn"]).start();
+    let bot = stage.ready(1);
+    stage.wait_for_start_mutex();
+    guard.signal(Signal::SIGSTOP);
+    harm(&stage);
+    guard.signal(Signal::SIGKILL);
+    guard.end();
+    assert!(is_alive(bot));
+    let next = stage.run(&[]).on_conflict(action).set("timeouts.graceful='200ms'").start();
+    if action == "refuse" {
+        let ended = next.end().exits(75);
+        assert!(ended.err.contains(&format!("pid {bot}")), "{ended:?}");
+        assert!(is_alive(bot));
+        send(bot, Signal::SIGKILL);
+    } else {
+        stage.ready(2);
+        assert!(!is_alive(bot));
+    }
+    stage.assert_no_overlap();
+}
+
+/// Between the last check of its lock and its COMMAND, only its announcement shows a start.
+#[test]
+fn a_start_whose_folder_is_removed_before_its_command_runs_is_found() {
+    let stage = Stage::new();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let paused = fill(&mut writer);
+    let first = stage.run(&[]).stderr_file(File::from(OwnedFd::from(writer))).start();
+    let is_checked = || fs::metadata(stage.lock()).is_ok_and(|lock| lock.len() > 0).then_some(());
+    stage.wait_until("the start that writes its message", is_checked);
+    fs::remove_dir_all(stage.locks()).unwrap();
+    let refused = stage.run(&["--other"]).other_token().on_conflict("refuse").end().exits(75);
+    let guard = format!("testbot` (pid {}) holds the lock", first.pid());
+    assert!(refused.err.contains(&guard), "{refused:?}");
+    reader.read_exact(&mut vec![0; paused]).unwrap();
+    stage.ready(1);
+    stage.assert_no_overlap();
+    assert!(first.is_alive());
+}
+
+/// Fills a pipe, so that the next writer waits, and returns its size.
+fn fill(pipe: &mut PipeWriter) -> usize {
+    let size = rustix::pipe::fcntl_getpipe_size(&pipe).unwrap();
+    pipe.write_all(&vec![b' '; size]).unwrap();
+    size
 }
 
 /// Starts a second guard while the first is stopped and all of its files are gone, so that the

@@ -420,9 +420,12 @@ fn without_padding(mut args: Vec<String>) -> Vec<String> {
 }
 
 /// Returns whether two paths name the same entry of a folder, which need not exist anymore.
+/// Returns whether two paths lead to the same entry of a folder. Folders that do not exist are the
+/// same only by their path.
 fn is_same_entry(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| path.parent().and_then(FileId::at);
-    one.file_name() == other.file_name() && (one == other || folder(one) == folder(other))
+    let in_one_folder = || folder(one).is_some_and(|it| folder(other) == Some(it));
+    one.file_name() == other.file_name() && (one == other || in_one_folder())
 }
 
 fn cgroup(proc: &ProcFs, pid: u32, buffer: &mut Vec<u8>) -> Option<String> {
@@ -438,5 +441,21 @@ fn run_state(letter: u8) -> Fact<RunState> {
         b'Z' | b'X' => Fact::Known(RunState::Zombie),
         b'D' => Fact::Known(RunState::Uninterruptible),
         _ => Fact::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_in_two_missing_folders_are_two_locks() {
+        let outer = tempfile::tempdir().unwrap();
+        let [one, other] = ["one/x.lock", "other/x.lock"].map(|name| outer.path().join(name));
+        assert!(is_same_entry(&one, &one));
+        assert!(!is_same_entry(&one, &other));
+        std::fs::create_dir(outer.path().join("one")).unwrap();
+        std::os::unix::fs::symlink("one", outer.path().join("other")).unwrap();
+        assert!(is_same_entry(&one, &other));
     }
 }

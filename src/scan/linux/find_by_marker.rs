@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::engine::process::ProcessId;
 use crate::engine::snapshot::GuardView;
+use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
+use crate::scan::linux::guarded_command::command_of;
 use crate::scan::linux::lock_holders;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
@@ -51,6 +53,23 @@ impl MarkerSearch {
             let args = if is_read { args.as_slice() } else { &[] };
             GuardView { other_lock: None, ..guard_view(proc, &marker, args) }
         })
+    }
+
+    /// Returns the guard that this process announces to be.
+    pub(crate) fn announced_by(&self, proc: &ProcFs, pid: u32) -> Option<GuardView> {
+        let is_tool = executable(proc, pid)?.file_name() == Some(&self.tool_name);
+        if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
+            return None;
+        }
+        let start = proc.stat(pid, &mut Vec::new()).ok()?.start;
+        let found = announcements(proc, pid);
+        let found = found.into_iter().find(|it| it.lock == self.lock && it.guard.start == start)?;
+        // It knows its pid in its own PID namespace.
+        let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
+        let mut args = Vec::new();
+        proc.read(pid, "cmdline", &mut args).ok()?;
+        let command = command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
+        Some(GuardView { other_lock: None, ..guard_view(proc, &marker, &command) })
     }
 
     /// Returns whether a process whose guard has ended still holds a lock of this name, which was

@@ -365,7 +365,8 @@ impl FirstPass {
         if let Some(marker) = &self.marker
             && !buffers.last_had_no_executable()
         {
-            let guard = marker.guard_of(proc, pid, buffers);
+            let guard =
+                marker.guard_of(proc, pid, buffers).or_else(|| marker.announced_by(proc, pid));
             match guard.and_then(|guard| Some((guard.process?, guard))) {
                 Some((id, guard)) => {
                     found.guards.entry(id).or_insert(guard);
