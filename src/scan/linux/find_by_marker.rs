@@ -68,7 +68,8 @@ impl MarkerSearch {
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
         proc.read(pid, "cmdline", &mut args).ok()?;
-        let command = command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
+        let command =
+            command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
         Some(GuardView { other_lock: None, ..guard_view(proc, &marker, &command) })
     }
 
