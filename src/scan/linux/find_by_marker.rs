@@ -10,7 +10,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::snapshot::GuardView;
 use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
-use crate::scan::linux::guarded_command::command_of;
+use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::lock_holders;
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::scan::command::{Certainty, Command};
 use crate::scan::linux::find_by_marker;
+use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::prefilter::{environ, executable, folder, sees};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
@@ -91,17 +92,6 @@ impl ScanRequest {
     }
 }
 
-/// Returns COMMAND of `monopoll … run … -- COMMAND`. Without `--`, it follows the options of `run`.
-pub(super) fn command_of(args: &[u8]) -> Option<Vec<OsString>> {
-    let words: Vec<&[u8]> = args.strip_suffix(&[0])?.split(|byte| *byte == 0).collect();
-    let run = words.iter().position(|word| *word == b"run")?;
-    let after_run = words.get(run + 1..)?;
-    let dashes = after_run.iter().position(|word| *word == b"--").map(|at| at + 1);
-    let at = dashes.or_else(|| after_run.iter().position(|word| !word.starts_with(b"-")))?;
-    let command = after_run.get(at..)?;
-    Some(command.iter().map(|word| OsStr::from_bytes(word).to_owned()).collect())
-}
-
 /// Returns the children of a process. Some kernels are built without the list of children.
 fn children(proc: &ProcFs, pid: u32) -> Vec<u32> {
     let mut list = Vec::new();
@@ -112,25 +102,4 @@ fn children(proc: &ProcFs, pid: u32) -> Vec<u32> {
     let Ok(pids) = proc.pids() else { return Vec::new() };
     let is_child = |child: &u32| proc.stat(*child, &mut list).is_ok_and(|stat| stat.parent == pid);
     pids.into_iter().filter(is_child).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_of_a_guard_follows_the_dashes_or_the_options_of_run() {
-        for (args, command) in [
-            ("monopoll run -- python3 main.py", Some("python3 main.py")),
-            ("monopoll --on-conflict graceful run -v -- ./start -- x", Some("./start -- x")),
-            ("monopoll run -v python3 main.py", Some("python3 main.py")),
-            ("monopoll plan -- python3 main.py", None),
-            ("monopoll run", None),
-        ] {
-            let args: Vec<u8> =
-                args.bytes().map(|byte| if byte == b' ' { 0 } else { byte }).chain([0]).collect();
-            let words = command.map(|it| it.split(' ').map(OsString::from).collect::<Vec<_>>());
-            assert_eq!(command_of(&args), words);
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod describe;
 mod detect;
 mod find_by_marker;
 mod find_processes;
+mod guard_arguments;
 mod guarded_command;
 mod lock_holders;
 mod parents;
