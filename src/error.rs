@@ -102,6 +102,11 @@ impl Error {
         Error::new(status, format!("{what}: {source}")).with_source(source)
     }
 
+    /// Creates an error with the message `what: source`, which may pass.
+    pub(crate) fn from_io(status: ExitStatus, what: impl fmt::Display, source: io::Error) -> Self {
+        Error::new(status, format!("{what}: {source}")).due_to(source)
+    }
+
     /// Creates the error for an unusable lock file or folder.
     #[must_use]
     pub(crate) fn unsafe_lock(path: &Path, why: &str) -> Self {
@@ -142,10 +147,18 @@ impl Error {
         let remedy =
             if is_limit_of_open_files(&source) { Some(MORE_OPEN_FILES) } else { self.hint() };
         let hint = match remedy {
-            Some(remedy) => format!("try again later, or {remedy}"),
-            None => "try again later".to_owned(),
+            Some(remedy) => format!("{TRY_AGAIN}, or {remedy}"),
+            None => TRY_AGAIN.to_owned(),
         };
         Error { status: ExitStatus::Refused, ..self }.with_hint(hint).with_source(source)
+    }
+
+    /// Says that processes were ended before this failure. No bot runs now, so the status becomes
+    /// "try again later": the next start finds what lasts before it ends anything.
+    #[must_use]
+    pub(crate) fn after_ending_others(self) -> Self {
+        let message = format!("{}, after what ran before was ended", self.message);
+        Error { status: ExitStatus::Refused, message, ..self }
     }
 
     /// Returns the status that the process should exit with.
@@ -207,6 +220,9 @@ const PASSING: [Errno; 15] = [
     Errno::TXTBSY,
 ];
 
+/// The hint for a failure that may pass.
+pub(crate) const TRY_AGAIN: &str = "try again later";
+
 const MORE_OPEN_FILES: &str = "allow more open files with `ulimit -n`";
 
 #[cfg(unix)]
@@ -221,8 +237,14 @@ fn is_limit_of_open_files(_: &io::Error) -> bool {
 
 /// Returns whether a failure may pass without anyone changing something.
 #[cfg(unix)]
+pub(crate) fn errno_may_pass(errno: Errno) -> bool {
+    PASSING.contains(&errno)
+}
+
+/// Returns whether a failure may pass without anyone changing something.
+#[cfg(unix)]
 pub(crate) fn may_pass(error: &io::Error) -> bool {
-    Errno::from_io_error(error).is_some_and(|errno| PASSING.contains(&errno))
+    Errno::from_io_error(error).is_some_and(errno_may_pass)
         || error.kind() == io::ErrorKind::TimedOut
 }
 
@@ -333,6 +355,13 @@ mod tests {
         assert!(error(Errno::MFILE).hint().unwrap().contains("ulimit -n"));
         let no_errno = Error::new(ExitStatus::Fault, "x").due_to(io::Error::other("y"));
         assert_eq!((no_errno.status(), no_errno.hint()), (ExitStatus::Fault, None));
+    }
+
+    #[test]
+    fn a_failure_after_others_were_ended_says_so_and_may_be_tried_again() {
+        let error = Error::new(ExitStatus::NotExecutable, "x").with_hint("y").after_ending_others();
+        assert_eq!(error.status(), ExitStatus::Refused);
+        assert_eq!(error.to_string(), "x, after what ran before was ended; y");
     }
 
     #[test]

@@ -4,6 +4,12 @@ use std::process::ExitCode;
 
 use monopoll::internals::cli::{self, print_to_stderr};
 use monopoll::internals::error::ExitStatus;
+#[cfg(unix)]
+use monopoll::internals::sys::allocator::Allocator;
+
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let status = match cli::parse() {

@@ -9,6 +9,7 @@ use crate::config::{Config, Origin};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
+use crate::error::{Error, ExitStatus, may_pass};
 use crate::text::printable;
 
 /// Only the beginning of a larger file is read: it is probably a log or a disk.
@@ -44,6 +45,8 @@ pub(crate) struct EnvFile {
     pub(crate) note: Option<String>,
     /// A problem with a file that is named in `env_file` or that cannot be read.
     pub(crate) warning: Option<String>,
+    /// The reason that the file cannot be read, if it may pass: another bot may be named there.
+    pub(crate) failure: Option<Error>,
     /// The first variable of `token_env` that has a value other than a token, for a message.
     pub(crate) invalid: Option<String>,
 }
@@ -99,6 +102,11 @@ impl EnvFile {
             Err(Unreadable::Missing) if may_be_missing => EnvFile::default(),
             Err(Unreadable::Missing) => unread("does not exist"),
             Err(Unreadable::Kind(kind)) => unread(&format!("is {kind}")),
+            Err(Unreadable::Failed(error)) if may_pass(&error) => {
+                let what = format!("`env_file` {shown_path} cannot be read");
+                let failure = Error::from_io(ExitStatus::Config, what, error);
+                EnvFile { failure: Some(failure), ..EnvFile::default() }
+            }
             Err(Unreadable::Failed(error)) => unread(&format!("cannot be read ({error})")),
         }
     }

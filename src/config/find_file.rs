@@ -43,7 +43,8 @@ pub(crate) fn search(
             Err(error) => {
                 let name = quote(&path.to_string_lossy());
                 let fault = Fault::new(format!("{name} {}", read_error(&error)))
-                    .help("name an existing file, or none: every key has a default");
+                    .help("name an existing file, or none: every key has a default")
+                    .due_to(&error);
                 problems.push(Problem::at(location, fault));
                 FileSearch::Unusable
             }
@@ -60,7 +61,8 @@ pub(crate) fn search(
             Err(error) if is_missing(&error) => continue,
             Err(error) => {
                 let fault = Fault::new(read_error(&error))
-                    .help("make it readable, or name another file with `--config`");
+                    .help("make it readable, or name another file with `--config`")
+                    .due_to(&error);
                 problems.push(Problem::at(Location::file(&path), fault));
                 return FileSearch::Unusable;
             }

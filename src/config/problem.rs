@@ -1,11 +1,12 @@
 //! The problems of a configuration, with locations and hints, all reported together.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 
 use crate::config::location::Location;
 use crate::config::source_text::SourceName;
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::text::{Diagnostic, Paint, quote};
 
 /// The number of problems that are shown with their line.
@@ -26,6 +27,8 @@ pub struct Problem {
     pub message: String,
     /// A hint about how to fix it.
     pub help: Option<String>,
+    /// A file could not be read for a reason that may pass.
+    pub may_pass: bool,
 }
 
 impl Problem {
@@ -39,7 +42,8 @@ impl Problem {
                 }
             }
         };
-        Problem { location, key: None, message: fault.message, help }
+        let (message, may_pass) = (fault.message, fault.may_pass);
+        Problem { location, key: None, message, help, may_pass }
     }
 
     pub(crate) fn with(location: Location, key: impl Into<String>, fault: Fault) -> Problem {
@@ -78,6 +82,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     pub(crate) scope: FaultScope,
     pub(crate) help: Option<String>,
+    pub(crate) may_pass: bool,
     /// Replaces the hint for a variable or flag, where the syntax of a file does not apply.
     pub(crate) assignment: Option<Box<Assignment>>,
 }
@@ -113,7 +118,13 @@ pub(crate) enum FaultScope {
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into(), scope: FaultScope::All, help: None, assignment: None }
+        Fault {
+            message: message.into(),
+            scope: FaultScope::All,
+            help: None,
+            may_pass: false,
+            assignment: None,
+        }
     }
 
     /// Creates a fault about a string, which is quoted before `what`.
@@ -139,6 +150,15 @@ impl Fault {
 
     pub(crate) fn help(self, help: impl Into<String>) -> Fault {
         Fault { help: Some(help.into()), ..self }
+    }
+
+    /// Replaces the hint if the failure to read a file may pass.
+    pub(crate) fn due_to(self, error: &io::Error) -> Fault {
+        if may_pass(error) {
+            Fault { help: Some(TRY_AGAIN.to_owned()), may_pass: true, ..self }
+        } else {
+            self
+        }
     }
 
     /// Adds the assignment to suggest if a variable or flag is wrong.
@@ -171,8 +191,13 @@ impl Problems {
         Problems(problems)
     }
 
-    /// Converts the problems into an error that ends with their number.
+    /// Converts the problems into an error that ends with their number. If all of them may pass,
+    /// its status is "try again later".
     pub(crate) fn into_error(self, paint: Paint) -> Error {
+        if self.0.iter().all(|problem| problem.may_pass) {
+            let message = format!("{}\n\nthe configuration cannot be read", render(&self, paint));
+            return Error::new(ExitStatus::Refused, message).with_hint(TRY_AGAIN).with_source(self);
+        }
         let count = match self.0.len() {
             1 => "the configuration is wrong".to_owned(),
             n => format!("the configuration is wrong in {n} places"),

@@ -37,8 +37,9 @@ impl Sources {
     /// The working directory no longer exists.
     pub fn from_process() -> Result<Sources, Error> {
         let cwd = std::env::current_dir().map_err(|error| {
-            Error::from_source(ExitStatus::Usage, "the working directory cannot be read", error)
+            Error::new(ExitStatus::Usage, format!("the working directory cannot be read: {error}"))
                 .with_hint("change to a folder that exists")
+                .due_to(error)
         })?;
         Ok(Sources { env: std::env::vars_os().collect(), cwd, ..Sources::default() })
     }

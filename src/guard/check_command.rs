@@ -7,6 +7,7 @@ mod unix;
 mod windows;
 
 use std::cell::RefCell;
+use std::io;
 use std::pin::Pin;
 use std::process::{self, Stdio};
 use std::time::Duration;
@@ -34,10 +35,17 @@ pub(crate) const PASSED_ON: &str = "monopoll::check";
 const CANCEL_CHECK: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    #[cfg(unix)]
+    let runtime = unix::require_descriptors().and_then(|()| runtime());
+    #[cfg(windows)]
+    let runtime = runtime();
     let runtime = runtime
-        .map_err(|error| Error::from_source(ExitStatus::Fault, "cannot run `[check]`", error))?;
+        .map_err(|error| Error::from_io(ExitStatus::Fault, "cannot run `[check]`", error))?;
     runtime.block_on(watch(check, cancellation))
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Error> {
@@ -56,9 +64,10 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
         .kill_on_drop(true);
     ProcessGroup::prepare(&mut command);
     let mut child = command.spawn().map_err(|error| {
-        let what = format!("cannot run `check.command`: {shown}");
-        Error::from_source(ExitStatus::Config, what, error)
+        let what = format!("cannot run `check.command`: {shown}: {error}");
+        Error::new(ExitStatus::Config, what)
             .with_hint("fix `check.command`, or set it to `[]`")
+            .due_to(error)
     })?;
     let group = ProcessGroup::of(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -70,7 +79,7 @@ async fn watch(check: &CheckTable, cancellation: &Cancellation) -> Result<(), Er
     };
     let outcome = tokio::select! {
         status = ended => status.map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "cannot wait for `[check]`", error)
+            Error::from_io(ExitStatus::Fault, "cannot wait for `[check]`", error)
         }),
         () = tokio::time::sleep(*check.timeout) => Err(too_long(&shown, *check.timeout)),
         signal = interrupted => Err(Error::new(

@@ -48,6 +48,17 @@ impl StartRefusal {
 }
 
 impl NotStarted {
+    /// Changes a failure that comes after processes were ended.
+    pub(super) fn after_ending_others(self) -> NotStarted {
+        match self {
+            NotStarted::Failed(error) => NotStarted::Failed(error.after_ending_others()),
+            NotStarted::Refused(_)
+            | NotStarted::Superseded
+            | NotStarted::Replaced
+            | NotStarted::Interrupted(_) => self,
+        }
+    }
+
     pub fn plan(&self) -> Option<&Plan> {
         if let NotStarted::Refused(StartRefusal::Plan(plan)) = self { Some(plan) } else { None }
     }

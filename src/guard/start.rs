@@ -92,11 +92,15 @@ impl Acquired {
     }
 
     /// Records that the start failed, and releases everything.
-    pub(crate) fn give_up(self, error: &Error) {
+    pub(crate) fn give_up(self, mut error: Error) -> Error {
+        if !self.ended.is_empty() {
+            error = error.after_ending_others();
+        }
         let state_dir = self.monitor.locks.state_dir();
         state_dir.remove_record(self.monitor.record.ticket);
         let give_up = GiveUp { cause: GiveUpCause::Failed, why: error.message().to_owned() };
         self.monitor.history.given_up(state_dir, self.ended, give_up);
+        error
     }
 }
 
@@ -222,7 +226,10 @@ pub fn acquire_locks(
                 lock_set.state_dir().remove_record(ticket);
                 opened = OpenedLocks::open(&request.locks)?;
             }
-            Err(not_started) => {
+            Err(mut not_started) => {
+                if !progress.ended.is_empty() {
+                    not_started = not_started.after_ending_others();
+                }
                 let state_dir = lock_set.state_dir();
                 if record.is_some() {
                     state_dir.remove_record(ticket);

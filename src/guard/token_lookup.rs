@@ -30,6 +30,9 @@ pub fn token(config: &Config) -> Option<Token> {
 /// Fails if it is not clear which bot this is, and no `instance` is given.
 pub(crate) fn own_tokens(config: &Config, command: Option<&Command>) -> Result<OwnTokens, Error> {
     let lookup = search(config, command);
+    if let Some(failure) = lookup.failure {
+        return Err(failure);
+    }
     lookup.require_clear(config)?;
     lookup.log(config);
     Ok(lookup.usable())
@@ -42,6 +45,8 @@ pub(crate) struct TokenLookup {
     pub(crate) note: Option<String>,
     /// A problem with `env_file`.
     pub(crate) warning: Option<String>,
+    /// A failure to read `env_file` that may pass, so that the token may be found later.
+    pub(crate) failure: Option<Error>,
     /// If there is no token: printable names of variables with another value.
     pub(crate) misfits: Vec<String>,
     /// The reason that another program may read another bot's token from the same files.
@@ -121,7 +126,9 @@ impl TokenLookup {
             Some(_) => format!("{}, so neither token is used to find the bot", unclear.what),
             None => format!("{}; {}", unclear.message(), unclear.hint),
         });
-        self.warning.iter().cloned().chain(unclear).chain(unlisted).chain(misfits).collect()
+        let failure = self.failure.iter().map(ToString::to_string);
+        let warnings = self.warning.iter().cloned().chain(failure);
+        warnings.chain(unclear).chain(unlisted).chain(misfits).collect()
     }
 }
 
@@ -171,7 +178,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
     let (tokens, warning) = (OwnTokens { mine, bots }, file.warning);
-    TokenLookup { tokens, note, warning, misfits, unclear }
+    TokenLookup { tokens, note, warning, failure: file.failure, misfits, unclear }
 }
 
 /// Returns the file that a loader finds from this folder, if it names another bot than `mine`.

@@ -83,7 +83,7 @@ fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessH
 
 fn this_program() -> Result<Command, Error> {
     let unknown = |what: &str, error: std::io::Error| {
-        Error::from_source(ExitStatus::Fault, format!("cannot determine {what}"), error)
+        Error::from_io(ExitStatus::Fault, format!("cannot determine {what}"), error)
     };
     let program =
         env::current_exe().map_err(|error| unknown("this program's executable", error))?;

@@ -29,7 +29,7 @@ use crate::text::count;
 /// [`Error::status`] is the status to exit with.
 pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error> {
     let cwd = env::current_dir().map_err(|error| {
-        Error::from_source(ExitStatus::Usage, "cannot read the working directory", error)
+        Error::from_io(ExitStatus::Usage, "cannot read the working directory", error)
     })?;
     let command = Command::find(command, cwd)?;
     let tokens = token_lookup::own_tokens(config, Some(&command))?;

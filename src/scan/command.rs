@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
@@ -86,7 +86,12 @@ impl Command {
         };
         let found =
             executable::find(name, &cwd).map_err(|status| not_runnable(&args, &cwd, status))?;
-        let program = fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
+        let program = match fs::canonicalize(&found) {
+            Err(error) if may_pass(&error) => {
+                return Err(not_runnable(&args, &cwd, ExitStatus::Refused));
+            }
+            program => program.unwrap_or_else(|_| found.clone()),
+        };
         let kind = kind_of(&found, &cwd)?;
         executable::require_wrapped_program(&args, &cwd)?;
         Ok(Command::new(args, found, program, kind, cwd))
@@ -274,6 +279,11 @@ fn file_owner(_path: &Path) -> Option<String> {
 }
 
 fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
+    if status == ExitStatus::Refused {
+        let name = args[0].to_string_lossy();
+        let what = format!("the file of COMMAND `{}` cannot be read", printable(&name));
+        return Error::new(status, what).with_hint(TRY_AGAIN);
+    }
     if let Some(error) = needs_shell::error(args, status) {
         return error;
     }

@@ -4,9 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, io};
 
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::scan::wrapper_programs::{CommandRole, wrapped_command};
 use crate::scan::wrapper_result::WrappedCommand;
 use crate::text::printable;
@@ -25,7 +25,8 @@ pub enum ProgramKind {
     Script(Vec<PathBuf>),
 }
 
-/// Finds a program by its path or in `$PATH`. The error is the exit status.
+/// Finds a program by its path or in `$PATH`. The error is the exit status; `Refused` if the files
+/// cannot be read for a reason that may pass.
 pub(super) fn find(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     if has_folder(name) { check(&with_extension(cwd.join(name))) } else { search(name, cwd) }
 }
@@ -37,9 +38,11 @@ pub(super) fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
     let mut status = ExitStatus::NotFound;
     for folder in env::split_paths(&path) {
         let candidate = with_extension(cwd.join(folder).join(name));
-        // A folder that cannot be searched counts as empty.
-        if fs::metadata(&candidate).is_err() {
-            continue;
+        match fs::metadata(&candidate) {
+            Ok(_) => {}
+            Err(error) if may_pass(&error) => return Err(ExitStatus::Refused),
+            // A folder that cannot be searched counts as empty.
+            Err(_) => continue,
         }
         match check(&candidate) {
             Ok(program) => return Ok(program),
@@ -67,23 +70,28 @@ pub(super) fn with_extension(path: PathBuf) -> PathBuf {
 fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
+        _ if may_pass(&error) => ExitStatus::Refused,
         _ => ExitStatus::NotFound,
     })?;
-    if metadata.is_file() && may_execute(path) {
-        Ok(path.to_owned())
-    } else {
-        Err(ExitStatus::NotExecutable)
+    if !metadata.is_file() {
+        return Err(ExitStatus::NotExecutable);
+    }
+    match access(path) {
+        Ok(()) => Ok(path.to_owned()),
+        Err(error) if may_pass(&error) => Err(ExitStatus::Refused),
+        Err(_) => Err(ExitStatus::NotExecutable),
     }
 }
 
 #[cfg(unix)]
-fn may_execute(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+fn access(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::EXEC_OK)?)
 }
 
 #[cfg(not(unix))]
-fn may_execute(_path: &Path) -> bool {
-    true
+#[expect(clippy::unnecessary_wraps, reason = "on Unix it may fail")]
+fn access(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Wrappers that search `$PATH` for the given command, and fail if it is not there.
@@ -134,10 +142,13 @@ pub(super) fn require_wrapped_program(args: &[OsString], cwd: &Path) -> Result<(
     let found = find(program, cwd).map_err(|status| {
         let wrapper = printable(&args[0].to_string_lossy()).into_owned();
         let program = printable(&program.to_string_lossy()).into_owned();
-        let what =
-            if status == ExitStatus::NotFound { "is not found" } else { "cannot be executed" };
+        let (what, hint) = match status {
+            ExitStatus::Refused => ("cannot be read", TRY_AGAIN),
+            ExitStatus::NotFound => ("is not found", "check its spelling and $PATH"),
+            _ => ("cannot be executed", "check its spelling and $PATH"),
+        };
         Error::new(status, format!("COMMAND's program `{program}`, after `{wrapper}`, {what}"))
-            .with_hint("check its spelling and $PATH")
+            .with_hint(hint)
     })?;
     kind_of(&found, cwd).map(drop)
 }

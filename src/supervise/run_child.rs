@@ -31,10 +31,7 @@ pub(crate) fn run_child(
         .and_then(|tree| Ok((tree, spawn(&acquired, request, command)?)));
     let (tree, child) = match started {
         Ok(started) => started,
-        Err(error) => {
-            acquired.give_up(&error);
-            return Err(error);
-        }
+        Err(error) => return Err(acquired.give_up(error)),
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.announce(process_id(child.pid()));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::engine::ladder::{StopMode, StopOptions};
 use crate::engine::signal::{Signal, SignalToSend};
@@ -274,8 +274,12 @@ impl<'a> Supervision<'a> {
 
     /// Waits longer each time. A hidden process may be one that only root can see.
     fn look_again(&mut self) {
-        self.empty_looks = (self.empty_looks + 1).min(MAX_DOUBLINGS);
-        self.check_at = Some(clock::monotonic() + FIRST_LOOK_AGAIN * 2_u32.pow(self.empty_looks));
+        self.empty_looks += 1;
+        if self.empty_looks == MAX_DOUBLINGS {
+            warn!("COMMAND has ended, but processes that it started are left and cannot be read");
+        }
+        let doublings = self.empty_looks.min(MAX_DOUBLINGS);
+        self.check_at = Some(clock::monotonic() + FIRST_LOOK_AGAIN * 2_u32.pow(doublings));
     }
 
     fn end(&self, left: usize) -> SupervisionEnd {

@@ -5,6 +5,8 @@
 //! portable one, based on sysinfo. `--cfg monopoll_portable` selects the portable set on Linux, to
 //! test it there with real processes.
 
+#[cfg(unix)]
+pub mod allocator;
 pub mod clock;
 pub mod file_id;
 pub(crate) mod file_mutex;

@@ -59,9 +59,9 @@ pub(super) enum StopSource {
 
 impl StopSource {
     pub(super) fn signals() -> Result<StopSource, Error> {
-        Signals::handle().map(StopSource::Signals).map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "cannot wait for signals", error)
-        })
+        Signals::handle()
+            .map(StopSource::Signals)
+            .map_err(|error| Error::from_io(ExitStatus::Fault, "cannot wait for signals", error))
     }
 
     /// Resolves when polling should stop. Must not be called again after that.

@@ -1,5 +1,8 @@
 //! The signals that end a check on Unix, and its process group.
 
+use std::io;
+use std::os::unix::net::UnixStream;
+
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -7,6 +10,11 @@ use tokio::signal::unix::SignalKind;
 
 use crate::error::{Error, ExitStatus};
 use crate::sys::tokio_signals::IgnoredSignals;
+
+/// Fails without a pair of sockets, which tokio's signals need: it panics without one.
+pub(super) fn require_descriptors() -> io::Result<()> {
+    UnixStream::pair().map(drop)
+}
 
 pub(super) struct ProcessGroup(Option<Pid>);
 
@@ -32,9 +40,9 @@ impl ProcessGroup {
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
     let ignored = IgnoredSignals::read();
     let handle = |kind| {
-        ignored.handle(kind).map_err(|error| {
-            Error::from_source(ExitStatus::Fault, "cannot wait for signals", error)
-        })
+        ignored
+            .handle(kind)
+            .map_err(|error| Error::from_io(ExitStatus::Fault, "cannot wait for signals", error))
     };
     let mut interrupt = handle(SignalKind::interrupt())?;
     let mut terminate = handle(SignalKind::terminate())?;

@@ -25,7 +25,7 @@ impl ProcessGroup {
 
 /// Handles the console keys, and returns the corresponding POSIX signal.
 pub(super) fn stop_signal() -> Result<impl Future<Output = u8>, Error> {
-    let failed = |error| Error::from_source(ExitStatus::Fault, "cannot wait for signals", error);
+    let failed = |error| Error::from_io(ExitStatus::Fault, "cannot wait for signals", error);
     let mut interrupt = ctrl_c().map_err(failed)?;
     let mut ctrl_break = ctrl_break().map_err(failed)?;
     Ok(async move {

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, TRY_AGAIN};
 use crate::scan::executable::{ProgramKind, find, search};
 use crate::text::printable;
 
@@ -80,7 +80,11 @@ fn find_interpreter(interpreter: &Path, cwd: &Path) -> Result<PathBuf, Fault> {
     find(path.as_os_str(), cwd).map_err(|status| Fault {
         status,
         what: format!("its interpreter `{}` cannot be", printable(&interpreter.to_string_lossy())),
-        hint: "check its first line and its line endings",
+        hint: if status == ExitStatus::Refused {
+            TRY_AGAIN
+        } else {
+            "check its first line and its line endings"
+        },
     })
 }
 
@@ -88,7 +92,9 @@ fn search_for_env(name: &str, cwd: &Path) -> Result<PathBuf, Fault> {
     find(OsStr::new(name), cwd).map_err(|status| Fault {
         status,
         what: format!("env does not find `{}`, which its first line names", printable(name)),
-        hint: if name.contains(' ') {
+        hint: if status == ExitStatus::Refused {
+            TRY_AGAIN
+        } else if name.contains(' ') {
             "write `#!/usr/bin/env -S`: without `-S`, all of the line is one name"
         } else {
             "install it, or correct its first line"

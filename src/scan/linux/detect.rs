@@ -28,7 +28,7 @@ pub fn detect_capabilities() -> io::Result<Option<Capabilities>> {
     let me = std::process::id();
     proc.require_own_namespace(me)?;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let is_first = pid_namespace(&proc, me) == Some(FIRST_PID_NAMESPACE);
+    let is_first = pid_namespace(&proc, me)? == FIRST_PID_NAMESPACE;
     Ok(Some(Capabilities {
         pidfd: support(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())),
         inotify: support(Inotify::init(InitFlags::IN_CLOEXEC)),
@@ -131,6 +131,6 @@ fn container_traces() -> Vec<ContainerTrace> {
 
 pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()));
+    let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()).ok());
     process.boot == boot.trim() && own.is_some_and(|own| own != process.pid_namespace)
 }

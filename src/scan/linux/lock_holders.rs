@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -19,32 +20,38 @@ use crate::sys::linux::proc_fs::ProcFs;
 pub(crate) const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// The kernel's list of locks. Generating it takes several milliseconds, mostly spent waiting.
-#[derive(Debug, Default)]
-pub(crate) struct LockTable(String);
+#[derive(Debug)]
+pub(crate) struct LockTable {
+    text: String,
+    /// False if it could not be read, so that a lock that is not listed may be held.
+    pub(super) is_read: bool,
+}
 
 impl LockTable {
     pub(crate) fn read() -> LockTable {
-        let text = std::fs::read("/proc/locks").unwrap_or_default();
-        LockTable(String::from_utf8_lossy(&text).into_owned())
+        let read = std::fs::read("/proc/locks");
+        let is_read = read.is_ok();
+        let text = String::from_utf8_lossy(&read.unwrap_or_default()).into_owned();
+        LockTable { text, is_read }
     }
 
     /// Returns whether the list was read at once. Of a longer one, the kernel may leave out locks
     /// while others are taken and released.
     fn is_one_page(&self) -> bool {
         const PAGE: usize = 4 << 10;
-        self.0.len() < PAGE
+        self.text.len() < PAGE
     }
 
     /// Returns whether no process has locked a file.
     pub(crate) fn shows_free(&self, file: &File, id: FileId) -> bool {
-        let shows_free = |list: &LockTable| list.lockers_of(file, id).is_empty();
+        let shows_free = |list: &LockTable| list.is_read && list.lockers_of(file, id).is_empty();
         shows_free(self) && (self.is_one_page() || (0..3).all(|_| shows_free(&LockTable::read())))
     }
 
     /// Returns the processes that locked a file. They may have ended and left the lock to a child.
     /// Pids outside of this PID namespace are 0.
     pub(crate) fn lockers_of(&self, file: &File, id: FileId) -> BTreeSet<u32> {
-        let lines = self.0.lines().filter_map(LockLine::parse);
+        let lines = self.text.lines().filter_map(LockLine::parse);
         let mut lines = lines.filter(|line| line.ino == id.ino).peekable();
         if lines.peek().is_none() {
             return BTreeSet::new();
@@ -101,12 +108,14 @@ fn mount_device(file: &File) -> Option<(u32, u32)> {
 }
 
 pub(crate) fn all_are_listed(proc: &ProcFs, me: u32) -> bool {
-    pid_namespace(proc, me) == Some(FIRST_PID_NAMESPACE)
+    pid_namespace(proc, me).is_ok_and(|namespace| namespace == FIRST_PID_NAMESPACE)
 }
 
-pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> Option<u64> {
-    let link = proc.link(pid, "ns/pid").ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+pub(crate) fn pid_namespace(proc: &ProcFs, pid: u32) -> io::Result<u64> {
+    let link = proc.link(pid, "ns/pid")?;
+    let inode = link.to_str().and_then(|link| link.strip_prefix("pid:[")?.strip_suffix(']'));
+    let inode = inode.and_then(|inode| inode.parse().ok());
+    inode.ok_or_else(|| io::Error::other("cannot read the PID namespace"))
 }
 
 /// Returns the visible holders of a lock without taking it; `None` if no process is visible.

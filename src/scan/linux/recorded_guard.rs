@@ -87,7 +87,7 @@ impl Scanner {
             return (found == recorded).then_some(found);
         }
         let inner = proc.status(pid, &mut buffer).ok()?.innermost_pid?;
-        let namespace = lock_holders::pid_namespace(proc, pid)?;
+        let namespace = lock_holders::pid_namespace(proc, pid).ok()?;
         (inner == recorded.pid && namespace == record.holder.pid_namespace).then_some(found)
     }
 }

@@ -39,8 +39,7 @@ impl Scanner {
         tree.proc.require_own_namespace(tree.me)?;
         let start = tree.proc.stat(tree.me, &mut Vec::new())?.start;
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        let pid_namespace = lock_holders::pid_namespace(&tree.proc, tree.me)
-            .ok_or_else(|| io::Error::other("cannot read the PID namespace"))?;
+        let pid_namespace = lock_holders::pid_namespace(&tree.proc, tree.me)?;
         let process = ProcessId { pid: tree.me, start };
         Ok(Scanner {
             request: Arc::new(request),
@@ -206,6 +205,9 @@ impl Scanner {
     }
 
     fn is_free_by(&self, list: &LockTable, lock: &LockFile) -> bool {
+        if !list.is_read {
+            return lock.probe_is_free();
+        }
         list.shows_free(&lock.file, lock.id)
             && (lock_holders::all_are_listed(&self.tree.proc, self.tree.me) || lock.probe_is_free())
     }

@@ -29,7 +29,12 @@ pub struct LockFolder {
 
 impl LockFolder {
     pub(super) fn create_path(path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+        let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            // The reason may be that only its type could not be read.
+            fs::metadata(path)?;
+        }
+        created
     }
 
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {

@@ -8,9 +8,10 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
+use tracing::warn;
 
 use crate::supervise::child::{Inheritance, Reaped, exit_status, spawn};
-use crate::sys::machine::signals::{self, ReceivedSignal};
+use crate::sys::machine::signals::{self, NoPermission, ReceivedSignal};
 
 pub(in crate::supervise) struct Child {
     pid: Pid,
@@ -36,8 +37,9 @@ impl Child {
         let has_got_it = signal.by_terminal
             && nix::unistd::getpgid(Some(self.pid)) == Ok(nix::unistd::getpgrp())
             && !is_for_session_leader(signal);
-        if !has_got_it {
-            signals::send(self.pid, signal.number);
+        if !has_got_it && signals::send(self.pid, signal.number) == Err(NoPermission) {
+            let (name, pid) = (signal.name(), self.pid);
+            warn!("no permission to send {name} to COMMAND (pid {pid}): end it as its user");
         }
         if signal.is(Signal::SIGTSTP) {
             // Ctrl-Z stops both, and the shell sees the guard stopped.
@@ -52,6 +54,9 @@ impl Child {
             // Peek first: COMMAND's pid must not be reused while a signal may be on its way.
             let status = waitid(Id::All, peek);
             reaped.is_childless = status == Err(Errno::ECHILD);
+            if status == Err(Errno::EINTR) {
+                continue;
+            }
             let Ok(status) = status else { return reaped };
             let Some(ended) = status.pid() else { return reaped };
             if ended == self.pid {

@@ -5,11 +5,12 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::fs::{Dir, Mode, OFlags, RawDir, ResolveFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
+use crate::error::errno_may_pass;
 use crate::sys::linux::blocked_reads::ProcessPart;
 use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
 use crate::sys::linux::reader_pool::{ReaderPool, reading};
@@ -22,8 +23,8 @@ const USUAL_LENGTH: usize = 32 << 10;
 
 pub(crate) struct ProcFs {
     root: OwnedFd,
-    /// A read failed because of a lack of descriptors or memory.
-    exhausted: AtomicBool,
+    /// The error of a read that may succeed later, such as a lack of descriptors or memory; or 0.
+    passing: AtomicI32,
     pub(crate) readers: ReaderPool,
 }
 
@@ -32,7 +33,7 @@ impl ProcFs {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         Ok(ProcFs {
             root: rustix::fs::open("/proc", flags, Mode::empty())?,
-            exhausted: AtomicBool::new(false),
+            passing: AtomicI32::new(0),
             readers: ReaderPool::default(),
         })
     }
@@ -46,18 +47,23 @@ impl ProcFs {
 
     /// Records an error that says nothing about the process, which may exist.
     pub(crate) fn note_error(&self, error: Errno) -> Errno {
-        if matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
-            self.exhausted.store(true, Ordering::Relaxed);
+        // A process of which reads block is unknown, and everything else was read.
+        if errno_may_pass(error) && error != Errno::TIMEDOUT {
+            self.passing.store(error.raw_os_error(), Ordering::Relaxed);
         }
+        error
+    }
+
+    fn note_io_error(&self, error: io::Error) -> io::Error {
+        Errno::from_io_error(&error).map(|errno| self.note_error(errno));
         error
     }
 
     /// Requires that no such error has occurred since the last call.
     pub(crate) fn require_complete(&self) -> io::Result<()> {
-        if self.exhausted.swap(false, Ordering::Relaxed) {
-            Err(Errno::MFILE.into())
-        } else {
-            Ok(())
+        match self.passing.swap(0, Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno)),
         }
     }
 
@@ -112,20 +118,21 @@ impl ProcFs {
         &self,
         pid: u32,
         file: &str,
-        call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
+        mut call: impl FnMut(BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         if self.readers.blocked.includes(pid, part_of(file)) {
             return Err(Errno::TIMEDOUT);
         }
         let mut path = [0; 64];
         let fits = write!(&mut path[..], "{pid}/{file}\0").is_ok();
-        reading(pid, part_of(file), || match CStr::from_bytes_until_nul(&path) {
-            Ok(path) if fits => call(self.root.as_fd(), path),
-            Ok(_) | Err(_) => call(
-                self.root.as_fd(),
-                &CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?,
-            ),
-        })
+        let called = reading(pid, part_of(file), || match CStr::from_bytes_until_nul(&path) {
+            Ok(path) if fits => retry_on_intr(|| call(self.root.as_fd(), path)),
+            Ok(_) | Err(_) => {
+                let path = CString::new(format!("{pid}/{file}")).map_err(|_| Errno::INVAL)?;
+                retry_on_intr(|| call(self.root.as_fd(), &path))
+            }
+        });
+        called.map_err(|error| self.note_error(error))
     }
 
     fn open_file(&self, pid: u32, file: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -142,17 +149,18 @@ impl ProcFs {
 
     /// Reads a file. What blocks in the kernel is not read again.
     pub(crate) fn read(&self, pid: u32, file: &str, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let fd =
-            self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
+        let fd = self.open_file(pid, file, OFlags::empty())?;
         buffer.clear();
         buffer.reserve(USUAL_LENGTH);
         let room = buffer.capacity();
         reading(pid, part_of(file), || {
-            let read = rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer))
-                .map_err(|error| self.note_error(error))?;
+            let read =
+                retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(buffer)))
+                    .map_err(|error| self.note_error(error))?;
             // A short read means the end of the file.
             if read == room {
-                std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer)?;
+                let rest = std::fs::File::from(fd).take(MAX_LENGTH).read_to_end(buffer);
+                rest.map_err(|error| self.note_io_error(error))?;
             }
             Ok(())
         })
@@ -179,7 +187,8 @@ impl ProcFs {
     }
 
     pub(crate) fn owner(&self, pid: u32) -> io::Result<u32> {
-        Ok(rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty())?.st_uid)
+        let stat = rustix::fs::statat(&self.root, pid.to_string(), rustix::fs::AtFlags::empty());
+        Ok(stat.map_err(|error| self.note_error(error))?.st_uid)
     }
 
     pub(crate) fn file_behind(&self, pid: u32, name: &str) -> io::Result<(u64, u64)> {
@@ -195,16 +204,15 @@ impl ProcFs {
         let root = self.open_file(pid, "root", OFlags::PATH)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let path = path.strip_prefix("/").unwrap_or(path);
-        let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
-        let stat = rustix::fs::fstat(file)?;
+        let open = || rustix::fs::openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let file = retry_on_intr(open).map_err(|error| self.note_error(error))?;
+        let stat = rustix::fs::fstat(file).map_err(|error| self.note_error(error))?;
         Ok((stat.st_dev, stat.st_ino))
     }
 
     /// Opens a file that is too large to read as a whole.
     pub(crate) fn file(&self, pid: u32, file: &str) -> io::Result<std::fs::File> {
-        let fd =
-            self.open_file(pid, file, OFlags::empty()).map_err(|error| self.note_error(error))?;
-        Ok(fd.into())
+        Ok(self.open_file(pid, file, OFlags::empty())?.into())
     }
 
     pub(crate) fn try_open(&self, pid: u32, file: &str) -> Result<(), Errno> {
@@ -217,11 +225,11 @@ impl ProcFs {
     }
 
     pub(crate) fn descriptors(&self, pid: u32) -> io::Result<Vec<u32>> {
-        let folder =
-            self.open_file(pid, "fd", OFlags::DIRECTORY).map_err(|error| self.note_error(error))?;
+        let folder = self.open_file(pid, "fd", OFlags::DIRECTORY)?;
         let mut descriptors = Vec::new();
-        for entry in Dir::read_from(&folder)? {
-            if let Ok(name) = entry?.file_name().to_str()
+        for entry in Dir::read_from(&folder).map_err(|error| self.note_error(error))? {
+            let entry = entry.map_err(|error| self.note_error(error))?;
+            if let Ok(name) = entry.file_name().to_str()
                 && let Ok(descriptor) = name.parse()
             {
                 descriptors.push(descriptor);

@@ -53,16 +53,25 @@ impl ProcessHandle {
     pub(crate) fn send(&self, signal: SignalToSend) -> SignalResult {
         let signal = signal_numbers::to_send(signal);
         let sent = match &self.pin {
-            Pin::Pidfd(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
-            Pin::StartTime if self.is_still_there() => {
-                raw(self.id.pid).and_then(|pid| rustix::process::kill_process(pid, signal))
-            }
-            Pin::StartTime => Err(Errno::SRCH),
+            // Filters of containers may allow only one of the two calls.
+            Pin::Pidfd(pidfd) => match rustix::process::pidfd_send_signal(pidfd, signal) {
+                Err(Errno::NOSYS) => self.send_by_pid(signal),
+                sent => sent,
+            },
+            Pin::StartTime => self.send_by_pid(signal),
         };
         match sent {
             Ok(()) => SignalResult::Delivered,
             Err(Errno::PERM | Errno::ACCESS) => SignalResult::Denied,
             Err(_) => SignalResult::Gone,
+        }
+    }
+
+    fn send_by_pid(&self, signal: rustix::process::Signal) -> Result<(), Errno> {
+        if self.is_still_there() {
+            rustix::process::kill_process(raw(self.id.pid)?, signal)
+        } else {
+            Err(Errno::SRCH)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
@@ -39,6 +40,13 @@ pub(crate) struct ReceivedSignal {
 impl ReceivedSignal {
     pub(crate) fn is(self, signal: Signal) -> bool {
         self.number == signal as i32
+    }
+
+    pub(crate) fn name(self) -> String {
+        match Signal::try_from(self.number) {
+            Ok(signal) => signal.to_string(),
+            Err(_) => format!("signal {}", self.number),
+        }
     }
 
     /// Returns whether a child has ended, in which case nothing is forwarded.
@@ -98,9 +106,17 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
     unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
 
-/// Sends a signal by number, which may be a real-time signal.
+/// Sends a signal by number, which may be a real-time signal. Fails only without permission: if the
+/// process has ended, that is noticed elsewhere.
 #[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]
-pub(crate) fn send(to: Pid, number: i32) {
-    // SAFETY: takes two numbers. If the process has ended, it fails, which is noticed elsewhere.
-    unsafe { libc::kill(to.as_raw(), number) };
+pub(crate) fn send(to: Pid, number: i32) -> Result<(), NoPermission> {
+    // SAFETY: takes two numbers.
+    match Errno::result(unsafe { libc::kill(to.as_raw(), number) }) {
+        Err(Errno::EPERM) => Err(NoPermission),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
+
+/// The process is another user's, or a filter forbids the signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoPermission;

@@ -77,6 +77,7 @@ impl<'a> Reader<'a> {
             key: Some(key),
             message: found.into(),
             help: Some(help.into()),
+            may_pass: false,
         });
         None
     }
