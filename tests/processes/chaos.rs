@@ -5,13 +5,14 @@
 #![expect(clippy::disallowed_macros, reason = "a failure names its seed")]
 
 use std::fs;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use monopoll_test_bots::stage::{Running, Stage, is_alive};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::random::{Random, seed, setting};
 
 /// The bots. Each keeps its slot until its whole tree has ended.
 const BOTS: [&[&str]; 8] = [
@@ -32,26 +33,6 @@ const SIGNALS: [Signal; 5] =
 
 /// Starts that run at the same time.
 const AT_ONCE: usize = 6;
-
-/// A xorshift generator: the same seed gives the same choices.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
-    }
-
-    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-}
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
 
 /// What is attacked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,15 +139,13 @@ fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Running<'a> {
 
 fn run(attack: Attack) {
     let seconds = setting("MONOPOLL_CHAOS_SECONDS").unwrap_or(30);
-    let seed = setting("MONOPOLL_CHAOS_SEED")
-        .unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 1);
-    eprintln!("MONOPOLL_CHAOS_SEED={seed}");
+    let seed = seed("MONOPOLL_CHAOS_SEED");
     let until = Instant::now() + Duration::from_secs(seconds);
     let (mut starts, mut bots, mut rounds) = (0, 0, 0);
     while Instant::now() < until {
         // A stage for a while: its log is read again and again.
         let stage = Stage::new();
-        let (random, starts_before) = (Random((seed + rounds) | 1), Vec::new());
+        let (random, starts_before) = (Random::new(seed + rounds), Vec::new());
         let mut chaos = Chaos { stage: &stage, random, attack, starts: starts_before, count: 0 };
         let end_of_round = until.min(Instant::now() + Duration::from_secs(5));
         while Instant::now() < end_of_round {

@@ -247,7 +247,7 @@ impl Stage {
     }
 
     /// Returns the living processes of this stage.
-    fn marked(&self) -> Vec<i32> {
+    pub fn marked(&self) -> Vec<i32> {
         let mark = [MARK.as_bytes(), b"=", self.folder().as_os_str().as_bytes()].concat();
         let pids = fs::read_dir("/proc")
             .unwrap()
