@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::classify::{Classification, Objection, classify};
-use crate::engine::counter_evidence::{CounterEvidence, Doubt, weigh_against};
+use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::NameSource;
@@ -74,6 +74,12 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
             }
         }
     }
+    for (pid, shield) in launchers_of_other_bots(snapshot, &table, &candidates) {
+        candidates.remove(&pid);
+        if let Some(&process) = table.get(&pid) {
+            classified.shielded.push(Shielded { process: process.clone(), shield });
+        }
+    }
     for (guard, objection) in other_guards(snapshot, &table, &candidates) {
         let candidate = candidates.entry(guard).or_default();
         candidate.evidence.insert(Evidence::Lock);
@@ -100,6 +106,51 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
         .collect();
     classified.shielded.retain(|shielded| !proven.contains(&shielded.process.id.pid));
     classified
+}
+
+fn children_of(table: &BTreeMap<u32, &Process>) -> BTreeMap<u32, Vec<u32>> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (pid, process) in table {
+        if let Fact::Known(parent) = process.parent {
+            children.entry(parent).or_default().push(*pid);
+        }
+    }
+    children
+}
+
+/// Returns the processes that only run the same command, with a doubt about their options, and that
+/// started another bot's process and none of this bot. `uv run --env-file` reads the token for its
+/// child alone.
+fn launchers_of_other_bots(
+    snapshot: &Snapshot,
+    table: &BTreeMap<u32, &Process>,
+    candidates: &Candidates,
+) -> Vec<(u32, Shield)> {
+    let children = children_of(table);
+    let is_in_doubt = |candidate: &Candidate| {
+        let is_only_command = candidate.evidence.iter().eq([&Evidence::Command]);
+        is_only_command && matches!(candidate.objection, Some(Objection::Doubt(Doubt::Command(_))))
+    };
+    let another_bot = |pid: &u32| {
+        let members = descendants(*pid, &children);
+        let has_my_token =
+            |pid: &u32| table.get(pid).is_some_and(|it| it.same_token() == Truth::True);
+        if members.iter().chain([pid]).any(has_my_token) {
+            return None;
+        }
+        members.iter().filter_map(|pid| table.get(pid)).find_map(|it| {
+            match weigh_against(&snapshot.me, it) {
+                CounterEvidence::AnotherBot(another @ AnotherBot::Token(_)) => {
+                    Some(Shield::AnotherBot(another))
+                }
+                CounterEvidence::AnotherBot(AnotherBot::Guard(_))
+                | CounterEvidence::Doubt(_)
+                | CounterEvidence::Nothing => None,
+            }
+        })
+    };
+    let in_doubt = candidates.iter().filter(|(_, candidate)| is_in_doubt(candidate));
+    in_doubt.filter_map(|(pid, _)| Some((*pid, another_bot(pid)?))).collect()
 }
 
 /// Returns the guards above candidates that hold other locks, with the objection to each. They are
@@ -162,12 +213,7 @@ fn conflict_trees(
     table: &BTreeMap<u32, &Process>,
     candidates: &Candidates,
 ) -> Vec<ConflictTree> {
-    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (pid, process) in table {
-        if let Fact::Known(parent) = process.parent {
-            children.entry(parent).or_default().push(*pid);
-        }
-    }
+    let children = children_of(table);
     let guards = candidates
         .keys()
         .copied()

@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::carried_tokens::bots_in;
 
 /// Two processes with different values of one of these variables are different bots; unset counts
-/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they usually differ between a
-/// shell and a service.
+/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they are often set in a service
+/// and not in a shell.
 pub const CHOOSING_VARIABLES: [&str; 18] = [
     "BOT_PROFILE",
     "BOT_CONFIG",
@@ -28,6 +28,41 @@ pub const CHOOSING_VARIABLES: [&str; 18] = [
     "DJANGO_SETTINGS_MODULE",
     "SPRING_PROFILES_ACTIVE",
 ];
+
+/// Variables that often select a configuration. Only two different values of one are a difference,
+/// because a shell often has none where a service has one.
+const OFTEN_CHOOSING: [&str; 10] = [
+    "NODE_ENV",
+    "ENV",
+    "ENVIRONMENT",
+    "PROFILE",
+    "SETTINGS",
+    "STAGE",
+    "TENANT",
+    "DOTENV_KEY",
+    "DOTENV_PATH",
+    "CREDENTIALS_DIRECTORY",
+];
+
+/// Endings of the names of such variables.
+const OFTEN_CHOOSING_ENDS: [&str; 12] = [
+    "_ENV",
+    "_ENVIRONMENT",
+    "_ENV_FILE",
+    "_PROFILE",
+    "_CONFIG",
+    "_CONFIG_FILE",
+    "_CONFIG_PATH",
+    "_CONFIG_DIR",
+    "_SETTINGS",
+    "_SETTINGS_MODULE",
+    "_SETTINGS_FILE",
+    "_TOKEN_FILE",
+];
+
+/// Names with such an ending that belong to a shell, a desktop or a build.
+const NOT_CHOOSING: [&str; 8] =
+    ["BASH_ENV", "VIRTUAL_ENV", "CONDA_", "GIT_", "PKG_CONFIG", "XDG_", "GTK_", "DOCKER_CONFIG"];
 
 /// Prefixes of the names of variables that only tune a runtime, its output or its network.
 const HARMLESS: [&str; 24] = [
@@ -124,14 +159,30 @@ impl OwnVariables {
             };
             mine != theirs && (is_usual || both_or_a_token())
         };
+        let is_often_other = |name: &&OsStr| {
+            let mine = self.value(name).map(OsStr::as_encoded_bytes);
+            theirs(name).is_some_and(|theirs| mine.is_some_and(|mine| mine != theirs))
+        };
         let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| may_choose(name));
         let mut names = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
             .chain(self.named.iter().map(OsString::as_os_str))
             .chain(set);
-        names.find(differs).map(|name| name.to_string_lossy().into_owned())
+        let mut often = self.environment.keys().map(OsString::as_os_str);
+        names
+            .find(differs)
+            .or_else(|| often.find(|name| often_chooses(name) && is_often_other(name)))
+            .map(|name| name.to_string_lossy().into_owned())
     }
+}
+
+/// Returns whether a variable often selects a configuration.
+fn often_chooses(name: &OsStr) -> bool {
+    let Some(text) = name.to_str().filter(|_| may_choose(name)) else { return false };
+    let is_named = || OFTEN_CHOOSING.contains(&text);
+    let ends = || OFTEN_CHOOSING_ENDS.iter().any(|end| text.ends_with(end));
+    (is_named() || ends()) && !NOT_CHOOSING.iter().any(|start| text.starts_with(start))
 }
 
 /// Returns whether a variable that a command line sets may choose the bot.
@@ -178,6 +229,24 @@ mod tests {
             ("TZ=UTC", "", "TZ=CET", "", None),
             ("", "NODE_ENV=production", "", "", None),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
+            // These often select a configuration, and then both have a value.
+            ("NODE_ENV=a", "", "", "NODE_ENV=b", Some("NODE_ENV")),
+            ("NODE_ENV=a", "", "NODE_ENV=b", "", Some("NODE_ENV")),
+            ("NODE_ENV=a", "", "", "", None),
+            ("", "", "", "NODE_ENV=a", None),
+            ("NODE_ENV=a", "", "", "NODE_ENV=a", None),
+            (
+                "CREDENTIALS_DIRECTORY=/a",
+                "",
+                "",
+                "CREDENTIALS_DIRECTORY=/b",
+                Some("CREDENTIALS_DIRECTORY"),
+            ),
+            ("ALICE_CONFIG=a", "", "", "ALICE_CONFIG=b", Some("ALICE_CONFIG")),
+            ("MY_ENV_FILE=a", "", "", "MY_ENV_FILE=b", Some("MY_ENV_FILE")),
+            ("VIRTUAL_ENV=a", "", "", "VIRTUAL_ENV=b", None),
+            ("PIP_CONFIG_FILE=a", "", "", "PIP_CONFIG_FILE=b", None),
+            ("HOME=/a", "", "", "HOME=/b", None),
         ] {
             let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
             let environ = theirs.replace(' ', "\0");

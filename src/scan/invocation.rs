@@ -10,6 +10,7 @@ use crate::scan::command_context::{CommandContext, ENV_FOLDER};
 use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::makefile;
 use crate::scan::project_scripts::{self, Entry};
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
@@ -90,6 +91,22 @@ impl Invocation {
             }
         };
         let Unwrapped { entry, through, mut context, .. } = unwrapped;
+        let args = match &target {
+            Target::Program(name) if makefile::is_make(name) => {
+                let (entered, args) = makefile::enters(&args);
+                // A running make has already changed its folder.
+                if let (Some(entered), CommandRole::Mine) = (entered, role) {
+                    context.enter(&entered);
+                }
+                args
+            }
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => args,
+        };
         context.folder = absolute_folder(&context, folder);
         for option in context.options.iter_mut().filter(|it| it.name == ENV_FOLDER) {
             let folder = context.folder.as_deref().or(folder).unwrap_or(Path::new(""));

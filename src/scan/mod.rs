@@ -16,6 +16,7 @@ pub(crate) mod invocation;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
+mod makefile;
 pub mod missing_script;
 mod module_search;
 mod needs_shell;

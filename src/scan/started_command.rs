@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the files of COMMAND")]
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, base_name};
+use crate::scan::makefile;
 use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::watchers;
@@ -48,12 +49,20 @@ impl Command {
 
     fn commands_of_script(&self) -> Vec<ScriptCommand> {
         let mut args = self.runs.args.clone();
+        let mut given = Vec::new();
         let (text, folder) = match &self.runs.target {
             Target::Entry(_, Some(line)) => (Some(format!("{line} \"$@\"")), None),
             Target::Code(Language::Shell, line) => {
                 // The first word is the name of the script.
                 args = args.get(1..).unwrap_or_default().to_vec();
                 (line.to_str().map(str::to_owned), None)
+            }
+            Target::Program(name) if makefile::is_make(name) => {
+                let recipe = makefile::read(&args, &self.runs_in);
+                args = Vec::new();
+                let (text, variables) = recipe.map(|it| (it.text, it.variables)).unzip();
+                given = variables.unwrap_or_default();
+                (text, None)
             }
             Target::Script(..)
             | Target::Program(_)
@@ -73,7 +82,13 @@ impl Command {
             own.map_or_else(|| env::var_os(name), |(_, value)| value.clone())?.into_string().ok()
         };
         let start = ScriptStart { args: &args, folder, environment: &environment };
-        shell_script::commands(&text, &start)
+        let mut commands = shell_script::commands(&text, &start);
+        for (name, value) in given {
+            for it in &mut commands {
+                it.context.set(OsStr::new(&name), Some(OsStr::new(&value)));
+            }
+        }
+        commands
     }
 
     /// Finds a command of a script. `None` if it is not one of a bot.
@@ -98,7 +113,9 @@ impl Command {
             }
             // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
             // folder. `make` may start the bot.
-            Target::Program(name) if !has_folder(name.as_os_str()) => return None,
+            Target::Program(name) if !has_folder(name.as_os_str()) && !makefile::is_make(name) => {
+                return None;
+            }
             Target::Code(_, code) if is_unknown(code) => return None,
             Target::Input => return None,
             Target::Script(..)

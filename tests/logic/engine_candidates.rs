@@ -202,6 +202,30 @@ fn another_bot_below_a_program_that_only_an_entry_found_protects_the_whole_tree(
 }
 
 #[test]
+fn a_launcher_of_another_bot_is_another_bots_unless_it_has_this_bots_token() {
+    let command_doubt = Known(Some(CommandDoubt::Option("--env-file".to_owned())));
+    let launcher = || Process { command_doubt: command_doubt.clone(), ..same_command(5) };
+    let child = |pid, tokens| Process { tokens, ..child_of(5, same_command(pid)) };
+    let others = vec![launcher(), child(6, ANOTHER_BOTS)];
+    let plan_of = |processes| plan(&graceful(), processes);
+    let left_alone = plan_of(others.clone());
+    assert_eq!(left_alone.verdict(), Verdict::Clear, "{left_alone:#?}");
+    let shielded: Vec<u32> = left_alone.shielded.iter().map(|it| it.process.id.pid).collect();
+    assert!(shielded.contains(&5), "{shielded:?}");
+    let refused = [
+        vec![launcher(), child(6, ANOTHER_BOTS), child(7, MINE)],
+        vec![launcher(), child(6, TWO_BOTS)],
+        vec![same_command(5), child(6, ANOTHER_BOTS)],
+        vec![launcher()],
+        vec![Process { holds_lock: Known(true), ..launcher() }, child(6, ANOTHER_BOTS)],
+    ];
+    for processes in refused {
+        let plan = plan_of(processes);
+        assert!(matches!(plan.verdict(), Verdict::Refuse(_)), "{plan:#?}");
+    }
+}
+
+#[test]
 fn doubt_about_a_member_counts_unless_this_bot_may_have_started_such_a_program() {
     let refuses: [(usize, Change, Doubt); 4] = [
         (1, |it| Process { tokens: TWO_BOTS, ..it }, Doubt::AlsoAnotherToken(BotId(9))),

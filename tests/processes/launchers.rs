@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use monopoll_test_bots::stage::{Stage, is_alive, is_root, skip};
+use monopoll_test_bots::stage::{Stage, is_alive, is_root, skip, token};
 
 use crate::other_bots::{plan, unnamed};
 use crate::same_command::{
@@ -236,6 +236,108 @@ fn a_bot_below_a_watcher_is_refused_with_the_name_of_the_watcher() {
         let (_own, own) = bot(&stage, start, stage.folder());
         assert!(!running.is_alive() && !is_alive(pid) && is_alive(own));
     }
+}
+
+#[test]
+fn make_finds_itself_in_the_folder_that_it_enters_and_what_its_recipe_starts() {
+    if !has("make") {
+        return;
+    }
+    let stage = main_py();
+    write(&stage, "x/main.py", PYTHON);
+    write(&stage, "x/other.py", PYTHON);
+    let makefile = "PYTHON ?= python3\n\nrun:\n\t@$(PYTHON) main.py\n\n\
+                    checked:\n\tpython3 check.py; python3 main.py\n\n\
+                    other:\n\tpython3 other.py\n\nnamed:\n\tpython3 main.py $(NAME)\n";
+    write(&stage, "x/Makefile", makefile);
+    let folder = stage.folder().join("x");
+    let make = "make -C x run";
+    let verdict = |line: &str| {
+        let plan = plan(unnamed(&stage, &["plan"], line));
+        (plan["verdict"].as_str().unwrap().to_owned(), found(&plan))
+    };
+    for (running, at, same, doubt, different) in [
+        (
+            make,
+            stage.folder(),
+            &[make, "make --directory=x run", "make -C ./x run"][..],
+            &["make -C x checked"][..],
+            &["make -C x other", "make run", "make -C x named NAME=bob"][..],
+        ),
+        (
+            "python3 main.py",
+            &folder,
+            &[make, "make -C x"],
+            &["make -C x checked"],
+            &["make -C x other", "make -C x named NAME=bob"],
+        ),
+        (
+            "python3 main.py bob",
+            &folder,
+            // make exports the variable, and nothing says whether this process has it.
+            &["env NAME=bob make -C x named"],
+            &["make -C x named"],
+            &[make, "make -C x named NAME=alice"],
+        ),
+    ] {
+        let start = program(&stage, running).current_dir(at);
+        let (running_bot, pid) = bot(&stage, start, &folder);
+        for (lines, expected) in [(same, "act"), (doubt, "refuse"), (different, "clear")] {
+            for line in lines {
+                let (verdict, found) = verdict(line);
+                assert_eq!(verdict, expected, "{running} / {line}");
+                assert_eq!(found.contains(&pid.into()), expected != "clear", "{running} / {line}");
+            }
+        }
+        end(&stage, running_bot, pid);
+    }
+    let (first, pid) = bot(&stage, unnamed(&stage, &["run"], make), &folder);
+    let (_second, own) = bot(&stage, unnamed(&stage, &["run"], make), &folder);
+    assert!(!is_alive(pid) && is_alive(own));
+    first.end().exits(0);
+}
+
+#[test]
+fn a_line_of_a_package_that_builds_first_puts_the_bot_that_it_starts_in_doubt() {
+    let stage = main_py();
+    write(&stage, "main.js", JAVASCRIPT);
+    let package = r#"{"scripts": {
+        "start": "node build.js && node main.js", "other": "node build.js && node other.js"}}"#;
+    write(&stage, "package.json", package);
+    let (_running, pid) = bot(&stage, program(&stage, "node main.js"), stage.folder());
+    let of = |line: &str| plan(unnamed(&stage, &["plan"], line));
+    for line in ["npm start", "npm run start"] {
+        let plan = of(line);
+        assert_eq!(found(&plan), [u64::from(pid)], "{line}: {plan:#}");
+    }
+    assert_eq!(of("npm start")["verdict"], "refuse");
+    for line in ["npm run other", "npm start -- --all"] {
+        assert_eq!(of(line)["verdict"], "clear", "{line}");
+    }
+}
+
+#[test]
+fn a_launcher_that_reads_another_bots_token_for_its_child_is_left_alone() {
+    let Some(uv) = peer("launchers/bin/uv") else { return };
+    let stage = main_py();
+    let (mine, other) = (token(), token());
+    write(&stage, "bob.env", &format!("BOT_TOKEN={other}\n"));
+    write(&stage, "same.env", &format!("BOT_TOKEN={mine}\n"));
+    let uv = uv.display();
+    let line = |file: &str| format!("{uv} run --no-project --env-file {file} python3 main.py");
+    let start = |args: &[&str]| unnamed(&stage, args, BOT).env("BOT_TOKEN", &mine);
+    let (bob, pid) = bot(&stage, program(&stage, &line("bob.env")), stage.folder());
+    let seen = plan(start(&["plan"]));
+    assert_eq!((&seen["verdict"], found(&seen)), (&"clear".into(), vec![]), "{seen:#}");
+    let shielded = seen["shielded"].as_array().unwrap().iter().any(|it| it["pid"] == bob.pid());
+    assert!(shielded, "{seen:#}");
+    let (_own, _) = bot(&stage, start(&["run"]), stage.folder());
+    assert!(bob.is_alive() && is_alive(pid));
+    end(&stage, bob, pid);
+
+    let (same, pid) = bot(&stage, program(&stage, &line("same.env")), stage.folder());
+    assert!(found(&plan(start(&["plan"]))).contains(&pid.into()));
+    end(&stage, same, pid);
 }
 
 /// The debug adapter of VS Code, driven as the editor does it.

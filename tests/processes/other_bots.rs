@@ -146,6 +146,31 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
 }
 
 #[test]
+fn two_values_of_a_variable_that_often_chooses_the_bot_are_in_doubt() {
+    let stage = main_py();
+    for name in ["NODE_ENV", "CREDENTIALS_DIRECTORY", "ALICE_CONFIG"] {
+        let running = program(&stage, "python3 main.py").env(name, "a");
+        let (running, pid) = starts(&stage, running);
+        let start = |args: &[&str]| unnamed(&stage, args, "python3 main.py");
+        let refused = start(&["run"]).env(name, "b").end().exits(75);
+        assert!(refused.err.contains(&format!("another value of ${name}")), "{refused:?}");
+        assert!(is_alive(pid));
+        for start in [start(&["plan"]), start(&["plan"]).env(name, "a")] {
+            let same = plan(start);
+            assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()));
+        }
+        end(&stage, running, pid);
+    }
+    // Two guards of one script.
+    let start = |value: &str| unnamed(&stage, &["run"], "python3 main.py").env("NODE_ENV", value);
+    let (first, pid) = starts(&stage, start("a"));
+    start("b").end().exits(75);
+    assert!(first.is_alive() && is_alive(pid));
+    let (_again, _) = starts(&stage, start("a"));
+    assert!(!is_alive(pid));
+}
+
+#[test]
 fn a_variable_that_the_command_sets_itself_is_no_doubt_about_its_guard() {
     let stage = main_py();
     write(&stage, "start.sh", "#!/bin/sh\nBOT_ENV=production python3 main.py\nexit\n");
