@@ -105,15 +105,16 @@ fn a_file_that_command_names_refuses_the_start_if_it_names_another_bot() {
     write(&stage, "start-bob.sh", "set -a; . ./.env.bob; set +a\nexec python3 main.py\n");
     write(&stage, "run.sh", "cd \"$1\"\npython3 ../main.py\n");
     let (other, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
-    for (line, named) in [
-        ("node --env-file=.env.bob main.js", ".env.bob:1"),
-        ("env ENV_FILE=.env.bob python3 main.py", ".env.bob:1"),
-        ("make -C bob run", "bob/.env:1"),
-        ("sh start-bob.sh", ".env.bob:1"),
-        ("sh run.sh bob", "bob/.env:1"),
+    let (by_name, by_folder) = ("which COMMAND names", "which is nearer to the script");
+    for (line, named, how) in [
+        ("node --env-file=.env.bob main.js", ".env.bob:1", by_name),
+        ("env ENV_FILE=.env.bob python3 main.py", ".env.bob:1", by_name),
+        ("make -C bob run", "bob/.env:1", by_folder),
+        ("sh start-bob.sh", ".env.bob:1", by_name),
+        ("sh run.sh bob", "bob/.env:1", by_folder),
     ] {
         write(&stage, "main.js", "setInterval(() => {}, 1000)\n");
-        all_refuse(|args| unnamed(&stage, args, line), &[named, "which COMMAND names"]);
+        all_refuse(|args| unnamed(&stage, args, line), &[named, how]);
     }
     assert!(other.is_alive() && is_alive(pid));
     let line = "node --env-file=.env.bob main.js";
