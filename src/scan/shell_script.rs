@@ -74,6 +74,35 @@ pub(super) fn text(path: &Path) -> Option<String> {
 
 /// Returns the commands of a script, in order. If the script is simple, only its last one.
 pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
+    let mut commands = read(text, start);
+    if !passes_arguments(text, start) {
+        for command in commands.iter_mut().filter(|it| it.role == ScriptRole::Certain) {
+            command.role = ScriptRole::Exec;
+        }
+    }
+    commands
+}
+
+/// Returns whether a simple script passes all its arguments to its last command. Another line may
+/// do something with the others, so that it is another bot.
+fn passes_arguments(text: &str, start: &ScriptStart<'_>) -> bool {
+    let args: Vec<OsString> =
+        (0..start.args.len()).map(|number| format!("\u{1}{number}\u{1}").into()).collect();
+    let marked = read(text, &ScriptStart { args: &args, ..*start });
+    let Some(ScriptCommand { words, context, .. }) = marked.last() else { return false };
+    let values = context.variables.iter().filter_map(|(_, value)| value.as_deref());
+    let folder = context.folder.iter().map(|folder| folder.as_os_str());
+    let passed: Vec<String> = words
+        .iter()
+        .map(OsString::as_os_str)
+        .chain(values)
+        .chain(folder)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    args.iter().filter_map(|arg| arg.to_str()).all(|arg| passed.iter().any(|it| it.contains(arg)))
+}
+
+fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     let mut script = Script {
         scope: Scope {
             args: Some(start.args),
@@ -100,7 +129,6 @@ pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand
             && is_done
             && script.is_simple
             && (command.role == ScriptRole::Exec || ends_here(statement, rest.as_slice()))
-            && passes_arguments(command, start.args)
         {
             command.role = ScriptRole::Certain;
             return script.commands.pop().into_iter().collect();
@@ -118,22 +146,6 @@ fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
         before = next.end;
         is_part
     }) && matches!(before, Separator::Line)
-}
-
-/// A simple script that ignores its arguments is another program to each of them.
-fn passes_arguments(command: &ScriptCommand, args: &[OsString]) -> bool {
-    args.iter().all(|arg| command.words.iter().any(|word| contains(word, arg)))
-        || args.iter().all(|arg| {
-            command
-                .context
-                .variables
-                .iter()
-                .any(|(_, value)| value.as_ref().is_some_and(|value| contains(value, arg)))
-        })
-}
-
-fn contains(word: &OsStr, arg: &OsStr) -> bool {
-    word.to_string_lossy().contains(&*arg.to_string_lossy())
 }
 
 /// A script while it is read.
@@ -423,6 +435,7 @@ mod tests {
         let named = "export BOT=$1\nexec python3 \"$1.py\" --name=\"${2:-x}\"";
         assert_eq!(shown_with(named, &["a"]), "python3|a.py|--name=x BOT=a");
         assert_eq!(shown_with("exec \"$@\"", &["./bot", "x"]), "./bot|x");
+        assert_eq!(shown_with("cd bots/$1; exec ./bot", &["a"]), "./bot in bots/a");
     }
 
     #[test]
@@ -457,5 +470,7 @@ mod tests {
         }
         let ignores_its_arguments = "exec python3 main.py";
         assert_eq!(shown_with(ignores_its_arguments, &["x"]), "python3|main.py Exec");
+        let writes_them = "echo $1 > bot.conf\nexec ./bot";
+        assert_eq!(shown_with(writes_them, &["bot"]), "./bot Exec");
     }
 }
