@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::carried_tokens::bots_in;
 
 /// Two processes with different values of one of these variables are different bots; unset counts
-/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they are often set in a service
-/// and not in a shell.
+/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they are often set in a
+/// service and not in a shell.
 pub const CHOOSING_VARIABLES: [&str; 18] = [
     "BOT_PROFILE",
     "BOT_CONFIG",
