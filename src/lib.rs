@@ -47,6 +47,6 @@ pub mod internals {
     }
     export! {
         cli config doctor engine error guard library
-        report scan state sys telegram terminate text
+        report scan state supervise sys telegram terminate text
     }
 }

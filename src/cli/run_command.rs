@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
                 .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
     drop(printer);
-    start_messages::acquired(acquired.monitor.locks.first_path(), &request);
+    start_messages::acquired(acquired.guard.monitor.locks.first_path(), &request);
     let on_follow_up = Box::new(start_messages::follow_up);
     run_child(acquired, &request, command, &mut start_messages::guard_event, on_follow_up)
 }

@@ -11,7 +11,6 @@ use crate::guard::history_writer::HistoryWriter;
 use crate::state::end_request::Request;
 use crate::state::history_event::HistoryEventKind;
 use crate::state::record::{Record, RecordStage};
-use crate::sys::clock;
 use crate::sys::machine::file_watch::FileWatch;
 
 /// The time another process may hold the lock before it counts as lost, because starts hold it
@@ -91,13 +90,13 @@ impl LockMonitor {
     }
 
     /// Returns the time of the next check without a file event; `None` while the locks are held.
-    pub fn next_check(&self) -> Option<Duration> {
+    pub fn next_check(&self, now: Duration) -> Option<Duration> {
         let pause = match self.hold {
             HoldState::Held => return None,
             HoldState::Contested { .. } => NEXT_TRY,
             HoldState::Unusable | HoldState::Lost => NEXT_TRY_LATER,
         };
-        Some(clock::monotonic().saturating_add(pause))
+        Some(now.saturating_add(pause))
     }
 
     /// Checks at `now`, on the monotonic clock, that the lock files are still at their paths, and

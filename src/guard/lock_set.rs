@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tracing::trace;
-
 use crate::engine::ticket::Ticket;
 use crate::error::{Error, ExitStatus};
 use crate::scan::lock_views::LockProbe;
@@ -250,12 +248,8 @@ impl LockHandles {
         let mut files = files.into_iter();
         while let Some(file) = files.next() {
             match file.try_lock()? {
-                Ok(lock) => {
-                    trace!(lock = %lock.file().path().display(), "acquired the lock");
-                    held.push(lock);
-                }
+                Ok(lock) => held.push(lock),
                 Err(file) => {
-                    trace!(lock = %file.path().display(), "another process holds the lock");
                     let taken = held.len();
                     let mut open =
                         held.into_iter().map(HeldLock::release).collect::<Result<Vec<_>, _>>()?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
+use crate::engine::action::OnLost;
 use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::error::Error;
@@ -48,22 +49,40 @@ pub struct AcquiredLocks {
     pub follow_up: FollowUp,
 }
 
-/// A held instance. The next start waits until [`announce`](Acquired::announce).
+/// A held instance and what the guard needs of this host.
 pub(crate) struct Acquired {
-    pub(crate) monitor: LockMonitor,
+    pub(crate) guard: StartingGuard,
     pub(crate) poller: Poller,
     /// Freeing them takes a while.
     pub(crate) cleanup: DeferredCleanup,
+}
+
+/// A guard that holds its instance. The next start waits until
+/// [`announce`](StartingGuard::announce).
+pub struct StartingGuard {
+    pub monitor: LockMonitor,
     mutexes: Option<StartMutexes>,
     ended: Vec<EndedConflict>,
     took: Duration,
     follow_up: FollowUp,
 }
 
-impl Acquired {
+impl StartingGuard {
+    /// Takes over the locks. Fails for a stop, which has no record.
+    pub fn new(
+        acquired: AcquiredLocks,
+        watch: FileWatch,
+        on_lost: OnLost,
+    ) -> Result<StartingGuard, Error> {
+        let AcquiredLocks { locks, record, mutexes, ended, took, follow_up } = acquired;
+        let record = record.ok_or_else(missing_command)?;
+        let monitor = LockMonitor::new(watch, locks, record, on_lost);
+        Ok(StartingGuard { monitor, mutexes: Some(mutexes), ended, took, follow_up })
+    }
+
     /// Records that the instance runs – as `child`, or as this very process – and lets the next
     /// start proceed.
-    pub(crate) fn announce(&mut self, child: Option<ProcessId>) {
+    pub fn announce(&mut self, child: Option<ProcessId>) {
         let monitor = &mut self.monitor;
         monitor.record.child = child;
         monitor.record.stage = RecordStage::Running;
@@ -112,11 +131,8 @@ pub(crate) fn start(
 ) -> Result<Acquired, NotStarted> {
     let AcquiredStart { acquired, poller, watch, cleanup } =
         prepare_and_acquire(request, cancellation, observer)?;
-    let AcquiredLocks { locks, record, mutexes, ended, took, follow_up } = acquired;
-    let record = record.ok_or_else(missing_command)?;
-    let monitor = LockMonitor::new(watch, locks, record, request.config.settings.lock.on_lost);
-    let mutexes = Some(mutexes);
-    Ok(Acquired { monitor, poller, cleanup, mutexes, ended, took, follow_up })
+    let guard = StartingGuard::new(acquired, watch, request.config.settings.lock.on_lost)?;
+    Ok(Acquired { guard, poller, cleanup })
 }
 
 /// Ends what runs, and acquires nothing.

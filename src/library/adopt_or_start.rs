@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_name;
-use crate::guard::start::{self, Acquired};
+use crate::guard::start::{self, Acquired, StartingGuard};
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
 use crate::guard::token_lookup;
 use crate::library::event_observer::{EventObserver, on_follow_up};
@@ -57,9 +57,9 @@ pub(super) fn adopt_or_start(
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;
-    acquired.announce(None);
-    let scans = acquired.follow_up(&request, on_follow_up(&request.instance));
-    let Acquired { monitor, poller, .. } = acquired;
+    acquired.guard.announce(None);
+    let scans = acquired.guard.follow_up(&request, on_follow_up(&request.instance));
+    let Acquired { guard: StartingGuard { monitor, .. }, poller, .. } = acquired;
     Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor, scans))), poller))
 }
 

@@ -107,10 +107,11 @@ impl OwnGuard {
     fn hold(&mut self, poller: &Poller, reply: &watch::Sender<GuardReply>) {
         let mut has_changed = true;
         while !poller.is_cancelled() {
-            if mem::take(&mut has_changed) || self.monitor.next_check().is_some() {
+            if mem::take(&mut has_changed) || self.monitor.next_check(clock::monotonic()).is_some()
+            {
                 self.check(reply);
             }
-            let next = self.monitor.next_check();
+            let next = self.monitor.next_check(clock::monotonic());
             Poller::poll(Some(poller), Some(&self.monitor.watch), &[], next);
             has_changed = self.monitor.watch.drain();
         }

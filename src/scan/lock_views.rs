@@ -100,15 +100,15 @@ pub(super) fn holders(view: &LockView) -> &[u32] {
 }
 
 /// A record next to one of the locks.
-pub(super) struct FoundRecord {
-    pub(super) record: Record,
+pub struct FoundRecord {
+    pub record: Record,
     /// The lock next to it, if that is not the first one.
-    pub(super) other_lock: Option<PathBuf>,
+    pub other_lock: Option<PathBuf>,
 }
 
 /// Reads the records next to the locks. `state_dir` belongs to the first lock. A guard keeps its
 /// record next to its own first lock, which may be another one if it has fewer locks.
-pub(super) fn found_records(
+pub fn found_records(
     state_dir: Option<&StateDir>,
     locks: &[LockProbe<'_>],
     is_wanted: impl Fn(&Record) -> bool,

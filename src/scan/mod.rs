@@ -26,8 +26,9 @@ pub mod own_container;
 mod passed_options;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
-pub(crate) mod process_tree;
+pub mod process_tree;
 mod project_scripts;
+pub mod recorded_guard;
 mod same_command;
 pub mod scan_request;
 mod shell_expansion;

@@ -39,10 +39,10 @@ pub(super) fn top_down(
 }
 
 /// The members of a guard's tree at one moment.
-pub(crate) struct GuardMembers {
-    pub(crate) members: Vec<Member>,
+pub struct GuardMembers {
+    pub members: Vec<Member>,
     /// True if no member can have been missed.
-    pub(crate) is_proof: bool,
+    pub is_proof: bool,
 }
 
 /// The processes that may be signaled. Each is pinned before its facts are read.

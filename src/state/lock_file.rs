@@ -1,16 +1,19 @@
 //! The lock on a file in a lock folder. On Unix it is flock(2), on a descriptor that the child can
 //! inherit; on Windows it belongs to one handle, which no child inherits.
 
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use tracing::trace;
+
 use crate::config::is_companion;
 use crate::error::Error;
-use crate::state::lock_folder::LockFolder;
 #[cfg(unix)]
 use crate::state::lock_folder::require_size;
+use crate::state::lock_folder::{LockFolder, trace_access};
 use crate::sys::file_id::{FileId, is_same_file};
 
 /// Above the descriptors that programs number by hand (0–2, systemd's 3…, shells' 10 and 255),
@@ -84,6 +87,10 @@ impl LockFile {
         &self.path
     }
 
+    fn name(&self) -> &str {
+        self.path.file_name().and_then(OsStr::to_str).unwrap_or_default()
+    }
+
     /// Returns whether it may be one of monopoll's files next to another lock.
     pub(crate) fn lies_next_to(&self, lock: &LockFile) -> bool {
         let parts = |file: &LockFile| {
@@ -98,9 +105,16 @@ impl LockFile {
 
     /// Tries once. The inner `Err` gives the file back: another process has the lock.
     pub fn try_lock(self) -> Result<Result<HeldLock, LockFile>, Error> {
+        trace_access("lock", self.name());
         match self.file.try_lock() {
-            Ok(()) => Ok(Ok(HeldLock(self))),
-            Err(TryLockError::WouldBlock) => Ok(Err(self)),
+            Ok(()) => {
+                trace!(lock = %self.path.display(), "acquired the lock");
+                Ok(Ok(HeldLock(self)))
+            }
+            Err(TryLockError::WouldBlock) => {
+                trace!(lock = %self.path.display(), "another process holds the lock");
+                Ok(Err(self))
+            }
             Err(TryLockError::Error(error)) => Err(Error::unsafe_lock_due_to(
                 &self.path,
                 "the file system does not support locks",
@@ -140,6 +154,7 @@ impl LockFile {
     /// Returns whether the path still leads to the open file. A deleted, moved or replaced file
     /// excludes no other start.
     pub(crate) fn is_in_place(&self) -> bool {
+        trace_access("find", self.name());
         FileId::of_entry(&self.path) == Some(self.id)
     }
 }
@@ -164,6 +179,7 @@ impl HeldLock {
     /// Releases the lock and keeps the file open. Closing it would not release the lock while
     /// another descriptor, such as a watch's, is open.
     pub(crate) fn release(self) -> Result<LockFile, Error> {
+        trace_access("unlock", self.0.name());
         match self.0.file.unlock() {
             Ok(()) => Ok(self.0),
             Err(error) => Err(failed(&self.0.path, error)),

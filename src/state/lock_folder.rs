@@ -17,6 +17,8 @@ pub use unix::LockFolder;
 #[cfg(windows)]
 pub use windows::LockFolder;
 
+use tracing::trace;
+
 use crate::error::Error;
 use crate::sys::UNFINISHED;
 
@@ -90,6 +92,12 @@ impl LockFolder {
     pub(crate) fn names_with(&self, suffix: &str) -> Vec<String> {
         self.names().filter(|name| name.ends_with(suffix)).collect()
     }
+}
+
+/// Traces an access to a file that other starts and guards use at the same time, just before it.
+/// The model search switches between starts at these events.
+pub(super) fn trace_access(access: &'static str, file: &str) {
+    trace!(access, file, "{access} {file}");
 }
 
 /// Requires that a file may have this size, because writing beyond the limit (`ulimit -f`) would

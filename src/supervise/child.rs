@@ -53,12 +53,12 @@ pub(super) struct Inheritance<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reaped {
+pub struct Reaped {
     /// The status of COMMAND, once it is reaped.
-    pub(super) child: Option<ExitStatus>,
+    pub child: Option<ExitStatus>,
     /// True if this process has no child left. Always false on systems where it does not adopt
     /// orphans.
-    pub(super) is_childless: bool,
+    pub is_childless: bool,
 }
 
 /// Returns the options that this system supports. If no signal can ask a process to end, it is

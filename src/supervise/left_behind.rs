@@ -14,13 +14,13 @@ use crate::scan::machine::describe_processes;
 use crate::text::count;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LeftBehind {
+pub struct LeftBehind {
     count: usize,
     kind: LeftKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LeftKind {
+pub enum LeftKind {
     /// COMMAND exited with 0, but the bot kept running.
     Bot,
     Others,
@@ -41,7 +41,11 @@ impl LeftBehind {
                 .is_ok_and(|processes| processes.iter().any(is_bot))
         };
         let kind = if is_done && has_bot() { LeftKind::Bot } else { LeftKind::Others };
-        LeftBehind { count: members.len(), kind }
+        LeftBehind::of_kind(kind, members.len())
+    }
+
+    pub fn of_kind(kind: LeftKind, count: usize) -> LeftBehind {
+        LeftBehind { count, kind }
     }
 
     pub(super) fn warn(self) {

@@ -1,10 +1,12 @@
 //! COMMAND under its guard: its start, its signals, its end.
 
-mod child;
+pub mod child;
 mod guard_exit;
-mod left_behind;
+pub mod guard_host;
+pub mod left_behind;
+mod real_guard_host;
 mod run_child;
-mod supervision;
+pub mod supervision;
 
 pub(crate) use run_child::run_child;
 pub(crate) use supervision::GuardEvent;

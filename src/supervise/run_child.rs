@@ -3,9 +3,10 @@
 
 use tracing::{debug, warn};
 
+use crate::engine::ladder::StopMode;
 use crate::error::{Error, ExitStatus, may_pass};
 use crate::guard::follow_up::OnFollowUp;
-use crate::guard::start::Acquired;
+use crate::guard::start::{Acquired, StartingGuard};
 use crate::guard::start_request::StartRequest;
 use crate::scan::cannot_scan;
 use crate::scan::command::Command;
@@ -14,6 +15,7 @@ use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
 use crate::supervise::child::{self, Child, Inheritance};
 use crate::supervise::guard_exit::GuardExit;
+use crate::supervise::real_guard_host::RealGuardHost;
 use crate::supervise::supervision::{EndCause, GuardEvent, Supervision};
 use crate::text::{count, printable};
 
@@ -31,21 +33,20 @@ pub(crate) fn run_child(
         .and_then(|tree| Ok((tree, spawn(&acquired, request, command)?)));
     let (tree, child) = match started {
         Ok(started) => started,
-        Err(error) => return Err(acquired.give_up(error)),
+        Err(error) => return Err(acquired.guard.give_up(error)),
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
-    acquired.announce(process_id(child.pid()));
-    let _scans = acquired.follow_up(request, on_follow_up);
-    let Acquired { monitor, poller, cleanup, .. } = acquired;
+    acquired.guard.announce(process_id(child.pid()));
+    let _scans = acquired.guard.follow_up(request, on_follow_up);
+    let Acquired { guard: StartingGuard { monitor, .. }, poller, cleanup } = acquired;
     let _kept = cleanup.into_lock_watch();
-    let mut supervision = Supervision::new(&poller, monitor, request, child, tree, on_event);
+    let stop_options = request.config.policy.stop_options(StopMode::Graceful);
+    let mut host = RealGuardHost::new(&poller, request, child, tree);
+    let mut supervision = Supervision::new(&mut host, monitor, stop_options, on_event);
     let end = supervision.run();
-    if end.left == 0 {
-        supervision.monitor.remove_record();
-    }
     let GuardExit { history, result } = GuardExit::new(&end, &request.instance);
     // Release the lock first, so that the next start does not wait for the rest.
-    let _watch = supervision.monitor.release(history);
+    let _watch = supervision.release(end.left, history);
     match (end.left, end.cause) {
         (0, EndCause::CommandEnded(Some(left_behind))) => left_behind.warn(),
         (0, EndCause::CommandEnded(None) | EndCause::Asked(_) | EndCause::LockLost) => {}
@@ -62,7 +63,7 @@ pub(crate) fn run_child(
 }
 
 fn spawn(acquired: &Acquired, request: &StartRequest, command: &Command) -> Result<Child, Error> {
-    let Acquired { monitor, poller, .. } = acquired;
+    let Acquired { guard: StartingGuard { monitor, .. }, poller, .. } = acquired;
     let (record, locks) = (&monitor.record, &monitor.locks);
     let marker = EnvMarker {
         instance: request.instance.to_string(),

@@ -7,31 +7,25 @@ use std::time::Duration;
 
 use tracing::{debug, warn};
 
-use crate::engine::ladder::{StopMode, StopOptions};
+use crate::engine::ladder::StopOptions;
 use crate::engine::signal::{Signal, SignalToSend};
 use crate::engine::signal_sequence::{AfterStep, GiveUpReason, SignalSequence};
 use crate::error::ExitStatus;
-use crate::guard::lock_monitor::{LockCheckOutcome, LockEvent, LockMonitor};
-use crate::guard::start_request::StartRequest;
-use crate::scan::guard_tree::GuardTree;
-use crate::scan::machine::process_id;
+use crate::guard::lock_monitor::{GuardEnd, LockCheckOutcome, LockEvent, LockMonitor};
 use crate::scan::process_tree::GuardMembers;
 use crate::state::end_request::Asker;
 use crate::state::record::RecordStage;
-use crate::supervise::child::{Child, possible_options};
+use crate::supervise::child::possible_options;
+use crate::supervise::guard_host::GuardHost;
 use crate::supervise::left_behind::LeftBehind;
-use crate::sys::clock;
-use crate::sys::machine::memory;
-use crate::sys::machine::poll::Poller;
-use crate::sys::machine::process_handle::ProcessHandle;
+use crate::sys::machine::file_watch::FileWatch;
 use crate::sys::machine::signals::ReceivedSignal;
-use crate::sys::wake::Wake;
 
 /// The pause after a scan of the tree that found nothing: from twice this to about a second.
 const FIRST_LOOK_AGAIN: Duration = Duration::from_millis(1);
 const MAX_DOUBLINGS: u32 = 10;
 
-pub(crate) enum GuardEvent {
+pub enum GuardEvent {
     /// COMMAND left this many processes behind, which are being ended.
     LeftBehind(usize),
     Stuck(GiveUpReason),
@@ -39,17 +33,17 @@ pub(crate) enum GuardEvent {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SupervisionEnd {
-    pub(super) status: ExitStatus,
-    pub(super) cause: EndCause,
+pub struct SupervisionEnd {
+    pub status: ExitStatus,
+    pub cause: EndCause,
     /// The number of processes that could not be ended and keep the lock.
-    pub(super) left: usize,
+    pub left: usize,
     /// The number of processes killed with SIGKILL.
-    pub(super) killed: u32,
+    pub killed: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EndCause {
+pub enum EndCause {
     /// COMMAND ended by itself, and left these processes behind.
     CommandEnded(Option<LeftBehind>),
     /// This start or stop asked the guard to end.
@@ -59,14 +53,11 @@ pub(super) enum EndCause {
 }
 
 /// The main loop of a guard, which handles its signals, its files and its tree.
-pub(super) struct Supervision<'a> {
-    poller: &'a Poller,
-    pub(super) monitor: LockMonitor,
-    request: &'a StartRequest,
+pub struct Supervision<'a> {
+    host: &'a mut dyn GuardHost,
+    monitor: LockMonitor,
     /// The options for ending the tree, unless a request has its own.
     stop_options: StopOptions,
-    child: Child,
-    tree: GuardTree,
     on_event: &'a mut dyn FnMut(GuardEvent),
     status: Option<ExitStatus>,
     /// True if no child is left, so that the tree is empty.
@@ -87,21 +78,17 @@ pub(super) struct Supervision<'a> {
 }
 
 impl<'a> Supervision<'a> {
-    pub(super) fn new(
-        poller: &'a Poller,
+    /// `stop_options` apply unless a request has its own.
+    pub fn new(
+        host: &'a mut dyn GuardHost,
         monitor: LockMonitor,
-        request: &'a StartRequest,
-        child: Child,
-        tree: GuardTree,
+        stop_options: StopOptions,
         on_event: &'a mut dyn FnMut(GuardEvent),
     ) -> Supervision<'a> {
         Supervision {
-            poller,
+            host,
             monitor,
-            request,
-            stop_options: request.config.policy.stop_options(StopMode::Graceful),
-            child,
-            tree,
+            stop_options,
             on_event,
             status: None,
             is_childless: false,
@@ -117,39 +104,40 @@ impl<'a> Supervision<'a> {
         }
     }
 
-    pub(super) fn run(&mut self) -> SupervisionEnd {
+    /// Supervises COMMAND until its tree has ended, or cannot be ended.
+    pub fn run(&mut self) -> SupervisionEnd {
         // Ignore the changes of its own files.
         self.monitor.watch.drain();
-        let (mut check_files, mut is_first_sleep) = (true, true);
+        let mut check_files = true;
         loop {
-            while let Some(signal) = self.poller.next_signal() {
+            while let Some(signal) = self.host.next_signal() {
                 self.may_have_changed = true;
                 self.forward(signal);
             }
             self.reap();
-            if check_files || self.monitor.next_check().is_some() {
+            if check_files || self.monitor.next_check(self.host.now()).is_some() {
                 self.check_locks();
                 self.answer_request();
             }
             if let Some(end) = self.end_tree() {
                 return end;
             }
-            let handles: Vec<&ProcessHandle> = if self.progress.is_some() {
-                self.tree.pinned.handles().collect()
-            } else {
-                Vec::new()
-            };
-            let until = self.check_at.into_iter().chain(self.monitor.next_check()).min();
-            let watch = Some(&self.monitor.watch);
-            // Run this last, to release the pages of the code above too.
-            if std::mem::take(&mut is_first_sleep) {
-                memory::release_unused();
-            }
-            let wake = Poller::poll(Some(self.poller), watch, &handles, until);
-            self.may_have_changed = wake != Wake::FileChanged
-                || self.check_at.is_some_and(|at| clock::monotonic() >= at);
-            check_files = self.monitor.watch.drain();
+            let next_check = self.monitor.next_check(self.host.now());
+            let until = self.check_at.into_iter().chain(next_check).min();
+            let wake = self.host.sleep(&self.monitor.watch, self.progress.is_some(), until);
+            self.may_have_changed =
+                wake.may_concern_tree || self.check_at.is_some_and(|at| self.host.now() >= at);
+            check_files = wake.files_changed;
         }
+    }
+
+    /// Removes the record if nothing of the tree is left, and releases the locks. Returns the
+    /// watch, as [`LockMonitor::release`] does.
+    pub fn release(self, left: usize, end: GuardEnd) -> FileWatch {
+        if left == 0 {
+            self.monitor.remove_record();
+        }
+        self.monitor.release(end)
     }
 
     fn forward(&mut self, signal: ReceivedSignal) {
@@ -158,13 +146,14 @@ impl<'a> Supervision<'a> {
         }
         if let Some(signal) = signal.stop_signal() {
             debug!(signal = signal.name(), "forwarding {signal} to COMMAND");
-            self.forwarded.entry(signal).or_insert_with(clock::monotonic);
+            let now = self.host.now();
+            self.forwarded.entry(signal).or_insert(now);
         }
-        self.child.forward(signal);
+        self.host.forward(signal);
     }
 
     fn reap(&mut self) {
-        let reaped = self.child.reap();
+        let reaped = self.host.reap();
         self.may_have_changed |= reaped.child.is_some();
         self.status = self.status.or(reaped.child);
         self.is_childless = reaped.is_childless;
@@ -172,7 +161,7 @@ impl<'a> Supervision<'a> {
 
     fn check_locks(&mut self) {
         let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
-        match self.monitor.check_locks(clock::monotonic(), on_event) {
+        match self.monitor.check_locks(self.host.now(), on_event) {
             LockCheckOutcome::Held => {}
             LockCheckOutcome::Lost => {
                 self.lost = true;
@@ -203,9 +192,7 @@ impl<'a> Supervision<'a> {
             return;
         }
         let mut progress = SignalSequence::new(possible_options(options));
-        if let (Some(at), Some(child)) =
-            (self.forwarded.get(&options.signal), process_id(self.child.pid()))
-        {
+        if let (Some(at), Some(child)) = (self.forwarded.get(&options.signal), self.host.child()) {
             progress.already_signaled(child, *at);
         }
         self.progress = Some(progress);
@@ -220,7 +207,7 @@ impl<'a> Supervision<'a> {
         let members = if self.is_childless {
             Vec::new()
         } else {
-            let GuardMembers { members, is_proof } = self.tree.members();
+            let GuardMembers { members, is_proof } = self.host.members();
             if members.is_empty() && !is_proof {
                 self.look_again();
                 return None;
@@ -232,14 +219,14 @@ impl<'a> Supervision<'a> {
             (self.on_event)(GuardEvent::LeftBehind(members.len()));
             // After a forwarded signal, some processes are just slower than COMMAND.
             if self.forwarded.is_empty() {
-                self.left_behind = Some(LeftBehind::new(self.request, self.status, &members));
+                self.left_behind = Some(self.host.left_behind(self.status, &members));
             }
             self.begin_ending(self.stop_options);
         }
         let Some(progress) = &mut self.progress else { return Some(self.end(0)) };
-        let next = progress.step(clock::monotonic(), &members);
+        let next = progress.step(self.host.now(), &members);
         for (id, signal) in next.signals {
-            self.tree.pinned.send(id, signal);
+            self.host.send(id, signal);
             self.killed += u32::from(signal == SignalToSend::Kill);
         }
         match next.then {
@@ -265,7 +252,7 @@ impl<'a> Supervision<'a> {
             AfterStep::GaveUp(GiveUpReason::OutlivedSignal(_)) => {
                 self.asked_by = None;
                 self.progress = None;
-                self.check_at = self.status.map(|_| clock::monotonic());
+                self.check_at = self.status.map(|_| self.host.now());
                 self.set_stage(RecordStage::Running);
             }
         }
@@ -279,7 +266,7 @@ impl<'a> Supervision<'a> {
             warn!("COMMAND has ended, but processes that it started are left and cannot be read");
         }
         let doublings = self.empty_looks.min(MAX_DOUBLINGS);
-        self.check_at = Some(clock::monotonic() + FIRST_LOOK_AGAIN * 2_u32.pow(doublings));
+        self.check_at = Some(self.host.now() + FIRST_LOOK_AGAIN * 2_u32.pow(doublings));
     }
 
     fn end(&self, left: usize) -> SupervisionEnd {

@@ -16,7 +16,7 @@ use crate::sys::file_id::is_in_place;
 use crate::sys::machine::poll::{Poller, WakePipe};
 use crate::sys::wake::Interrupted;
 
-pub(crate) struct FileMutex {
+pub struct FileMutex {
     lock: LockFile,
     file: File,
     path: PathBuf,
@@ -33,13 +33,13 @@ pub(crate) const RELEASE_PAUSES: [Duration; 5] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WaitDecision {
+pub enum WaitDecision {
     /// Keep waiting, and ask again at this time at the latest.
     WaitUntil(Duration),
     GiveUp,
 }
 
-pub(crate) enum WaitEnd {
+pub enum WaitEnd {
     Locked(FileMutex),
     TimedOut,
     GaveUp,
@@ -56,6 +56,15 @@ impl FileMutex {
         is_in_place(&self.file, &self.path)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tries once. The inner `Err` gives the file back: another start has the lock.
+    pub fn try_lock(mut self) -> io::Result<Result<FileMutex, FileMutex>> {
+        Ok(if self.lock.try_lock()? { Ok(self) } else { Err(self) })
+    }
+
     /// Waits for the lock; `None` after the timeout.
     pub(crate) fn wait(self, timeout: Duration) -> io::Result<Option<FileMutex>> {
         let until = clock::monotonic().saturating_add(timeout);
@@ -68,14 +77,15 @@ impl FileMutex {
     /// start. `decide` is called with the time as soon as waiting is necessary, and then at the
     /// times that it returns.
     pub(crate) fn wait_until(
-        mut self,
+        self,
         until: Option<Duration>,
         poller: Option<&Poller>,
         decide: &mut dyn FnMut(Duration) -> WaitDecision,
     ) -> io::Result<WaitEnd> {
-        if self.lock.try_lock()? {
-            return Ok(WaitEnd::Locked(self));
-        }
+        let FileMutex { lock, file, path } = match self.try_lock()? {
+            Ok(locked) => return Ok(WaitEnd::Locked(locked)),
+            Err(other) => other,
+        };
         let mut next = |now| match until.filter(|until| now >= *until) {
             Some(_) => Err(WaitEnd::TimedOut),
             None => match decide(now) {
@@ -87,7 +97,6 @@ impl FileMutex {
             Ok(at) => at,
             Err(end) => return Ok(end),
         };
-        let FileMutex { lock, file, path } = self;
         let queued = QueuedWait::start(lock)?;
         loop {
             match Poller::sleep_on_pipe(poller, &queued.pipe, at) {

@@ -9,7 +9,7 @@
 pub mod allocator;
 pub mod clock;
 pub mod file_id;
-pub(crate) mod file_mutex;
+pub mod file_mutex;
 pub mod filesystem;
 pub mod folder_owner;
 #[cfg(unix)]

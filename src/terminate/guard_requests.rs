@@ -23,27 +23,28 @@ use crate::terminate::process_control::AskOutcome;
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-pub(crate) struct GuardRequests {
+pub struct GuardRequests {
     state_dir: Option<Arc<StateDir>>,
     /// Shows whether a guard outside of the process table has left.
     first_lock: Option<LockFile>,
     count: Cell<u32>,
-    pub(crate) purpose: Purpose,
+    pub purpose: Purpose,
 }
 
 impl GuardRequests {
-    pub(crate) fn set_files(&mut self, state_dir: Arc<StateDir>, first_lock: Option<LockFile>) {
+    pub fn set_files(&mut self, state_dir: Arc<StateDir>, first_lock: Option<LockFile>) {
         self.state_dir = Some(state_dir);
         self.first_lock = first_lock;
     }
 
     /// Sends a request, and waits up to two seconds for the guard to acknowledge it or end. `sleep`
     /// may return early.
-    pub(crate) fn ask(
+    pub fn ask(
         &self,
         me: ProcessId,
         guard: &GuardView,
         options: StopOptions,
+        now: impl Fn() -> Duration,
         has_ended: impl Fn() -> bool,
         sleep: impl Fn(Duration) -> Result<(), Interrupted>,
     ) -> Result<AskOutcome, Interrupted> {
@@ -59,7 +60,7 @@ impl GuardRequests {
         };
         self.count.set(self.count.get() + 1);
         let id = format!("{}-{}-{}", me.pid, me.start, self.count.get());
-        let until = clock::monotonic() + ACKNOWLEDGE_TIME;
+        let until = now() + ACKNOWLEDGE_TIME;
         let asker = Asker { pid: me.pid, purpose: self.purpose };
         let request = Request::new(id, ticket, asker, options);
         if let Err(error) = state_dir.write_request(&request) {
@@ -73,7 +74,7 @@ impl GuardRequests {
             if !state_dir.folder().is_in_place() {
                 break Ok(AskOutcome::NotAsked(ErrorKind::NotFound));
             }
-            if clock::monotonic() >= until {
+            if now() >= until {
                 break Ok(AskOutcome::NoAnswer);
             }
             if let Err(interrupted) = sleep(until) {
@@ -85,7 +86,7 @@ impl GuardRequests {
     }
 
     /// Returns whether the record next to a lock (`None`: the first) is gone.
-    pub(crate) fn has_signed_off(&self, lock: Option<&Path>) -> bool {
+    pub fn has_signed_off(&self, lock: Option<&Path>) -> bool {
         match lock {
             Some(lock) => StateDir::of_lock(lock).is_some_and(|state_dir| !state_dir.has_record()),
             None => self.state_dir.as_ref().is_some_and(|state_dir| !state_dir.has_record()),

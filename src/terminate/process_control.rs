@@ -16,6 +16,7 @@ use crate::scan::scan_request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;
+use crate::sys::file_mutex::{FileMutex, WaitDecision, WaitEnd};
 use crate::sys::machine::poll::Poller;
 use crate::sys::machine::process_handle::ProcessHandle;
 use crate::sys::wake::{Interrupted, SleepEnd};
@@ -60,6 +61,16 @@ pub trait StartHost: ProcessControl {
     /// `None` in a dry run.
     fn poller(&self) -> Option<&Poller>;
 
+    /// Waits for a mutex of all starts, as [`FileMutex::wait_until`] does.
+    fn wait_for_mutex(
+        &self,
+        mutex: FileMutex,
+        until: Option<Duration>,
+        decide: &mut dyn FnMut(Duration) -> WaitDecision,
+    ) -> io::Result<WaitEnd> {
+        mutex.wait_until(until, self.poller(), decide)
+    }
+
     /// Takes a snapshot, and forgets processes that have ended since the previous one.
     fn snapshot(
         &mut self,
@@ -70,13 +81,13 @@ pub trait StartHost: ProcessControl {
     ) -> io::Result<Snapshot>;
 
     /// Takes a snapshot of only the guard that holds this lock according to its record; `None` if
-    /// the kernel does not confirm the record.
+    /// the kernel does not confirm the record. A scripted guard has no handle.
     fn snapshot_of_guard(
         &self,
         lock: &Path,
         record: &Record,
         start: &StartState,
-    ) -> Option<(Snapshot, ProcessHandle)>;
+    ) -> Option<(Snapshot, Option<ProcessHandle>)>;
 
     /// Returns a process that what was signaled may have started at its end, so that it was never
     /// seen below it; `None` if nothing was signaled.

@@ -137,7 +137,8 @@ impl ProcessControl for RealHost<'_> {
         }
         let has_ended = || guard.process.is_some_and(|id| self.scanner.pinned.has_ended(id));
         let sleep = |until| self.sleep_on_state(&guard.process, until);
-        self.requests.ask(self.host_process().process, guard, options, has_ended, sleep)
+        let me = self.host_process().process;
+        self.requests.ask(me, guard, options, clock::monotonic, has_ended, sleep)
     }
 
     fn has_signed_off(&mut self, lock: Option<&Path>) -> bool {
@@ -174,8 +175,9 @@ impl StartHost for RealHost<'_> {
         lock: &Path,
         record: &Record,
         start: &StartState,
-    ) -> Option<(Snapshot, ProcessHandle)> {
-        self.scanner.snapshot_of_guard(lock, record, start)
+    ) -> Option<(Snapshot, Option<ProcessHandle>)> {
+        let (snapshot, handle) = self.scanner.snapshot_of_guard(lock, record, start)?;
+        Some((snapshot, Some(handle)))
     }
 
     fn started_at_end(&mut self) -> io::Result<Option<ProcessId>> {

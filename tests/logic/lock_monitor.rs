@@ -86,7 +86,7 @@ fn lock(lock_set: &LockSet) -> Vec<HeldLock> {
 fn while_nothing_changes_nothing_is_said_and_no_check_is_due() {
     let mut scene = Scene::new(OnLost::Stop);
     assert!(matches!(scene.check(SECOND), (LockCheckOutcome::Held, events) if events.is_empty()));
-    assert_eq!(scene.monitor.next_check(), None);
+    assert_eq!(scene.monitor.next_check(Duration::ZERO), None);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_deleted_lock_file_is_retaken_and_the_record_names_the_new_one() {
     let written = scene.monitor.locks.state_dir().record().unwrap();
     assert_eq!(written.locks, scene.monitor.locks.ids());
     assert!(scene.monitor.locks.is_in_place());
-    assert_eq!(scene.monitor.next_check(), None);
+    assert_eq!(scene.monitor.next_check(Duration::ZERO), None);
 }
 
 #[test]
@@ -124,7 +124,10 @@ fn a_lock_that_another_has_for_moments_is_not_lost() {
     let mut scene = Scene::new(OnLost::Stop);
     let others = scene.displace();
     assert!(matches!(scene.check(SECOND), (LockCheckOutcome::Held, events) if events.is_empty()));
-    assert!(scene.monitor.next_check().is_some(), "it tries again without being told");
+    assert!(
+        scene.monitor.next_check(Duration::ZERO).is_some(),
+        "it tries again without being told"
+    );
     drop(others);
     let (outcome, events) = scene.check(2 * SECOND);
     assert_eq!(outcome, LockCheckOutcome::Held);

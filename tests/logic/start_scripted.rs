@@ -260,7 +260,7 @@ impl StartHost for Script {
         _: &Path,
         _: &Record,
         _: &StartState,
-    ) -> Option<(Snapshot, ProcessHandle)> {
+    ) -> Option<(Snapshot, Option<ProcessHandle>)> {
         None
     }
 

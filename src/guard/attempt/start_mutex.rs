@@ -57,7 +57,7 @@ struct MutexRequest<'a> {
 
 struct GuardDecision {
     plan: Plan,
-    handle: ProcessHandle,
+    handle: Option<ProcessHandle>,
 }
 
 impl Attempt<'_> {
@@ -110,7 +110,7 @@ impl Attempt<'_> {
                     None => return Ok(MutexOutcome::Held(held)),
                 }
             };
-            match next.start_mutex()?.wait_until(until, self.host.poller(), &mut decide_wait)? {
+            match self.host.wait_for_mutex(next.start_mutex()?, until, &mut decide_wait)? {
                 WaitEnd::Locked(mutex) => held.0.push(mutex),
                 WaitEnd::GaveUp => {
                     if let Some(decided) = decided.take() {
@@ -122,7 +122,9 @@ impl Attempt<'_> {
             }
         };
         // If a wait follows, it is for this guard.
-        self.host.watch_process(handle);
+        if let Some(handle) = handle {
+            self.host.watch_process(handle);
+        }
         Ok(MutexOutcome::DecidedByGuard(Box::new(plan)))
     }
 }

@@ -159,7 +159,7 @@ impl Attempt<'_> {
                 WaitDecision::WaitUntil(ticker.next().min(round.next()))
             }
         };
-        match queue.wait_until(until, self.host.poller(), &mut decide_wait)? {
+        match self.host.wait_for_mutex(queue, until, &mut decide_wait)? {
             WaitEnd::Locked(first) => {
                 self.progress.queue = Some(first);
                 Ok(QueueOutcome::First)

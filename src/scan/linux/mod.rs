@@ -14,7 +14,7 @@ mod lock_holders;
 mod parents;
 mod pid_feed;
 mod prefilter;
-mod recorded_guard;
+mod recorded_processes;
 mod scanner;
 mod systemd_units;
 pub(crate) mod tree_reader;

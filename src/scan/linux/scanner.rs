@@ -16,6 +16,7 @@ use crate::scan::linux::prefilter::executable;
 use crate::scan::linux::tree_reader::TreeReader;
 use crate::scan::lock_views::{FoundRecord, LockProbe, found_records, holders, lock_views};
 use crate::scan::process_tree::PinnedProcesses;
+use crate::scan::recorded_guard::{RecordedProcesses, process_here};
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::lock_file::LockFile;
 use crate::state::record::{HostProcess, Record};
@@ -97,7 +98,7 @@ impl Scanner {
         record: &Record,
         start: &StartState,
     ) -> Option<(Snapshot, ProcessHandle)> {
-        let process = self.process_here(record)?;
+        let process = process_here(self, record)?;
         let file = FileId::of_entry(lock)?;
         if !self.has_lock(process.pid, file) {
             return None;
@@ -232,7 +233,7 @@ impl Scanner {
                 let stat = self.tree.proc.stat(id.pid, &mut Vec::new());
                 stat.is_ok_and(|stat| stat.start == id.start)
             };
-            self.process_here(&found.record).is_some_and(|id| !lives(id))
+            process_here(self, &found.record).is_some_and(|id| !lives(id))
         };
         let is_needed = locks.iter().any(LockProbe::is_new) || records.iter().any(was_killed);
         let first = locks.first().filter(|_| is_needed)?;

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::state::lock_folder::{REMOVE_FILE, require_size};
+use crate::state::lock_folder::{REMOVE_FILE, require_size, trace_access};
 use crate::sys::folder_permissions::{self, UnsafeFolder};
 use crate::sys::{file_id, filesystem, folder_owner, users};
 use crate::text::printable;
@@ -73,6 +73,7 @@ impl LockFolder {
 
     /// Opens a file for reading and writing. A missing file is created with private permissions.
     pub(in crate::state) fn open_or_create_file(&self, name: &str) -> Result<File, Error> {
+        trace_access("open_or_create", name);
         let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
         let open = || rustix::fs::openat(&self.file, name, flags, PRIVATE);
         let opened = match open() {
@@ -94,6 +95,7 @@ impl LockFolder {
     }
 
     pub(in crate::state) fn open_existing_file(&self, name: &str) -> Result<Option<File>, Error> {
+        trace_access("open", name);
         match rustix::fs::openat(&self.file, name, OFlags::RDONLY | SAFE, Mode::empty()) {
             Ok(file) => {
                 let file = File::from(file);
@@ -182,6 +184,7 @@ impl LockFolder {
     }
 
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        trace_access("create", name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.file, name, flags, PRIVATE)?.into())
@@ -190,6 +193,7 @@ impl LockFolder {
     /// Overwrites a file in place if the length stays the same, and replaces it otherwise. A reader
     /// may see a part of each content.
     pub(in crate::state) fn overwrite(&self, name: &str, content: &str) -> io::Result<()> {
+        trace_access("overwrite", name);
         let flags = OFlags::WRONLY | SAFE;
         let existing =
             rustix::fs::openat(&self.file, name, flags, Mode::empty()).map(File::from).ok();
@@ -206,6 +210,7 @@ impl LockFolder {
     }
 
     pub(super) fn rename(&self, old: &str, new: &str) -> io::Result<()> {
+        trace_access("rename_to", new);
         Ok(rustix::fs::renameat(&self.file, old, &self.file, new)?)
     }
 
@@ -214,6 +219,7 @@ impl LockFolder {
     pub(super) fn rename_new(&self, old: &str, new: &str) -> io::Result<()> {
         use rustix::fs::{RenameFlags, renameat_with};
 
+        trace_access("rename_to_new", new);
         match renameat_with(&self.file, old, &self.file, new, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS) => self.rename(old, new),
             renamed => Ok(renamed?),
@@ -227,6 +233,7 @@ impl LockFolder {
 
     /// Never called for a lock file.
     pub(in crate::state) fn remove(&self, name: &str) -> io::Result<()> {
+        trace_access("remove", name);
         match rustix::fs::unlinkat(&self.file, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),

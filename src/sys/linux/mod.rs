@@ -12,6 +12,6 @@ pub(crate) mod proc_net_tcp;
 pub(crate) mod proc_stat;
 pub mod process_handle;
 pub(crate) mod reader_pool;
-pub(crate) mod signals;
+pub mod signals;
 pub mod sock_diag;
 pub(crate) mod write_lease;

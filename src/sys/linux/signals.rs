@@ -31,10 +31,10 @@ pub(crate) const TAKEN: [Signal; 15] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ReceivedSignal {
-    pub(crate) number: i32,
+pub struct ReceivedSignal {
+    pub number: i32,
     /// Sent by the terminal, and therefore to its whole foreground group.
-    pub(crate) by_terminal: bool,
+    pub by_terminal: bool,
 }
 
 impl ReceivedSignal {

@@ -5,7 +5,7 @@ pub mod file_watch;
 pub mod poll;
 pub mod process_handle;
 pub(crate) mod process_table;
-pub(crate) mod signals;
+pub mod signals;
 #[cfg(unix)]
 pub(crate) mod unix;
 #[cfg(windows)]

@@ -12,7 +12,7 @@ pub(crate) use self::windows::SignalStreams;
 use crate::engine::signal::Signal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReceivedSignal {
+pub enum ReceivedSignal {
     /// A signal that asks to end, or this system's equivalent.
     Stop(Signal),
     ChildEnd,
