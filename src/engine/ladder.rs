@@ -120,7 +120,7 @@ impl Stop {
         ask.into_iter().chain(signals.into_iter().flatten().map(signal))
     }
 
-    fn timeout(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         match self.means {
             StopMeans::Ask => self.options.first_timeout(),
             // Signals replace the answer of the guard, within the same time.

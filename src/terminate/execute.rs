@@ -10,7 +10,7 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::RefusalKind;
 use crate::engine::signal::{SignalResult, SignalToSend};
-use crate::engine::signal_sequence::{AfterStep, GiveUpReason, JobState, SignalSequence};
+use crate::engine::signal_sequence::{AfterStep, GiveUpReason, JobState, Member, SignalSequence};
 use crate::engine::snapshot::GuardView;
 use crate::sys::ticker::Ticker;
 use crate::sys::wake::Interrupted;
@@ -184,6 +184,8 @@ struct Target {
     means: Means,
     /// The time of the next search for new members of a guard's tree.
     search_at: Option<Duration>,
+    /// The time by which a guard should have ended its tree. It may be stopped.
+    overdue_at: Duration,
 }
 
 enum Means {
@@ -209,7 +211,9 @@ impl Target {
             }
         };
         let known = conflict.processes().map(|process| process.id).collect();
-        Ok(Target { root, known, means, search_at: None })
+        // With half of the time left, a guard that is continued can still ask its tree to end.
+        let overdue_at = machine.now().saturating_add(stop.timeout() / 2);
+        Ok(Target { root, known, means, search_at: None, overdue_at })
     }
 
     /// Takes one step. Returns the time of the next step; `None` once the tree has ended.
@@ -236,7 +240,7 @@ impl Target {
                 if living != self.known {
                     self.search_at.get_or_insert(machine.now().saturating_add(SIGN_OFF_TIME));
                 }
-                let at = self.search_at.unwrap_or(Duration::MAX);
+                let at = self.search_at.unwrap_or(Duration::MAX).min(self.overdue_at);
                 if machine.now() < at && self.root.is_some_and(|root| living.contains(&root)) {
                     self.known = living;
                     return Ok(Some(at));
@@ -245,17 +249,23 @@ impl Target {
             Means::Guard(_) | Means::Signals(_) => {}
         }
         self.search_at = None;
+        if machine.now() >= self.overdue_at {
+            self.overdue_at = Duration::MAX;
+        }
         let members = machine.members(&self.known);
         self.known = members.iter().map(|member| member.id).collect();
         let progress = match &mut self.means {
             Means::Signals(progress) => progress,
             Means::Guard(sign_off) => {
+                if let Some(root) = self.root {
+                    continue_guard(machine, root, &members, on_event);
+                }
                 let has_tree =
                     !has_signed_off && members.iter().any(|member| Some(member.id) != self.root);
                 let has_ended = !has_tree
                     && (members.is_empty() && self.root.is_some()
                         || !has_signed_off && sign_off.has_left(machine));
-                return Ok((!has_ended).then_some(Duration::MAX));
+                return Ok((!has_ended).then_some(self.overdue_at));
             }
         };
         let next = progress.step(machine.now(), &members);
@@ -274,6 +284,20 @@ impl Target {
     }
 }
 
+/// Continues a guard if it is stopped: it could neither answer nor leave.
+fn continue_guard(
+    machine: &mut dyn ProcessControl,
+    guard: ProcessId,
+    members: &[Member],
+    on_event: &mut dyn FnMut(TerminateEvent),
+) {
+    let is_stopped =
+        members.iter().any(|member| member.id == guard && member.job_state == JobState::Stopped);
+    if is_stopped && machine.send(guard, SignalToSend::Continue) == SignalResult::Delivered {
+        on_event(TerminateEvent::Sent(guard, SignalToSend::Continue));
+    }
+}
+
 fn ask(
     machine: &mut dyn ProcessControl,
     guard: &GuardView,
@@ -286,11 +310,7 @@ fn ask(
     if let Some(root) = root {
         // A stopped guard cannot read requests.
         let members = machine.members(&BTreeSet::from([root]));
-        let is_stopped =
-            members.iter().any(|member| member.id == root && member.job_state == JobState::Stopped);
-        if is_stopped && machine.send(root, SignalToSend::Continue) == SignalResult::Delivered {
-            on_event(TerminateEvent::Sent(root, SignalToSend::Continue));
-        }
+        continue_guard(machine, root, &members, on_event);
     }
     match (machine.ask(guard, stop.options)?, stop.means) {
         (AskOutcome::Acknowledged, _) => {

@@ -67,6 +67,8 @@ struct Script {
     answer: Option<AskOutcome>,
     /// The time until a requested guard has ended its tree; `None` if it does not.
     guard_ends_after: Option<Duration>,
+    /// A requested guard is stopped after its answer, and ends its tree once it is continued.
+    guard_stops: bool,
     interrupt_at: Option<Duration>,
     /// The end of each sleep.
     woken: Vec<Duration>,
@@ -174,6 +176,11 @@ impl ProcessControl for Script {
             (AskOutcome::Acknowledged, Some(after)) => {
                 let at = self.now + after;
                 self.actors.values_mut().for_each(|actor| actor.ends_at = Some(at));
+            }
+            (AskOutcome::Acknowledged, None) if self.guard_stops => {
+                for actor in self.actors.values_mut() {
+                    (actor.job_state, actor.pending) = (JobState::Stopped, true);
+                }
             }
             (AskOutcome::Acknowledged, None) | (AskOutcome::NotAsked(_), _) => {}
             (AskOutcome::NoAnswer, _) => self.now += 2 * SECOND,
@@ -416,6 +423,22 @@ fn a_stopped_guard_gets_sigcont_with_the_request() {
         ..Script::default()
     };
     assert_eq!(carry_out(&mut script, &plan).0, Ok(()));
+    assert_eq!(script.sent, [(id(10), SignalToSend::Continue)]);
+}
+
+#[test]
+fn a_guard_that_is_stopped_after_its_answer_gets_sigcont_while_it_can_still_end_its_tree() {
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
+    let plan =
+        decide(&policy, &snapshot(vec![process(10, 5, "monopoll run")], Some(guard_with(10))));
+    let mut script = Script {
+        actors: BTreeMap::from([(id(10), Actor::new(5, Some(SECOND)))]),
+        answer: Some(AskOutcome::Acknowledged),
+        guard_stops: true,
+        ..Script::default()
+    };
+    let end = plan.deadline().unwrap() / 2 + SECOND;
+    assert_eq!((carry_out(&mut script, &plan).0, script.now), (Ok(()), end));
     assert_eq!(script.sent, [(id(10), SignalToSend::Continue)]);
 }
 
