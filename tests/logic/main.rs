@@ -27,6 +27,8 @@ mod generators;
 mod history;
 #[cfg(unix)]
 mod lock_monitor;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+mod model_search;
 mod report_doctor;
 mod report_explain;
 mod report_plan;

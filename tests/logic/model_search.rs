@@ -1,0 +1,202 @@
+//! Searches all interleavings of several starts, guards and faults up to a bound. The code is the
+//! real one, from the ticket to the end of the guard, and so are the files; processes, signals and
+//! time are scripted.
+
+mod choices;
+mod conflicts;
+mod files;
+mod fingerprint;
+mod guard_host;
+mod kernel;
+mod machine;
+mod rules;
+mod scan;
+mod search;
+mod start_host;
+mod starts;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tempfile::TempDir;
+use tracing::Dispatch;
+
+use monopoll::internals::engine::token::OwnTokens;
+use monopoll::internals::guard::not_started::NotStarted;
+use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest};
+use monopoll::internals::scan::command::Command;
+use monopoll::internals::state::history_event::{GiveUp, GiveUpCause};
+use monopoll::{Config, Sources};
+
+use crate::fixture;
+use machine::Machine;
+use search::{Fault, Scenario, Search};
+
+const GRACEFUL: &[&str] = &["on_conflict=graceful"];
+const REFUSE: &[&str] = &["on_conflict=refuse"];
+const WAIT: &[&str] = &["on_conflict=wait", "timeouts.wait=1m"];
+
+fn give_up(_: &NotStarted) -> GiveUp {
+    GiveUp { cause: GiveUpCause::Policy, why: "as the search says".to_owned() }
+}
+
+fn request(folder: &Path, settings: &[&str]) -> StartRequest {
+    let lock = folder.join("locks/x.lock");
+    let set = [
+        format!("lock.paths=['{}']", lock.display()),
+        "instance=x".to_owned(),
+        // The history is no part of a state.
+        "limits.max_takeovers=30".to_owned(),
+    ];
+    let set = set.into_iter().chain(settings.iter().map(|set| (*set).to_owned())).collect();
+    let cwd = folder.to_owned();
+    let config = Config::load(&Sources { set, cwd: cwd.clone(), ..Sources::default() });
+    StartRequest {
+        config: config.unwrap(),
+        instance: "x".parse().unwrap(),
+        command: Some(Command::find(vec!["sh".into()], cwd).unwrap()),
+        tokens: OwnTokens::default(),
+        user: fixture::user("bot"),
+        locks: vec![lock],
+        programs: OwnPrograms::default(),
+        give_up,
+    }
+}
+
+/// Lets the starts of a scenario run until nothing happens anymore.
+fn run(search: Search, folder: &TempDir, requests: &[Arc<StartRequest>], to: &Dispatch) -> Search {
+    let locks = folder.path().join("locks");
+    let _ = fs::remove_dir_all(&locks);
+    let machine = Arc::new(Machine::new(requests.len(), search, locks));
+    let threads: Vec<_> = requests
+        .iter()
+        .enumerate()
+        .map(|(me, request)| starts::spawn_start(&machine, me, request, to))
+        .collect();
+    machine.run();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    Arc::into_inner(machine).unwrap().into_search()
+}
+
+/// Searches a scenario. Panics with the steps of the first run that breaks a rule.
+#[track_caller]
+fn search(scenario: Scenario) {
+    let began = Instant::now();
+    let folder = tempfile::Builder::new().prefix("monopoll-").tempdir_in("/dev/shm");
+    let folder = folder.or_else(|_| tempfile::tempdir()).unwrap();
+    let requests: Vec<_> =
+        scenario.starts.iter().map(|it| Arc::new(request(folder.path(), it))).collect();
+    let dispatch = Dispatch::new(starts::PauseAtAccess);
+    let mut search = Search::new(scenario);
+    loop {
+        search = run(search, &folder, &requests, &dispatch);
+        if search.violation.is_some() {
+            search.repeat_with_log();
+            search = run(search, &folder, &requests, &dispatch);
+            let steps = search.log.unwrap_or_default().join("\n");
+            let (name, why) = (search.scenario.name, search.violation.unwrap_or_default());
+            panic!("`{name}` breaks a rule: {why}\n{steps}");
+        }
+        if !search.next_run() {
+            break;
+        }
+    }
+    let (name, counts) = (search.scenario.name, search.counts);
+    assert!(counts.accesses > 20 * counts.runs, "the search does not see the accesses to files");
+    // Past the test harness, which would hide it: the figures are the result.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{name}: {} states, {} runs, {:.1} s",
+        counts.states,
+        counts.runs,
+        began.elapsed().as_secs_f64()
+    );
+}
+
+/// Returns a scenario without faults. Each start may be left this often although it could go on;
+/// `MONOPOLL_SEARCH_SWITCHES` adds to that.
+fn scenario(
+    name: &'static str,
+    starts: Vec<&'static [&'static str]>,
+    max_switches: u32,
+) -> Scenario {
+    let more = std::env::var("MONOPOLL_SEARCH_SWITCHES").map_or(0, |more| more.parse().unwrap());
+    let max_switches = max_switches + more;
+    Scenario {
+        name,
+        starts,
+        runs_already: false,
+        unguarded: false,
+        faults: &[],
+        max_faults: 0,
+        max_switches,
+    }
+}
+
+fn with_fault(fault: &'static [Fault], scenario: Scenario) -> Scenario {
+    Scenario { faults: fault, max_faults: 1, ..scenario }
+}
+
+#[test]
+fn of_two_starts_the_newest_polls() {
+    search(scenario("two starts", vec![GRACEFUL; 2], 1));
+}
+
+#[test]
+fn of_three_starts_the_newest_polls() {
+    search(scenario("three starts", vec![GRACEFUL; 3], 0));
+    search(Scenario {
+        runs_already: true,
+        ..scenario("two starts against a guard", vec![GRACEFUL; 3], 0)
+    });
+}
+
+#[test]
+fn a_start_that_refuses_leaves_the_guard_alone() {
+    search(scenario("two that refuse", vec![REFUSE; 2], 1));
+    search(Scenario {
+        runs_already: true,
+        ..scenario("one that refuses, and one that takes over", vec![GRACEFUL, REFUSE, GRACEFUL], 0)
+    });
+}
+
+#[test]
+fn of_two_starts_that_wait_the_next_one_polls_when_a_bot_ends() {
+    let waits = scenario("two that wait", vec![WAIT; 3], 0);
+    search(with_fault(&[Fault::Exit], Scenario { runs_already: true, ..waits }));
+}
+
+#[test]
+fn a_start_or_guard_that_is_killed_at_any_step_leaves_one_bot() {
+    search(with_fault(&[Fault::Kill], scenario("one is killed", vec![GRACEFUL; 2], 0)));
+    let waits = scenario("one is killed, the other waits", vec![GRACEFUL, WAIT], 0);
+    search(with_fault(&[Fault::Kill], waits));
+}
+
+#[test]
+fn a_start_or_guard_that_is_stopped_at_any_step_never_makes_two_poll() {
+    search(with_fault(&[Fault::Stop], scenario("one is stopped", vec![GRACEFUL; 2], 0)));
+}
+
+#[test]
+fn a_bot_that_ends_late_or_by_itself_never_makes_two_poll() {
+    let late = scenario("one ends late or by itself", vec![GRACEFUL; 2], 0);
+    search(with_fault(&[Fault::Slow, Fault::Exit], late));
+}
+
+#[test]
+fn a_deleted_lock_or_record_never_makes_two_poll() {
+    let faults = &[Fault::DeleteLock, Fault::DeleteRecord];
+    search(with_fault(faults, scenario("files are deleted", vec![GRACEFUL; 2], 0)));
+}
+
+#[test]
+fn a_bot_that_its_parent_starts_again_never_polls_beside_a_new_one() {
+    search(Scenario { unguarded: true, ..scenario("an unguarded bot", vec![GRACEFUL], 1) });
+    search(Scenario { unguarded: true, ..scenario("an unguarded bot", vec![GRACEFUL; 2], 0) });
+}
