@@ -12,6 +12,7 @@ mod scenarios;
 mod scene;
 mod trace;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -125,8 +126,11 @@ fn play_in_namespace(scenario: &Scenario, seed: u64, milliseconds: u64) -> Optio
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&played.stderr).into_owned();
-    let summary = printed.lines().find(|line| line.starts_with(scenario.name));
-    eprintln!("{}", summary.unwrap_or(&printed));
+    let mut lines: BTreeSet<&str> = printed.lines().collect();
+    lines.retain(|line| line.starts_with(scenario.name) || line.starts_with("== "));
+    for line in lines {
+        eprintln!("{line}");
+    }
     (!played.status.success()).then_some(printed)
 }
 
