@@ -44,6 +44,9 @@ pub enum CommandDoubt {
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
+    /// The folder of a process of this user cannot be read: it hides its facts, as a program with
+    /// capabilities does.
+    UnreadableFolder,
 }
 
 impl CommandDoubt {
@@ -54,7 +57,8 @@ impl CommandDoubt {
             CommandDoubt::Option(_)
             | CommandDoubt::Modules
             | CommandDoubt::Script
-            | CommandDoubt::Folder => true,
+            | CommandDoubt::Folder
+            | CommandDoubt::UnreadableFolder => true,
             CommandDoubt::PartOfScript => false,
         }
     }

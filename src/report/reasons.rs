@@ -304,6 +304,10 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
                 .to_owned(),
             GIVE_NAMES.to_owned(),
         ),
+        Doubt::Command(CommandDoubt::UnreadableFolder) => (
+            "its folder cannot be read, so it may run in another one".to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
         Doubt::SeveralBots => (
             "both have the tokens of several bots, and do not run the same command".to_owned(),
             GIVE_NAMES.to_owned(),

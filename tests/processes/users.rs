@@ -64,6 +64,28 @@ fn another_users_bot_is_shielded_by_default() {
 }
 
 #[test]
+fn a_bot_that_hides_its_folder_and_environment_is_in_doubt() {
+    if !monopoll_test_bots::stage::is_root() {
+        return;
+    }
+    let stage = stage();
+    let (id, mark) = (NOBODY.to_string(), mark(&stage));
+    let user = ["--reuid", &id, "--regid", &id, "--clear-groups"];
+    let lock = format!("lock.paths=['{}']", stage.lock().display());
+    let run = ["./monopoll", "run", "--set", &lock, "--instance", "test"];
+    for program in ["./testbot".to_owned(), stage.folder().join("testbot").display().to_string()] {
+        let bot = [program.as_str(), &mark, "--hide"];
+        let old = stage.program("setpriv", &[user.as_slice(), &bot].concat()).start();
+        stage.wait_until("a bot", || stage.pids_of("ready").contains(&old.pid()).then_some(()));
+        let start = [user.as_slice(), &run, &["--on-conflict", "graceful", "--"], &bot].concat();
+        let ended = stage.program("setpriv", &start).end().exits(77);
+        assert!(ended.err.contains("cannot be read"), "{ended:?}");
+        assert!(old.is_alive());
+    }
+    stage.assert_no_overlap();
+}
+
+#[test]
 fn doctor_reports_that_another_users_bot_is_hidden() {
     if !monopoll_test_bots::stage::is_root() {
         return;

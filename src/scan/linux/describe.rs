@@ -25,7 +25,9 @@ use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::parents::Stats;
-use crate::scan::linux::prefilter::{ReadBuffers, executable, folder, name_of, running, sees};
+use crate::scan::linux::prefilter::{
+    ReadBuffers, executable, folder, is_own, name_of, running, sees,
+};
 use crate::scan::never_the_bot::{is_tool, serves_others};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
@@ -131,6 +133,12 @@ impl<'a> Describer<'a> {
             })
         };
         let mut it = compare(id.pid, args, cwd);
+        if cwd.is_none() && !it.likeness.is_same() && is_own(self.proc, id.pid) {
+            let assumed = compare(id.pid, args, Some(&command.runs_in));
+            if assumed.likeness.is_same() {
+                it = Comparison { doubt: Some(CommandDoubt::UnreadableFolder), ..assumed };
+            }
+        }
         // A wrapper that started this process may have consumed the options, and a shell may wait
         // for it in the folder that it left, or in a script that is not understood.
         if let Some(CommandDoubt::Option(_) | CommandDoubt::Folder | CommandDoubt::Script) =

@@ -177,9 +177,10 @@ impl ScanRequest {
     }
 
     fn likeness(&self, proc: &ProcFs, pid: u32, args: &[u8], hint: Hint) -> CommandLikeness {
-        let (Some(command), cwd) = (&self.command, folder(proc, pid)) else {
-            return CommandLikeness::Different;
-        };
+        let Some(command) = &self.command else { return CommandLikeness::Different };
+        // If it is this one is decided later.
+        let assumed = || is_own(proc, pid).then(|| command.runs_in.clone());
+        let cwd = folder(proc, pid).or_else(assumed);
         let is_here = cwd.as_deref().is_some_and(|cwd| {
             let started = command.started.iter().map(|it| &it.command);
             [command].into_iter().chain(started).any(|it| it.is_folder(cwd))
@@ -237,6 +238,12 @@ pub(super) fn environ(proc: &ProcFs, pid: u32) -> Vec<(OsString, OsString)> {
         Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value.get(1..)?).to_owned()))
     };
     environ.split(|byte| *byte == 0).filter_map(variable).collect()
+}
+
+/// Returns whether a process is of this user, which it shows even if it hides all else.
+pub(super) fn is_own(proc: &ProcFs, pid: u32) -> bool {
+    let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.real_user);
+    user == Some(rustix::process::getuid().as_raw())
 }
 
 /// Returns the working directory of a process, or its former path if it was deleted.

@@ -1,6 +1,8 @@
 //! The calls to the kernel that fail, with the errors that their manual pages document and that
 //! may really occur, and the calls that do not.
 
+const READABLE: [&str; 3] = ["/cmdline\"", "/stat\"", "/status\""];
+
 /// The faults of calls that depend on what the call is about.
 fn special(call: &str, arguments: &str) -> Option<&'static [&'static str]> {
     let file = arguments.split_once('<').map_or("", |(_, rest)| rest);
@@ -13,6 +15,10 @@ fn special(call: &str, arguments: &str) -> Option<&'static [&'static str]> {
         "read" | "pread64" if file.starts_with('/') => &["EINTR", "EIO", "ENOMEM"],
         "read" | "write" => &["EAGAIN", "EINTR"],
         // ENOENT and ESRCH would mean that a process has ended: what the kernel says is true.
+        // Every user may read these.
+        "openat" if is_of_proc && READABLE.iter().any(|it| arguments.contains(it)) => {
+            &["EINTR", "EMFILE", "ENFILE", "ENOMEM", "SIGKILL", "SIGTERM"]
+        }
         "openat" if is_of_proc => {
             &["EACCES", "EINTR", "EMFILE", "ENFILE", "ENOMEM", "SIGKILL", "SIGTERM"]
         }

@@ -28,6 +28,10 @@ fn take_over<'a>(scene: &Scene<'a>) -> Start<'a> {
     scene.run(&["--keep"]).on_conflict("graceful")
 }
 
+fn stop<'a>(scene: &Scene<'a>, args: &[&str]) -> Start<'a> {
+    scene.stage.monopoll(args).set("timeouts.graceful='2s'").set("timeouts.force='2s'")
+}
+
 fn bot() -> String {
     testbot().to_str().unwrap().to_owned()
 }
@@ -133,13 +137,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     command("stop_guard", |scene| {
         let old = scene.guarded(&["--keep"])?;
-        let ended = scene.end(scene.traced(scene.stage.monopoll(&["stop"])))?;
+        let ended = scene.end(scene.traced(stop(scene, &["stop"])))?;
         check(ended.code != Some(0) || !is_alive(old.bot), || "stopped nothing".to_owned())?;
         scene.judge_answer(&ended, &[0])
     }),
     command("stop_bot", |scene| {
         let old = scene.unguarded(&["--keep"])?;
-        let stop = scene.stage.monopoll(&["stop", "--"]).argument(&bot()).argument("--keep");
+        let stop = stop(scene, &["stop", "--"]).argument(&bot()).argument("--keep");
         let ended = scene.end(scene.traced(stop))?;
         check(ended.code != Some(0) || !is_alive(old.bot), || "stopped nothing".to_owned())?;
         scene.judge_answer(&ended, &[0])
@@ -162,7 +166,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     guard("guard_stopped", |scene| {
         let old = scene.guarded(&["--keep"])?;
         let _tracer = scene.trace(old.top.pid())?;
-        let ended = scene.end(scene.stage.monopoll(&["stop"]).start())?;
+        let ended = scene.end(stop(scene, &["stop"]).start())?;
         let has_ended = !is_alive(old.bot);
         check((ended.code == Some(0)) == has_ended || ended.code == Some(75), || {
             format!("the stop: {ended:?}, ended: {has_ended}")

@@ -59,7 +59,7 @@ pub(super) fn injected(output: &Path) -> String {
 /// dynamic loader, in a program that strace started, are not monopoll's.
 pub(super) fn faults_of_calls(output: &Path, has_loader: bool) -> BTreeSet<Fault> {
     let text = fs::read_to_string(output).unwrap();
-    let mut all = BTreeSet::new();
+    let mut all: BTreeMap<(&str, usize), BTreeSet<&str>> = BTreeMap::new();
     let mut uses: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut uses_of_loader: BTreeMap<&str, usize> = BTreeMap::new();
     let mut is_loading = has_loader;
@@ -73,16 +73,23 @@ pub(super) fn faults_of_calls(output: &Path, has_loader: bool) -> BTreeSet<Fault
         } else if uses_of_loader.get(call).is_none_or(|uses| *nth > *uses) {
             let kinds = calls::faults(call, arguments);
             let kinds = kinds.unwrap_or_else(|| panic!("`{call}` is missing in `calls.rs`"));
-            // A guard that cannot read its tree waits until it can.
-            let lasting = kinds.iter().filter_map(|kind| calls::lasting(call, kind));
-            let lasting = lasting.filter(|_| has_loader);
             // A guard takes those that strace sends for a terminal's, which COMMAND gets too.
-            let is_sent = |kind: &&&str| has_loader || **kind != "SIGTERM";
-            let kinds = kinds.iter().filter(is_sent).map(|kind| (*kind).to_owned()).chain(lasting);
-            all.extend(kinds.map(|kind| Fault { call: call.to_owned(), kind, nth: *nth }));
+            let kinds = kinds.iter().copied().filter(|kind| has_loader || *kind != "SIGTERM");
+            let kinds: BTreeSet<&str> = kinds.collect();
+            // The fault must fit in each thread that gets that far.
+            let possible = all.entry((call, *nth)).or_insert_with(|| kinds.clone());
+            possible.retain(|kind| kinds.contains(kind));
         }
     }
-    all
+    let fault = |call: &str, nth, kind: String| Fault { call: call.to_owned(), kind, nth };
+    let all = all.into_iter().flat_map(|((call, nth), kinds)| {
+        // A guard that cannot read its tree waits until it can.
+        let lasting = kinds.iter().filter_map(|kind| calls::lasting(call, kind));
+        let lasting: Vec<String> = lasting.filter(|_| has_loader).collect();
+        let kinds = kinds.into_iter().map(ToOwned::to_owned).chain(lasting);
+        kinds.map(move |kind| fault(call, nth, kind)).collect::<Vec<_>>()
+    });
+    all.collect()
 }
 
 /// Returns the threads, the calls that they made, and the arguments, in order.

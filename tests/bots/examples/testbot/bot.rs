@@ -51,6 +51,8 @@ struct Options {
     detached: Vec<String>,
     /// `--heir "ARGS"`: starts a child when a signal ends it.
     heirs: Vec<String>,
+    /// `--hide`: hides its folder, program and environment from its own user.
+    hides: bool,
     /// `--listen ADDRESS`: listens there but accepts nothing.
     listens: Vec<String>,
     /// `--connect ADDRESS`: connects there before it is ready.
@@ -93,6 +95,10 @@ pub(super) fn main() {
     }
     if let Some(signal) = options.dies {
         nix::sys::signal::raise(signal).unwrap();
+    }
+    if options.hides {
+        let hidden = rustix::process::DumpableBehavior::NotDumpable;
+        rustix::process::set_dumpable_behavior(hidden).unwrap();
     }
     let taken = take_signals();
     let polling = options.role.is_none().then(poll).flatten();
@@ -173,6 +179,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--heir" => options.heirs.push(value()),
             "--listen" => options.listens.push(value()),
             "--connect" => options.connects.push(value()),
+            "--hide" => options.hides = true,
             "--keep" => options.keeps = true,
             "--churn" => options.churns = true,
             "--show" => options.task = Task::Show,
