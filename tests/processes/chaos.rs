@@ -1,14 +1,19 @@
-//! Random starts of random bots on one instance, random signals to all of them, and attacks on the
-//! lock folder. Two bots must never poll at once: each binds a socket that its whole tree keeps.
+//! Random starts of random bots on one instance, random signals to all of them, a wall clock that
+//! jumps, and attacks on the lock folder and its disk. Two bots must never poll at once: each binds
+//! a socket that its whole tree keeps.
 //!
 //! `MONOPOLL_CHAOS_SECONDS` is the time of each test, `MONOPOLL_CHAOS_SEED` repeats its choices.
 #![expect(clippy::disallowed_macros, reason = "a failure names its seed")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use monopoll_test_bots::stage::{Running, Stage, is_alive};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, is_root, skip};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -31,6 +36,9 @@ const ACTIONS: [&str; 4] = ["graceful", "force", "wait", "refuse"];
 const SIGNALS: [Signal; 5] =
     [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP, Signal::SIGCONT, Signal::SIGCONT];
 
+/// What is added to the wall clock.
+const CLOCKS: [&str; 5] = ["+0", "+40", "-40", "+30d", "-30d"];
+
 /// Starts that run at the same time.
 const AT_ONCE: usize = 6;
 
@@ -45,15 +53,24 @@ struct Chaos<'a> {
     stage: &'a Stage,
     random: Random,
     attack: Attack,
+    clock: Option<Clock>,
+    /// The lock folder has a small disk of its own.
+    on_disk: bool,
     starts: Vec<Running<'a>>,
     count: usize,
 }
 
 impl Chaos<'_> {
     fn step(&mut self) {
-        match self.random.below(10) {
-            0..=4 => self.start(),
-            5..=8 => self.signal(),
+        match self.random.below(20) {
+            0..=9 => self.start(),
+            10..=16 => self.signal(),
+            17 => {
+                if let Some(clock) = &self.clock {
+                    let offset: &&str = self.random.one_of(&CLOCKS);
+                    clock.set(offset);
+                }
+            }
             _ if self.attack == Attack::ProcessesAndFiles => self.harm_files(),
             _ => {}
         }
@@ -67,8 +84,20 @@ impl Chaos<'_> {
         }
         let bot = self.random.one_of(&BOTS);
         let action = self.random.one_of(&ACTIONS);
-        self.starts.push(start(self.stage, bot, action));
+        self.begin(bot, action);
         self.count += 1;
+    }
+
+    fn begin(&mut self, bot: &[&str], action: &str) {
+        let start = start(self.stage, bot, action);
+        let start = match &self.clock {
+            Some(clock) => clock
+                .variables()
+                .into_iter()
+                .fold(start, |start, (name, value)| start.env(name, value)),
+            None => start,
+        };
+        self.starts.push(start.start());
     }
 
     /// Sends a signal to a guard or a bot.
@@ -83,8 +112,9 @@ impl Chaos<'_> {
         }
     }
 
-    /// Deletes, replaces, truncates or overwrites a file of the lock folder, or removes or moves
-    /// the folder. Each of these may fail, as starts change the same files.
+    /// Deletes, replaces, truncates or overwrites a file of the lock folder, removes or moves the
+    /// folder, or fills and empties its disk. Each of these may fail, as starts change the same
+    /// files.
     fn harm_files(&mut self) {
         let folder = self.stage.locks();
         let files: Vec<PathBuf> =
@@ -99,6 +129,8 @@ impl Chaos<'_> {
             1 => fs::write(&new, "").and_then(|()| fs::rename(&new, &file)),
             2 => fs::File::create(&file).map(drop),
             3 => fs::write(&file, [0xff, b'{', b'\n', 0]),
+            4 if self.on_disk => fill(&folder.join(FILLER)),
+            5 if self.on_disk => fs::remove_file(folder.join(FILLER)),
             4 => fs::remove_dir_all(&folder),
             _ => fs::rename(&folder, self.stage.folder().join(format!("moved{}", self.count))),
         };
@@ -106,6 +138,7 @@ impl Chaos<'_> {
 
     /// Wakes everything up until one start is left, with a bot.
     fn settle(&mut self) {
+        let _ = fs::remove_file(self.stage.locks().join(FILLER));
         self.stage.wait_until("the only bot", || {
             let pids = self.starts.iter().map(Running::pid).chain(self.stage.pids_of("ready"));
             for pid in pids.filter(|pid| is_alive(*pid)) {
@@ -115,7 +148,7 @@ impl Chaos<'_> {
             self.starts.retain(Running::is_alive);
             match &self.starts[..] {
                 [] => {
-                    self.starts.push(start(self.stage, &["--keep"], "graceful"));
+                    self.begin(&["--keep"], "graceful");
                     None
                 }
                 [only] => only.stderr().contains("lock acquired").then_some(()),
@@ -125,7 +158,7 @@ impl Chaos<'_> {
     }
 }
 
-fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Running<'a> {
+fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Start<'a> {
     stage
         .run(bot)
         .on_conflict(action)
@@ -134,7 +167,63 @@ fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Running<'a> {
         .set("limits.max_takeovers=30")
         .set("limits.takeover_window='1s'")
         .own_process_group()
-        .start()
+}
+
+/// The wall clock of the starts.
+struct Clock {
+    library: PathBuf,
+    offset: PathBuf,
+}
+
+impl Clock {
+    fn find(folder: &Path) -> Option<Clock> {
+        let libraries = fs::read_dir("/usr/lib").ok()?.flatten();
+        let library = libraries
+            .map(|it| it.path().join("faketime/libfaketime.so.1"))
+            .find(|library| library.exists());
+        if library.is_none() {
+            skip("libfaketime moves the wall clock");
+        }
+        let clock = Clock { library: library?, offset: folder.join("clock") };
+        clock.set("+0");
+        Some(clock)
+    }
+
+    fn set(&self, offset: &str) {
+        let new = self.offset.with_extension("new");
+        fs::write(&new, offset).unwrap();
+        fs::rename(&new, &self.offset).unwrap();
+    }
+
+    fn variables(&self) -> [(&'static str, &Path); 5] {
+        let on = Path::new("1");
+        [
+            ("LD_PRELOAD", &self.library),
+            ("FAKETIME_TIMESTAMP_FILE", &self.offset),
+            ("FAKETIME_NO_CACHE", on),
+            ("FAKETIME_DISABLE_SHM", on),
+            ("DONT_FAKE_MONOTONIC", on),
+        ]
+    }
+}
+
+/// A file of the lock folder that takes all the room.
+const FILLER: &str = "filler";
+
+fn fill(path: &Path) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    while file.write(&[0; 4096])? > 0 {}
+    Ok(())
+}
+
+/// Gives the lock folder a small disk that only this thread and its children see.
+fn mount_disk(folder: &Path) {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(folder).unwrap();
+    let options = ["-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs"];
+    for (args, on) in [(&["--make-rprivate"][..], Path::new("/")), (&options, folder)] {
+        assert!(Command::new("mount").args(args).arg(on).status().unwrap().success());
+    }
 }
 
 fn run(attack: Attack) {
@@ -145,8 +234,19 @@ fn run(attack: Attack) {
     while Instant::now() < until {
         // A stage for a while: its log is read again and again.
         let stage = Stage::new();
-        let (random, starts_before) = (Random::new(seed + rounds), Vec::new());
-        let mut chaos = Chaos { stage: &stage, random, attack, starts: starts_before, count: 0 };
+        let on_disk = attack == Attack::ProcessesAndFiles && rounds % 2 == 1 && is_root();
+        if on_disk {
+            mount_disk(&stage.locks());
+        }
+        let mut chaos = Chaos {
+            stage: &stage,
+            random: Random::new(seed + rounds),
+            attack,
+            clock: Clock::find(stage.folder()),
+            on_disk,
+            starts: Vec::new(),
+            count: 0,
+        };
         let end_of_round = until.min(Instant::now() + Duration::from_secs(5));
         while Instant::now() < end_of_round {
             chaos.step();
