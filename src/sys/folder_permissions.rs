@@ -22,15 +22,34 @@ pub(crate) enum UnsafeFolder {
 }
 
 /// Returns the reason a folder is unsafe for this process, which trusts its own user and root.
-pub(crate) fn danger(folder: &Metadata) -> Option<UnsafeFolder> {
+pub(crate) fn danger(path: &Path, folder: &Metadata) -> Option<UnsafeFolder> {
     let me = rustix::process::geteuid().as_raw();
     let seen = FolderStat { uid: folder.uid(), gid: folder.gid(), mode: folder.mode() };
     // The user databases may be on another machine, so query them only if necessary.
-    danger_to(me, seen, outer_root, || own_group(me))
+    danger_to(me, seen, outer_root, || own_group(me).filter(|_| !has_access_control_list(path)))
+}
+
+/// Returns whether more users than the mode shows may have access: with an access control list, its
+/// group bits limit what the list grants to any user.
+fn has_access_control_list(folder: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // Its content is not needed, only whether there is one.
+        let mut start = [0_u8; 1];
+        let found = rustix::fs::getxattr(folder, c"system.posix_acl_access", &mut start);
+        matches!(found, Ok(_) | Err(rustix::io::Errno::RANGE))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        false
+    }
 }
 
 pub(crate) fn exposed(folder: &Path) -> Option<(&Path, UnsafeFolder)> {
-    folder.ancestors().find_map(|folder| Some((folder, danger(&fs::metadata(folder).ok()?)?)))
+    folder
+        .ancestors()
+        .find_map(|folder| Some((folder, danger(folder, &fs::metadata(folder).ok()?)?)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,6 +52,7 @@ mod simultaneous_starts;
 mod status;
 mod stop;
 mod supervisors;
+mod surroundings;
 mod systemd;
 mod takeover_limits;
 mod terminal_line;

@@ -265,7 +265,7 @@ fn belongs_to_another_user(path: &Path, uid: u32) -> Error {
 }
 
 fn refuse_unsafe_folder(folder: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
-    match folder_permissions::danger(metadata) {
+    match folder_permissions::danger(folder, metadata) {
         None => Ok(()),
         Some(UnsafeFolder::Owner(uid)) => {
             let why = format!(
