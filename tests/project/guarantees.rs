@@ -35,6 +35,19 @@ impl Evidence {
     }
 }
 
+/// Returns the tests in the tables of a page that do not exist. A test is named as `module::test`,
+/// and belongs to any program.
+fn missing_tests<'a>(page: &'a str, evidence: &Evidence) -> Vec<&'a str> {
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let is_test = |name: &&str| {
+        name.contains("::")
+            && name.chars().all(|it| it.is_ascii_alphanumeric() || "_:".contains(it))
+    };
+    let exists = |name: &&str| evidence.0.values().any(|names| names.contains(*name));
+    quoted.filter(is_test).filter(|name| !exists(name)).collect()
+}
+
 /// Returns the problems of a page.
 fn faults(page: &str, evidence: &Evidence) -> Vec<String> {
     let mut faults = Vec::new();
@@ -144,6 +157,12 @@ fn every_promise_has_evidence_that_exists() {
             !fault.contains("`teloxide::") && !fault.contains("in examples/voice-insight/")
         });
     }
+    for page in ["docs/faults.md", "docs/security.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let missing = missing_tests(&text, &evidence);
+        faults.extend(missing.into_iter().map(|test| format!("{page}: there is no `{test}`")));
+        assert!(text.contains("::"), "{page} names no test");
+    }
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
@@ -159,6 +178,8 @@ fn a_planted_fault_of_each_kind_is_found() {
                 - `tests/test_it.py: test_it`\n\n## S2\n\nAnother.\n\n- `tests/it.mjs: it is \
                 so`\n- `.ci/run: format`\n";
     assert_eq!(faults(good, &evidence), [] as [&str; 0]);
+    let table = "| a fault | `engine::it_holds`, `engine::it_held` | `.ci/run` |";
+    assert_eq!(missing_tests(table, &evidence), ["engine::it_held"]);
     for (from, to, fault) in [
         ("- `.ci/run: format`", "- `.ci/run: tests`", "S2: there is no `tests` in .ci/run"),
         ("it_holds", "it_held", "S1: there is no `engine::it_held` in tests/logic"),
