@@ -212,6 +212,9 @@ fn a_launcher_of_another_bot_is_another_bots_unless_it_has_this_bots_token() {
     assert_eq!(left_alone.verdict(), Verdict::Clear, "{left_alone:#?}");
     let shielded: Vec<u32> = left_alone.shielded.iter().map(|it| it.process.id.pid).collect();
     assert!(shielded.contains(&5), "{shielded:?}");
+    // An entry of the user finds it in any case.
+    let by_entry = plan(&with_entry(entry("main")), others);
+    assert!(matches!(by_entry.verdict(), Verdict::Refuse(_)), "{by_entry:#?}");
     let refused = [
         vec![launcher(), child(6, ANOTHER_BOTS), child(7, MINE)],
         vec![launcher(), child(6, TWO_BOTS)],
