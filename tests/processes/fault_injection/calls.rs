@@ -88,6 +88,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("kill", &["EPERM"]),
     ("listen", &["EADDRINUSE"]),
     ("madvise", &["EAGAIN", "EIO", "ENOMEM"]),
+    ("memfd_create", &["EMFILE", "ENFILE", "ENOMEM", "ENOSYS", "EPERM"]),
     ("mkdir", &["EACCES", "EDQUOT", "EEXIST", "ENOMEM", "ENOSPC", "EROFS", "SIGKILL"]),
     ("mkdirat", &["EACCES", "EDQUOT", "EEXIST", "ENOMEM", "ENOSPC", "EROFS", "SIGKILL"]),
     ("mmap", &["EAGAIN", "ENOMEM"]),
