@@ -30,8 +30,8 @@ impl PinnedPid {
     pub(crate) fn new(pid: u32) -> Result<PinnedPid, Errno> {
         match rustix::process::pidfd_open(raw(pid)?, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(PinnedPid(Pin::Pidfd(pidfd))),
-            // Outdated seccomp filters of containers forbid this; the kernel itself never does.
-            Err(Errno::NOSYS | Errno::PERM) => Ok(PinnedPid(Pin::StartTime)),
+            // Outdated seccomp filters of containers forbid this; the kernel itself only lacks it.
+            Err(Errno::NOSYS | Errno::PERM | Errno::NODEV) => Ok(PinnedPid(Pin::StartTime)),
             Err(error) => Err(error),
         }
     }
