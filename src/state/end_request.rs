@@ -83,7 +83,7 @@ impl StateDir {
         self.store(StateFile::Request, request)
     }
 
-    pub(crate) fn request_to(&self, ticket: Ticket) -> Option<Request> {
+    pub fn request_to(&self, ticket: Ticket) -> Option<Request> {
         self.load::<Request>(StateFile::Request).filter(|request| request.to == ticket)
     }
 

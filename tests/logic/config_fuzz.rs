@@ -1,92 +1,20 @@
 //! Any configuration yields an answer, never a panic or a hang.
 
 use std::fs;
-use std::time::Instant;
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 
-use monopoll::internals::cli::config_command::{EXAMPLE, Format, show};
-use monopoll::internals::config::{Config, Position, Problems, Sources, render};
-use monopoll::internals::report::effective_config::{Applied, ShownKeys};
-use monopoll::internals::text::{Paint, mask_secrets};
+use crate::fuzz::configuration::{self, SECRET};
 
-/// A longer run counts as a hang, even on a busy machine.
-const MAX_SECONDS: u64 = 30;
+use monopoll::internals::cli::config_command::EXAMPLE;
+use monopoll::internals::config::Sources;
 
 fn answers(sources: &Sources) {
-    answers_about(sources, "");
-}
-
-/// Takes the text of the file, if there is one.
-fn answers_about(sources: &Sources, text: &str) {
-    #[expect(clippy::disallowed_methods, reason = "how long it takes is the question")]
-    let start = Instant::now();
-    let outcome = Config::load(sources);
-    let printed = match &outcome {
-        Ok(config) => {
-            let applied = Applied { instance: None, locks: Vec::new() };
-            show(config, &applied, ShownKeys::All, Format::Text)
-        }
-        Err(problems) => problems.to_string(),
-    };
-    assert!(start.elapsed().as_secs() < MAX_SECONDS, "{:?} for {sources:?}", start.elapsed());
-    if let Err(problems) = outcome {
-        assert!(!problems.list().is_empty());
-        let coloured = render(&problems, Paint::Color).replace("\u{1b}[", "[");
-        for printed in [&printed, &coloured] {
-            is_fit_to_be_printed(printed);
-            // A token that is split, or has an escaped colon, is not recognized.
-            let unescaped = text.replace(r"\\", " ").replace(r"\u003a", ":");
-            if !mask_secrets(&unescaped).contains(&SECRET[..12]) {
-                assert!(!printed.contains(&SECRET[..12]), "{printed} of {text:?}");
-            }
-        }
-        each_place_lies_in(text, &problems);
-    }
-}
-
-#[track_caller]
-fn is_fit_to_be_printed(printed: &str) {
-    let acts = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    assert!(!printed.is_empty() && !printed.chars().any(acts), "{printed:?}");
-}
-
-/// The secret half of a token. It is written in many places and must never be shown.
-const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
-
-fn each_place_lies_in(text: &str, problems: &Problems) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines: Vec<usize> = text
-        .split('\n')
-        .map(|line| line.strip_suffix('\r').unwrap_or(line).chars().count())
-        .collect();
-    for problem in problems.list() {
-        let Some(Position { line, column, end_column }) = problem.location.position() else {
-            continue;
-        };
-        let length = lines.get(line - 1).unwrap_or_else(|| panic!("{problem:?} of {text:?}"));
-        assert!(
-            0 < column && column <= end_column && end_column <= length + 1,
-            "{problem:?} of {text:?}"
-        );
-        assert!(
-            line == 1 || line < lines.len() || *length > 0,
-            "{problem:?} is in no line of {text:?}"
-        );
-    }
+    configuration::answers(sources, "");
 }
 
 fn answers_to_a_file(text: &[u8]) {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("monopoll.toml"), text).unwrap();
-    answers_about(
-        &Sources { cwd: folder.path().to_owned(), ..Sources::default() },
-        &String::from_utf8_lossy(text),
-    );
+    configuration::check(text);
 }
 
 /// Mutates valid files the way an editor might.

@@ -16,12 +16,15 @@ mod engine_candidates;
 mod engine_counter_evidence;
 mod engine_decide;
 mod engine_explain;
+mod engine_invariants;
 mod engine_near_miss;
 mod engine_other_guards;
 mod engine_properties;
 mod engine_takeover_limit;
 mod execute_scripted;
+mod fact_changes;
 mod fixture;
+mod fuzz;
 mod generators;
 #[cfg(unix)]
 mod history;

@@ -65,14 +65,14 @@ impl LockTable {
 }
 
 /// A line such as `1: FLOCK  ADVISORY  WRITE 1234 fe:00:56789 0 EOF`. `->` marks a waiter.
-struct LockLine {
-    pid: u32,
-    device: (u32, u32),
-    ino: u64,
+pub struct LockLine {
+    pub pid: u32,
+    pub device: (u32, u32),
+    pub ino: u64,
 }
 
 impl LockLine {
-    fn parse(line: &str) -> Option<LockLine> {
+    pub fn parse(line: &str) -> Option<LockLine> {
         let mut fields = line.split_ascii_whitespace().skip(1);
         if fields.next()? != "FLOCK" {
             return None;

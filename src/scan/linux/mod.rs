@@ -22,5 +22,5 @@ pub(crate) mod tree_reader;
 pub use detect::{detect_capabilities, is_in_other_pid_namespace, private_folder};
 pub(crate) use find_by_marker::{find_guard_above, is_in_guard_tree};
 pub(crate) use find_processes::describe_processes;
-pub use lock_holders::visible_holders;
+pub use lock_holders::{LockLine, visible_holders};
 pub(crate) use scanner::{Scanner, process_id};

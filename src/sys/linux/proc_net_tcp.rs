@@ -44,7 +44,8 @@ pub(crate) fn tcp_connections_by_file(
 /// The kernel generates one page at a time.
 const USUAL_READ: usize = 16 << 10;
 
-fn read_table(
+/// Parses a table. Adds the connections to any of `peers` to `found`.
+pub fn read_table(
     mut table: impl BufRead,
     peers: &[PeerPattern],
     found: &mut Vec<TcpConnection>,

@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::sys::clock;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProcStat {
+pub struct ProcStat {
     /// The state letter of proc(5).
-    pub(crate) state: u8,
-    pub(crate) parent: u32,
-    pub(crate) group: u32,
-    pub(crate) session: u32,
-    pub(crate) flags: u64,
+    pub state: u8,
+    pub parent: u32,
+    pub group: u32,
+    pub session: u32,
+    pub flags: u64,
     /// The start time in clock ticks since boot.
-    pub(crate) start: u64,
+    pub start: u64,
 }
 
 impl ProcStat {
@@ -34,7 +34,7 @@ impl ProcStat {
 
     /// Parses the fields after the last `)`, because a name may contain blanks and parentheses
     /// (proc(5)).
-    pub(super) fn parse(text: &[u8]) -> Option<ProcStat> {
+    pub fn parse(text: &[u8]) -> Option<ProcStat> {
         let after = text.iter().rposition(|byte| *byte == b')')? + 1;
         let mut fields = std::str::from_utf8(text.get(after..)?).ok()?.split_ascii_whitespace();
         // The first field here is field 3 of proc(5).
@@ -50,19 +50,19 @@ impl ProcStat {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ProcStatus {
-    pub(crate) real_user: Option<u32>,
+pub struct ProcStatus {
+    pub real_user: Option<u32>,
     /// The owner of `/proc/PID` is no substitute, because it is root for processes that must not be
     /// read.
-    pub(crate) effective_user: Option<u32>,
+    pub effective_user: Option<u32>,
     /// The number of PID namespaces in which the process has a pid, starting at this one.
-    pub(crate) pid_namespaces: Option<usize>,
-    pub(crate) innermost_pid: Option<u32>,
-    pub(crate) ignored_signals: Option<u64>,
+    pub pid_namespaces: Option<usize>,
+    pub innermost_pid: Option<u32>,
+    pub ignored_signals: Option<u64>,
 }
 
 impl ProcStatus {
-    pub(super) fn parse(text: &[u8]) -> ProcStatus {
+    pub fn parse(text: &[u8]) -> ProcStatus {
         let mut status = ProcStatus::default();
         for line in text.split(|byte| *byte == b'\n') {
             // Skip most lines quickly.
@@ -93,7 +93,7 @@ impl ProcStatus {
 }
 
 /// Splits a NUL-separated file into strings. Invalid UTF-8 is replaced.
-pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
+pub fn strings(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
     if bytes.is_empty() {
         return Vec::new();

@@ -132,13 +132,13 @@ fn read_answer(
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub enum Answer {
     Continues,
     Complete,
 }
 
 /// Parses the messages in a datagram that answer the request.
-fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<Answer> {
+pub fn read_datagram(mut rest: &[u8], found: &mut Vec<TcpConnection>) -> io::Result<Answer> {
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or_else(|| invalid("a message without a header"))?;
         let message = usize::try_from(header.length).ok().and_then(|length| rest.get(..length));

@@ -1,0 +1,75 @@
+//! Command lines, and the files that say what they start: `package.json`, shell scripts, and so on.
+//! Any of them is understood or not, soon, and a process with the same command line is the same.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use monopoll::internals::scan::command::Command;
+
+/// A longer run counts as a hang, even on a busy machine.
+const MAX_SECONDS: u64 = 30;
+
+/// Takes COMMAND, a word each between blanks, and below it files, each after a line `=== NAME`. A
+/// word such as `npm` becomes a program `./npm`.
+pub(crate) fn check(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.split("\n=== ");
+    let words = parts.next().unwrap_or_default().replace('\0', "");
+    let mut words: Vec<OsString> = words.split_whitespace().map(OsString::from).collect();
+    let folder = TempDir::new().unwrap();
+    for part in parts {
+        let (name, content) = part.split_once('\n').unwrap_or((part, ""));
+        write(folder.path(), name, content);
+    }
+    if let Some(first) = words.first_mut() {
+        *first = program(folder.path(), first);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is the question")]
+    let start = Instant::now();
+    let found = Command::find(words.clone(), folder.path().to_owned());
+    assert!(start.elapsed().as_secs() < MAX_SECONDS, "{:?} for {text:?}", start.elapsed());
+    match found {
+        Ok(command) => {
+            assert_eq!(command.args, words);
+            let _ = command.require_script();
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!said.is_empty() && !said.chars().any(char::is_control), "{said:?}");
+        }
+    }
+}
+
+fn write(folder: &Path, name: &str, content: &str) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.starts_with('.') || name.is_empty() || name.len() > 40 || !name.chars().all(is_plain) {
+        return;
+    }
+    let path = folder.join(name);
+    if path.exists() {
+        return;
+    }
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Makes a program of this name available, unless it has a folder.
+fn program(folder: &Path, name: &OsStr) -> OsString {
+    let is_plain = name.len() <= 40 && !name.as_encoded_bytes().contains(&b'/') && name != "..";
+    if !is_plain || name == "." {
+        return name.to_owned();
+    }
+    let path = folder.join(name);
+    if !path.exists() {
+        symlink("/bin/true", path).unwrap();
+    }
+    let mut program = OsString::from("./");
+    program.push(name);
+    program
+}
