@@ -35,8 +35,9 @@ pub fn mask_secrets(text: &str) -> String {
     masked
 }
 
-/// How often a text may have been encoded, as in `%25253A` for a colon.
-const ENCODINGS: usize = 4;
+/// How often a text may have been encoded, as in `%25253A` for a colon. Quoting it for a shell
+/// counts too.
+const ENCODINGS: usize = 8;
 
 /// Finds the secrets in `text`: sorted byte ranges that do not overlap.
 pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
