@@ -13,7 +13,10 @@ fn special(call: &str, arguments: &str) -> Option<&'static [&'static str]> {
         }
         "read" if is_of_proc => &["EINTR", "EIO", "ENOMEM", "SIGKILL", "SIGTERM"],
         "read" | "pread64" if file.starts_with('/') => &["EINTR", "EIO", "ENOMEM"],
+        // Signals, wakeups and watches: their descriptors do not block.
+        "read" | "write" if file.starts_with("anon_inode:") => &["EAGAIN"],
         "read" | "write" => &["EAGAIN", "EINTR"],
+        "getrandom" if arguments.contains("GRND_INSECURE") => &["EINVAL", "ENOSYS"],
         // ENOENT and ESRCH would mean that a process has ended: what the kernel says is true.
         // Every user may read these.
         "openat" if is_of_proc && READABLE.iter().any(|it| arguments.contains(it)) => {
