@@ -125,7 +125,10 @@ impl<'a> Scene<'a> {
             terminate_guard_of(bot);
             if self.fault.is_some_and(|fault| fault.kind.ends_with('+')) {
                 // A guard that cannot read its tree waits until that has ended.
-                self.stage.pids_of("child").into_iter().for_each(kill_if_alive);
+                until("an end", || {
+                    self.stage.pids_of("child").into_iter().for_each(kill_if_alive);
+                    (!newcomer.is_alive()).then_some(())
+                })?;
             }
         }
         let ended = self.end(newcomer)?;
