@@ -138,6 +138,7 @@ impl Decoded<'_> {
             steps.push(step(&text, at));
             text.extend(decoded);
             at += length;
+            steps.push((text.len(), self.end_of(at)));
             steps.push(step(&text, at));
         }
         self.copy(at..self.text.len(), &mut text, &mut steps);
@@ -155,7 +156,17 @@ impl Decoded<'_> {
     }
 
     fn origin(&self, span: &Range<usize>) -> Range<usize> {
-        self.origin_of(span.start)..self.origin_of(span.end)
+        self.origin_of(span.start)..self.end_of(span.end)
+    }
+
+    /// Returns the original offset of the end of what is before `at`, without a backslash that
+    /// stands for nothing after it.
+    fn end_of(&self, at: usize) -> usize {
+        let here = self.steps.partition_point(|(decoded, _)| *decoded < at);
+        match self.steps.get(here) {
+            Some((decoded, original)) if *decoded == at => *original,
+            Some(_) | None => self.origin_of(at),
+        }
     }
 
     fn origin_of(&self, at: usize) -> usize {
@@ -340,6 +351,9 @@ mod tests {
             (r"x = '\\1:@'".to_owned(), r"x = '\\1:***'"),
             (r#"x = "\\u0031 1\x3a@" \u12"#.to_owned(), r#"x = "\\u0031 1\x3a***" \u12"#),
             (r#"x = "a\n@""#.to_owned(), r#"x = "a\n***""#),
+            (r#"x = "\"1:@\" \u0031:@\"""#.to_owned(), r#"x = "\"1:***\" \u0031:***\"""#),
+            (r#"x = "\"1\\u003a@\"""#.to_owned(), r#"x = "\"1\\u003a***\"""#),
+            (r#"x = "1%3A@%5C\"""#.to_owned(), r#"x = "1%3A***%5C\"""#),
             (r#"x = "1\u{3a}@""#.to_owned(), r#"x = "1\u{3a}***""#),
             (r"1\:@ 1\\:@".to_owned(), r"1\:*** 1\\:***"),
             (r"1\072@".to_owned(), r"1\072***"),

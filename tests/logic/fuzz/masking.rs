@@ -32,6 +32,7 @@ pub(crate) fn check(data: &[u8]) {
             uncovered = uncovered.max(span.end);
         }
     }
+    stays_json(&text);
     assert!(uncovered >= secret.end, "{:?} of {text:?}", &text[uncovered..]);
 
     let words = ["python3".to_owned(), text.clone(), "main.py".to_owned()];
@@ -60,6 +61,7 @@ static MAY_BE_A_SECRET: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 fn without_a_token(text: &str) {
+    stays_json(text);
     let spans = secret_spans(text);
     assert!(spans.is_sorted_by(|one, next| one.end <= next.start), "{spans:?} of {text:?}");
     assert!(spans.iter().all(|span| text.get(span.clone()).is_some()), "{spans:?} of {text:?}");
@@ -68,6 +70,13 @@ fn without_a_token(text: &str) {
     if !MAY_BE_A_SECRET.is_match(text) {
         assert_eq!(mask_secrets(text), text);
     }
+}
+
+/// Whole JSON documents are masked.
+fn stays_json(text: &str) {
+    let json = mask_secrets(&serde_json::to_string(text).unwrap());
+    let read = serde_json::from_str::<String>(&json);
+    assert!(read.is_ok(), "{json} of {text:?}");
 }
 
 /// Encodes a character up to twice, in the ways that programs write it.
