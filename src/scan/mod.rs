@@ -29,7 +29,7 @@ pub mod portable;
 pub mod process_tree;
 mod project_scripts;
 pub mod recorded_guard;
-mod same_command;
+pub mod same_command;
 pub mod scan_request;
 mod shell_expansion;
 mod shell_script;

@@ -24,38 +24,38 @@ const MAX_SCRIPT: u64 = 1 << 20;
 
 /// A process, as shown by the kernel.
 #[derive(Clone)]
-pub(super) struct RunningCommand<'a> {
-    pub(super) args: Vec<&'a OsStr>,
+pub struct RunningCommand<'a> {
+    pub args: Vec<&'a OsStr>,
     /// The working directory, without ` (deleted)`.
-    pub(super) cwd: Option<&'a Path>,
+    pub cwd: Option<&'a Path>,
     /// Returns the path of the executable, without ` (deleted)`.
-    pub(super) exe: &'a dyn Fn() -> Option<PathBuf>,
+    pub exe: &'a dyn Fn() -> Option<PathBuf>,
     /// Returns whether a program is the process's executable.
-    pub(super) executes: &'a dyn Fn(&Path) -> bool,
+    pub executes: &'a dyn Fn(&Path) -> bool,
     /// Returns the environment; empty if it cannot be read.
-    pub(super) environ: &'a dyn Fn() -> Vec<(OsString, OsString)>,
+    pub environ: &'a dyn Fn() -> Vec<(OsString, OsString)>,
     /// `sees(theirs, mine)`: does the absolute path `theirs` resolve, in the process's mount
     /// namespace, to the file `mine`? Always true in this process's own mount namespace.
-    pub(super) sees: &'a dyn Fn(&Path, &Path) -> bool,
+    pub sees: &'a dyn Fn(&Path, &Path) -> bool,
 }
 
 /// The result of comparing a process with COMMAND.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Comparison {
+pub struct Comparison {
     /// The process runs COMMAND's script or, if there is none, its program, in any folder and with
     /// any arguments.
-    pub(super) same_program: bool,
-    pub(super) likeness: CommandLikeness,
+    pub same_program: bool,
+    pub likeness: CommandLikeness,
     /// A reason to doubt that the same command is the same bot.
-    pub(super) doubt: Option<CommandDoubt>,
+    pub doubt: Option<CommandDoubt>,
     /// What the process runs.
-    pub(super) compared: ComparedCommand,
+    pub compared: ComparedCommand,
     /// The variables that the process's command line sets for the bot.
-    pub(super) variables: Vec<(OsString, Option<OsString>)>,
+    pub variables: Vec<(OsString, Option<OsString>)>,
 }
 
 impl Command {
-    pub(super) fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
+    pub fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
         let (likeness, invocation) = self.judge(process);
         if !likeness.is_same()
             && let Some(comparison) = self.compare_started(process)

@@ -18,7 +18,7 @@ use monopoll::internals::engine::policy::Policy;
 use monopoll::internals::engine::process::{GuardedInstance, Process, Relation};
 use monopoll::internals::engine::reason::Verdict;
 use monopoll::internals::engine::shield;
-use monopoll::internals::engine::snapshot::{LockState, Snapshot};
+use monopoll::internals::engine::snapshot::{GuardView, LockState, Snapshot};
 use monopoll::internals::engine::token::MyToken;
 
 /// Checks all of them.
@@ -106,6 +106,13 @@ pub(crate) fn no_shielded_process_is_ever_ended(_: &Policy, snapshot: &Snapshot,
 
 pub(crate) fn a_newer_guard_is_never_ended(_: &Policy, snapshot: &Snapshot, plan: &Plan) {
     let Some(mine) = snapshot.me.ticket else { return };
+    let is_newer = |guard: &&GuardView| guard.ticket.is_some_and(|theirs| theirs > mine);
+    for conflict in plan.conflicts_to_end() {
+        for newer in snapshot.guards.iter().filter(is_newer) {
+            let is_it = |process: &Process| newer.process == Some(process.id);
+            assert!(!conflict.processes().any(is_it), "{newer:?} in {conflict:#?}");
+        }
+    }
     for conflict in planned_ends(plan) {
         let Some(guard) = &conflict.guard else { continue };
         match (&guard.other_lock, guard.process) {
@@ -130,12 +137,15 @@ pub(crate) fn no_process_is_in_two_conflicts_unless_below_a_guard(
 }
 
 pub(crate) fn nothing_is_ended_without_evidence(policy: &Policy, snapshot: &Snapshot, plan: &Plan) {
+    let asked_guards = || snapshot.processes.iter().filter_map(Process::guard_to_ask);
     let has_lock = |process: &Process| {
         let pid = process.id.pid;
         let has = |lock: &LockState| matches!(lock, LockState::Held(pids) if pids.contains(&pid));
         process.holds_lock == Known(true)
             || snapshot.locks.iter().any(|lock| has(&lock.state))
             || is_below_my_guard(process)
+            || snapshot.guards.iter().any(|guard| guard.process == Some(process.id))
+            || asked_guards().any(|guard| guard.process == process.id)
     };
     for conflict in planned_ends(plan) {
         assert!(!conflict.evidence.is_empty(), "{conflict:#?}");

@@ -10,6 +10,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use monopoll::internals::scan::command::Command;
+use monopoll::internals::scan::same_command::RunningCommand;
 
 /// A longer run counts as a hang, even on a busy machine.
 const MAX_SECONDS: u64 = 30;
@@ -38,12 +39,40 @@ pub(crate) fn check(data: &[u8]) {
         Ok(command) => {
             assert_eq!(command.args, words);
             let _ = command.require_script();
+            if has_a_comparable_process(&command) {
+                is_the_same_as_its_own_process(&command);
+            }
         }
         Err(error) => {
             let said = error.to_string();
             assert!(!said.is_empty() && !said.chars().any(char::is_control), "{said:?}");
         }
     }
+}
+
+/// A process of a script starts with the words of its `#!` line. Code from the standard input says
+/// nothing, and `./make -C folder` is compared as the `make` of that folder.
+fn has_a_comparable_process(command: &Command) -> bool {
+    let is_script = fs::read(&command.found).unwrap_or_default().starts_with(b"#!");
+    let reads_input = format!("{command:?}").contains("target: Input");
+    !is_script && !reads_input && command.runs_in == command.cwd
+}
+
+/// Another start of COMMAND finds the process that the first one started.
+fn is_the_same_as_its_own_process(command: &Command) {
+    let is_same =
+        |one: &Path, other: &Path| fs::canonicalize(one).ok() == fs::canonicalize(other).ok();
+    let process = RunningCommand {
+        args: command.args.iter().map(OsString::as_os_str).collect(),
+        cwd: Some(&command.cwd),
+        exe: &|| Some(command.program.clone()),
+        executes: &|program| is_same(program, &command.program),
+        environ: &|| std::env::vars_os().collect(),
+        sees: &is_same,
+    };
+    let comparison = command.compare(&process);
+    assert!(comparison.likeness.is_same(), "{:?} of {command:#?}", comparison.likeness);
+    assert_eq!(comparison.doubt, None, "{command:#?}");
 }
 
 fn write(folder: &Path, name: &str, content: &str) {

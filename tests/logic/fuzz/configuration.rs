@@ -46,9 +46,10 @@ fn are_shown_masked(problems: &Problems, text: &str) {
     let coloured = render(problems, Paint::Color).replace("\u{1b}[", "[");
     for printed in [problems.to_string(), coloured] {
         is_fit_to_be_printed(&printed);
-        // A token that is split, or has an escaped colon, is not recognized.
+        // A token that is split, or has an escaped colon, is not recognized. Half a secret is only
+        // recognized after a digit, which may be part of an escape.
         let unescaped = text.replace(r"\\", " ").replace(r"\u003a", ":");
-        if !mask_secrets(&unescaped).contains(&SECRET[..12]) {
+        if text.contains(SECRET) && !mask_secrets(&unescaped).contains(&SECRET[..12]) {
             assert!(!printed.contains(&SECRET[..12]), "{printed} of {text:?}");
         }
     }
