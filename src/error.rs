@@ -102,7 +102,8 @@ impl Error {
         Error::new(status, format!("{what}: {source}")).with_source(source)
     }
 
-    /// Creates an error with the message `what: source`, which may pass.
+    /// Creates an error with the message `what: source`. If the source may pass, the status is "try
+    /// again later".
     pub(crate) fn from_io(status: ExitStatus, what: impl fmt::Display, source: io::Error) -> Self {
         Error::new(status, format!("{what}: {source}")).due_to(source)
     }
@@ -153,11 +154,11 @@ impl Error {
         Error { status: ExitStatus::Refused, ..self }.with_hint(hint).with_source(source)
     }
 
-    /// Says that processes were ended before this failure. No bot runs now, so the status becomes
-    /// "try again later": the next start finds what lasts before it ends anything.
+    /// Adds that other processes were already ended. No bot runs now, so the status becomes "try again
+    /// later"; if the failure persists, the next start finds it before it ends anything.
     #[must_use]
     pub(crate) fn after_ending_others(self) -> Self {
-        let message = format!("{}, after what ran before was ended", self.message);
+        let message = format!("{}; the old processes have already been ended", self.message);
         Error { status: ExitStatus::Refused, message, ..self }
     }
 
@@ -361,7 +362,7 @@ mod tests {
     fn a_failure_after_others_were_ended_says_so_and_may_be_tried_again() {
         let error = Error::new(ExitStatus::NotExecutable, "x").with_hint("y").after_ending_others();
         assert_eq!(error.status(), ExitStatus::Refused);
-        assert_eq!(error.to_string(), "x, after what ran before was ended; y");
+        assert_eq!(error.to_string(), "x; the old processes have already been ended; y");
     }
 
     #[test]

@@ -118,9 +118,9 @@ fn children_of(table: &BTreeMap<u32, &Process>) -> BTreeMap<u32, Vec<u32>> {
     children
 }
 
-/// Returns the processes that only run the same command, with a doubt about their options, and that
-/// started another bot's process and none of this bot. `uv run --env-file` reads the token for its
-/// child alone.
+/// Returns processes that only their command found, in doubt, and that started a process with
+/// another bot's token and none with this bot's. `uv run --env-file` reads the token for its child
+/// alone.
 fn launchers_of_other_bots(
     snapshot: &Snapshot,
     table: &BTreeMap<u32, &Process>,

@@ -60,7 +60,7 @@ const OFTEN_CHOOSING_ENDS: [&str; 12] = [
     "_TOKEN_FILE",
 ];
 
-/// Names with such an ending that belong to a shell, a desktop or a build.
+/// Beginnings of names that belong to a shell, a desktop or a build, although they match above.
 const NOT_CHOOSING: [&str; 8] =
     ["BASH_ENV", "VIRTUAL_ENV", "CONDA_", "GIT_", "PKG_CONFIG", "XDG_", "GTK_", "DOCKER_CONFIG"];
 

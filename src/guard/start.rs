@@ -110,7 +110,7 @@ impl StartingGuard {
         std::mem::take(&mut self.follow_up).begin(request, &self.monitor, on_event)
     }
 
-    /// Records that the start failed, and releases everything.
+    /// Records that the start failed, releases everything, and returns the error to report.
     pub(crate) fn give_up(self, mut error: Error) -> Error {
         if !self.ended.is_empty() {
             error = error.after_ending_others();

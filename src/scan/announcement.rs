@@ -1,10 +1,10 @@
-//! Tells other starts that this process holds a lock, by a file in memory that they find among its
-//! open files. If the lock file is deleted meanwhile, nothing else shows it before COMMAND runs
+//! A file in memory, open while this process holds a lock, that other starts find among its
+//! descriptors. Without it, nothing shows a start whose lock file was deleted before COMMAND runs
 //! with its marker.
 
 use crate::scan::env_marker::EnvMarker;
 
-/// Withdrawn on drop. COMMAND does not inherit it.
+/// The announcement of a held lock, withdrawn on drop. COMMAND does not inherit it.
 #[derive(Debug)]
 pub struct Announcement {
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
@@ -29,11 +29,11 @@ mod linux {
     const LINK: &str = "/memfd:monopoll-lock (deleted)";
 
     impl Announcement {
-        /// `None` if descriptors or memory are exhausted: other starts then rely on the lock.
+        /// Creates the file. `None` without descriptors or memory: other starts then rely on the lock.
         pub(crate) fn new(marker: &EnvMarker) -> Option<Announcement> {
             let content = marker.value();
             let content = content.as_bytes();
-            // Older kernels do not know that a file is not to be executed.
+            // Kernels before 6.3 do not know NOEXEC_SEAL.
             let flags = MemfdFlags::CLOEXEC;
             let file = memfd_create(NAME, flags | MemfdFlags::NOEXEC_SEAL)
                 .or_else(|_| memfd_create(NAME, flags))

@@ -54,15 +54,16 @@ pub(super) struct StartedCommand {
     pub(super) certainty: Certainty,
 }
 
-/// Whether COMMAND starts it.
+/// How certain it is that COMMAND starts it. A lower grade weakens the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Certainty {
     Certain,
-    /// It is the last one of a script that has lines that were not understood.
+    /// The only `exec`, or the last command, of a script with lines that were not understood: a
+    /// doubt.
     Likely,
-    /// It is one of several that the script starts.
+    /// One of several commands that the script starts: a doubt that no token settles.
     Part,
-    /// It is one of several, and conditions choose one of them.
+    /// One of several `exec` lines, of which conditions choose one: a near miss.
     Possible,
 }
 

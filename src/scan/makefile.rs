@@ -1,11 +1,10 @@
 //! make: the folder that it enters, and the recipe that it runs as far as its file tells.
-#![expect(clippy::disallowed_methods, reason = "reads the file that make reads")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::scan::small_file;
 
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -13,7 +12,7 @@ const MAX_LENGTH: u64 = 1 << 20;
 /// The names of the file, in make's order.
 const FILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 
-/// Makes every reference to it unknown to the shell.
+/// Stands for what is not known: no environment has it, so `shell_expansion` leaves it open.
 const UNKNOWN: &str = "$MAKE_UNKNOWN";
 
 /// Variables that use each other more deeply are not expanded.
@@ -78,7 +77,7 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
         Some(file) => folder.join(file),
         None => FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file())?,
     };
-    let text = recipe(&text(&file)?, goal, &given)?;
+    let text = recipe(&small_file::text(&file, MAX_LENGTH)?, goal, &given)?;
     Some(Recipe { text, variables: given })
 }
 
@@ -123,7 +122,7 @@ fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<
     Some(lines.join("\n"))
 }
 
-/// Returns whether a line does more than to set something for its own shell.
+/// Returns whether a line does more than set something for its own shell.
 fn lasts(line: &str) -> bool {
     let is_setting = ["cd ", "export ", "set "].iter().any(|start| line.starts_with(start));
     !is_setting || line.contains("&&") || line.contains(';')
@@ -167,15 +166,6 @@ fn expand(line: &str, variables: &BTreeMap<&str, Option<&str>>, depth: u32) -> S
         rest = after;
     }
     text + rest
-}
-
-fn text(path: &Path) -> Option<String> {
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
-    Some(text)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod shell_expansion;
 mod shell_script;
 mod shell_statements;
 mod shell_words;
+mod small_file;
 mod spawned_program;
 mod started_command;
 pub mod supervisors;

@@ -3,10 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "reads what a wrapper program reads")]
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::scan::small_file;
 use crate::scan::wrapper_result::EntryFile;
 use crate::text::shell_quote;
 
@@ -64,7 +63,10 @@ fn workspaces(root: &Path) -> Vec<String> {
         let patterns = workspaces.get("packages").unwrap_or(workspaces).as_array()?;
         Some(patterns.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
     });
-    let of_pnpm = || text(&root.join("pnpm-workspace.yaml")).map(|it| packages_of_pnpm(&it));
+    let of_pnpm = || {
+        small_file::text(&root.join("pnpm-workspace.yaml"), MAX_LENGTH)
+            .map(|it| packages_of_pnpm(&it))
+    };
     in_package.or_else(of_pnpm).unwrap_or_default()
 }
 
@@ -96,7 +98,8 @@ fn deno_task(name: &str, folder: &Path) -> Option<String> {
 }
 
 fn pipfile_script(name: &str, folder: &Path) -> Option<String> {
-    let pipfile: toml::Table = text(&folder.join("Pipfile"))?.parse().ok()?;
+    let pipfile: toml::Table =
+        small_file::text(&folder.join("Pipfile"), MAX_LENGTH)?.parse().ok()?;
     let script = pipfile.get("scripts")?.get(name)?;
     Some(script.as_str().or_else(|| script.get("cmd")?.as_str())?.to_owned())
 }
@@ -105,7 +108,8 @@ fn pipfile_script(name: &str, folder: &Path) -> Option<String> {
 /// `Cargo.lock`, which is that of the workspace.
 fn cargo_program(name: &str, folder: &Path) -> Option<String> {
     let (profile, program) = name.split_once('/')?;
-    let package: toml::Table = text(&folder.join("Cargo.toml"))?.parse().ok()?;
+    let package: toml::Table =
+        small_file::text(&folder.join("Cargo.toml"), MAX_LENGTH)?.parse().ok()?;
     let package = package.get("package")?;
     let of_package = || package.get("default-run").or_else(|| package.get("name"))?.as_str();
     let program = Some(program).filter(|it| !it.is_empty()).or_else(of_package)?;
@@ -116,17 +120,7 @@ fn cargo_program(name: &str, folder: &Path) -> Option<String> {
 }
 
 fn json(path: &Path) -> Option<serde_json::Value> {
-    serde_json::from_str(&text(path)?).ok()
-}
-
-/// Reads a file. Never blocks on a FIFO or a device.
-fn text(path: &Path) -> Option<String> {
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
-    Some(text)
+    serde_json::from_str(&small_file::text(path, MAX_LENGTH)?).ok()
 }
 
 #[cfg(test)]

@@ -3,18 +3,16 @@
 //!
 //! Only short scripts are read. A script with simple lines alone becomes its last command; any
 //! other script only may.
-#![expect(clippy::disallowed_methods, reason = "reads the script that COMMAND runs")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
-use crate::scan::shell_words::is_filter;
+use crate::scan::shell_words::begins_with_filter;
+use crate::scan::small_file;
 
 /// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
@@ -63,13 +61,7 @@ pub(super) struct ScriptStart<'a> {
 
 /// Returns the text of a short script.
 pub(super) fn text(path: &Path) -> Option<String> {
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    File::open(path).ok()?.take(MAX_LENGTH + 1).read_to_string(&mut text).ok()?;
-    let is_short = text.len() as u64 <= MAX_LENGTH;
-    is_short.then_some(text)
+    small_file::text(path, MAX_LENGTH)
 }
 
 /// Returns the commands of a script, in order. If the script is simple, only its last one.
@@ -77,6 +69,7 @@ pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand
     let mut commands = read(text, start);
     if !passes_arguments(text, start) {
         for command in commands.iter_mut().filter(|it| it.role == ScriptRole::Certain) {
+            // Treated like an `exec` of a script with other lines: one may use the other arguments.
             command.role = ScriptRole::Exec;
         }
     }
@@ -142,7 +135,7 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
 fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
     let mut before = statement.end;
     rest.iter().all(|next| {
-        let is_part = before == Separator::Pipe && is_filter(&next.text);
+        let is_part = before == Separator::Pipe && begins_with_filter(&next.text);
         before = next.end;
         is_part
     }) && matches!(before, Separator::Line)

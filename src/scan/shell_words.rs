@@ -135,8 +135,8 @@ fn before_filters(line: &str) -> Option<&str> {
     commands.all(|command| is_filter(command) == Some(true)).then_some(first)
 }
 
-/// Returns whether a command only filters what it reads.
-pub(super) fn is_filter(command: &str) -> bool {
+/// Returns whether a command only filters what it reads, whatever its arguments and files are.
+pub(super) fn begins_with_filter(command: &str) -> bool {
     let name = command.split_whitespace().next().unwrap_or_default();
     FILTERS.contains(&base_name(OsStr::new(name)))
 }

@@ -1,9 +1,7 @@
 //! Programs that start the bot again when it ends or when a file changes: nodemon, pm2-runtime,
 //! watchexec. They are the command themselves, and so is what they start.
-#![expect(clippy::disallowed_methods, reason = "reads the files that these programs read")]
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -12,6 +10,7 @@ use crate::scan::command::Command;
 use crate::scan::command_context::CommandContext;
 use crate::scan::shell_script::{ScriptCommand, ScriptRole};
 use crate::scan::shell_words::simple_command;
+use crate::scan::small_file;
 
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -358,12 +357,14 @@ fn watchexec(args: &[&str]) -> Option<ScriptCommand> {
 }
 
 fn json(path: &Path) -> Option<Value> {
-    let is_small = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= MAX_LENGTH);
-    is_small.then(|| serde_json::from_str(&fs::read_to_string(path).ok()?).ok()).flatten()
+    serde_json::from_str(&small_file::text(path, MAX_LENGTH)?).ok()
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes the files that these programs read")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn shown(commands: Vec<ScriptCommand>) -> String {

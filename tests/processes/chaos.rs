@@ -232,7 +232,7 @@ fn run(attack: Attack) {
     let until = Instant::now() + Duration::from_secs(seconds);
     let (mut starts, mut bots, mut rounds) = (0, 0, 0);
     while Instant::now() < until {
-        // A stage for a while: its log is read again and again.
+        // A new stage for each round: its log grows, and every step reads it.
         let stage = Stage::new();
         let on_disk = attack == Attack::ProcessesAndFiles && rounds % 2 == 1 && is_root();
         if on_disk {

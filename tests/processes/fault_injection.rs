@@ -163,6 +163,7 @@ fn play_all(scenario: &Scenario) {
         began.elapsed().as_secs_f64()
     );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(cases > 0, "no time for a single fault: raise MONOPOLL_FAULTS_SECONDS");
     assert!(injected * 10 >= cases * 7, "too few faults were injected");
 }
 

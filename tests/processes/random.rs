@@ -6,8 +6,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub(crate) struct Random(u64);
 
 impl Random {
+    /// Neighbouring seeds give different choices. The state is never 0.
     pub(crate) fn new(seed: u64) -> Random {
-        Random(seed | 1)
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     pub(crate) fn below(&mut self, limit: usize) -> usize {

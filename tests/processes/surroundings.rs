@@ -26,6 +26,14 @@ fn without_pidfds_conflicts_are_ended_too() {
     stage.ready(3);
     guard.end();
     stage.assert_no_overlap();
+    calls_failed(&stage, "pidfd_open");
+}
+
+/// Requires that calls did fail.
+#[track_caller]
+fn calls_failed(stage: &Stage, call: &str) {
+    let calls = fs::read_to_string(stage.folder().join("calls")).unwrap();
+    assert!(calls.contains(call) && calls.contains("(INJECTED)"), "{calls}");
 }
 
 #[test]
@@ -43,6 +51,7 @@ fn without_inotify_a_takeover_and_a_wait_work() {
         stage.ready(2);
         old.end();
         stage.assert_no_overlap();
+        calls_failed(&stage, "inotify_init1");
     }
 }
 
@@ -149,5 +158,6 @@ fn an_access_control_list_that_lets_others_write_to_the_lock_folder_refuses_the_
     fs::remove_file(stage.lock()).unwrap();
     stage.run(&["--exit", "7"]).end().exits(7);
     let try_to_open = ["--reuid", "65534", "--clear-groups", "cat", "locks/x.lock"];
-    assert_ne!(stage.program("setpriv", &try_to_open).end().code, Some(0));
+    let denied = stage.program("setpriv", &try_to_open).end();
+    assert!(denied.err.contains("Permission denied"), "{denied:?}");
 }

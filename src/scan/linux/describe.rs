@@ -428,7 +428,6 @@ fn without_padding(mut args: Vec<String>) -> Vec<String> {
     args
 }
 
-/// Returns whether two paths name the same entry of a folder, which need not exist anymore.
 /// Returns whether two paths lead to the same entry of a folder. Folders that do not exist are the
 /// same only by their path.
 fn is_same_entry(one: &Path, other: &Path) -> bool {

@@ -178,7 +178,7 @@ impl ScanRequest {
 
     fn likeness(&self, proc: &ProcFs, pid: u32, args: &[u8], hint: Hint) -> CommandLikeness {
         let Some(command) = &self.command else { return CommandLikeness::Different };
-        // If it is this one is decided later.
+        // Assume COMMAND's folder if it hides its own; `describe` then puts it in doubt.
         let assumed = || is_own(proc, pid).then(|| command.runs_in.clone());
         let cwd = folder(proc, pid).or_else(assumed);
         let is_here = cwd.as_deref().is_some_and(|cwd| {

@@ -54,9 +54,6 @@ impl Child {
             // Peek first: COMMAND's pid must not be reused while a signal may be on its way.
             let status = waitid(Id::All, peek);
             reaped.is_childless = status == Err(Errno::ECHILD);
-            if status == Err(Errno::EINTR) {
-                continue;
-            }
             let Ok(status) = status else { return reaped };
             let Some(ended) = status.pid() else { return reaped };
             if ended == self.pid {

@@ -45,9 +45,9 @@ impl ProcFs {
         if is_me { Ok(()) } else { Err(io::Error::other("/proc belongs to another PID namespace")) }
     }
 
-    /// Records an error that says nothing about the process, which may exist.
+    /// Remembers an error that may pass, for `require_complete`: the process may exist.
     pub(crate) fn note_error(&self, error: Errno) -> Errno {
-        // A process of which reads block is unknown, and everything else was read.
+        // A timeout is no failure of the scan: that one process is unknown, all others were read.
         if errno_may_pass(error) && error != Errno::TIMEDOUT {
             self.passing.store(error.raw_os_error(), Ordering::Relaxed);
         }
