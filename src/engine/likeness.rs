@@ -37,6 +37,8 @@ pub enum CommandDoubt {
     Option(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,
+    /// The script is a link with another name to the same file, which may select the bot.
+    ScriptName,
     /// COMMAND runs a script that has this command and other lines, which may make it another bot.
     Script,
     /// The same, but the script starts other programs too, so this may be the one that is no bot.
@@ -56,6 +58,7 @@ impl CommandDoubt {
         match self {
             CommandDoubt::Option(_)
             | CommandDoubt::Modules
+            | CommandDoubt::ScriptName
             | CommandDoubt::Script
             | CommandDoubt::Folder
             | CommandDoubt::UnreadableFolder => true,

@@ -290,6 +290,11 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
                 .to_owned(),
             format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
         ),
+        Doubt::Command(CommandDoubt::ScriptName) => (
+            "it runs the same script by a link with another name, which may choose the bot"
+                .to_owned(),
+            format!("if both are the same bot, start it by the same name, else {GIVE_NAMES}"),
+        ),
         Doubt::Command(CommandDoubt::Script) => (
             "COMMAND's script has its command, but also lines that may make it another bot"
                 .to_owned(),

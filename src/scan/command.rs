@@ -9,6 +9,7 @@ use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
+use crate::scan::makefile;
 use crate::scan::needs_shell;
 use crate::scan::shell_script;
 use crate::scan::shell_words;
@@ -145,7 +146,7 @@ impl Command {
             runs.target = Target::Script(path.clone(), None);
         }
         let started = Vec::new();
-        let reads = variables_read(&runs.target, file.as_deref());
+        let reads = variables_read(&runs, file.as_deref(), &runs_in);
         Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, started }
     }
 
@@ -219,9 +220,12 @@ impl Command {
     }
 }
 
-/// Returns the variables that a line of `package.json` or a shell script names.
-fn variables_read(target: &Target, file: Option<&Path>) -> Vec<OsString> {
-    let text = match target {
+/// Returns the variables that a line of `package.json`, a shell script or a recipe names.
+fn variables_read(runs: &Invocation, file: Option<&Path>, folder: &Path) -> Vec<OsString> {
+    let text = match &runs.target {
+        Target::Program(program) if makefile::is_make(program) => {
+            makefile::read(&runs.args, folder).map(|recipe| recipe.text).unwrap_or_default()
+        }
         Target::Entry(_, Some(line)) => line.clone(),
         Target::Code(Language::Shell, line) => line.to_string_lossy().into_owned(),
         Target::Script(_, None | Some(Language::Shell)) => {

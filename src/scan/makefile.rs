@@ -84,8 +84,8 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
 /// Returns the recipe of a goal, or of the first target.
 fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<String> {
     let text = text.replace("\\\n", " ");
-    let mut variables: BTreeMap<&str, Option<&str>> =
-        given.iter().map(|(name, value)| (&**name, Some(&**value))).collect();
+    let mut variables: BTreeMap<&str, Value<'_>> =
+        given.iter().map(|(name, value)| (&**name, Value::Set(value))).collect();
     let (mut lines, mut is_wanted): (Option<Vec<&str>>, _) = (None, false);
     for line in text.lines() {
         if let Some(line) = line.strip_prefix('\t') {
@@ -98,7 +98,7 @@ fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<
         if let Some((name, value)) = assignment(line) {
             // A value on the command line comes first.
             if !given.iter().any(|(own, _)| own == name) {
-                let value = if variables.contains_key(name) { None } else { Some(value) };
+                let value = if variables.contains_key(name) { Value::Unknown } else { value };
                 variables.insert(name, value);
             }
         } else if let Some((targets, rest)) = line.split_once(':') {
@@ -128,12 +128,26 @@ fn lasts(line: &str) -> bool {
     !is_setting || line.contains("&&") || line.contains(';')
 }
 
+/// The value of a variable of make.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Set(&'a str),
+    /// Used if the environment has none: `NAME ?= VALUE`.
+    Default(&'a str),
+    /// Set more than once.
+    Unknown,
+}
+
 /// Parses `NAME = VALUE`, with any of make's operators.
-fn assignment(line: &str) -> Option<(&str, &str)> {
+fn assignment(line: &str) -> Option<(&str, Value<'_>)> {
     let line = line.strip_prefix("export ").unwrap_or(line);
     let (name, value) = line.split_once('=')?;
-    let name = name.trim_end_matches([':', '?']).trim();
-    is_name(name).then(|| (name, value.trim()))
+    let value = value.trim();
+    let (name, value) = match name.strip_suffix('?') {
+        Some(name) => (name.trim(), Value::Default(value)),
+        None => (name.trim_end_matches(':').trim(), Value::Set(value)),
+    };
+    is_name(name).then_some((name, value))
 }
 
 fn is_name(name: &str) -> bool {
@@ -141,7 +155,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Expands make's variables. One that the file does not set is that of the environment.
-fn expand(line: &str, variables: &BTreeMap<&str, Option<&str>>, depth: u32) -> String {
+fn expand(line: &str, variables: &BTreeMap<&str, Value<'_>>, depth: u32) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('$') {
@@ -157,8 +171,12 @@ fn expand(line: &str, variables: &BTreeMap<&str, Option<&str>>, depth: u32) -> S
             after.split_at(after.chars().next().map_or(0, char::len_utf8))
         };
         match variables.get(name) {
-            Some(Some(value)) if depth < MAX_DEPTH => {
+            Some(Value::Set(value)) if depth < MAX_DEPTH => {
                 text.push_str(&expand(value, variables, depth + 1));
+            }
+            Some(Value::Default(value)) if depth < MAX_DEPTH => {
+                let value = expand(value, variables, depth + 1);
+                text.extend(["${", name, ":-", &value, "}"]);
             }
             None if is_name(name) => text.extend(["${", name, "}"]),
             Some(_) | None => text.push_str(UNKNOWN),

@@ -130,8 +130,22 @@ impl Command {
                 Some(CommandDoubt::Modules)
             }
             Some(name) => Some(CommandDoubt::Option(name)),
-            None => is_elsewhere.then_some(CommandDoubt::Folder),
+            None if is_elsewhere => Some(CommandDoubt::Folder),
+            None => self.has_other_link(it, process).then_some(CommandDoubt::ScriptName),
         }
+    }
+
+    /// Returns whether two names lead to the one script, because one of them is a link. A script
+    /// can read its own name.
+    fn has_other_link(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        let (Target::Script(path, _), Target::Script(..), Some(mine), Some(cwd)) =
+            (&it.target, &self.runs.target, &self.file, process.cwd)
+        else {
+            return false;
+        };
+        let theirs = absolute(path, cwd);
+        let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        theirs.file_stem() != mine.file_stem() && (is_link(&theirs) || is_link(mine))
     }
 
     /// Compares a process with what this command would become or start.

@@ -2,6 +2,7 @@
 //! ended.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use monopoll_test_bots::programs::testbot;
@@ -584,4 +585,58 @@ fn what_the_command_itself_sets_is_part_of_the_guessed_name() {
         assert_ne!(name(one), name("python3 main.py"));
     }
     assert_eq!(name("env PYTHONUNBUFFERED=1 python3 main.py"), name("python3 main.py"));
+}
+
+/// A script can choose its bot by its own name.
+#[test]
+fn one_script_under_two_links_is_in_doubt() {
+    let stage = Stage::new();
+    write(&stage, "bot.py", PYTHON);
+    let text = "NAME=$(basename \"$0\" .sh)\npython3 bot.py --config \"$NAME.toml\"\n";
+    write(&stage, "bot.sh", text);
+    for name in ["alice", "bob"] {
+        for ending in ["py", "sh"] {
+            let link = stage.folder().join(format!("bot_{name}.{ending}"));
+            symlink(format!("bot.{ending}"), link).unwrap();
+        }
+    }
+    for (program, ending) in [("python3", "py"), ("sh", "sh")] {
+        let line = |name: &str| format!("{program} bot_{name}.{ending}");
+        let (process, pid) =
+            bot(&stage, crate::same_command::program(&stage, &line("alice")), stage.folder());
+        for (name, expected) in [("alice", "act"), ("bob", "refuse")] {
+            let plan = plan(&stage, &line(name), |it| it);
+            assert_eq!(plan["verdict"], expected, "{program} {name}: {plan:#}");
+        }
+        end(&stage, process, pid);
+    }
+}
+
+#[test]
+fn make_with_another_value_from_the_environment_is_never_ended() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "Makefile", "BOT ?= alice\nrun:\n\tpython3 main.py --bot $(BOT)\n");
+    let with_bot = |line: &str, bot: &str| {
+        let start = if line == "plan" {
+            unnamed(&stage, &["plan", "--json"], "make").argument("run")
+        } else {
+            program(&stage, line)
+        };
+        if bot.is_empty() { start } else { start.env("BOT", bot) }
+    };
+    for (running, started, is_same) in
+        [("alice", "alice", true), ("", "", true), ("alice", "bob", false)]
+    {
+        let (process, pid) = bot(&stage, with_bot("make run", running), stage.folder());
+        let ended = with_bot("plan", started).end();
+        let plan: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(plan["verdict"] == "act", is_same, "{running} / {started}: {plan:#}");
+        end(&stage, process, pid);
+    }
+    let (process, pid) =
+        bot(&stage, program(&stage, "python3 main.py --bot alice"), stage.folder());
+    let plan: Value = serde_json::from_str(&with_bot("plan", "bob").end().out).unwrap();
+    assert_ne!(plan["verdict"], "act", "{plan:#}");
+    end(&stage, process, pid);
 }
