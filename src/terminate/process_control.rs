@@ -61,7 +61,7 @@ pub trait StartHost: ProcessControl {
     /// `None` in a dry run.
     fn poller(&self) -> Option<&Poller>;
 
-    /// Waits for a mutex of all starts, as [`FileMutex::wait_until`] does.
+    /// Waits for a mutex of all starts, as `FileMutex::wait_until` does.
     fn wait_for_mutex(
         &self,
         mutex: FileMutex,
