@@ -200,8 +200,8 @@ mod tests {
     fn the_recipe_of_a_goal_is_read_and_expanded() {
         let given = [("BOT".to_owned(), "alice".to_owned())];
         for (goal, expected) in [
-            (None, Some("python3 -u main.py")),
-            (Some("run"), Some("python3 -u main.py")),
+            (None, Some("${PYTHON:-python3} -u main.py")),
+            (Some("run"), Some("${PYTHON:-python3} -u main.py")),
             (
                 Some("bot"),
                 Some("cd app && ./$MAKE_UNKNOWN alice $MAKE_UNKNOWN $HOME $MAKE_UNKNOWN"),
