@@ -30,15 +30,32 @@ pub(super) fn is_unknown(word: &OsStr) -> bool {
     word.as_encoded_bytes().contains(&0)
 }
 
-/// Compares words with a pattern that may have unknown ones.
+/// Compares words with a pattern that may have unknown ones. A command line can have more words than
+/// the stack has room for calls.
 pub(super) fn may_be(pattern: &[OsString], words: &[OsString]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else { return words.is_empty() };
-    if first == UNKNOWN_WORDS {
-        return (0..=words.len()).any(|skipped| may_be(rest, words.get(skipped..).unwrap_or(&[])));
+    let (mut at, mut word) = (0, 0);
+    // What follows the last unknown words, and the first word that may follow them.
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(at), words.get(word)) {
+            (None, None) => return true,
+            (Some(it), _) if it == UNKNOWN_WORDS => {
+                at += 1;
+                retry = Some((at, word));
+            }
+            (Some(it), Some(found)) if it == found || is_unknown(it) => {
+                at += 1;
+                word += 1;
+            }
+            (Some(_) | None, _) => match retry {
+                Some((after, first)) if first < words.len() => {
+                    (at, word) = (after, first + 1);
+                    retry = Some((after, word));
+                }
+                Some(_) | None => return false,
+            },
+        }
     }
-    words
-        .split_first()
-        .is_some_and(|(word, words)| (first == word || is_unknown(first)) && may_be(rest, words))
 }
 
 /// What a script knows at one of its lines.
