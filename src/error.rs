@@ -154,8 +154,8 @@ impl Error {
         Error { status: ExitStatus::Refused, ..self }.with_hint(hint).with_source(source)
     }
 
-    /// Adds that other processes were already ended. No bot runs now, so the status becomes "try again
-    /// later"; if the failure persists, the next start finds it before it ends anything.
+    /// Adds that other processes were already ended. No bot runs now, so the status becomes "try
+    /// again later"; if the failure persists, the next start finds it before it ends anything.
     #[must_use]
     pub(crate) fn after_ending_others(self) -> Self {
         let message = format!("{}; the old processes have already been ended", self.message);

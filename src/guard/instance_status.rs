@@ -104,6 +104,12 @@ impl InstanceStatus {
             (Some(guard), None) if other.as_ref().is_some_and(|other| wrote(guard, other)) => {
                 (InstanceState::Unknown, None)
             }
+            // It announces that it holds the lock before it writes its record.
+            (Some(_), None)
+                if first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll) =>
+            {
+                (InstanceState::Starting, None)
+            }
             (Some(_), _) => return None,
             (None, Some(record)) if taken && left_its_child(&plan, &record) => {
                 (InstanceState::Unguarded, Some(record))

@@ -29,7 +29,8 @@ mod linux {
     const LINK: &str = "/memfd:monopoll-lock (deleted)";
 
     impl Announcement {
-        /// Creates the file. `None` without descriptors or memory: other starts then rely on the lock.
+        /// Creates the file. `None` without descriptors or memory: other starts then rely on the
+        /// lock.
         pub(crate) fn new(marker: &EnvMarker) -> Option<Announcement> {
             let content = marker.value();
             let content = content.as_bytes();
