@@ -30,8 +30,8 @@ pub(super) fn is_unknown(word: &OsStr) -> bool {
     word.as_encoded_bytes().contains(&0)
 }
 
-/// Compares words with a pattern that may have unknown ones. A command line can have more words than
-/// the stack has room for calls.
+/// Compares words with a pattern that may have unknown ones. A command line can have more words
+/// than the stack has room for calls.
 pub(super) fn may_be(pattern: &[OsString], words: &[OsString]) -> bool {
     let (mut at, mut word) = (0, 0);
     // What follows the last unknown words, and the first word that may follow them.

@@ -31,7 +31,8 @@ impl LockFolder {
     pub(super) fn create_path(path: &Path) -> io::Result<()> {
         let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
-            // std says `AlreadyExists` even if it could not read the type of the path: return that error.
+            // std says `AlreadyExists` even if it could not read the type of the path: return that
+            // error.
             fs::metadata(path)?;
         }
         created
