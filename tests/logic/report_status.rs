@@ -375,7 +375,7 @@ fn the_state_follows_the_kernel_and_not_the_record() {
             None,
             Some(InstanceState::Starting),
         ),
-        ("a guard whose record has just gone", guarded.clone(), None, None),
+        ("a guard that has no record yet", guarded.clone(), None, Some(InstanceState::Starting)),
         (
             "a guard whose record has just changed",
             guarded,
