@@ -6,7 +6,9 @@ use crate::config::{Config, Problems};
 use crate::report::effective_config::{
     Applied, BUILT_IN_RULES, BuiltInRule, ShownKeys, effective_values,
 };
-use crate::text::{MAX_LINE, count, mask_secrets, printable, sanitize, short_path, truncate};
+use crate::text::{
+    MAX_LINE, count, is_nonprinting, mask_secrets, printable, sanitize, short_path, truncate,
+};
 
 /// Longer lines do not push all other origins to the right.
 const WIDEST: usize = 60;
@@ -72,13 +74,22 @@ fn inline(value: &Value) -> String {
             format!("{{ {} }}", entries.join(", "))
         }
         // JSON escapes are valid in TOML too, and keep a line break on one line.
-        Value::String(text) if !text.contains(char::is_control) => {
+        Value::String(text) if !text.contains(is_nonprinting) => {
             toml::Value::String(text.clone()).to_string()
         }
-        scalar @ (Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_)) => {
-            scalar.to_string()
-        }
+        text @ Value::String(_) => escaped(&text.to_string()),
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => scalar.to_string(),
     }
+}
+
+/// Escapes what a terminal acts on, as TOML does.
+fn escaped(json: &str) -> String {
+    let escape = |c: char| match u32::from(c) {
+        _ if !is_nonprinting(c) => c.to_string(),
+        code @ ..=0xffff => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    json.chars().map(escape).collect()
 }
 
 /// Returns one sentence, or all problems.

@@ -90,6 +90,7 @@ fn each_place_lies_in(text: &str, problems: &Problems) {
 fn is_shown_in_full(config: &Config) {
     let applied = Applied { instance: None, locks: Vec::new() };
     let text = show(config, &applied, ShownKeys::All, Format::Text);
+    is_fit_to_be_printed(&text);
     let json = show(config, &applied, ShownKeys::All, Format::Json);
     let json: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error} {json}"));
     let values = json["values"].as_array().unwrap();
