@@ -72,15 +72,17 @@ impl Command {
     /// Finds `args[0]` like execvp(3). Fails with 127 if it is not found, and with 126 if it cannot
     /// be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
-        let mut command = Command::find_without_started(args, cwd)?;
+        let folder = logical(&cwd);
+        let mut command = Command::find_without_started(args, cwd, folder)?;
         command.started = command.read_started();
         Ok(command)
     }
 
-    /// Finds the command, but not what it starts.
+    /// Finds the command, but not what it starts. `folder` is `cwd` as `pwd -L` shows it.
     pub(super) fn find_without_started(
         args: Vec<OsString>,
         cwd: PathBuf,
+        folder: PathBuf,
     ) -> Result<Command, Error> {
         let Some(name) = args.first().filter(|name| !name.is_empty()) else {
             return Err(Error::new(ExitStatus::NotFound, "COMMAND is empty")
@@ -96,12 +98,13 @@ impl Command {
         };
         let kind = kind_of(&found, &cwd)?;
         executable::require_wrapped_program(&args, &cwd)?;
-        Ok(Command::new(args, found, program, kind, cwd))
+        Ok(Command::new(args, found, program, kind, cwd, folder))
     }
 
     /// Describes the program of this process, as it was started.
     pub(crate) fn of_this_process(args: Vec<OsString>, program: PathBuf, cwd: PathBuf) -> Command {
-        Command::new(args, program.clone(), program, ProgramKind::Binary, cwd)
+        let folder = logical(&cwd);
+        Command::new(args, program.clone(), program, ProgramKind::Binary, cwd, folder)
     }
 
     fn new(
@@ -110,12 +113,13 @@ impl Command {
         program: PathBuf,
         kind: ProgramKind,
         cwd: PathBuf,
+        mut folder: PathBuf,
     ) -> Command {
-        let mut folder = logical(&cwd);
+        let started_in = folder.clone();
         let mut runs_in = cwd.clone();
         let words: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
         let mut runs = Invocation::of(&words, Some(&folder), CommandRole::Mine);
-        if is_script_with_the_name_of_an_interpreter(&args, &kind) {
+        if is_script_with_another_meaning(&args, &kind) {
             runs = Invocation::of_script(&words);
         }
         // A link to an interpreter may have any name.
@@ -134,7 +138,8 @@ impl Command {
         let file = match &runs.target {
             Target::Script(path, _) => Some(absolute(path, &folder)),
             Target::Program(_) if runs.through == Through::Itself => {
-                Some(absolute(&with_extension(written_path(&args, &found)), &folder))
+                // make enters its folder after it was found.
+                Some(absolute(&with_extension(written_path(&args, &found)), &started_in))
             }
             Target::Program(path) if has_folder(path.as_os_str()) => Some(absolute(path, &folder)),
             Target::Program(name) => search(name.as_os_str(), &runs_in).ok(),
@@ -241,15 +246,16 @@ fn variables_read(runs: &Invocation, file: Option<&Path>, folder: &Path) -> Vec<
     shell_words::variables_read(&text)
 }
 
-/// Returns whether COMMAND is a script such as `./node2` or `./sh1`. The shims of version managers
-/// are scripts too, and run the interpreter that they are named after.
-fn is_script_with_the_name_of_an_interpreter(args: &[OsString], kind: &ProgramKind) -> bool {
+/// Returns whether COMMAND is a script such as `./node2`, `./sh1` or `./make`, which only has the
+/// name of another program. The shims of version managers are scripts too, and run the interpreter
+/// that they are named after.
+fn is_script_with_another_meaning(args: &[OsString], kind: &ProgramKind) -> bool {
     let Some(path) = args.first().filter(|name| has_folder(name)).map(Path::new) else {
         return false;
     };
     let is_shim = path.parent().is_some_and(|folder| folder.ends_with("shims"));
     matches!(kind, ProgramKind::Script(_))
-        && Interpreter::by_name(&base_name(path)).is_some()
+        && (Interpreter::by_name(&base_name(path)).is_some() || makefile::is_make(path))
         && !is_shim
 }
 

@@ -82,7 +82,7 @@ impl Invocation {
             has_own_path: false,
         };
         let mut depth = 0;
-        let (target, args) = loop {
+        let (mut target, args) = loop {
             depth += 1;
             match unwrapped.next(folder).filter(|_| depth <= MAX_DEPTH) {
                 Some(Next::Unwrapped(next)) => unwrapped = next,
@@ -91,11 +91,17 @@ impl Invocation {
             }
         };
         let Unwrapped { entry, through, mut context, .. } = unwrapped;
-        let args = match &target {
+        let args = match &mut target {
             Target::Program(name) if makefile::is_make(name) => {
                 let (entered, args) = makefile::enters(&args);
                 // A running make has already changed its folder.
                 if let (Some(entered), CommandRole::Mine) = (entered, role) {
+                    let before = absolute_folder(&context, folder);
+                    if let Some(before) =
+                        before.as_deref().or(folder).filter(|_| has_folder(name.as_os_str()))
+                    {
+                        *name = absolute(name, before);
+                    }
                     context.enter(&entered);
                 }
                 args

@@ -59,6 +59,7 @@ impl Command {
         let (likeness, invocation) = self.judge(process);
         if !likeness.is_same()
             && let Some(comparison) = self.compare_started(process)
+            && (comparison.likeness.is_same() || likeness == CommandLikeness::Different)
         {
             return comparison;
         }
@@ -79,13 +80,9 @@ impl Command {
 
     /// Compares a process with what this command starts, most certain first.
     fn compare_started(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
-        let mut found: Vec<(Certainty, Comparison)> = self
-            .started
-            .iter()
-            .filter_map(|it| Some((it.certainty, it.compare(process)?)))
-            .collect();
-        found.sort_by_key(|(certainty, _)| *certainty);
-        found.into_iter().next().map(|(_, comparison)| comparison)
+        let found = self.started.iter().filter_map(|it| Some((it.certainty, it.compare(process)?)));
+        let rank = |(certainty, it): &(Certainty, Comparison)| (!it.likeness.is_same(), *certainty);
+        found.min_by_key(rank).map(|(_, comparison)| comparison)
     }
 
     fn comparison(
@@ -146,14 +143,6 @@ impl Command {
         let theirs = absolute(path, cwd);
         let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         theirs.file_stem() != mine.file_stem() && (is_link(&theirs) || is_link(mine))
-    }
-
-    /// Compares a process with what this command would become or start.
-    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
-    pub(super) fn likeness(&self, process: &RunningCommand<'_>) -> CommandLikeness {
-        let (likeness, _) = self.judge(process);
-        let started = if likeness.is_same() { None } else { self.compare_started(process) };
-        started.map_or(likeness, |comparison| comparison.likeness)
     }
 
     /// Returns the likeness of a process, and what was compared.
@@ -255,7 +244,7 @@ impl Command {
                     CommandDifference::OtherArguments
                 })
             }
-            (false, true) if self.is_file_elsewhere(it, process) => {
+            (true | false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)
             }
             (true | false, true | false) => CommandLikeness::Different,
@@ -510,7 +499,7 @@ impl StartedCommand {
     /// set for it.
     fn compare(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
         let mut comparison = self.command.compare(process);
-        if !comparison.likeness.is_same() || !self.has_set(process) {
+        if comparison.likeness == CommandLikeness::Different || !self.has_set(process) {
             return None;
         }
         // The variables that are set have already been compared.
@@ -521,6 +510,7 @@ impl StartedCommand {
     /// Applies what is not certain to the comparison of a process that runs this command.
     pub(super) fn with_certainty(&self, comparison: Comparison) -> Comparison {
         match self.certainty {
+            _ if !comparison.likeness.is_same() => comparison,
             Certainty::Certain => comparison,
             Certainty::Likely => Comparison { doubt: Some(CommandDoubt::Script), ..comparison },
             Certainty::Part => Comparison { doubt: Some(CommandDoubt::PartOfScript), ..comparison },

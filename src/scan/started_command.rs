@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::invocation::{Target, base_name};
+use crate::scan::invocation::{Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
@@ -94,9 +94,12 @@ impl Command {
     /// Finds a command of a script. `None` if it is not one of a bot.
     fn resolve(&self, it: ScriptCommand) -> Option<StartedCommand> {
         let ScriptCommand { mut words, context, environment, .. } = it;
-        let folder = match &context.folder {
-            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
-            None => self.runs_in.clone(),
+        let (folder, logical) = match &context.folder {
+            Some(entered) => {
+                let folder = fs::canonicalize(self.runs_in.join(entered)).ok()?;
+                (folder, absolute(entered, &self.folder))
+            }
+            None => (self.runs_in.clone(), self.folder.clone()),
         };
         let first = words.first_mut()?;
         if let Some(environment) = environment.filter(|_| !has_folder(first)) {
@@ -105,7 +108,7 @@ impl Command {
                 *first = program.into();
             }
         }
-        let command = Command::find_without_started(words, folder).ok()?;
+        let command = Command::find_without_started(words, folder, logical).ok()?;
         match &command.runs.target {
             Target::Script(path, _) if is_unknown(path.as_os_str()) => return None,
             Target::Script(..) if command.file.as_ref().is_none_or(|file| !file.is_file()) => {

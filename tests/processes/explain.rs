@@ -535,6 +535,7 @@ fn a_near_miss_is_explained_by_the_script_and_the_arguments_that_were_compared()
     let text = format!("{PYTHON}# {}\n", stage.folder().display());
     write(&stage, "main.py", &text);
     write(&stage, "other/main.py", &text);
+    write(&stage, "other/more.py", &text);
     let (here, other) = (stage.folder().to_owned(), stage.folder().join("other"));
     let script = |folder: &Path| folder.join("main.py").display().to_string();
     for (line, folder, expected) in [
@@ -549,10 +550,10 @@ fn a_near_miss_is_explained_by_the_script_and_the_arguments_that_were_compared()
             [("yes", "program", script(&other)), ("yes", "arguments", "-v".into())],
         ),
         (
-            "python3 other/main.py -v",
+            "python3 other/more.py -v",
             &here,
             [
-                ("no", "program", format!("{}, not {}", script(&other), script(&here))),
+                ("no", "program", format!("{}/more.py, not {}", other.display(), script(&here))),
                 ("yes", "arguments", "-v".into()),
             ],
         ),

@@ -49,6 +49,7 @@ mod secrets;
 mod security;
 mod signals;
 mod simultaneous_starts;
+mod start_scripts;
 mod status;
 mod stop;
 mod supervisors;

@@ -188,7 +188,7 @@ impl ScanRequest {
         match hint {
             Hint::Shape if !is_here => CommandLikeness::Different,
             Hint::Name | Hint::Shape => {
-                running(proc, pid, args, cwd.as_deref(), |it| command.likeness(it))
+                running(proc, pid, args, cwd.as_deref(), |it| command.compare(it).likeness)
             }
         }
     }
