@@ -31,9 +31,13 @@ const MARK: &str = "TESTBOT_STAGE";
 pub const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
 /// Returns a new token. Each test needs its own, because tokens are searched on the whole machine.
+/// In a PID namespace of its own, a process may have a pid of one digit: the number still has eight.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("{}{:03}:{SECRET}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    let number = u64::from(std::process::id()) * 1000
+        + u64::from(NEXT.fetch_add(1, Ordering::Relaxed))
+        + 10_000_000;
+    format!("{number}:{SECRET}")
 }
 
 /// Undoes `nohup` and a shell's `&`, because ignored signals are inherited.

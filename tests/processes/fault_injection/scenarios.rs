@@ -43,6 +43,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         let _worker = scene.stage.bot(&["--as", "worker"]).env("BOT_TOKEN", &token).start();
         until("a worker", || (!scene.stage.pids_of("worker").is_empty()).then_some(()))?;
         scene.play_start(take_over(scene).env("BOT_TOKEN", token), None)?;
+        let is_seen = scene.stage.transcript().contains("the same token in its environment");
+        check(is_seen || scene.fault.is_some(), || "does not see the worker's token".to_owned())?;
         send(scene.stage.pids_of("worker")[0], Signal::SIGTERM);
         Ok(())
     }),
@@ -56,7 +58,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     }),
     command("take_over_by_env_file", |scene| {
         let folder = scene.stage.folder();
-        fs::write(folder.join(".env"), format!("BOT_TOKEN={}\n", token())).unwrap();
+        let token = token();
+        fs::write(folder.join(".env"), format!("BOT_TOKEN={token}\n")).unwrap();
         fs::write(folder.join("bot.sh"), format!("#!/bin/sh\nexec {} --keep\n", bot())).unwrap();
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(folder.join("bot.sh"), mode).unwrap();
@@ -66,6 +69,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             start.on_conflict("graceful")
         };
         let old = scene.old(start())?;
+        let (number, _) = token.split_once(':').unwrap();
+        let is_named = scene.stage.locks().join(format!("bot{number}.lock")).exists();
+        check(is_named, || "the instance is not named after the token".to_owned())?;
         scene.play_start(start(), Some(&old))
     }),
     command("force_guard", |scene| {
