@@ -58,7 +58,7 @@ pub(crate) struct Acquired {
 }
 
 /// A guard that holds its instance. The next start waits until
-/// [`announce`](StartingGuard::announce).
+/// [`record_running`](StartingGuard::record_running).
 pub struct StartingGuard {
     pub monitor: LockMonitor,
     mutexes: Option<StartMutexes>,
@@ -82,7 +82,7 @@ impl StartingGuard {
 
     /// Records that the instance runs – as `child`, or as this very process – and lets the next
     /// start proceed.
-    pub fn announce(&mut self, child: Option<ProcessId>) {
+    pub fn record_running(&mut self, child: Option<ProcessId>) {
         let monitor = &mut self.monitor;
         monitor.record.child = child;
         monitor.record.stage = RecordStage::Running;

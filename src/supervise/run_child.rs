@@ -36,7 +36,7 @@ pub(crate) fn run_child(
         Err(error) => return Err(acquired.guard.give_up(error)),
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
-    acquired.guard.announce(process_id(child.pid()));
+    acquired.guard.record_running(process_id(child.pid()));
     let _scans = acquired.guard.follow_up(request, on_follow_up);
     let Acquired { guard: StartingGuard { monitor, .. }, poller, cleanup } = acquired;
     let _kept = cleanup.into_lock_watch();

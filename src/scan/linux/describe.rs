@@ -212,7 +212,7 @@ impl<'a> Describer<'a> {
             && self.proc.read(stat.parent, "cmdline", &mut buffers.status).is_ok())
         .then(|| self.guarded.compare(self.request, self.proc, stat.parent, &buffers.status))
         .flatten();
-        let is_another_guards = self.is_another_guards(marker.as_ref(), &mut buffers.status);
+        let runs_another = self.guard_runs_another(marker.as_ref(), &mut buffers.status);
         if let Some(marker) = marker.flatten() {
             let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
             self.guards.entry(marker.guard).or_insert_with(view);
@@ -223,7 +223,10 @@ impl<'a> Describer<'a> {
         let ComparisonFacts { same_program, likeness, compared, doubt, variables } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
-                None => self.compare(of, readable, cwd.as_deref(), role).unless(is_another_guards),
+                None if runs_another => {
+                    self.compare(of, readable, cwd.as_deref(), role).without_suggestions()
+                }
+                None => self.compare(of, readable, cwd.as_deref(), role),
             };
         let is_my_program = same_program == Fact::Known(true);
         let is_tool = !is_my_program && is_tool(exe.as_deref(), known_args);
@@ -285,7 +288,7 @@ impl<'a> Describer<'a> {
     }
 
     /// Returns whether a process runs under a guard whose COMMAND is another one than this start's.
-    fn is_another_guards(
+    fn guard_runs_another(
         &mut self,
         marker: Option<&Option<EnvMarker>>,
         buffer: &mut Vec<u8>,
@@ -384,12 +387,12 @@ struct ComparisonFacts {
 }
 
 impl ComparisonFacts {
-    /// Ignores what only a script suggests if a guard says that the process runs another command.
-    fn unless(self, is_another_guards: bool) -> ComparisonFacts {
+    /// Ignores what only a script suggests, as its guard says that the process runs another command.
+    fn without_suggestions(self) -> ComparisonFacts {
         let doubts = [CommandDoubt::Script, CommandDoubt::PartOfScript];
         let is_suggested = doubts.into_iter().any(|it| self.doubt == Fact::Known(Some(it)))
             || self.likeness == Fact::Known(CommandLikeness::Near(CommandDifference::PartOfScript));
-        if !(is_another_guards && is_suggested) {
+        if !is_suggested {
             return self;
         }
         ComparisonFacts {

@@ -32,31 +32,48 @@ pub(crate) struct MarkerSearch {
     pub(crate) me: u32,
 }
 
+/// What the marker or the announcement of a process leads to.
+pub(crate) enum FoundByMarker {
+    Guard(ProcessId, GuardView),
+    /// The guard of this process has ended, but it still holds a lock of this name, which was
+    /// deleted.
+    LeftWithLock,
+}
+
 impl MarkerSearch {
-    /// Returns the living guard named by a process's marker. The marker alone proves nothing,
-    /// because any process can carry one, and its path may mean another file in a container.
-    pub(crate) fn guard_of(
+    pub(crate) fn find(
         &self,
         proc: &ProcFs,
         pid: u32,
         buffers: &mut ReadBuffers,
-    ) -> Option<GuardView> {
-        let marker = buffers.environ(proc, pid).and_then(marker)?;
-        let is_confirmed = marker.lock == self.lock
-            && marker.guard.pid != self.me
-            && is_guard(proc, marker.guard, &self.tool_name)
+    ) -> Option<FoundByMarker> {
+        let marker = buffers.environ(proc, pid).and_then(marker);
+        let marker = marker.filter(|it| it.lock == self.lock && it.guard.pid != self.me);
+        let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
+        let guard = guard.or_else(|| self.announced_by(proc, pid));
+        match guard.and_then(|guard| Some((guard.process?, guard))) {
+            Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
+            None => (marker.is_some() && has_held(proc, pid, &self.lock))
+                .then_some(FoundByMarker::LeftWithLock),
+        }
+    }
+
+    /// Returns the living guard named by a process's marker. The marker alone proves nothing,
+    /// because any process can carry one, and its path may mean another file in a container.
+    fn guard_of(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> Option<GuardView> {
+        let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
             && has_held(proc, marker.guard.pid, &self.lock);
         is_confirmed.then(|| {
             let mut args = Vec::new();
             let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
             let args = if is_read { args.as_slice() } else { &[] };
-            GuardView { other_lock: None, ..guard_view(proc, &marker, args) }
+            GuardView { other_lock: None, ..guard_view(proc, marker, args) }
         })
     }
 
     /// Returns the guard that this process announces to be.
-    pub(crate) fn announced_by(&self, proc: &ProcFs, pid: u32) -> Option<GuardView> {
+    fn announced_by(&self, proc: &ProcFs, pid: u32) -> Option<GuardView> {
         let is_tool = executable(proc, pid)?.file_name() == Some(&self.tool_name);
         if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
             return None;
@@ -71,22 +88,6 @@ impl MarkerSearch {
         let command =
             command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
         Some(GuardView { other_lock: None, ..guard_view(proc, &marker, &command) })
-    }
-
-    /// Returns whether a process whose guard has ended still holds a lock of this name, which was
-    /// deleted.
-    pub(crate) fn is_left_with_lock(
-        &self,
-        proc: &ProcFs,
-        pid: u32,
-        buffers: &mut ReadBuffers,
-    ) -> bool {
-        let marker = buffers.environ(proc, pid).and_then(marker);
-        marker.is_some_and(|marker| {
-            marker.lock == self.lock
-                && marker.guard.pid != self.me
-                && has_held(proc, pid, &self.lock)
-        })
     }
 }
 
@@ -110,10 +111,9 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     let (proc, me, guard) = (ProcFs::open().ok()?, std::process::id(), marker.guard);
     proc.require_own_namespace(me).ok()?;
     let handle = PinnedPid::new(guard.pid).ok()?.into_handle(guard);
-    let is_it = proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start);
     let pid = BTreeSet::from([guard.pid]);
     let has_lock = |lock| !lock_holders::holders_among(&proc, lock, &pid).is_empty();
-    let is_guard_above = is_it
+    let is_guard_above = proc.stat_of(guard).is_some()
         && is_below(&proc, me, guard.pid)
         && FileId::of_entry(&marker.lock).is_some_and(has_lock)
         && !handle.has_ended();
@@ -121,10 +121,8 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
 }
 
 pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
-    ProcFs::open().is_ok_and(|proc| {
-        proc.stat(guard.pid, &mut Vec::new()).is_ok_and(|stat| stat.start == guard.start)
-            && is_below(&proc, pid, guard.pid)
-    })
+    ProcFs::open()
+        .is_ok_and(|proc| proc.stat_of(guard).is_some() && is_below(&proc, pid, guard.pid))
 }
 
 fn marker(environ: &[u8]) -> Option<EnvMarker> {
@@ -137,9 +135,7 @@ fn marker(environ: &[u8]) -> Option<EnvMarker> {
 }
 
 fn is_guard(proc: &ProcFs, guard: ProcessId, tool_name: &OsStr) -> bool {
-    let lives = proc
-        .stat(guard.pid, &mut Vec::new())
-        .is_ok_and(|stat| stat.start == guard.start && !matches!(stat.state, b'Z' | b'X'));
+    let lives = proc.stat_of(guard).is_some_and(|stat| !stat.has_ended());
     lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(tool_name))
 }
 

@@ -16,7 +16,7 @@ use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::GuardView;
 use crate::scan::linux::connections::{open_sockets, sockets_of_user};
 use crate::scan::linux::describe::Describer;
-use crate::scan::linux::find_by_marker::MarkerSearch;
+use crate::scan::linux::find_by_marker::{FoundByMarker, MarkerSearch};
 use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
 use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
@@ -365,13 +365,11 @@ impl FirstPass {
         if let Some(marker) = &self.marker
             && !buffers.last_had_no_executable()
         {
-            let guard =
-                marker.guard_of(proc, pid, buffers).or_else(|| marker.announced_by(proc, pid));
-            match guard.and_then(|guard| Some((guard.process?, guard))) {
-                Some((id, guard)) => {
+            match marker.find(proc, pid, buffers) {
+                Some(FoundByMarker::Guard(id, guard)) => {
                     found.guards.entry(id).or_insert(guard);
                 }
-                None if marker.is_left_with_lock(proc, pid, buffers) => {
+                Some(FoundByMarker::LeftWithLock) => {
                     found.left_with_lock.insert(pid);
                 }
                 None => {}

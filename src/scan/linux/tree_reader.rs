@@ -143,7 +143,7 @@ impl TreeReader {
                 && self.signaled.includes(stat)
                 && is_orphan
                 && ![**pid, stat.parent].contains(&self.me)
-                && !matches!(stat.state, b'Z' | b'X')
+                && !stat.has_ended()
         };
         for (pid, stat) in stats.iter().filter(may_be_started) {
             let id = id(*pid, stat);

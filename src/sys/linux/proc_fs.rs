@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rustix::fs::{Dir, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use crate::engine::process::ProcessId;
 use crate::error::errno_may_pass;
 use crate::sys::linux::blocked_reads::ProcessPart;
 use crate::sys::linux::proc_stat::{ProcStat, ProcStatus};
@@ -164,6 +165,12 @@ impl ProcFs {
             }
             Ok(())
         })
+    }
+
+    /// Returns the facts of this very process; `None` if they cannot be read, or if another process
+    /// has its pid now. A zombie keeps its pid.
+    pub(crate) fn stat_of(&self, id: ProcessId) -> Option<ProcStat> {
+        self.stat(id.pid, &mut Vec::new()).ok().filter(|stat| stat.start == id.start)
     }
 
     pub(crate) fn stat(&self, pid: u32, buffer: &mut Vec<u8>) -> io::Result<ProcStat> {

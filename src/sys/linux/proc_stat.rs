@@ -23,6 +23,11 @@ impl ProcStat {
     /// `PF_EXITING` of linux/sched.h.
     const EXITING: u64 = 0x4;
 
+    /// Returns whether the process has ended and waits to be reaped.
+    pub(crate) fn has_ended(self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+
     /// Returns whether the first thread is ending or has ended.
     pub(crate) fn is_exiting(self) -> bool {
         self.flags & Self::EXITING != 0

@@ -83,8 +83,8 @@ impl ProcessHandle {
     }
 
     fn is_still_there(&self) -> bool {
-        let stat = ProcFs::open().and_then(|proc| proc.stat(self.id.pid, &mut Vec::new()));
-        stat.is_ok_and(|stat| stat.start == self.id.start && !matches!(stat.state, b'Z' | b'X'))
+        let stat = ProcFs::open().ok().and_then(|proc| proc.stat_of(self.id));
+        stat.is_some_and(|stat| !stat.has_ended())
     }
 }
 

@@ -103,7 +103,7 @@ fn run_start(machine: &Arc<Machine>, me: usize, request: &StartRequest) -> Outco
         state.kernel.spawn_bot(pid, locks)
     };
     machine.pause(me, Action::new("announces COMMAND", Object::Nothing), Wait::Ready);
-    guard.announce(Some(child));
+    guard.record_running(Some(child));
     let mut host = ModelGuardHost::new(Arc::clone(machine), me, child);
     let options = request.config.policy.stop_options(StopMode::Graceful);
     let mut ignore = |_| {};

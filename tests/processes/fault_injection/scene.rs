@@ -116,10 +116,6 @@ impl<'a> Scene<'a> {
     /// Runs the start under test to its end. A bot that it starts gets SIGTERM through its guard.
     pub(super) fn play_start(&self, start: Start<'a>, old: Option<&Old<'_>>) -> Verdict {
         let newcomer = self.traced(start);
-        self.play_on(newcomer, old)
-    }
-
-    pub(super) fn play_on(&self, newcomer: Running<'a>, old: Option<&Old<'_>>) -> Verdict {
         let started = self.outcome(&newcomer, usize::from(old.is_some()))?;
         if let Some(bot) = started {
             terminate_guard_of(bot);
