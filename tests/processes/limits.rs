@@ -1,9 +1,13 @@
-//! Surroundings that take something away: limits, missing file systems, closed streams. A start
-//! either works, or ends with a documented status, says why, and leaves nothing behind.
+//! Surroundings that take something away: limits, missing file systems, closed streams, a full
+//! control group, a full process table. A start either works, or ends with a documented status, says
+//! why, and leaves nothing behind.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use monopoll_test_bots::stage::{Ended, Stage, is_root};
+use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_root, skip};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// Runs `monopoll run -- testbot --exit 7` through a shell line that takes something away.
 fn run_after(stage: &Stage, line: &str) -> Ended {
@@ -117,4 +121,83 @@ fn a_read_only_lock_folder_is_refused_before_anything_is_touched() {
     let ended = start.end().exits(73);
     assert!(ended.err.contains("Read-only file system"), "{ended:?}");
     assert_eq!(fs::read_dir(stage.locks()).unwrap().count(), 0);
+}
+
+/// A control group that allows few processes, removed on drop.
+struct SmallGroup(PathBuf);
+
+impl SmallGroup {
+    fn new(stage: &Stage, most: u32) -> Option<SmallGroup> {
+        let name = stage.folder().file_name().unwrap();
+        let groups = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+        let group = groups.map(|it| Path::new(it).join(name)).into_iter().find(|group| {
+            let made = fs::create_dir(group).is_ok();
+            let limited = fs::write(group.join("pids.max"), most.to_string()).is_ok();
+            if made && !limited {
+                let _ = fs::remove_dir(group);
+            }
+            limited
+        });
+        if group.is_none() {
+            skip("no control group of processes can be made");
+        }
+        group.map(SmallGroup)
+    }
+
+    fn start<'a>(&self, start: Start<'a>) -> Running<'a> {
+        let line = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.0.display());
+        start.through(&["sh", "-c", &line, "sh"]).start()
+    }
+}
+
+impl Drop for SmallGroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_fork_bomb_in_a_full_control_group_is_ended_completely() {
+    let stage = Stage::new();
+    let Some(group) = SmallGroup::new(&stage, 60) else { return };
+    let bomb = "bomb() { bomb | bomb & wait; }; echo $$ bomb >> bots.log; while :; do bomb; done";
+    let old = group.start(stage.run_command("bash", &["-c", bomb]));
+    stage.nth_pid_of(1, "bomb");
+    let procs = || fs::read_to_string(group.0.join("cgroup.procs")).unwrap().lines().count();
+    stage.wait_until("a full group", || (procs() >= 55).then_some(()));
+    // A start in the group finds no room for its threads or its COMMAND.
+    let full = group.start(stage.run_command("bash", &["-c", bomb]).on_conflict("refuse")).end();
+    assert!(matches!(full.code, Some(75 | 2 | 254)), "{full:?}");
+    let new = stage
+        .run(&[])
+        .on_conflict("force")
+        .set("timeouts.force='10s'")
+        .set("timeouts.graceful='10s'")
+        .start();
+    stage.ready(1);
+    old.end();
+    assert_eq!(procs(), 0);
+    assert!(new.is_alive());
+}
+
+#[test]
+#[ignore = "every other test would scan them too"]
+fn among_five_thousand_processes_the_bot_is_found_and_ended() {
+    let stage = Stage::new();
+    let many = "import os, signal, sys\n\
+        sys.stdout.flush()\n\
+        for _ in range(5000):\n\
+        \x20   if os.fork() == 0: signal.pause()\n\
+        open('bots.log', 'a').write(f'{os.getpid()} forked\\n')\n\
+        signal.pause()";
+    let crowd = stage.program("python3", &["-c", many]).own_process_group().start();
+    stage.nth_pid_of(1, "forked");
+    let other = stage.bot(&[]).start();
+    stage.ready(1);
+    let _new = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(2);
+    other.end();
+    stage.assert_no_overlap();
+    assert!(crowd.is_alive());
+    killpg(Pid::from_raw(crowd.pid().cast_signed()), Signal::SIGKILL).unwrap();
 }

@@ -406,3 +406,27 @@ fn a_hostile_process_name_harms_no_terminal_and_no_document() {
     }
     assert!(!kept.contains('\u{1b}'));
 }
+
+#[test]
+fn an_access_control_list_that_lets_others_write_to_the_lock_folder_refuses_the_start() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.run(&["--exit", "7"]).end().exits(7);
+    let setfacl = |args: &[&str]| {
+        stage.program("setfacl", &[args, &["locks"]].concat()).end().exits(0);
+    };
+    setfacl(&["-m", "u:65534:rwx"]);
+    let refused = stage.run(&["--exit", "7"]).end();
+    assert!(refused.code.is_some_and(|code| code == 73 || code == 77), "{refused:?}");
+    assert!(refused.err.contains("locks"), "{refused:?}");
+    setfacl(&["-b"]);
+    // Files that inherit an entry are closed to that user by their mode.
+    setfacl(&["-d", "-m", "u:65534:rwx"]);
+    fs::remove_file(stage.lock()).unwrap();
+    stage.run(&["--exit", "7"]).end().exits(7);
+    let try_to_open = ["--reuid", "65534", "--clear-groups", "cat", "locks/x.lock"];
+    let denied = stage.program("setpriv", &try_to_open).end();
+    assert!(denied.err.contains("Permission denied"), "{denied:?}");
+}
