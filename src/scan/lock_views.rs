@@ -32,11 +32,7 @@ pub enum LockProbe<'a> {
 impl LockProbe<'_> {
     /// Returns whether no guard has ever held this file, so that it may have replaced a deleted
     /// one.
-    #[cfg_attr(
-        any(not(target_os = "linux"), monopoll_portable),
-        expect(dead_code, reason = "a guard that lost its lock can be found on Linux alone")
-    )]
-    pub(super) fn is_new(&self) -> bool {
+    pub fn is_new(&self) -> bool {
         match self {
             LockProbe::Missing(_) => true,
             LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => lock.is_new(),

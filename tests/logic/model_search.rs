@@ -138,8 +138,8 @@ fn scenario(
     }
 }
 
-fn with_fault(fault: &'static [Fault], scenario: Scenario) -> Scenario {
-    Scenario { faults: fault, max_faults: 1, ..scenario }
+fn with_faults(max_faults: u32, faults: &'static [Fault], scenario: Scenario) -> Scenario {
+    Scenario { faults, max_faults, ..scenario }
 }
 
 #[test]
@@ -168,31 +168,97 @@ fn a_start_that_refuses_leaves_the_guard_alone() {
 #[test]
 fn of_two_starts_that_wait_the_next_one_polls_when_a_bot_ends() {
     let waits = scenario("two that wait", vec![WAIT; 3], 0);
-    search(with_fault(&[Fault::Exit], Scenario { runs_already: true, ..waits }));
+    search(with_faults(1, &[Fault::Exit], Scenario { runs_already: true, ..waits }));
 }
 
 #[test]
 fn a_start_or_guard_that_is_killed_at_any_step_leaves_one_bot() {
-    search(with_fault(&[Fault::Kill], scenario("one is killed", vec![GRACEFUL; 2], 0)));
+    search(with_faults(1, &[Fault::Kill], scenario("one is killed", vec![GRACEFUL; 2], 0)));
     let waits = scenario("one is killed, the other waits", vec![GRACEFUL, WAIT], 0);
-    search(with_fault(&[Fault::Kill], waits));
+    search(with_faults(1, &[Fault::Kill], waits));
 }
 
 #[test]
 fn a_start_or_guard_that_is_stopped_at_any_step_never_makes_two_poll() {
-    search(with_fault(&[Fault::Stop], scenario("one is stopped", vec![GRACEFUL; 2], 0)));
+    search(with_faults(1, &[Fault::Stop], scenario("one is stopped", vec![GRACEFUL; 2], 0)));
 }
 
 #[test]
 fn a_bot_that_ends_late_or_by_itself_never_makes_two_poll() {
     let late = scenario("one ends late or by itself", vec![GRACEFUL; 2], 0);
-    search(with_fault(&[Fault::Slow, Fault::Exit], late));
+    search(with_faults(1, &[Fault::Slow, Fault::Exit], late));
 }
 
 #[test]
 fn a_deleted_lock_or_record_never_makes_two_poll() {
     let faults = &[Fault::DeleteLock, Fault::DeleteRecord];
-    search(with_fault(faults, scenario("files are deleted", vec![GRACEFUL; 2], 0)));
+    search(with_faults(1, faults, scenario("files are deleted", vec![GRACEFUL; 2], 0)));
+}
+
+#[test]
+fn a_replaced_lock_never_makes_two_poll() {
+    let replaced = scenario("the lock is replaced", vec![GRACEFUL; 2], 0);
+    search(with_faults(1, &[Fault::ReplaceLock], replaced));
+}
+
+/// Returns a scenario in which the first start is a guard when the others begin.
+fn against_a_guard(name: &'static str, others: &[&'static [&'static str]]) -> Scenario {
+    let starts = std::iter::once(GRACEFUL).chain(others.iter().copied()).collect();
+    Scenario { runs_already: true, ..scenario(name, starts, 0) }
+}
+
+#[test]
+fn a_fault_among_three_starts_never_makes_two_poll() {
+    for (name, faults) in [
+        ("three, the lock is deleted", &[Fault::DeleteLock] as &[Fault]),
+        ("three, the lock is replaced", &[Fault::ReplaceLock]),
+    ] {
+        search(with_faults(1, faults, against_a_guard(name, &[REFUSE; 2])));
+    }
+}
+
+#[test]
+fn two_faults_in_one_run_never_make_two_poll() {
+    for (name, faults) in [
+        ("two are killed, or one twice stopped", &[Fault::Kill, Fault::Stop]),
+        ("one is killed, the lock is deleted", &[Fault::Kill, Fault::DeleteLock]),
+        ("one is killed, the lock is replaced", &[Fault::Kill, Fault::ReplaceLock]),
+    ] {
+        search(with_faults(2, faults, against_a_guard(name, &[REFUSE])));
+    }
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn one_killed_among_three_starts_never_makes_two_poll() {
+    search(with_faults(1, &[Fault::Kill], against_a_guard("three, one is killed", &[GRACEFUL; 2])));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn a_lost_lock_among_three_starts_never_makes_two_poll() {
+    let faults = &[Fault::DeleteLock, Fault::ReplaceLock];
+    search(with_faults(1, faults, against_a_guard("three, the lock is lost", &[GRACEFUL; 2])));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn two_killed_in_one_run_never_make_two_poll() {
+    search(with_faults(2, &[Fault::Kill], against_a_guard("two are killed", &[GRACEFUL])));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn a_kill_and_a_lost_lock_in_one_run_never_make_two_poll() {
+    let faults = &[Fault::Kill, Fault::DeleteLock, Fault::ReplaceLock];
+    search(with_faults(2, faults, against_a_guard("a kill and a lost lock", &[GRACEFUL])));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn a_stop_and_a_kill_in_one_run_never_make_two_poll() {
+    let faults = &[Fault::Stop, Fault::Kill];
+    search(with_faults(2, faults, against_a_guard("a stop and a kill", &[GRACEFUL])));
 }
 
 #[test]

@@ -25,6 +25,7 @@ enum Step {
     Exit(u32),
     Slow,
     Delete(&'static str),
+    ReplaceLock,
 }
 
 impl State {
@@ -178,6 +179,10 @@ impl State {
                     steps.push(Step::Slow);
                 }
             }
+            Fault::ReplaceLock if self.files.path("x.lock").exists() => {
+                steps.push(Step::ReplaceLock);
+            }
+            Fault::ReplaceLock => {}
             Fault::DeleteLock | Fault::DeleteRecord => {
                 let file = if fault == Fault::DeleteLock { "x.lock" } else { "x.lock.record" };
                 if self.files.path(file).exists() {
@@ -190,9 +195,12 @@ impl State {
     fn pay(&mut self, step: Step) {
         let budget = &mut self.search.budget;
         match step {
-            Step::Kill(_) | Step::Stop(_) | Step::Exit(_) | Step::Slow | Step::Delete(_) => {
-                budget.faults -= 1;
-            }
+            Step::Kill(_)
+            | Step::Stop(_)
+            | Step::Exit(_)
+            | Step::Slow
+            | Step::Delete(_)
+            | Step::ReplaceLock => budget.faults -= 1,
             Step::Run(_) | Step::End(_) | Step::Continue(_) | Step::PassTime => {
                 let current = self.search.current.filter(|it| self.can_run(*it));
                 if current.is_some_and(|current| step != Step::Run(current)) {
@@ -224,6 +232,12 @@ impl State {
                 fs::remove_file(self.files.path(file)).unwrap();
                 self.kernel.changes += 1;
                 self.files.forget();
+            }
+            Step::ReplaceLock => {
+                let (lock, copy) = (self.files.path("x.lock"), self.files.path("x.lock.copy"));
+                fs::copy(&lock, &copy).unwrap();
+                fs::rename(copy, lock).unwrap();
+                self.kernel.changes += 1;
             }
         }
         None

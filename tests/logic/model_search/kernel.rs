@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -277,9 +278,17 @@ impl Kernel {
         self.locks.iter().any(|lock| lock.owner == Some(pid) && !is_free(&lock.probe))
     }
 
-    pub(super) fn lock_states(&self) -> impl Iterator<Item = (Option<u32>, bool)> {
-        self.locks.iter().map(|lock| (lock.owner, lock.was_free))
+    /// Returns what differs between lock files: the owner, whether it was free, and whether it names
+    /// itself, as a file does that a guard has held.
+    pub(super) fn lock_states(&self) -> impl Iterator<Item = (Option<u32>, bool, bool)> {
+        self.locks.iter().map(|lock| (lock.owner, lock.was_free, names_itself(lock)))
     }
+}
+
+fn names_itself(lock: &Lock) -> bool {
+    let mut content = [0; 256];
+    let length = lock.probe.read_at(&mut content, 0).unwrap();
+    String::from_utf8_lossy(&content[..length]).contains(&format!("file {} on", lock.id.ino))
 }
 
 pub(super) fn is_free(probe: &File) -> bool {

@@ -31,17 +31,11 @@ impl State {
         self.kernel.signal(to, signal)
     }
 
-    /// Checks that a start ends only guards with an older ticket, or, if the record was deleted,
-    /// only guards that started earlier.
+    /// Checks that a start ends only guards with an older ticket.
     pub(super) fn check_order(&mut self, from: usize, guard: ProcessId) {
         let mine = &self.actors[from];
         let Some(theirs) = self.actors.iter().find(|it| it.id == guard) else { return };
-        let scenario = &self.search.scenario;
-        let has_fault = self.search.budget.faults < scenario.max_faults;
-        let was_deleted = has_fault && scenario.faults.contains(&Fault::DeleteRecord);
-        let is_earlier = was_deleted && theirs.id.start < mine.id.start;
-        if mine.id != guard && mine.ticket.is_some() && theirs.ticket >= mine.ticket && !is_earlier
-        {
+        if mine.id != guard && mine.ticket.is_some() && theirs.ticket >= mine.ticket {
             let (mine, theirs) = (mine.ticket, theirs.ticket);
             self.search.fail(format!("the start with ticket {mine:?} ends that with {theirs:?}"));
         }

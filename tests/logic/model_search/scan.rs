@@ -59,15 +59,12 @@ impl ModelHost {
         let view = View { kernel, me: &self.process };
         let mut guards: Vec<GuardView> =
             records.iter().filter_map(|found| recorded_guard(&view, found, &views)).collect();
-        let marked = self.guards_where(&state, locks, |actor| has_bot(kernel, actor));
-        if guards.is_empty() && searches_for_markers(kernel, locks, &records) {
+        let marked = self.guards_where(&state, |actor| has_bot(kernel, actor));
+        if guards.is_empty() && searches_for_markers(&view, locks, &records) {
             // It also finds what a start that holds a lock announces, whose file may be deleted.
             let announces =
                 |actor: &Actor| has_bot(kernel, actor) || kernel.owns_a_lock(actor.id.pid);
-            guards = self.guards_where(&state, locks, announces);
-            for guard in &mut guards {
-                guard.other_lock = None;
-            }
+            guards = self.guards_where(&state, announces);
         }
         let is_holder = |guard: &GuardView| {
             let pid = guard.process.map(|id| id.pid);
@@ -176,25 +173,13 @@ impl ModelHost {
     }
 
     /// Returns the living starts and guards that a scan finds by a marker.
-    fn guards_where(
-        &self,
-        state: &State,
-        locks: &[LockProbe<'_>],
-        is_marked: impl Fn(&Actor) -> bool,
-    ) -> Vec<GuardView> {
-        let lock = locks.iter().find_map(|probe| match probe {
-            LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => {
-                Some(lock.path().to_owned())
-            }
-            LockProbe::Missing(_) => None,
-        });
+    fn guards_where(&self, state: &State, is_marked: impl Fn(&Actor) -> bool) -> Vec<GuardView> {
         let guards = state.actors.iter().filter(|actor| {
             let is_me = actor.id == self.process.process;
             !is_me && state.kernel.is_alive(actor.id) && is_marked(actor)
         });
         let view = |actor: &Actor| GuardView {
             process: Some(actor.id),
-            other_lock: lock.clone(),
             ..guard(Some(actor.id.pid), actor.ticket)
         };
         guards.map(view).collect()
@@ -234,13 +219,9 @@ fn has_bot(kernel: &Kernel, actor: &Actor) -> bool {
 
 /// Returns whether a scan searches all environments for the marker: a lock file is new, or the
 /// guard of a record has ended.
-fn searches_for_markers(kernel: &Kernel, locks: &[LockProbe<'_>], records: &[FoundRecord]) -> bool {
-    let is_new = |probe: &LockProbe<'_>| match probe {
-        LockProbe::Missing(_) => true,
-        LockProbe::Open(lock) | LockProbe::Taken(lock) | LockProbe::Mine(lock) => {
-            lock.path().metadata().is_ok_and(|metadata| metadata.len() == 0)
-        }
+fn searches_for_markers(view: &View<'_>, locks: &[LockProbe<'_>], records: &[FoundRecord]) -> bool {
+    let has_ended = |found: &FoundRecord| {
+        process_here(view, &found.record).is_some_and(|id| !view.kernel.is_alive(id))
     };
-    let has_ended = |found: &FoundRecord| !kernel.is_alive(found.record.holder.process);
-    locks.iter().any(is_new) || records.iter().any(has_ended)
+    locks.iter().any(LockProbe::is_new) || records.iter().any(has_ended)
 }

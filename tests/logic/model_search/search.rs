@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Slow,
     DeleteLock,
     DeleteRecord,
+    /// A copy takes the place of the lock.
+    ReplaceLock,
 }
 
 #[derive(Debug, Clone)]
