@@ -285,6 +285,16 @@ mod tests {
     }
 
     #[test]
+    fn a_guard_without_a_process_is_in_another_namespace_only_if_its_pid_is_unknown() {
+        let named = |pid| {
+            let command = ShownCommand::Recorded("python3 main.py".to_owned());
+            OtherProcess { pid, command, ..other(1, "", Ladder::Stop(STOP)) }.named(WIDE)
+        };
+        assert_eq!(named(Some(10)), "the guard of `python3 main.py` (pid 10)");
+        assert_eq!(named(None), "the guard of `python3 main.py` (in another PID namespace)");
+    }
+
+    #[test]
     fn the_command_is_shortened_to_the_room_and_the_time_stays() {
         let long = format!(
             "/usr/bin/python3 -W ignore /srv/bot/main.py --token 123456:{}",

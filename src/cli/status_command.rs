@@ -218,11 +218,13 @@ fn inspect(
         }
         _ => Err(error),
     };
+    let mut earlier = None;
     for _ in 0..MAX_SCANS {
         let place = match LockSet::open_existing(locks) {
             Ok(place) => place,
             Err(error) => return unknown(error),
         };
+        earlier = place.as_ref().and_then(|place| place.state_dir().record()).or(earlier);
         let plan = match dry_run::plan(machine, place.as_ref(), locks, policy) {
             Ok(plan) => plan,
             Err(error) => return unknown(error),
@@ -234,8 +236,9 @@ fn inspect(
             other.as_ref().or_else(|| place.as_ref().map(|place| place.state_dir().as_ref()));
         let history = state_dir.map(StateDir::history).unwrap_or_default();
         let record = state_dir.and_then(StateDir::record);
+        let me = machine.host_process();
         if let Some(mut status) =
-            InstanceStatus::of(instance, plan, record, history, machine.host_process())
+            InstanceStatus::of(instance, plan, earlier.as_ref(), record, history, me)
         {
             if let Some(guard) = status.unrecorded_guard()
                 && let Some(record) = instances::record_of_guard(config, guard)

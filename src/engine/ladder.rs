@@ -26,7 +26,8 @@ pub struct Stop {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMeans {
-    /// Ask the guard, which is in another PID namespace and cannot be signaled.
+    /// Ask the guard, which was not seen and cannot be signaled: it is in another PID namespace, or
+    /// ended while the machine was scanned.
     Ask,
     /// Ask the guard, and signal it if it does not answer.
     AskThenSignal,

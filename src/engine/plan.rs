@@ -103,7 +103,8 @@ impl Plan {
 /// A candidate and its tree.
 #[derive(Debug, Clone)]
 pub struct Conflict {
-    /// The topmost process; `None` if it is in another PID namespace or unknown.
+    /// The topmost process; `None` if it is in another PID namespace, unknown, or a guard that
+    /// ended while the machine was scanned.
     pub root: Option<Process>,
     /// The guard, if the root is one.
     pub guard: Option<GuardView>,
@@ -138,8 +139,10 @@ impl Conflict {
         self.evidence.iter().min().copied().unwrap_or(Evidence::Lock)
     }
 
+    /// Returns the pid of the root; `None` in another PID namespace, or if it is unknown.
     pub fn pid(&self) -> Option<u32> {
-        self.root.as_ref().map(|root| root.id.pid)
+        let guard = || self.guard.as_ref().and_then(|guard| guard.process);
+        self.root.as_ref().map(|root| root.id).or_else(guard).map(|id| id.pid)
     }
 
     pub fn processes(&self) -> impl Iterator<Item = &Process> {

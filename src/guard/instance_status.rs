@@ -70,15 +70,19 @@ impl InstanceStatus {
         holders(plan).find(|root| root.role == Role::Monopoll).map(|root| root.id)
     }
 
-    /// Combines a snapshot with the files next to the lock, seen from `me`. `None` if they
-    /// contradict each other, because the instance is changing hands.
+    /// Combines a snapshot with the files next to the lock, seen from `me`. `earlier` is a record
+    /// that was there before the snapshot. `None` if they contradict each other, because the
+    /// instance is changing hands.
     pub fn of(
         instance: &str,
         plan: Plan,
+        earlier: Option<&Record>,
         record: Option<Record>,
         history: Vec<HistoryEvent>,
         me: &HostProcess,
     ) -> Option<InstanceStatus> {
+        // A guard removes its record before it releases the lock.
+        let is_leaving = earlier.is_some() && record.is_none();
         let held = |is: fn(&LockState) -> bool| plan.locks.iter().any(|lock| is(&lock.state));
         let taken = held(|state| matches!(state, LockState::Held(_)));
         let record = record.filter(|record| record.holder.boot == me.boot);
@@ -92,6 +96,8 @@ impl InstanceStatus {
         };
         let first_is_taken =
             plan.locks.first().is_some_and(|lock| matches!(lock.state, LockState::Held(_)));
+        let is_held_by_monopoll =
+            first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll);
         let (state, record) = match (plan.guards.first(), record) {
             (Some(guard), Some(record)) if wrote(guard, &record) => {
                 let state = match record.stage {
@@ -105,21 +111,16 @@ impl InstanceStatus {
                 (InstanceState::Unknown, None)
             }
             // It announces that it holds the lock before it writes its record.
-            (Some(_), None)
-                if first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll) =>
-            {
+            (Some(_), None) if is_held_by_monopoll && !is_leaving => {
                 (InstanceState::Starting, None)
             }
             (Some(_), _) => return None,
             (None, Some(record)) if taken && left_its_child(&plan, &record) => {
                 (InstanceState::Unguarded, Some(record))
             }
+            (None, None) if is_held_by_monopoll && is_leaving => return None,
             // A start takes the locks in their order: without the first it has none.
-            (None, _)
-                if first_is_taken && holders(&plan).any(|root| root.role == Role::Monopoll) =>
-            {
-                (InstanceState::Starting, None)
-            }
+            (None, _) if is_held_by_monopoll => (InstanceState::Starting, None),
             (None, record) if taken && other.is_none() && holders_are_the_bot(&plan) => {
                 (InstanceState::Unguarded, record)
             }

@@ -90,11 +90,12 @@ pub(super) fn title(conflict: &Conflict, paint: Paint) -> String {
         }
         (Some(root), None) => format!("{}  {}", pid(root), format::short_command(root)),
         (None, Some(guard)) => {
-            format!(
-                "{}  {}",
-                paint.style(Style::Bold, "a guard in another PID namespace"),
-                format::shorten(&sanitize(&guard.command))
-            )
+            let place = guard.process.map_or_else(
+                || "a guard in another PID namespace".to_owned(),
+                |process| format!("pid {} ({})", process.pid, reasons::ENDED),
+            );
+            let command = format::shorten(&sanitize(&guard.command));
+            format!("{}  {command}", paint.style(Style::Bold, &place))
         }
         (None, None) => paint.style(Style::Bold, "an unknown holder of the lock"),
     }

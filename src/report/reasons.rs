@@ -155,6 +155,9 @@ pub(super) fn unknown_conditions(rule: &UncertainRule) -> String {
     format!("{} {are} unknown", join_and(&keys))
 }
 
+/// Describes a guard whose record was read, but whose process was gone a moment later.
+pub(super) const ENDED: &str = "ended just now";
+
 /// Names a conflict by its command and pid, masked and printable.
 pub(crate) fn name(conflict: &Conflict) -> String {
     let runs = |command: &str| format::shorten(&sanitize(command));
@@ -163,11 +166,16 @@ pub(crate) fn name(conflict: &Conflict) -> String {
             format!("the guard of `{}` (pid {})", runs(&guard.command), root.id.pid)
         }
         (Some(root), None) => named(root.id.pid, Some(root)),
-        (None, Some(guard)) => format!(
-            "the guard of `{}` in another PID namespace (host {})",
-            runs(&guard.command),
-            sanitize(&guard.host)
-        ),
+        (None, Some(guard)) => match guard.process {
+            Some(process) => {
+                format!("the guard of `{}` (pid {}, {ENDED})", runs(&guard.command), process.pid)
+            }
+            None => format!(
+                "the guard of `{}` in another PID namespace (host {})",
+                runs(&guard.command),
+                sanitize(&guard.host)
+            ),
+        },
         (None, None) => "an unknown process".to_owned(),
     }
 }
@@ -400,9 +408,12 @@ pub fn not_ended(why: NotEnded, process: Option<&Process>) -> String {
              it, or start again if it is harmless",
             named(pid, process)
         ),
-        NotEnded::NoAnswer => {
-            "the guard in another PID namespace did not answer, and cannot be signaled from here"
-                .to_owned()
+        NotEnded::NoAnswer { guard } => {
+            let guard = guard.map_or_else(
+                || "the guard in another PID namespace".to_owned(),
+                |pid| format!("the guard (pid {pid})"),
+            );
+            format!("{guard} did not answer, and cannot be signaled from here")
         }
         NotEnded::NotAsked { guard, error } => {
             let guard = guard

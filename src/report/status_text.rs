@@ -188,11 +188,12 @@ fn unguarded_line(conflict: &Conflict, plan: &Plan, context: &Context<'_>, paint
 fn summary(status: &InstanceStatus, context: &Context<'_>) -> String {
     match (&status.record, &status.doubt) {
         (Some(record), _) => {
-            let guard = status.guard().and_then(|guard| guard.process);
-            let pid = guard
-                .map(|guard| guard.pid)
-                .or(status.child)
-                .map_or_else(|| "in another PID namespace".to_owned(), |pid| format!("pid {pid}"));
+            let pid = match (status.guard().map(|guard| guard.process), status.child) {
+                (Some(Some(guard)), _) => format!("pid {}", guard.pid),
+                (_, Some(child)) => format!("pid {child}"),
+                (Some(None), None) => "in another PID namespace".to_owned(),
+                (None, None) => "its guard has ended".to_owned(),
+            };
             let since =
                 since(status, context).map_or_else(String::new, |since| format!(", {since}"));
             format!("{pid}{since}  {}", format::shorten(&sanitize(&record.command)))

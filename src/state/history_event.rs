@@ -76,7 +76,7 @@ fn is_zero(number: &u32) -> bool {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedConflict {
-    /// The pid of the root; `None` in another PID namespace.
+    /// The pid of the root; `None` in another PID namespace, or if it was unknown.
     pub from_pid: Option<u32>,
     pub command: String,
     pub action: Action,

@@ -34,8 +34,11 @@ pub enum NotEnded {
     StartedAtEnd {
         pid: u32,
     },
-    /// A guard in another PID namespace did not answer.
-    NoAnswer,
+    /// A guard that cannot be signaled did not answer.
+    NoAnswer {
+        /// The guard's pid; `None` in another PID namespace.
+        guard: Option<u32>,
+    },
     /// The request to a guard could not be written, and the guard could not be signaled either.
     NotAsked {
         /// The guard's pid, if visible.
@@ -50,8 +53,8 @@ impl NotEnded {
         match self {
             NotEnded::Denied { pid } | NotEnded::StartedAtEnd { pid } => Some(pid),
             NotEnded::GaveUp(reason) => Some(reason.id().pid),
-            NotEnded::NotAsked { guard, .. } => guard,
-            NotEnded::OutOfTime | NotEnded::NoAnswer => None,
+            NotEnded::NoAnswer { guard } | NotEnded::NotAsked { guard, .. } => guard,
+            NotEnded::OutOfTime => None,
         }
     }
 
@@ -61,7 +64,7 @@ impl NotEnded {
             NotEnded::GaveUp(_)
             | NotEnded::OutOfTime
             | NotEnded::StartedAtEnd { .. }
-            | NotEnded::NoAnswer
+            | NotEnded::NoAnswer { .. }
             | NotEnded::NotAsked { .. } => RefusalKind::Policy,
         }
     }
@@ -122,7 +125,7 @@ pub fn execute(
                 awaited.extend(target.known.iter().copied());
                 remaining.push(target);
             } else {
-                on_step(TerminateEvent::Ended(target.root.map(|root| root.pid)));
+                on_step(TerminateEvent::Ended(target.pid));
             }
         }
         targets = remaining;
@@ -179,6 +182,8 @@ impl SignOff {
 
 struct Target {
     root: Option<ProcessId>,
+    /// The pid of the conflict, which may be known without its process.
+    pid: Option<u32>,
     /// The members last seen alive.
     known: BTreeSet<ProcessId>,
     means: Means,
@@ -204,7 +209,7 @@ impl Target {
         let root = conflict.root.as_ref().map(|root| root.id);
         let means = match (stop.means, &conflict.guard) {
             (StopMeans::Ask | StopMeans::AskThenSignal, Some(guard)) => {
-                ask(machine, guard, root, stop, on_event)?
+                ask(machine, guard, conflict, stop, on_event)?
             }
             (StopMeans::Signal, _) | (StopMeans::Ask | StopMeans::AskThenSignal, None) => {
                 Means::Signals(SignalSequence::new(stop.options))
@@ -213,7 +218,7 @@ impl Target {
         let known = conflict.processes().map(|process| process.id).collect();
         // With half of the time left, a guard that is continued can still ask its tree to end.
         let overdue_at = machine.now().saturating_add(stop.timeout() / 2);
-        Ok(Target { root, known, means, search_at: None, overdue_at })
+        Ok(Target { root, pid: conflict.pid(), known, means, search_at: None, overdue_at })
     }
 
     /// Takes one step. Returns the time of the next step; `None` once the tree has ended.
@@ -301,13 +306,13 @@ fn continue_guard(
 fn ask(
     machine: &mut dyn ProcessControl,
     guard: &GuardView,
-    root: Option<ProcessId>,
+    conflict: &Conflict,
     stop: Stop,
     on_event: &mut dyn FnMut(TerminateEvent),
 ) -> Result<Means, ExecuteError> {
-    let pid = root.map(|root| root.pid);
+    let pid = conflict.pid();
     on_event(TerminateEvent::Asked(pid));
-    if let Some(root) = root {
+    if let Some(root) = conflict.root.as_ref().map(|root| root.id) {
         // A stopped guard cannot read requests.
         let members = machine.members(&BTreeSet::from([root]));
         continue_guard(machine, root, &members, on_event);
@@ -321,6 +326,6 @@ fn ask(
         (AskOutcome::NoAnswer, StopMeans::AskThenSignal | StopMeans::Signal) => {
             Ok(Means::Signals(SignalSequence::new(stop.options)))
         }
-        (AskOutcome::NoAnswer, StopMeans::Ask) => Err(NotEnded::NoAnswer.into()),
+        (AskOutcome::NoAnswer, StopMeans::Ask) => Err(NotEnded::NoAnswer { guard: pid }.into()),
     }
 }

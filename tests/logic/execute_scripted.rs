@@ -295,6 +295,26 @@ fn carry_out(script: &mut Script, plan: &Plan) -> (Result<(), ExecuteError>, Vec
     (outcome, events)
 }
 
+#[test]
+fn a_guard_that_ended_during_the_scan_is_named_by_its_pid() {
+    let policy = policy(OnConflict::Graceful, AfterGraceful::Kill);
+    let plan = decide(&policy, &snapshot(Vec::new(), Some(guard_with(10))));
+    assert!(plan.conflicts[0].root.is_none());
+    let mut script = Script { answer: Some(AskOutcome::Acknowledged), ..Script::default() };
+    let (outcome, events) = carry_out(&mut script, &plan);
+    assert_eq!(outcome, Ok(()));
+    let pid = Some(10);
+    let expected =
+        [TerminateEvent::Asked(pid), TerminateEvent::Acknowledged(pid), TerminateEvent::Ended(pid)];
+    assert_eq!(events, expected);
+    assert_eq!(plan.conflicts[0].pid(), pid);
+    let mut silent = Script { answer: Some(AskOutcome::NoAnswer), ..Script::default() };
+    let (outcome, _) = carry_out(&mut silent, &plan);
+    let Err(ExecuteError::NotEnded(why)) = outcome else { panic!("{outcome:?}") };
+    let text = monopoll::internals::report::reasons::not_ended(why, None);
+    assert!(text.starts_with("the guard (pid 10) did not answer"), "{text}");
+}
+
 /// Returns the steps taken against the root of the only conflict, in the words of the plan.
 fn steps_done(events: &[TerminateEvent], root: u32) -> Vec<&'static str> {
     let word = |event: &TerminateEvent| match event {

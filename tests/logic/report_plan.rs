@@ -24,6 +24,7 @@ use monopoll::internals::report::Context;
 use monopoll::internals::report::hints::hint;
 use monopoll::internals::report::plan_json::{PlanDocument, document, to_text};
 use monopoll::internals::report::plan_text::text;
+use monopoll::internals::report::reasons::conflict_refusal;
 use monopoll::internals::text::{Paint, output_schema};
 
 /// 2026-01-01T01:00:00Z.
@@ -97,6 +98,31 @@ fn hostile() -> Plan {
         ..guard(None, None)
     }];
     decide(&Policy { matches, ..policy(OnConflict::Refuse) }, &snapshot)
+}
+
+#[test]
+fn a_guard_that_ended_during_the_scan_is_not_said_to_be_in_another_pid_namespace() {
+    for on_conflict in [OnConflict::Refuse, OnConflict::Graceful] {
+        let ended = Snapshot {
+            guards: vec![guard(Some(10), Some(7))],
+            locks: vec![lock(LockState::Held(vec![10]))],
+            ..snapshot(Vec::new())
+        };
+        let plan = decide(&policy(on_conflict), &ended);
+        assert!(plan.conflicts[0].root.is_none());
+        let printed = text(&plan, &context(), Paint::Plain);
+        assert!(printed.contains("pid 10 (ended just now)"), "{printed}");
+        assert!(!printed.contains("namespace"), "{printed}");
+        let document = serde_json::to_value(document(&plan, &context())).unwrap();
+        assert_eq!(document["conflicts"][0]["pid"], 10);
+    }
+    let refused = decide(
+        &policy(OnConflict::Refuse),
+        &Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(Vec::new()) },
+    );
+    let why = conflict_refusal(&refused.conflicts[0]).unwrap();
+    let who = "the guard of `python3 main.py` (pid 10, ended just now)";
+    assert!(why.starts_with(who), "{why}");
 }
 
 fn launcher(command: &str) -> Launcher {

@@ -153,7 +153,7 @@ fn status_of(
     record: Option<Record>,
     history: Vec<HistoryEvent>,
 ) -> InstanceStatus {
-    InstanceStatus::of("voice-insight", seen(snapshot), record, history, &me()).unwrap()
+    InstanceStatus::of("voice-insight", seen(snapshot), None, record, history, &me()).unwrap()
 }
 
 fn running() -> InstanceStatus {
@@ -324,10 +324,11 @@ fn hostile_texts_are_sanitized() {
 
 #[test]
 fn the_state_follows_the_kernel_and_not_the_record() {
-    let state = |snapshot: &Snapshot, record| {
-        InstanceStatus::of("voice-insight", seen(snapshot), record, Vec::new(), &me())
+    let state_after = |earlier: Option<&Record>, snapshot: &Snapshot, record| {
+        InstanceStatus::of("voice-insight", seen(snapshot), earlier, record, Vec::new(), &me())
             .map(|status| status.state)
     };
+    let state = |snapshot: &Snapshot, record| state_after(None, snapshot, record);
     let guarded = guarded(Some(7));
     for (stage, expected) in [
         (RecordStage::Starting, InstanceState::Starting),
@@ -343,6 +344,12 @@ fn the_state_follows_the_kernel_and_not_the_record() {
     };
     let stranger = Process { holds_lock: Known(true), ..process(5) };
     let monopoll = Process { role: Role::Monopoll, ..stranger.clone() };
+    // Its record has just gone: it is about to release the lock.
+    let earlier = record(RecordStage::Running);
+    for leaving in [&guarded, &snapshot(vec![monopoll.clone()])] {
+        assert_eq!(state_after(Some(&earlier), leaving, None), None);
+    }
+    assert_eq!(state_after(Some(&earlier), &free, None), Some(InstanceState::Stopped));
     for (what, snapshot, record, expected) in [
         (
             "a record that nobody stands behind",
@@ -391,6 +398,17 @@ fn the_state_follows_the_kernel_and_not_the_record() {
     ] {
         assert_eq!(state(&snapshot, record), expected, "{what}");
     }
+}
+
+#[test]
+fn a_guard_that_has_ended_is_not_said_to_be_in_another_pid_namespace() {
+    let child = Process { holds_lock: Known(true), ..same_command(11) };
+    let old = Record { child: None, ..record(RecordStage::Running) };
+    let status = status_of(&snapshot(vec![child]), Some(old), Vec::new());
+    assert_eq!(status.state, InstanceState::Unguarded);
+    let listed = list(&[&status], &context(), Paint::Plain);
+    assert!(listed.contains("its guard has ended"), "{listed}");
+    assert!(!listed.contains("namespace"), "{listed}");
 }
 
 #[test]

@@ -224,6 +224,24 @@ fn a_guard_without_lock_and_record_is_found_by_the_marker_of_its_bot() {
     assert!(guard.is_alive() && is_alive(bot));
 }
 
+/// The start times would say that the start is newer. They decide between guards of two locks.
+#[test]
+fn a_guard_without_its_record_keeps_the_ticket_of_its_marker() {
+    let stage = Stage::new();
+    stage.run(&["--exit", "7"]).end().exits(7);
+    fs::write(stage.state_file("counter"), "41\n").unwrap();
+    let guard = stage.run(&[]).start();
+    let bot = stage.ready(2);
+    stage.wait_for_start_mutex();
+    freeze(&stage, &guard);
+    for file in ["record", "counter"] {
+        fs::remove_file(stage.state_file(file)).unwrap();
+    }
+    stage.run(&[]).on_conflict("force").end().exits(0).says("is a newer start");
+    assert!(is_alive(bot));
+    guard.signal(Signal::SIGCONT);
+}
+
 /// Its bot has inherited the lock file that was deleted, not the one that it acquired again.
 #[test]
 fn what_is_left_of_a_guard_that_took_its_lock_back_holds_the_instance() {

@@ -84,8 +84,12 @@ impl Scanner {
         let me = self.host_process.process;
         // A holder may keep its record next to another lock, which its tree's marker names.
         let is_holder = |guard: &GuardView| guard.process.is_some_and(|id| pids.contains(&id.pid));
-        let (holders, others): (Vec<_>, Vec<_>) =
+        let (mut holders, others): (Vec<_>, Vec<_>) =
             result.other_guards.into_iter().partition(is_holder);
+        let first = locks.first().map(LockProbe::path);
+        for holder in &mut holders {
+            holder.other_lock.take_if(|lock| Some(&*lock) == first.as_ref());
+        }
         let known: Vec<_> = guards.iter().map(|guard| guard.process).collect();
         guards.extend(holders.into_iter().filter(|holder| !known.contains(&holder.process)));
         Ok(start.snapshot(&self.request, me, views, guards, others, result.processes))
@@ -229,11 +233,8 @@ impl Scanner {
     ) -> Option<MarkerSearch> {
         let tool_name = self.request.tool_name.clone()?;
         let was_killed = |found: &FoundRecord| {
-            let lives = |id: ProcessId| {
-                let stat = self.tree.proc.stat(id.pid, &mut Vec::new());
-                stat.is_ok_and(|stat| stat.start == id.start)
-            };
-            process_here(self, &found.record).is_some_and(|id| !lives(id))
+            let process = process_here(self, &found.record);
+            process.is_some_and(|id| self.tree.proc.stat_of(id).is_none())
         };
         let is_needed = locks.iter().any(LockProbe::is_new) || records.iter().any(was_killed);
         let first = locks.first().filter(|_| is_needed)?;
