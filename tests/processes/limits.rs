@@ -1,6 +1,6 @@
 //! Surroundings that take something away: limits, missing file systems, closed streams, a full
-//! control group, a full process table. A start either works, or ends with a documented status, says
-//! why, and leaves nothing behind.
+//! control group, a full process table. A start either works, or ends with a documented status,
+//! says why, and leaves nothing behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};

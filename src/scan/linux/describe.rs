@@ -387,7 +387,7 @@ struct ComparisonFacts {
 }
 
 impl ComparisonFacts {
-    /// Ignores what only a script suggests, as its guard says that the process runs another command.
+    /// Ignores what only a script suggests: the guard says that the process runs another command.
     fn without_suggestions(self) -> ComparisonFacts {
         let doubts = [CommandDoubt::Script, CommandDoubt::PartOfScript];
         let is_suggested = doubts.into_iter().any(|it| self.doubt == Fact::Known(Some(it)))

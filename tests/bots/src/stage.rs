@@ -31,7 +31,8 @@ const MARK: &str = "TESTBOT_STAGE";
 pub const SECRET: &str = "AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1";
 
 /// Returns a new token. Each test needs its own, because tokens are searched on the whole machine.
-/// In a PID namespace of its own, a process may have a pid of one digit: the number still has eight.
+/// In a PID namespace of its own, a process may have a pid of one digit, and the number still has
+/// eight.
 pub fn token() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = u64::from(std::process::id()) * 1000

@@ -278,8 +278,8 @@ impl Kernel {
         self.locks.iter().any(|lock| lock.owner == Some(pid) && !is_free(&lock.probe))
     }
 
-    /// Returns what differs between lock files: the owner, whether it was free, and whether it names
-    /// itself, as a file does that a guard has held.
+    /// Returns what differs between lock files: the owner, whether it was free, and whether it
+    /// names itself, as a file does that a guard has held.
     pub(super) fn lock_states(&self) -> impl Iterator<Item = (Option<u32>, bool, bool)> {
         self.locks.iter().map(|lock| (lock.owner, lock.was_free, names_itself(lock)))
     }
