@@ -244,14 +244,14 @@ pub(crate) fn errno_may_pass(errno: Errno) -> bool {
 
 /// Returns whether a failure may pass without anyone changing something.
 #[cfg(unix)]
-pub(crate) fn may_pass(error: &io::Error) -> bool {
+pub fn may_pass(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(errno_may_pass)
         || error.kind() == io::ErrorKind::TimedOut
 }
 
 /// Returns whether a failure may pass without anyone changing something.
 #[cfg(windows)]
-pub(crate) fn may_pass(error: &io::Error) -> bool {
+pub fn may_pass(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::OutOfMemory

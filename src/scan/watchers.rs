@@ -201,6 +201,9 @@ const PM2_VALUES: [&str; 20] = [
     "--cwd",
 ];
 
+/// The names that PM2 gives files of code with a list of programs.
+const PM2_LISTS: [&str; 3] = [".config.js", ".config.cjs", ".config.mjs"];
+
 fn pm2(args: &[&str], folder: &Path) -> Vec<ScriptCommand> {
     let (mut file, mut interpreter, mut only) = (None, None, None);
     let mut args = args.iter();
@@ -224,7 +227,11 @@ fn pm2(args: &[&str], folder: &Path) -> Vec<ScriptCommand> {
     let Some(file) = file else { return Vec::new() };
     if Path::new(file).extension() != Some(OsStr::new("json")) {
         let args = args.map(OsString::from).collect();
-        return vec![command(pm2_words(file, interpreter, args, folder), context)];
+        let started = command(pm2_words(file, interpreter, args, folder), context);
+        // PM2 reads such a file as a list of programs, which only its code tells.
+        let is_list = PM2_LISTS.iter().any(|end| file.ends_with(end));
+        let role = if is_list { ScriptRole::Other } else { started.role };
+        return vec![ScriptCommand { role, ..started }];
     }
     let apps = json(&folder.join(file)).unwrap_or_default();
     let apps = apps.get("apps").unwrap_or(&apps);
@@ -412,6 +419,19 @@ mod tests {
             ("watchexec", ""),
         ] {
             assert_eq!(read(line, folder.path()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_programs_in_code_is_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, expected) in [
+            ("ecosystem.config.js", ScriptRole::Other),
+            ("bots.config.cjs", ScriptRole::Other),
+            ("main.js", ScriptRole::Certain),
+        ] {
+            let started = pm2(&["start", file], folder.path());
+            assert_eq!(started.iter().map(|it| it.role).collect::<Vec<_>>(), [expected], "{file}");
         }
     }
 

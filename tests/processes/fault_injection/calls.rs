@@ -1,6 +1,11 @@
 //! The calls to the kernel that fail, with the errors that their manual pages document and that
 //! may really occur, and the calls that do not.
 
+use std::io;
+
+use monopoll::internals::error;
+use nix::errno::Errno;
+
 const READABLE: [&str; 3] = ["/cmdline\"", "/stat\"", "/status\""];
 
 /// The faults of calls that depend on what the call is about.
@@ -169,24 +174,6 @@ const NOT_INJECTED: &[(&str, &str)] = &[
     ("waitid", "it does not wait, and fails only without a child"),
 ];
 
-/// The errors that may pass, of which a start that does not come about says "try again later".
-const PASSING: [&str; 14] = [
-    "EAGAIN",
-    "EBUSY",
-    "EDQUOT",
-    "EINTR",
-    "EIO",
-    "EMFILE",
-    "ENFILE",
-    "ENOBUFS",
-    "ENOLCK",
-    "ENOMEM",
-    "ENOSPC",
-    "ETXTBSY",
-    "ESTALE",
-    "ETIMEDOUT",
-];
-
 /// The errors that may also last: each later use of the call then fails too.
 const LASTING: [&str; 3] = ["EMFILE", "ENOLCK", "ENOMEM"];
 
@@ -197,9 +184,16 @@ pub(super) fn lasting(call: &str, fault: &str) -> Option<String> {
     is_one.then(|| format!("{fault}+"))
 }
 
+/// Returns whether this error may pass: a start that does not come about says "try again later".
 pub(super) fn may_pass(fault: &str) -> bool {
-    PASSING.contains(&fault.trim_end_matches('+'))
+    let name = fault.trim_end_matches('+');
+    let is_it = |errno: &i32| format!("{:?}", Errno::from_raw(*errno)) == name;
+    let errno = (1..MAX_ERRNO).find(is_it);
+    errno.is_some_and(|errno| error::may_pass(&io::Error::from_raw_os_error(errno)))
 }
+
+/// Above all error numbers of errno(3).
+const MAX_ERRNO: i32 = 140;
 
 pub(super) fn is_signal(fault: &str) -> bool {
     fault.starts_with("SIG")
