@@ -30,6 +30,7 @@ pub mod process_tree;
 mod project_scripts;
 pub mod recorded_guard;
 pub mod same_command;
+mod same_started_command;
 pub mod scan_request;
 mod shell_expansion;
 mod shell_script;
