@@ -31,7 +31,11 @@ pub const CHOOSING_VARIABLES: [&str; 18] = [
 
 /// Variables that often select a configuration. Only two different values of one are a difference,
 /// because a shell often has none where a service has one.
-const OFTEN_CHOOSING: [&str; 10] = [
+const OFTEN_CHOOSING: [&str; 14] = [
+    "BOT",
+    "INSTANCE",
+    "DATA_DIR",
+    "DATABASE_URL",
     "NODE_ENV",
     "ENV",
     "ENVIRONMENT",
@@ -44,8 +48,15 @@ const OFTEN_CHOOSING: [&str; 10] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
+/// Beginnings of the names of such variables.
+const OFTEN_CHOOSING_STARTS: [&str; 2] = ["BOT_", "INSTANCE_"];
+
 /// Endings of the names of such variables.
-const OFTEN_CHOOSING_ENDS: [&str; 12] = [
+const OFTEN_CHOOSING_ENDS: [&str; 16] = [
+    "_BOT",
+    "_INSTANCE",
+    "_DATA_DIR",
+    "_DATABASE_URL",
     "_ENV",
     "_ENVIRONMENT",
     "_ENV_FILE",
@@ -98,6 +109,8 @@ pub struct OwnVariables {
     environment: BTreeMap<OsString, OsString>,
     /// The variables that COMMAND's own words set or that its script reads.
     named: BTreeSet<OsString>,
+    /// Those of them that its script reads: it may do something else without one.
+    read: BTreeSet<OsString>,
 }
 
 impl OwnVariables {
@@ -116,7 +129,9 @@ impl OwnVariables {
         }
         let named = set.iter().map(|(name, _)| name).chain(read);
         let named = named.filter(|name| may_choose(name)).cloned().collect();
-        OwnVariables { environment, named }
+        let is_read = |name: &&OsString| may_choose(name) && !belongs_to_session(name);
+        let read = read.iter().filter(is_read).cloned().collect();
+        OwnVariables { environment, named, read }
     }
 
     /// Returns the values of [`CHOOSING_VARIABLES`], in order.
@@ -135,7 +150,8 @@ impl OwnVariables {
 
     /// Returns the first variable whose value differs in a process. `set` has the variables that
     /// the command line of the process sets, which override its environment. A missing variable
-    /// counts as a difference for [`CHOOSING_VARIABLES`], and if the other one has a token.
+    /// counts as a difference for [`CHOOSING_VARIABLES`], for those that COMMAND's script reads, and
+    /// if the other one has a token.
     pub fn first_difference(
         &self,
         set: &[(OsString, Option<OsString>)],
@@ -157,7 +173,7 @@ impl OwnVariables {
                 (Some(_), Some(_)) => true,
                 (value, None) | (None, value) => value.is_some_and(|it| !bots_in(it).is_empty()),
             };
-            mine != theirs && (is_usual || both_or_a_token())
+            mine != theirs && (is_usual || self.read.contains(*name) || both_or_a_token())
         };
         let is_often_other = |name: &&OsStr| {
             let mine = self.value(name).map(OsStr::as_encoded_bytes);
@@ -180,9 +196,25 @@ impl OwnVariables {
 /// Returns whether a variable often selects a configuration.
 fn often_chooses(name: &OsStr) -> bool {
     let Some(text) = name.to_str().filter(|_| may_choose(name)) else { return false };
-    let is_named = || OFTEN_CHOOSING.contains(&text);
+    let is_named = || OFTEN_CHOOSING.contains(&text) || text.contains("SECRETS");
+    let starts = || OFTEN_CHOOSING_STARTS.iter().any(|start| text.starts_with(start));
     let ends = || OFTEN_CHOOSING_ENDS.iter().any(|end| text.ends_with(end));
-    (is_named() || ends()) && !NOT_CHOOSING.iter().any(|start| text.starts_with(start))
+    (is_named() || starts() || ends()) && !belongs_to_session(name)
+}
+
+/// Returns whether a variable belongs to a shell, a desktop or a build.
+fn belongs_to_session(name: &OsStr) -> bool {
+    NOT_CHOOSING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+}
+
+/// Returns whether two different values of a variable most likely mean two bots.
+pub(crate) fn differ_by_bot(name: &OsStr, one: &OsStr, other: &OsStr) -> bool {
+    let [bots, others] = [one, other].map(|value| bots_in(value.as_encoded_bytes()));
+    if !bots.is_empty() && !others.is_empty() {
+        return bots != others;
+    }
+    let is_usual = CHOOSING_VARIABLES.iter().any(|usual| name == *usual);
+    one != other && (is_usual || often_chooses(name))
 }
 
 /// Returns whether a variable that a command line sets may choose the bot.
@@ -223,7 +255,7 @@ mod tests {
             ("BOT=bob", "", "BOT=alice", "", Some("BOT")),
             ("BOT=alice", "", "BOT=alice", "", None),
             // Inherited variables with other names prove nothing.
-            ("BOT=bob", "", "", "BOT=alice", None),
+            ("NAME=bob", "", "", "NAME=alice", None),
             ("", "PYTHONUNBUFFERED=1", "", "", None),
             ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),
             ("TZ=UTC", "", "TZ=CET", "", None),
@@ -244,6 +276,13 @@ mod tests {
             ),
             ("ALICE_CONFIG=a", "", "", "ALICE_CONFIG=b", Some("ALICE_CONFIG")),
             ("MY_ENV_FILE=a", "", "", "MY_ENV_FILE=b", Some("MY_ENV_FILE")),
+            ("BOT=bob", "", "", "BOT=alice", Some("BOT")),
+            ("BOT=bob", "", "", "", None),
+            ("BOT_ID=1", "", "", "BOT_ID=2", Some("BOT_ID")),
+            ("INSTANCE_ID=1", "", "", "INSTANCE_ID=2", Some("INSTANCE_ID")),
+            ("DATA_DIR=/a", "", "", "DATA_DIR=/b", Some("DATA_DIR")),
+            ("MY_SECRETS=/a", "", "", "MY_SECRETS=/b", Some("MY_SECRETS")),
+            ("XDG_DATA_DIR=/a", "", "", "XDG_DATA_DIR=/b", None),
             ("VIRTUAL_ENV=a", "", "", "VIRTUAL_ENV=b", None),
             ("PIP_CONFIG_FILE=a", "", "", "PIP_CONFIG_FILE=b", None),
             ("HOME=/a", "", "", "HOME=/b", None),
@@ -279,5 +318,26 @@ mod tests {
         let own = OwnVariables::new(pairs("BOT=bob"), &[], &["BOT".into(), "TERM".into()]);
         assert_eq!(own.first_difference(&[], b"BOT=alice\0TERM=x").as_deref(), Some("BOT"));
         assert_eq!(own.first_difference(&[], b"BOT=bob\0TERM=x"), None);
+        assert_eq!(own.first_difference(&[], b"").as_deref(), Some("BOT"));
+        let unset = OwnVariables::new([], &[], &["BOT".into(), "XDG_DATA_DIR".into()]);
+        assert_eq!(unset.first_difference(&[], b"BOT=bob").as_deref(), Some("BOT"));
+        assert_eq!(unset.first_difference(&[], b"XDG_DATA_DIR=/a"), None);
+    }
+
+    #[test]
+    fn only_two_values_of_a_choosing_variable_or_two_tokens_mean_two_bots() {
+        let token = |bot: u32| format!("{bot}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-");
+        for (name, one, other, expected) in [
+            ("BOT_ENV", "a", "b", true),
+            ("BOT_ENV", "a", "a", false),
+            ("NODE_ENV", "a", "b", true),
+            ("WORKERS", "2", "4", false),
+            ("KEY", &*token(123_456), &*token(654_321), true),
+            ("BOT_TOKEN", &token(123_456), &format!("{}x", &token(123_456)[..41]), false),
+            ("KEY", "a", &token(654_321), false),
+        ] {
+            let differ = differ_by_bot(OsStr::new(name), OsStr::new(one), OsStr::new(other));
+            assert_eq!(differ, expected, "{name} {one} {other}");
+        }
     }
 }

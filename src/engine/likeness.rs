@@ -43,6 +43,8 @@ pub enum CommandDoubt {
     Script,
     /// The same, but the script starts other programs too, so this may be the one that is no bot.
     PartOfScript,
+    /// COMMAND's script sets this variable, and the process has another value, or none.
+    Variable(String),
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
@@ -60,6 +62,7 @@ impl CommandDoubt {
             | CommandDoubt::Modules
             | CommandDoubt::ScriptName
             | CommandDoubt::Script
+            | CommandDoubt::Variable(_)
             | CommandDoubt::Folder
             | CommandDoubt::UnreadableFolder => true,
             CommandDoubt::PartOfScript => false,

@@ -304,13 +304,18 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!("if both are the same bot, start it by the same name, else {GIVE_NAMES}"),
         ),
         Doubt::Command(CommandDoubt::Script) => (
-            "COMMAND's script has its command, but also lines that may make it another bot"
+            "COMMAND's script starts the same command, but has lines that may choose another bot, \
+             such as a condition or `. ./.env`"
                 .to_owned(),
             GIVE_NAMES.to_owned(),
         ),
         Doubt::Command(CommandDoubt::PartOfScript) => (
-            "COMMAND's script has its command among others that it starts".to_owned(),
+            "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
             GIVE_NAMES.to_owned(),
+        ),
+        Doubt::Command(CommandDoubt::Variable(name)) => (
+            format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
+            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
         Doubt::Command(CommandDoubt::Folder) => (
             "it runs in another folder, and only its $PWD says that it was started in this one"

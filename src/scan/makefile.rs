@@ -56,6 +56,7 @@ pub(super) fn enters(args: &[OsString]) -> (Option<PathBuf>, Vec<OsString>) {
 /// Returns the recipe that make runs with these arguments.
 pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
     let (mut file, mut goal, mut given) = (None, None, Vec::new());
+    let mut environment_first = false;
     let mut args = args.iter().map(|arg| arg.to_str());
     while let Some(arg) = args.next() {
         let arg = arg?;
@@ -64,7 +65,9 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
             file = Some(if attached.is_empty() { args.next()?? } else { attached });
         } else if ["-I", "-W", "-o"].contains(&arg) {
             args.next();
-        } else if !arg.starts_with('-') {
+        } else if arg.starts_with('-') {
+            environment_first |= prefers_environment(arg);
+        } else {
             match arg.split_once('=') {
                 Some((name, value)) => {
                     given.push((name.trim_end_matches(':').to_owned(), value.to_owned()));
@@ -77,15 +80,30 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
         Some(file) => folder.join(file),
         None => FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file())?,
     };
-    let text = recipe(&small_file::text(&file, MAX_LENGTH)?, goal, &given)?;
+    let text = small_file::text(&file, MAX_LENGTH)?;
+    let text = recipe(&text, goal, &given, environment_first)?;
     Some(Recipe { text, variables: given })
 }
 
-/// Returns the recipe of a goal, or of the first target.
-fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<String> {
+/// Returns whether make's flags let variables of the environment override those of the file.
+fn prefers_environment(flags: &str) -> bool {
+    let has_value = |c: char| "CEIWOfjlo".contains(c);
+    let short = flags.strip_prefix('-').filter(|it| !it.starts_with('-'));
+    flags == "--environment-overrides"
+        || short.is_some_and(|it| it.chars().take_while(|c| !has_value(*c)).any(|c| c == 'e'))
+}
+
+/// Returns the recipe of a goal, or of the first target, after what the file sets for it.
+fn recipe(
+    text: &str,
+    goal: Option<&str>,
+    given: &[(String, String)],
+    environment_first: bool,
+) -> Option<String> {
     let text = text.replace("\\\n", " ");
     let mut variables: BTreeMap<&str, Value<'_>> =
         given.iter().map(|(name, value)| (&**name, Value::Set(value))).collect();
+    let mut exports = Exports::default();
     let (mut lines, mut is_wanted): (Option<Vec<&str>>, _) = (None, false);
     for line in text.lines() {
         if let Some(line) = line.strip_prefix('\t') {
@@ -95,10 +113,15 @@ fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<
             continue;
         }
         let line = line.split('#').next().unwrap_or_default().trim();
+        exports.read(line);
         if let Some((name, value)) = assignment(line) {
             // A value on the command line comes first.
             if !given.iter().any(|(own, _)| own == name) {
-                let value = if variables.contains_key(name) { Value::Unknown } else { value };
+                let value = match value {
+                    _ if variables.contains_key(name) => Value::Unknown,
+                    Value::Set(value) if environment_first => Value::Default(value),
+                    value => value,
+                };
                 variables.insert(name, value);
             }
         } else if let Some((targets, rest)) = line.split_once(':') {
@@ -113,13 +136,59 @@ fn recipe(text: &str, goal: Option<&str>, given: &[(String, String)]) -> Option<
             }
         }
     }
-    let lines: Vec<String> = lines?
+    let set = variables.iter().filter(|(name, _)| given.iter().all(|(own, _)| own != *name));
+    let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
+    let recipe = lines?
         .into_iter()
         .map(|line| line.trim().trim_start_matches(['@', '-', '+']).trim())
         .filter(|line| lasts(line))
-        .map(|line| expand(line, &variables, 0))
-        .collect();
-    Some(lines.join("\n"))
+        .map(|line| expand(line, &variables, 0));
+    Some(set.chain(recipe).collect::<Vec<String>>().join("\n"))
+}
+
+/// The variables that make hands to its recipes.
+#[derive(Default)]
+struct Exports<'a> {
+    all: bool,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Exports<'a> {
+    fn read(&mut self, line: &'a str) {
+        self.all |= line == "export" || line.starts_with(".EXPORT_ALL_VARIABLES");
+        let Some(rest) = line.strip_prefix("export ") else { return };
+        match assignment(rest) {
+            Some((name, _)) => self.names.push(name),
+            None => self.names.extend(rest.split_whitespace()),
+        }
+    }
+
+    /// Returns a line of shell code that sets a variable as make does. One that comes from the
+    /// environment stays exported, with the value of the file.
+    fn line(
+        &self,
+        name: &str,
+        value: Value<'_>,
+        variables: &BTreeMap<&str, Value<'_>>,
+    ) -> Option<String> {
+        let is_exported = self.all || self.names.contains(&name);
+        let value = match value {
+            Value::Set(value) if is_plain(value) => expand(value, variables, 0),
+            Value::Default(default) if is_plain(default) => {
+                let default = expand(default, variables, 0);
+                format!("${{{name}:-{default}}}")
+            }
+            Value::Set(_) | Value::Default(_) | Value::Unknown => UNKNOWN.to_owned(),
+        };
+        let is_for_others = !value.contains('$') && !value.is_empty();
+        let export = if is_exported { "export " } else { "" };
+        (is_exported || is_for_others).then(|| format!("{export}{name}=\"{value}\""))
+    }
+}
+
+/// Returns whether a value means the same in double quotes.
+fn is_plain(value: &str) -> bool {
+    !value.contains(['"', '\\', '`']) && !value.contains("$$")
 }
 
 /// Returns whether a line does more than set something for its own shell.
@@ -143,9 +212,12 @@ fn assignment(line: &str) -> Option<(&str, Value<'_>)> {
     let line = line.strip_prefix("export ").unwrap_or(line);
     let (name, value) = line.split_once('=')?;
     let value = value.trim();
-    let (name, value) = match name.strip_suffix('?') {
-        Some(name) => (name.trim(), Value::Default(value)),
-        None => (name.trim_end_matches(':').trim(), Value::Set(value)),
+    let (name, value) = if let Some(name) = name.strip_suffix('?') {
+        (name.trim(), Value::Default(value))
+    } else if let Some(name) = name.strip_suffix(['+', '!']) {
+        (name.trim(), Value::Unknown)
+    } else {
+        (name.trim_end_matches(':').trim(), Value::Set(value))
     };
     is_name(name).then_some((name, value))
 }
@@ -209,11 +281,50 @@ mod tests {
             (Some("line"), Some("./bot    --all")),
             (Some("none"), None),
         ] {
-            assert_eq!(recipe(FILE, goal, &given).as_deref(), expected, "{goal:?}");
+            let expected = expected.map(|text| format!("FLAGS=\"-u\"\nexport X=\"y\"\n{text}"));
+            assert_eq!(recipe(FILE, goal, &given, false), expected, "{goal:?}");
         }
-        let own = [("PYTHON".to_owned(), "pypy".to_owned())];
-        assert_eq!(recipe(FILE, None, &own).as_deref(), Some("pypy -u main.py"));
-        assert_eq!(recipe("a:\n\t./a $(B)", None, &[]).as_deref(), Some("./a ${B}"));
+        let read = |text: &str| recipe(text, None, &[], false).unwrap();
+        let own = [("X".to_owned(), "pypy".to_owned()), ("FLAGS".to_owned(), "-v".to_owned())];
+        let text = recipe(FILE, None, &own, false);
+        assert_eq!(text.as_deref(), Some("${PYTHON:-python3} -v main.py"));
+        assert_eq!(read("a:\n\t./a $(B)"), "./a ${B}");
+    }
+
+    #[test]
+    fn what_a_makefile_exports_is_set_for_its_recipe() {
+        let read = |text: &str, environment_first| {
+            let text = recipe(&format!("{text}\na:\n\t./a"), None, &[], environment_first);
+            text.unwrap().strip_suffix("./a").unwrap().to_owned()
+        };
+        for (text, expected) in [
+            ("export A = x y", "export A=\"x y\"\n"),
+            ("A = x\nexport A", "export A=\"x\"\n"),
+            ("B = x\nexport A ?= $(B)\n", "export A=\"${A:-x}\"\nB=\"x\"\n"),
+            ("export\nA = x", "export A=\"x\"\n"),
+            (".EXPORT_ALL_VARIABLES:\nA = x", "export A=\"x\"\n"),
+            ("export A = $$B", "export A=\"$MAKE_UNKNOWN\"\n"),
+            ("export A = x\nA += y", "export A=\"$MAKE_UNKNOWN\"\n"),
+            ("A ?= x\nB = $(C)", ""),
+        ] {
+            assert_eq!(read(text, false), expected, "{text}");
+        }
+        assert_eq!(read("export A = x", true), "export A=\"${A:-x}\"\n");
+        assert_eq!(read("A = x", true), "");
+    }
+
+    #[test]
+    fn make_may_be_told_to_prefer_the_environment() {
+        for (flags, expected) in [
+            ("-e", true),
+            ("-ke", true),
+            ("--environment-overrides", true),
+            ("-Oline", false),
+            ("--silent", false),
+            ("-fe.mk", false),
+        ] {
+            assert_eq!(prefers_environment(flags), expected, "{flags}");
+        }
     }
 
     #[test]

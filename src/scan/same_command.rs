@@ -47,6 +47,8 @@ pub struct Comparison {
     pub likeness: CommandLikeness,
     /// A reason to doubt that the same command is the same bot.
     pub doubt: Option<CommandDoubt>,
+    /// COMMAND's script sets a variable that chooses the bot, and the process has another value.
+    pub chooses_another: bool,
     /// What the process runs.
     pub compared: ComparedCommand,
     /// The variables that the process's command line sets for the bot.
@@ -86,7 +88,8 @@ impl Command {
     ) -> Comparison {
         let compared = self.compared(&it, process);
         let doubt = if likeness.is_same() { self.doubt(&mut it, process) } else { None };
-        Comparison { same_program, likeness, doubt, compared, variables: it.context.variables }
+        let (chooses_another, variables) = (false, it.context.variables);
+        Comparison { same_program, likeness, doubt, chooses_another, compared, variables }
     }
 
     fn compared(&self, it: &Invocation, process: &RunningCommand<'_>) -> ComparedCommand {

@@ -1,39 +1,60 @@
 //! Compares a process with what COMMAND starts.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
+use crate::engine::choosing_variables;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::shell_expansion::is_unknown;
 
 impl Command {
-    /// Compares a process with what this command starts, most certain first.
+    /// Compares a process with what this command starts. Returns the one that it runs, or else one
+    /// that it almost runs, most certain first.
     pub(super) fn compare_started(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
-        let found = self.started.iter().filter_map(|it| Some((it.certainty, it.compare(process)?)));
-        let rank = |(certainty, it): &(Certainty, Comparison)| (!it.likeness.is_same(), *certainty);
-        found.min_by_key(rank).map(|(_, comparison)| comparison)
+        let mut found: Vec<(Certainty, Comparison)> = self
+            .started
+            .iter()
+            .filter_map(|it| Some((it.certainty, it.compare(process)?)))
+            .collect();
+        found.sort_by_key(|(certainty, it)| {
+            (!it.likeness.is_same(), *certainty, it.doubt.is_some())
+        });
+        found.into_iter().next().map(|(_, comparison)| comparison)
     }
 }
 
+/// A variable that has another value in a process than COMMAND's script sets.
+struct OtherVariable {
+    name: String,
+    /// Both have a value, and such a variable chooses the bot.
+    chooses: bool,
+}
+
 impl StartedCommand {
-    /// Compares a process with this command; `None` if it differs, or if other variables would be
-    /// set for it.
+    /// Compares a process with this command; `None` if it differs.
     fn compare(&self, process: &RunningCommand<'_>) -> Option<Comparison> {
         let mut comparison = self.command.compare(process);
-        if comparison.likeness == CommandLikeness::Different || !self.has_set(process) {
-            return None;
+        match comparison.likeness {
+            CommandLikeness::Different => return None,
+            CommandLikeness::Near(_) => {
+                comparison.same_program &= self.certainty == Certainty::Certain;
+            }
+            CommandLikeness::Same => comparison = self.with_certainty(comparison),
         }
-        // The variables that are set have already been compared.
+        if let Some(other) = self.other_variable(process, &comparison.variables) {
+            comparison.doubt = comparison.doubt.or(Some(CommandDoubt::Variable(other.name)));
+            comparison.chooses_another = other.chooses;
+        }
+        // The variables that are set have been compared now.
         comparison.variables.extend(self.replaces.iter().cloned());
-        Some(self.with_certainty(comparison))
+        Some(comparison)
     }
 
     /// Applies what is not certain to the comparison of a process that runs this command.
     pub(super) fn with_certainty(&self, comparison: Comparison) -> Comparison {
         match self.certainty {
-            _ if !comparison.likeness.is_same() => comparison,
             Certainty::Certain => comparison,
             Certainty::Likely => Comparison { doubt: Some(CommandDoubt::Script), ..comparison },
             Certainty::Part => Comparison { doubt: Some(CommandDoubt::PartOfScript), ..comparison },
@@ -45,18 +66,46 @@ impl StartedCommand {
         }
     }
 
-    fn has_set(&self, process: &RunningCommand<'_>) -> bool {
-        let by_command = &self.command.runs.context.variables;
-        if self.sets.is_empty() && by_command.is_empty() {
-            return true;
+    /// Returns a variable that this command would get with another value than a process has. `set`
+    /// has the variables that the command line of the process sets.
+    fn other_variable(
+        &self,
+        process: &RunningCommand<'_>,
+        set: &[(OsString, Option<OsString>)],
+    ) -> Option<OtherVariable> {
+        let mine: BTreeMap<&OsStr, Option<&OsStr>> = self
+            .sets
+            .iter()
+            .chain(&self.command.runs.context.variables)
+            .map(|(name, value)| (name.as_os_str(), value.as_deref()))
+            .filter(|(_, value)| value.is_none_or(|value| !is_unknown(value)))
+            .collect();
+        if mine.is_empty() {
+            return None;
         }
-        let environ = (process.environ)();
-        let theirs = |name: &OsStr| environ.iter().find(|(own, _)| own == name).map(|it| &it.1);
-        let set: BTreeMap<_, _> = self.sets.iter().map(|(name, value)| (name, value)).collect();
-        set.into_iter().all(|(name, value)| theirs(name) == value.as_ref())
-            && by_command
-                .iter()
-                .filter(|(_, value)| value.as_deref().is_none_or(|value| !is_unknown(value)))
-                .all(|(name, value)| theirs(name).is_none_or(|it| Some(it) == value.as_ref()))
+        let environ = (process.environ)().into_iter().map(|(name, value)| (name, Some(value)));
+        let theirs: BTreeMap<OsString, Option<OsString>> =
+            environ.chain(set.iter().cloned()).collect();
+        let others = mine.into_iter().filter_map(|(name, mine)| {
+            let theirs = theirs.get(name).and_then(Option::as_deref);
+            (mine != theirs && !is_extended(name, mine, theirs)).then(|| OtherVariable {
+                name: name.to_string_lossy().into_owned(),
+                chooses: mine.zip(theirs).is_some_and(|(mine, theirs)| {
+                    choosing_variables::differ_by_bot(name, mine, theirs)
+                }),
+            })
+        });
+        let mut others: Vec<OtherVariable> = others.collect();
+        others.sort_by_key(|other| !other.chooses);
+        others.into_iter().next()
     }
+}
+
+/// Returns whether a launcher, such as the shim of a version manager, has put folders before those
+/// of a search path.
+fn is_extended(name: &OsStr, mine: Option<&OsStr>, theirs: Option<&OsStr>) -> bool {
+    let bytes = |value: Option<&OsStr>| value.map(|it| it.as_encoded_bytes().to_vec());
+    let (Some(mine), Some(theirs)) = (bytes(mine), bytes(theirs)) else { return false };
+    let is_path = name == "PATH" || name == "PYTHONPATH";
+    is_path && theirs.strip_suffix(&*mine).is_some_and(|before| before.ends_with(b":"))
 }

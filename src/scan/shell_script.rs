@@ -217,6 +217,7 @@ impl Script<'_> {
             return false;
         }
         self.is_simple &= !words.iter().any(|word| word.contains('\0'));
+        self.is_simple &= !reads_a_file(&statement.text);
         let mut context = context.clone();
         for (name, value) in set {
             if value.contains('\0') {
@@ -351,6 +352,20 @@ impl Script<'_> {
     }
 }
 
+/// Returns whether a command gets a file or a text on its standard input, which may choose the bot.
+fn reads_a_file(command: &str) -> bool {
+    let mut quote: Option<char> = None;
+    command.char_indices().any(|(at, c)| {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            Some(_) | None => {}
+        }
+        let from = command[at..].trim_start_matches('<').trim_start();
+        c == '<' && quote.is_none() && !from.starts_with("/dev/null") && !from.starts_with('&')
+    })
+}
+
 fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -418,7 +433,7 @@ mod tests {
             ("./bot -v > /dev/null 2>> err.log", "./bot|-v"),
             ("exec ./bot >> \"$(date +%F) $LOG.log\" 2>&1", "./bot"),
             ("exec >> bot.log 2>&1\n./bot | tee log", "./bot"),
-            ("exec python3 main.py < in.txt", "python3|main.py"),
+            ("exec python3 main.py '<' < /dev/null", "python3|main.py|<"),
             ("BOT=alice\nexec ./bot $BOT", "./bot|alice"),
             ("BOT_ENV=prod\nexec ./bot", "./bot BOT_ENV=prod"),
             ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
@@ -451,6 +466,8 @@ mod tests {
             ("cd \"$ROOT\"\nexec python3 main.py", ""),
             ("cat x | exec python3 main.py", "cat|x Other, python3|main.py Exec"),
             ("exec", ""),
+            ("exec python3 main.py < in.txt", "python3|main.py Exec"),
+            ("./bot <<EOF\nx\nEOF", "./bot Other"),
             ("exit\nexec ./bot", ""),
             ("exec -a bot python3 main.py", ""),
             ("./bot > log; ./other", "./bot Other, ./other Other"),

@@ -8,6 +8,24 @@ use crate::scan::command_context::{CommandContext, after_assignments, assignment
 /// Characters with a special meaning to a shell, except in single quotes.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
 
+/// Variables that a shell, a login or a package manager sets.
+const OF_SESSION: [&str; 14] = [
+    "PWD",
+    "OLDPWD",
+    "INIT_CWD",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "HOSTNAME",
+    "TMPDIR",
+    "BASH_SOURCE",
+    "UID",
+    "RANDOM",
+    "SECONDS",
+    "LINENO",
+];
+
 /// Programs that write what they read, to a file or a terminal.
 const FILTERS: &[&str] = &[
     "tee",
@@ -66,7 +84,8 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
     (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
 }
 
-/// Returns the names of the variables that a script expands (`$BOT`, `${BOT}`) and does not set.
+/// Returns the names of the variables that a script expands (`$BOT`, `${BOT}`) and does not set
+/// before.
 pub(super) fn variables_read(text: &str) -> Vec<OsString> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let name_at = |rest: &str| {
@@ -74,16 +93,24 @@ pub(super) fn variables_read(text: &str) -> Vec<OsString> {
         let end = rest.find(|c| !is_letter(c)).unwrap_or(rest.len());
         rest[..end].to_owned()
     };
-    let is_set = |name: &String| {
-        text.split(|c: char| c.is_whitespace() || c == ';')
-            .any(|word| word.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('=')))
+    let is_end = |c: char| c.is_whitespace() || c == ';';
+    // `BOT=${BOT:-x}` reads the variable first.
+    let is_set = |name: &str, before: usize| {
+        let word = format!("{name}=");
+        let mut set = text.match_indices(&word).map(|(at, _)| at);
+        let is_word = |at: &usize| text[..*at].chars().next_back().is_none_or(is_end);
+        let end = |at: usize| text[at..].find(is_end).map_or(text.len(), |length| at + length);
+        set.find(is_word).is_some_and(|at| end(at) <= before)
             || text.contains(&format!("for {name} in"))
     };
-    let mut names: Vec<String> = text.split('$').skip(1).map(name_at).collect();
-    names.retain(|name| name.starts_with(|c: char| c.is_ascii_uppercase()) && !is_set(name));
-    names.retain(|name| {
-        !["PWD", "HOME", "USER", "SHELL", "BASH_SOURCE", "OLDPWD"].contains(&&**name)
-    });
+    let uses = text.match_indices('$').map(|(at, _)| (at, name_at(&text[at + 1..])));
+    let is_read = |(at, name): &(usize, String)| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && !is_set(name, *at)
+            && !OF_SESSION.contains(&&**name)
+            && !name.starts_with("MAKE")
+    };
+    let mut names: Vec<String> = uses.filter(is_read).map(|(_, name)| name).collect();
     names.sort();
     names.dedup();
     names.into_iter().map(OsString::from).collect()
@@ -268,6 +295,10 @@ mod tests {
             ("A=1\npython3 bots/${BOT}.py $A \"$@\" $1", &["BOT"]),
             ("for BOT in a b; do python3 $BOT.py; done", &[]),
             ("cd \"$HOME/bot\"; exec ./bot ${PROFILE:-prod}", &["PROFILE"]),
+            ("BOT=${BOT:-a}\nexec ./bot $BOT", &["BOT"]),
+            ("export BOT=\"${BOT:-a b}\"; exec ./bot", &["BOT"]),
+            ("[ -n \"$BOT\" ] || BOT=a\nexec ./bot $BOT", &["BOT"]),
+            ("MY_BOT=1; ./bot $BOT $MAKE $RANDOM", &["BOT"]),
         ] {
             assert_eq!(variables_read(text), expected, "{text}");
         }

@@ -16,18 +16,22 @@ use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::watchers;
 
+/// A variable that is set or unset.
+type Variable = (OsString, Option<OsString>);
+
 /// Limits scripts that start other scripts.
 const MAX_DEPTH: u32 = 3;
 
 impl Command {
     /// Finds what this command starts.
     pub(super) fn read_started(&self) -> Vec<StartedCommand> {
-        self.started(MAX_DEPTH)
+        self.started(MAX_DEPTH, &[])
     }
 
-    fn started(&self, depth: u32) -> Vec<StartedCommand> {
+    /// `outer` has the variables that the scripts above this command set.
+    fn started(&self, depth: u32, outer: &[Variable]) -> Vec<StartedCommand> {
         let watched = watchers::started(self);
-        let commands = if watched.is_empty() { self.commands_of_script() } else { watched };
+        let commands = if watched.is_empty() { self.commands_of_script(outer) } else { watched };
         let mut found: Vec<(ScriptRole, StartedCommand)> = Vec::new();
         for it in commands {
             let role = it.role;
@@ -36,18 +40,19 @@ impl Command {
         let all = with_certainty(found);
         let Some(depth) = depth.checked_sub(1) else { return all };
         let mut more = Vec::new();
-        for outer in &all {
-            for mut inner in outer.command.started(depth) {
-                inner.certainty = inner.certainty.max(outer.certainty);
-                inner.sets = [outer.sets.clone(), inner.sets].concat();
-                inner.replaces.extend(outer.replaces.iter().cloned());
+        for script in &all {
+            let set = [outer, &script.sets].concat();
+            for mut inner in script.command.started(depth, &set) {
+                inner.certainty = inner.certainty.max(script.certainty);
+                inner.sets = [script.sets.clone(), inner.sets].concat();
+                inner.replaces.extend(script.replaces.iter().cloned());
                 more.push(inner);
             }
         }
         [all, more].concat()
     }
 
-    fn commands_of_script(&self) -> Vec<ScriptCommand> {
+    fn commands_of_script(&self, outer: &[Variable]) -> Vec<ScriptCommand> {
         let mut args = self.runs.args.clone();
         let mut given = Vec::new();
         let (text, folder) = match &self.runs.target {
@@ -76,11 +81,7 @@ impl Command {
             }
         };
         let Some(text) = text else { return Vec::new() };
-        let set = &self.runs.context.variables;
-        let environment = |name: &str| {
-            let own = set.iter().rev().find(|(set, _)| set == name);
-            own.map_or_else(|| env::var_os(name), |(_, value)| value.clone())?.into_string().ok()
-        };
+        let environment = |name: &str| self.variable(OsStr::new(name), outer)?.into_string().ok();
         let start = ScriptStart { args: &args, folder, environment: &environment };
         let mut commands = shell_script::commands(&text, &start);
         for (name, value) in given {
@@ -127,15 +128,18 @@ impl Command {
             | Target::Code(..)
             | Target::Entry(..) => {}
         }
-        let my_own = |(name, _): &(OsString, _)| {
-            let set = self.runs.context.variables.iter().rev().find(|(set, _)| set == name);
-            let value = set.map_or_else(|| env::var_os(name), |(_, value)| value.clone());
-            (name.clone(), value)
-        };
+        let my_own = |(name, _): &Variable| (name.clone(), self.variable(name, &[]));
         let set = context.variables.iter().chain(&command.runs.context.variables);
         let replaces = set.map(my_own).collect();
         let certainty = Certainty::Likely;
         Some(StartedCommand { command, sets: context.variables, replaces, certainty })
+    }
+
+    /// Returns the value of a variable as this command gets it.
+    fn variable(&self, name: &OsStr, outer: &[Variable]) -> Option<OsString> {
+        let mut set = outer.iter().chain(&self.runs.context.variables).rev();
+        let set = set.find(|(set, _)| set == name);
+        set.map_or_else(|| env::var_os(name), |(_, value)| value.clone())
     }
 
     /// Returns the script that a shell runs.

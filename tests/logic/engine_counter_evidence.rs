@@ -195,7 +195,11 @@ fn another_way_to_start_the_command_is_doubt_unless_its_token_or_instance_is_min
 #[test]
 fn a_script_hands_the_token_to_all_that_it_starts() {
     let of = |doubt| Process { command_doubt: Known(Some(doubt)), ..process(5) };
-    for (doubt, is_settled) in [(CommandDoubt::Script, true), (CommandDoubt::PartOfScript, false)] {
+    for (doubt, is_settled) in [
+        (CommandDoubt::Script, true),
+        (CommandDoubt::Variable("TZ".to_owned()), true),
+        (CommandDoubt::PartOfScript, false),
+    ] {
         let expected = CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
         says(&caller(), &of(doubt.clone()), &expected);
         let with_token = Process { tokens: MINE, ..of(doubt.clone()) };

@@ -44,6 +44,7 @@ mod random;
 mod reused_pids;
 mod rules;
 mod same_command;
+mod script_variables;
 mod second_pollers;
 mod second_start;
 mod secrets;

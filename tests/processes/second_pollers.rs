@@ -241,12 +241,12 @@ fn what_a_script_becomes_is_the_same_command() {
             "./start",
             "",
             &["./start", "sh start", "./plain.sh", "python3 main.py"][..],
-            &["./start -x", "./admin.sh", "app/start.sh", "./alice.sh"][..],
+            &["./start -x", "./admin.sh", "app/start.sh"][..],
         ),
         ("./start -x", "", &["bash start -x"], &["./start", "./plain.sh"]),
         ("bash ./plain.sh", "", &["./plain.sh", "./start"], &["./admin.sh"]),
         ("app/start.sh", "app/", &["app/start.sh", "bash app/start.sh"], &["./start"]),
-        ("./alice.sh", "", &["./alice.sh", "sh alice.sh"], &["./bob.sh"]),
+        ("./alice.sh", "", &["./alice.sh", "sh alice.sh"], &["./admin.sh"]),
         ("python3 admin.py", "", &["./admin.sh"], &["./start", "app/start.sh"]),
     ] {
         let (running_bot, pid) = bot(&stage, program(&stage, running), &root.join(folder));
@@ -271,8 +271,9 @@ fn what_a_script_becomes_is_the_same_command() {
 }
 
 /// Scripts that become their last command and are not simple.
-const UNCLEAR_SCRIPTS: [&str; 8] = [
+const UNCLEAR_SCRIPTS: [&str; 9] = [
     ". ./bot.env\nexec python3 main.py",
+    ". ./bot.env\nexport BOT=alice\nexec python3 main.py",
     "set -a; . ./bot.env; set +a\nexec python3 main.py \"$@\"",
     "if [ -f bot.env ]; then\nexec python3 main.py\nfi",
     "python3 other.py\nexec python3 main.py < /dev/null",
@@ -298,7 +299,7 @@ fn what_a_script_may_become_is_in_doubt_and_with_my_token_the_same_command() {
         let line = line(text);
         let plan = plan(unnamed(&stage, &["plan"], line));
         if line == "./start" {
-            assert!(refusal(&plan).contains("lines that may make it another bot"), "{text}");
+            assert!(refusal(&plan).contains("lines that may choose another bot"), "{text}");
         }
         assert_eq!(found(&plan), [u64::from(pid)], "{text}: {plan:#}");
     }
@@ -335,7 +336,6 @@ fn a_script_never_says_that_another_program_is_the_bot() {
         ". ./bot.env\nexec python3 other.py",
         ". ./bot.env\nexec python3 main.py --all",
         ". ./bot.env\ncd /\nexec python3 main.py",
-        ". ./bot.env\nexport BOT=alice\nexec python3 main.py",
         "python3 main.py\nexec python3 other.py",
         ". ./bot.env\necho 'exec python3 main.py'",
         "# exec python3 main.py\n. ./bot.env",
@@ -357,7 +357,7 @@ fn a_script_never_says_that_another_program_is_the_bot() {
     let web = program(&stage, "python3 web.py").env("BOT_TOKEN", &mine);
     let (_web, pid) = bot(&stage, web, stage.folder());
     let refused = plan(unnamed(&stage, &["plan"], "./start").env("BOT_TOKEN", &mine));
-    assert!(refusal(&refused).contains("among others that it starts"), "{refused:#}");
+    assert!(refusal(&refused).contains("this one may not be the bot"), "{refused:#}");
     assert_eq!(found(&refused), [u64::from(pid)]);
     write(&stage, "bare", "#!/bin/sh\nexec sleep 599\n");
     let _sleeps = program(&stage, "sleep 599").start();
@@ -386,7 +386,7 @@ fn two_guarded_scripts_that_may_become_one_command_both_live() {
     let plain = unnamed(&stage, &["run"], "python3 main.py");
     let (guard, pid) = bot(&stage, plain, stage.folder());
     let refused = unnamed(&stage, &["run"], "./alice.sh").end().exits(75);
-    assert!(refused.err.contains("lines that may make it another bot"), "{refused:?}");
+    assert!(refused.err.contains("lines that may choose another bot"), "{refused:?}");
     assert!(guard.is_alive() && is_alive(pid));
 }
 

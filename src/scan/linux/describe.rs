@@ -141,8 +141,12 @@ impl<'a> Describer<'a> {
         }
         // A wrapper that started this process may have consumed the options, and a shell may wait
         // for it in the folder that it left, or in a script that is not understood.
-        if let Some(CommandDoubt::Option(_) | CommandDoubt::Folder | CommandDoubt::Script) =
-            it.doubt
+        if let Some(
+            CommandDoubt::Option(_)
+            | CommandDoubt::Folder
+            | CommandDoubt::Script
+            | CommandDoubt::Variable(_),
+        ) = it.doubt
             && self.is_below_the_same(command, id.parent)
         {
             it.doubt = None;
@@ -220,7 +224,7 @@ impl<'a> Describer<'a> {
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = self.role(pid, exe.as_deref(), known_args);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let ComparisonFacts { same_program, likeness, compared, doubt, variables } =
+        let ComparisonFacts { same_program, likeness, compared, doubt, variables, .. } =
             match guarded_as_mine {
                 Some(comparison) => ComparisonFacts::from(comparison),
                 None if runs_another => {
@@ -383,16 +387,18 @@ struct ComparisonFacts {
     likeness: Fact<CommandLikeness>,
     compared: Fact<ComparedCommand>,
     doubt: Fact<Option<CommandDoubt>>,
+    chooses_another: bool,
     variables: Vec<(OsString, Option<OsString>)>,
 }
 
 impl ComparisonFacts {
-    /// Ignores what only a script suggests: the guard says that the process runs another command.
+    /// Ignores what only a script suggests, and what another value of a choosing variable speaks
+    /// against too: the guard says that the process runs another command.
     fn without_suggestions(self) -> ComparisonFacts {
         let doubts = [CommandDoubt::Script, CommandDoubt::PartOfScript];
         let is_suggested = doubts.into_iter().any(|it| self.doubt == Fact::Known(Some(it)))
             || self.likeness == Fact::Known(CommandLikeness::Near(CommandDifference::PartOfScript));
-        if !is_suggested {
+        if !(is_suggested || self.chooses_another) {
             return self;
         }
         ComparisonFacts {
@@ -411,6 +417,7 @@ impl From<Comparison> for ComparisonFacts {
             likeness: Fact::Known(it.likeness),
             compared: Fact::Known(it.compared),
             doubt: Fact::Known(it.doubt),
+            chooses_another: it.chooses_another,
             variables: it.variables,
         }
     }
