@@ -150,8 +150,8 @@ impl OwnVariables {
 
     /// Returns the first variable whose value differs in a process. `set` has the variables that
     /// the command line of the process sets, which override its environment. A missing variable
-    /// counts as a difference for [`CHOOSING_VARIABLES`], for those that COMMAND's script reads, and
-    /// if the other one has a token.
+    /// counts as a difference for [`CHOOSING_VARIABLES`], for what COMMAND's script reads, and if
+    /// the other one has a token.
     pub fn first_difference(
         &self,
         set: &[(OsString, Option<OsString>)],
