@@ -85,7 +85,7 @@ fn run_show(common: &Common, args: ShowArgs, format: Format) -> Result<ExitStatu
     let instance = instance_name::instance(&config, &tokens, command.as_ref());
     let instance = instance.map(|instance| instance.to_string());
     let shown_instance = instance.as_deref().unwrap_or("{instance}");
-    let locks = lock_files(&config, shown_instance, &users::current_user());
+    let locks = lock_files(&config, shown_instance, &users::current_user())?;
     let applied = Applied { instance, locks };
     print(&show(&config, &applied, shown, format))
 }

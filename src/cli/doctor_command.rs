@@ -125,13 +125,20 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let user = users::current_user();
     // Without a name, there is no lock to look at, but its folder can be checked.
     let instance = named.as_ref().map_or("instance", Instance::as_str);
-    let paths = lock_files(&config, instance, &user);
-    findings.extend(doctor::lock_findings(&folders(&paths)));
-    if named.is_ok() {
-        findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
-    }
-    let private_folder =
-        paths.first().and_then(|path| machine::private_folder(&resolved(path.parent()?)));
+    let private_folder = match lock_files(&config, instance, &user) {
+        Ok(paths) => {
+            findings.extend(doctor::lock_findings(&folders(&paths)));
+            if named.is_ok() {
+                findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
+            }
+            let folder = paths.first().and_then(|path| path.parent());
+            folder.and_then(|folder| machine::private_folder(&resolved(folder)))
+        }
+        Err(error) => {
+            findings.push(Finding::of_error("lock", &error));
+            None
+        }
+    };
     let privileged = users::is_privileged();
     let me = DoctorUser { user, privileged, private_folder, reach: scan_reach(&config) };
     match machine::detect_capabilities() {

@@ -98,7 +98,7 @@ fn request(
         }
     };
     log::name_instance(instance.as_str());
-    Ok(unnamed.into_request(instance))
+    unnamed.into_request(instance)
 }
 
 fn number(pid: &str) -> Result<u32, Error> {

@@ -12,12 +12,11 @@ use crate::engine::process::ProcessId;
 use crate::engine::token::{OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::guard::lock_set::LockSet;
-use crate::guard::start_request::OwnPrograms;
+use crate::guard::start_request::{OwnPrograms, lock_dir};
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::machine::is_in_guard_tree;
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::{self, machine};
-use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::lock_folder::LockFolder;
 use crate::state::record::Record;
 use crate::state::state_dir;
@@ -68,7 +67,7 @@ pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
 
 fn records(config: &Config) -> Vec<Record> {
     let user = users::current_user();
-    let lock_dir = default_lock_folder(&user);
+    let Ok(lock_dir) = lock_dir(config, &user) else { return Vec::new() };
     let profile = config.profile.as_deref();
     let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };
     let record = |name: &String| {

@@ -69,7 +69,7 @@ impl UnnamedRequest {
         }
     }
 
-    pub(super) fn into_request(self, instance: Instance) -> StartRequest {
+    pub(super) fn into_request(self, instance: Instance) -> Result<StartRequest, Error> {
         let UnnamedRequest { config, command, tokens, unclear: _ } = self;
         let give_up = report::start_errors::give_up;
         StartRequest::new(config, instance, command, tokens, OwnPrograms::of_the_tool(), give_up)
@@ -80,7 +80,7 @@ pub(super) fn request(common: &Common, command: Vec<OsString>) -> Result<StartRe
     let unnamed = UnnamedRequest::prepare(common, command)?;
     let instance = unnamed.instance()?;
     log::name_instance(instance.as_str());
-    Ok(unnamed.into_request(instance))
+    unnamed.into_request(instance)
 }
 
 /// Requires COMMAND's script for commands that start nothing, because a missing script suggests the

@@ -15,10 +15,9 @@ use crate::engine::policy::{Policy, Purpose};
 use crate::error::{Error, ExitStatus};
 use crate::guard::instance_status::{self, InstanceState, InstanceStatus};
 use crate::guard::lock_set::LockSet;
-use crate::guard::start_request::StartRequest;
+use crate::guard::start_request::{StartRequest, lock_dir};
 use crate::report::{Context, history_text, status_json, status_text};
 use crate::scan;
-use crate::state::default_lock_folder::default_lock_folder;
 use crate::state::state_dir::StateDir;
 use crate::sys::{clock, host_names, users};
 use crate::terminate::process_control::StartHost;
@@ -60,7 +59,7 @@ pub(super) fn run(common: &Common, args: StatusArgs) -> Result<ExitStatus, Error
     let has_command = !args.command.is_empty();
     let unnamed = UnnamedRequest::prepare(common, args.command)?;
     match (listed, unnamed.instance()) {
-        (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance), detail),
+        (Listed::Recent, Ok(instance)) => one(common, &unnamed.into_request(instance)?, detail),
         (Listed::Recent, Err(error)) if has_command || error.status() == ExitStatus::Config => {
             Err(error)
         }
@@ -128,7 +127,7 @@ fn all(
     listed: Listed,
 ) -> Result<ExitStatus, Error> {
     let user = users::current_user();
-    let lock_dir = default_lock_folder(&user);
+    let lock_dir = lock_dir(config, &user)?;
     let profile = config.profile.as_deref();
     let placeholders =
         Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };

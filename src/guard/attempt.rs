@@ -15,6 +15,7 @@ use acquire_locks::{RecordState, require_in_place};
 use start_mutex::{FinalVerdicts, MutexOutcome, StartMutex};
 
 use crate::engine::decide::decide;
+use crate::engine::evidence::Evidence;
 use crate::engine::plan::{NearMiss, Plan};
 use crate::engine::policy::Policy;
 use crate::engine::process::{Process, ProcessId};
@@ -26,6 +27,7 @@ use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_deadlines::{deadline, first_scan_timeout};
 use crate::guard::start_event::{Observer, StartEvent};
+use crate::guard::start_request::YoungProcess;
 use crate::scan::announcement::Announcement;
 use crate::scan::env_marker::EnvMarker;
 use crate::scan::scan_request::{ScanScope, StartState};
@@ -38,6 +40,12 @@ use crate::terminate::process_control::StartHost;
 
 /// A plan older than this is not carried out.
 const OUTDATED: Duration = Duration::from_millis(50);
+
+/// A process that becomes a start does so within this time.
+const YOUNG: Duration = Duration::from_secs(3);
+
+/// The interval of scans while a young process may become a start.
+const RESCAN_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The result of a successful attempt.
 pub(super) struct HeldInstance {
@@ -57,6 +65,7 @@ pub(super) struct Attempt<'a> {
     pub(super) host: &'a mut dyn StartHost,
     pub(super) lock_set: &'a LockSet,
     pub(super) policy: &'a Policy,
+    pub(super) young_process: YoungProcess,
     pub(super) files: Vec<LockFile>,
     /// The record to write once the locks are held. `None` for a stop, which starts nothing and
     /// counts as newer than every guard.
@@ -117,6 +126,10 @@ impl Attempt<'_> {
                 continue;
             }
             let mut plan = self.decide(&snapshot, &mut listed, scanned_at);
+            if self.sleep_until_decided(&plan)? == Freshness::Outdated {
+                listed = None;
+                continue;
+            }
             if self.ask_telegram(&mut plan, scanned_at)? == Freshness::Outdated {
                 continue;
             }
@@ -198,6 +211,21 @@ impl Attempt<'_> {
             }
             self.host.sleep(&living, until)?;
         }
+    }
+
+    /// Sleeps for a moment if the plan is about processes that may be about to become starts.
+    fn sleep_until_decided(&mut self, plan: &Plan) -> Result<Freshness, NotStarted> {
+        let young = match self.young_process {
+            YoungProcess::Decide => return Ok(Freshness::Fresh),
+            YoungProcess::ScanAgain => young_processes(plan),
+        };
+        if young.is_empty() {
+            return Ok(Freshness::Fresh);
+        }
+        // Nothing wakes a process when another one executes a program.
+        let until = self.host.now().saturating_add(RESCAN_INTERVAL);
+        self.host.sleep(&young, until)?;
+        Ok(Freshness::Outdated)
     }
 
     /// Finishes the start with the locks held, unless doing so outdates the plan.
@@ -301,6 +329,16 @@ impl Attempt<'_> {
         self.progress.record_ended(plan, snapshot, self.host.now());
         Ok(())
     }
+}
+
+/// Returns the unguarded processes that run the same command and have just begun.
+fn young_processes(plan: &Plan) -> BTreeSet<ProcessId> {
+    let unguarded = plan.conflicts.iter().filter(|conflict| {
+        conflict.guard.is_none() && conflict.evidence.contains(&Evidence::Command)
+    });
+    let is_young = |process: &&Process| process.age.known().is_some_and(|age| *age < YOUNG);
+    let roots = unguarded.filter_map(|conflict| conflict.root.as_ref());
+    roots.filter(is_young).map(|process| process.id).collect()
 }
 
 /// The processes that a start lists but does not touch.

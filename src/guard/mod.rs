@@ -4,6 +4,7 @@ mod attempt;
 mod attempt_state;
 pub(crate) mod check_command;
 pub mod follow_up;
+pub(crate) mod guard_above;
 pub mod held_locks;
 mod history_writer;
 pub(crate) mod instance_name;

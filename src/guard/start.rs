@@ -215,6 +215,7 @@ pub fn acquire_locks(
             host: &mut *host,
             lock_set: &lock_set,
             policy: &request.config.policy,
+            young_process: request.young_process,
             files,
             record: record.as_ref(),
             preflight: preflight.as_mut(),

@@ -53,6 +53,17 @@ pub struct StartRequest {
     pub locks: Vec<PathBuf>,
     pub programs: OwnPrograms,
     pub give_up: fn(&NotStarted) -> GiveUp,
+    pub young_process: YoungProcess,
+}
+
+/// What a start does about an unguarded process that runs the same command and has just begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum YoungProcess {
+    /// Decides at once, as about any other process.
+    #[default]
+    Decide,
+    /// Scans again, because the process may be about to become a start, like this one.
+    ScanAgain,
 }
 
 pub(crate) enum Cancellation {
@@ -70,10 +81,21 @@ impl StartRequest {
         tokens: OwnTokens,
         programs: OwnPrograms,
         give_up: fn(&NotStarted) -> GiveUp,
-    ) -> StartRequest {
+    ) -> Result<StartRequest, Error> {
         let user = users::current_user();
-        let locks = lock_files(&config, instance.as_str(), &user);
-        StartRequest { config, instance, command, tokens, user, locks, programs, give_up }
+        let locks = lock_files(&config, instance.as_str(), &user)?;
+        let young_process = YoungProcess::default();
+        Ok(StartRequest {
+            config,
+            instance,
+            command,
+            tokens,
+            user,
+            locks,
+            programs,
+            give_up,
+            young_process,
+        })
     }
 
     pub fn scan_request(&self) -> ScanRequest {
@@ -169,8 +191,22 @@ pub(super) fn missing_command() -> Error {
         .with_hint("write it after `--`: `monopoll run -- python3 main.py`")
 }
 
-pub fn lock_files(config: &Config, instance: &str, user: &User) -> Vec<PathBuf> {
-    let lock_dir = &default_lock_folder(user);
+pub fn lock_files(
+    config: &Config,
+    instance: &str,
+    user: &User,
+) -> Result<Vec<PathBuf>, Error> {
+    let lock_dir = &lock_dir(config, user)?;
     let profile = config.profile.as_deref();
-    config.lock_paths(&Placeholders { instance, profile, user: &user.name, lock_dir })
+    Ok(config.lock_paths(&Placeholders { instance, profile, user: &user.name, lock_dir }))
+}
+
+/// Returns the value of `{lock_dir}`; an empty path if the configuration does not use it.
+pub(crate) fn lock_dir(config: &Config, user: &User) -> Result<PathBuf, Error> {
+    let mut paths = config.settings.lock.paths.iter();
+    if paths.any(|path| path.as_str().starts_with("{lock_dir}")) {
+        default_lock_folder(user)
+    } else {
+        Ok(PathBuf::new())
+    }
 }

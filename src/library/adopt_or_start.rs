@@ -5,13 +5,12 @@
 )]
 
 use std::env;
-use std::path::PathBuf;
 
-use tracing::{debug, info};
+use tracing::info;
 
 use crate::config::Config;
-use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
+use crate::guard::guard_above::guard_of_this_program;
 use crate::guard::instance_name;
 use crate::guard::start::{self, Acquired, StartingGuard};
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
@@ -21,10 +20,7 @@ use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
 use crate::report::start_errors;
 use crate::scan::command::Command;
-use crate::scan::env_marker::{EnvMarker, HELD};
-use crate::scan::machine::find_guard_above;
 use crate::sys::machine::poll::Poller;
-use crate::sys::machine::process_handle::ProcessHandle;
 
 pub(super) fn adopt_or_start(
     config: &Config,
@@ -53,7 +49,7 @@ pub(super) fn adopt_or_start(
         library_exe: Some(command.program.clone()),
     };
     let (config, command, give_up) = (config.clone(), Some(command), start_errors::give_up);
-    let request = StartRequest::new(config, instance, command, tokens, programs, give_up);
+    let request = StartRequest::new(config, instance, command, tokens, programs, give_up)?;
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;
@@ -61,24 +57,6 @@ pub(super) fn adopt_or_start(
     let scans = acquired.guard.follow_up(&request, on_follow_up(&request.instance));
     let Acquired { guard: StartingGuard { monitor, .. }, poller, .. } = acquired;
     Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor, scans))), poller))
-}
-
-/// Returns the `monopoll run` above this process that holds the instance `named` (`None`: any
-/// instance) for it, and the lock file.
-fn guard_of_this_program(named: Option<&Instance>) -> Option<(Instance, ProcessHandle, PathBuf)> {
-    let marker = EnvMarker::parse(&env::var_os(HELD)?)?;
-    let instance: Instance = marker.instance.parse().ok()?;
-    if named.is_some_and(|named| *named != instance) {
-        return None;
-    }
-    let guard = find_guard_above(&marker);
-    if guard.is_none() {
-        debug!(
-            "${HELD} names a guard (pid {}) that does not hold {instance} for this process",
-            marker.guard.pid
-        );
-    }
-    Some((instance, guard?, marker.lock))
 }
 
 fn this_program() -> Result<Command, Error> {

@@ -42,7 +42,7 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
         tokens,
         OwnPrograms::of_the_tool(),
         start_errors::give_up,
-    );
+    )?;
     request.require_script()?;
     let instance = &request.instance;
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })

@@ -37,12 +37,14 @@ mod unix {
     #![expect(clippy::disallowed_methods, reason = "reads what the system says of a folder")]
 
     use std::fs;
+    use std::io;
     use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
 
     use rustix::fs::{Access, Mode, OFlags};
 
     use super::{Error, FolderFacts, Path, Support};
+    use crate::error::errno_may_pass;
     use crate::sys::folder_permissions::{self, UnsafeFolder};
     use crate::sys::{mounts, users};
 
@@ -62,13 +64,17 @@ mod unix {
     }
 
     /// Returns whether a folder, or its first existing ancestor, is on a local disk and writable.
-    pub fn is_local_and_writable(folder: &Path) -> bool {
-        let existing = folder.ancestors().find(|folder| folder.is_dir());
-        existing.is_some_and(|folder| {
-            rustix::fs::access(folder, MAKE_FILES).is_ok()
-                && rustix::fs::open(folder, OPEN_FOLDER, Mode::empty())
-                    .is_ok_and(|fd| network_name(fd).is_none())
-        })
+    pub fn is_local_and_writable(folder: &Path) -> io::Result<bool> {
+        let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) else {
+            return Ok(false);
+        };
+        let opened = rustix::fs::access(existing, MAKE_FILES)
+            .and_then(|()| rustix::fs::open(existing, OPEN_FOLDER, Mode::empty()));
+        match opened {
+            Ok(fd) => Ok(network_name(fd).is_none()),
+            Err(errno) if errno_may_pass(errno) => Err(errno.into()),
+            Err(_) => Ok(false),
+        }
     }
 
     pub fn facts(folder: &Path) -> Option<FolderFacts> {

@@ -8,12 +8,16 @@
 #[cfg(unix)]
 pub mod allocator;
 pub mod clock;
+#[cfg(unix)]
+pub(crate) mod command_output;
 pub mod file_id;
 pub mod file_mutex;
 pub mod filesystem;
 pub mod folder_owner;
 #[cfg(unix)]
 pub(crate) mod folder_permissions;
+#[cfg(unix)]
+pub(crate) mod getent;
 pub mod host_names;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;

@@ -39,6 +39,7 @@ mod passing_failures;
 mod pid_one;
 mod preflight;
 mod previous_version;
+mod python_ensure;
 mod python_modules;
 mod random;
 mod reused_pids;

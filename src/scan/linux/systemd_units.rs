@@ -2,28 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use crate::engine::fact::Fact;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Launcher, Process, Role};
 use crate::scan::cgroup;
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::sys::clock;
+use crate::sys::command_output::spawn_and_read;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::strings;
 
 /// The time limit of a query. systemd normally answers within milliseconds.
 const TIME: Duration = Duration::from_secs(1);
-
-/// The maximum size of an answer. Three short lines are expected.
-const ANSWER_BYTES: usize = 4 << 10;
 
 /// The state of a loaded unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,37 +137,11 @@ fn question(program: &OsStr, scope: SystemdScope, unit: &str) -> Command {
 
 /// Returns the output of a command if it completes in time. Does not wait longer for the command.
 fn answer(mut command: Command) -> Option<String> {
-    let until = clock::monotonic() + TIME;
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = child.ok()?;
-    let answer = child.stdout.take().and_then(|stdout| read_until(stdout, until));
+    let (mut child, answer) = spawn_and_read(&mut command, TIME)?;
     // The command is not needed anymore.
     let _ = child.kill();
     let _ = child.wait();
     answer
-}
-
-fn read_until(mut stdout: ChildStdout, until: Duration) -> Option<String> {
-    let mut answer = Vec::new();
-    let mut chunk = [0; 512];
-    while answer.len() < ANSWER_BYTES {
-        let left = until.saturating_sub(clock::monotonic());
-        let ready = {
-            let mut fds = [PollFd::new(&stdout, PollFlags::IN)];
-            poll(&mut fds, Timespec::try_from(left).ok().as_ref())
-        };
-        match ready {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(_) => return None,
-        }
-        match stdout.read(&mut chunk).ok()? {
-            0 => return String::from_utf8(answer).ok(),
-            read => answer.extend_from_slice(chunk.get(..read)?),
-        }
-    }
-    None
 }
 
 /// Parses the answer about a single unit, if systemd knows the unit.

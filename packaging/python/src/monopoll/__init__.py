@@ -1,0 +1,33 @@
+"""One Telegram bot token, one poller.
+
+>>> import monopoll
+>>> monopoll.ensure()  # the first line of main.py
+"""
+
+from monopoll._ensure import EnsureError, ensure
+from monopoll._program import OnConflict, ProgramNotFound
+from monopoll._status import (
+    Conflict,
+    Guard,
+    NearMiss,
+    Status,
+    StatusError,
+    Step,
+    Takeover,
+    status,
+)
+
+__all__ = [
+    "Conflict",
+    "EnsureError",
+    "Guard",
+    "NearMiss",
+    "OnConflict",
+    "ProgramNotFound",
+    "Status",
+    "StatusError",
+    "Step",
+    "Takeover",
+    "ensure",
+    "status",
+]

@@ -1,0 +1,226 @@
+"""Makes the running program the only poller: it starts again under `monopoll run`."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import warnings
+from types import FrameType
+from typing import NoReturn, Optional
+
+from monopoll._program import OnConflict, PathLike, options, own_command, program
+
+# The variable by which a guard marks the processes that it starts.
+HELD = "MONOPOLL_HELD"
+SWITCH = "MONOPOLL_ENSURE"
+
+
+
+def _folder() -> Optional[str]:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+# As the program was started, provided that it imports this package first.
+_FOLDER_AT_IMPORT = _folder()
+_MASK_AT_IMPORT = (
+    signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else None
+)
+
+
+class EnsureError(RuntimeError):
+    """This program cannot become the only poller here. Nothing was started or ended."""
+
+
+def ensure(
+    *,
+    config: Optional[PathLike] = None,
+    profile: Optional[str] = None,
+    instance: Optional[str] = None,
+    on_conflict: Optional[OnConflict] = None,
+) -> None:
+    """Make this process the only poller, or end it with the reason.
+
+    Call it in the first lines of the program's main file, at module level. It runs the program
+    again under `monopoll run`: the process becomes the guard, which starts the program as its
+    child. There, `ensure()` returns at once. If the start is refused, the process ends with
+    monopoll's message and exit status.
+
+    With `MONOPOLL_ENSURE=off` in the environment, it only warns and returns.
+
+    Args:
+        config: the configuration file, as `--config`.
+        profile: the profile, as `--profile`.
+        instance: the instance, as `--instance`.
+        on_conflict: the action on a conflict, as `--on-conflict`.
+
+    Raises:
+        EnsureError: the program cannot be started again here; the message says what to do.
+        ProgramNotFound: the package is installed without its program.
+    """
+    if HELD in os.environ:
+        _require_guard(instance)
+        return
+    if os.environ.get(SWITCH, "").lower() == "off":
+        warnings.warn(
+            f"{SWITCH}=off: another copy of this bot may poll at the same time",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return
+    _require_fresh_program(sys._getframe(1))
+    try:
+        command = own_command()
+    except RuntimeError as error:
+        raise EnsureError(str(error)) from None
+    given = options(config, profile, instance, on_conflict)
+    start = [program(), "run", "--by-ensure", *given, "--", *command]
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    if os.name == "nt":
+        _run_as_child(start)
+    _become(start)
+
+
+def _require_guard(instance: Optional[str]) -> None:
+    """Require that the guard that the marker names is above this process."""
+    asked = subprocess.run(
+        [program(), "guarded"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    held = asked.stdout.decode("utf-8", "replace").strip()
+    if asked.returncode != 0:
+        raise EnsureError(
+            f"{HELD} is set, but its guard is not above this process: the guard was killed, or the "
+            f"variable was inherited from another bot; end that bot, or unset {HELD}"
+        )
+    if instance is not None and instance != held:
+        raise EnsureError(
+            f"this process runs under the guard of {held!r}, not {instance!r}; start it outside of "
+            "that guard, or leave out `instance`"
+        )
+
+
+def _require_fresh_program(caller: FrameType) -> None:
+    """Require that this program can be replaced by another run of itself."""
+    main = sys.modules.get("__main__")
+    entry: Optional[str] = getattr(main, "__file__", None)
+    where = "the program" if entry is None else entry
+    place = f"call `monopoll.ensure()` in the first lines of {where}, outside of any function"
+    into_a_file = "put the bot into a file, such as main.py, and start it with `python3 main.py`"
+    if getattr(sys, "frozen", False) or "__compiled__" in caller.f_globals:
+        raise EnsureError(
+            "a frozen program cannot start itself again; start it with `monopoll run -- PROGRAM`"
+        )
+    if hasattr(builtins, "get_ipython"):
+        raise EnsureError(f"IPython and notebooks cannot start themselves again; {into_a_file}")
+    if hasattr(sys, "ps1") or "idlelib.run" in sys.modules:
+        raise EnsureError(f"an interactive interpreter cannot start itself again; {into_a_file}")
+    if not _can_be_read_again(entry):
+        raise EnsureError(f"a script on standard input cannot be read again; {into_a_file}")
+    if caller.f_globals.get("__name__") == "__mp_main__":
+        raise EnsureError(
+            f"{where} is imported by a child of `multiprocessing`, whose parent has no guard; {place}"
+        )
+    if main is None or caller.f_globals is not main.__dict__:
+        module = caller.f_globals.get("__name__")
+        raise EnsureError(
+            f"{module!r} is imported by another program; {place}, or start that program with "
+            "`monopoll run -- COMMAND` and leave out `ensure()`"
+        )
+    if _is_traced(caller):
+        raise EnsureError(
+            "a debugger or a tracer is attached, and would be lost; set "
+            f"{SWITCH}=off while you debug, or start it with `monopoll run -- COMMAND`"
+        )
+    if threading.current_thread() is not threading.main_thread() or len(sys._current_frames()) > 1:
+        raise EnsureError(f"another thread runs, and would be lost; {place}, before any thread starts")
+    if _is_in_event_loop():
+        raise EnsureError(f"an event loop runs, and would be lost; {place}, before `asyncio.run`")
+    if caller.f_code.co_name != "<module>":
+        raise EnsureError(
+            f"`monopoll.ensure()` is called in the function `{caller.f_code.co_name}`, after other "
+            f"code has run; {place}"
+        )
+    if _folder() != _FOLDER_AT_IMPORT:
+        raise EnsureError(
+            f"the working directory has changed since the start; {place}, before `os.chdir`"
+        )
+
+
+def _can_be_read_again(entry: Optional[str]) -> bool:
+    """Return whether the program is in a file, or on the command line after `-c`."""
+    if entry is None:
+        return "-c" in own_command()
+    try:
+        return stat.S_ISREG(os.stat(entry).st_mode)
+    except NotADirectoryError:
+        # `app.pyz/__main__.py`
+        return os.path.isfile(os.path.dirname(entry))
+    except OSError:
+        return False
+
+
+def _is_traced(caller: FrameType) -> bool:
+    if sys.gettrace() is not None or "pydevd" in sys.modules:
+        return True
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None:
+        return True
+    # A debugger that waits for its first breakpoint traces nothing, but runs the program.
+    frame = caller.f_back
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "bdb":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_in_event_loop() -> bool:
+    # A loop can only run if its module is imported. Importing it takes longer than all the rest.
+    events = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None
+
+
+def _become(start: list[str]) -> NoReturn:
+    """Replace this process by `start`, with the signals as they were when the process began."""
+    # CPython ignores these two, and an ignored signal stays ignored.
+    ignored = [
+        number
+        for number in (getattr(signal, "SIGPIPE", None), getattr(signal, "SIGXFSZ", None))
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    if _MASK_AT_IMPORT is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _MASK_AT_IMPORT)
+    try:
+        os.execv(start[0], start)
+    except OSError as error:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise EnsureError(f"cannot run {start[0]}: {error.strerror}") from error
+
+
+def _run_as_child(start: list[str]) -> NoReturn:
+    """Run `start` and exit with its status, where a process cannot become another program."""
+    child = subprocess.Popen(start)
+    while True:
+        try:
+            sys.exit(child.wait())
+        except KeyboardInterrupt:
+            # The child has received it, too.
+            continue
