@@ -191,11 +191,7 @@ pub(super) fn missing_command() -> Error {
         .with_hint("write it after `--`: `monopoll run -- python3 main.py`")
 }
 
-pub fn lock_files(
-    config: &Config,
-    instance: &str,
-    user: &User,
-) -> Result<Vec<PathBuf>, Error> {
+pub fn lock_files(config: &Config, instance: &str, user: &User) -> Result<Vec<PathBuf>, Error> {
     let lock_dir = &lock_dir(config, user)?;
     let profile = config.profile.as_deref();
     Ok(config.lock_paths(&Placeholders { instance, profile, user: &user.name, lock_dir }))

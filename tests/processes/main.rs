@@ -13,6 +13,7 @@ mod child;
 mod connected;
 mod container;
 mod corrupt_state;
+mod distribution;
 mod doctor;
 mod env_files;
 mod explain;

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Optional
 
 from monopoll._ensure import HELD
@@ -173,6 +173,6 @@ def _conflict(document: Mapping[str, Any]) -> Conflict:
     return Conflict(**values)
 
 
-def _known(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that this version knows: a newer program may print more."""
-    return {name: document[name] for name in kind.__dataclass_fields__}
+    return {field.name: document[field.name] for field in fields(kind)}
