@@ -14,6 +14,7 @@
 
 mod actions;
 mod botapi_server;
+mod ensure;
 mod killed;
 mod kinds;
 mod reloaders;

@@ -21,6 +21,8 @@ pub(crate) enum Framework {
     Teloxide,
     Aiogram,
     PythonTelegramBot,
+    /// pyTelegramBotAPI.
+    TeleBot,
     Telegraf,
     /// With its own polling, one update at a time.
     Grammy,
@@ -40,10 +42,11 @@ pub(crate) enum Written {
 }
 
 impl Framework {
-    pub(crate) const ALL: [Framework; 6] = [
+    pub(crate) const ALL: [Framework; 7] = [
         Framework::Teloxide,
         Framework::Aiogram,
         Framework::PythonTelegramBot,
+        Framework::TeleBot,
         Framework::Telegraf,
         Framework::Grammy,
         Framework::GrammyRunner,
@@ -55,7 +58,9 @@ impl Framework {
     pub(crate) fn is_there(self) -> bool {
         match self {
             Framework::Teloxide => true,
-            Framework::Aiogram | Framework::PythonTelegramBot => python().is_some(),
+            Framework::Aiogram | Framework::PythonTelegramBot | Framework::TeleBot => {
+                python().is_some()
+            }
             Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => {
                 modules().is_some()
             }
@@ -66,7 +71,7 @@ impl Framework {
     /// handles one update at a time, because a scene would take ten times as long.
     fn work(self) -> &'static str {
         match self {
-            Framework::Grammy => "150",
+            Framework::Grammy | Framework::TeleBot => "150",
             Framework::Teloxide
             | Framework::Aiogram
             | Framework::PythonTelegramBot
@@ -82,6 +87,7 @@ impl Framework {
             Framework::Teloxide => (example("teloxide_echo"), None),
             Framework::Aiogram => (python().unwrap(), script("aiogram_echo.py")),
             Framework::PythonTelegramBot => (python().unwrap(), script("ptb_echo.py")),
+            Framework::TeleBot => (python().unwrap(), script("telebot_echo.py")),
             Framework::Telegraf => ("node".into(), script("telegraf_echo.js")),
             Framework::Grammy => ("node".into(), script("grammy_echo.js")),
             Framework::GrammyRunner => ("node".into(), script("grammy_runner_echo.js")),
@@ -123,11 +129,11 @@ pub(crate) fn python() -> Option<PathBuf> {
     let python = peers().join("venv/bin/python");
     let found = *FOUND.get_or_init(|| {
         let import = Command::new(&python)
-            .args(["-c", "import aiogram, telegram"])
+            .args(["-c", "import aiogram, telegram, telebot"])
             .stderr(Stdio::null())
             .status();
         let found = import.is_ok_and(|status| status.success());
-        found || skip("aiogram and python-telegram-bot are not in target/peers/venv")
+        found || skip("the frameworks for Python are not in target/peers/venv")
     });
     found.then_some(python)
 }
@@ -206,7 +212,7 @@ impl Scene {
             Framework::Teloxide => {
                 start.env("TELOXIDE_TOKEN", &self.token).env("TELOXIDE_API_URL", url)
             }
-            Framework::Aiogram | Framework::PythonTelegramBot => {
+            Framework::Aiogram | Framework::PythonTelegramBot | Framework::TeleBot => {
                 start.env("BOT_TOKEN", &self.token).env("API_URL", url)
             }
             Framework::Telegraf | Framework::Grammy | Framework::GrammyRunner => start

@@ -2,12 +2,12 @@
 //! checkout, beside the program that was built with these tests.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use monopoll_test_bots::programs;
+use monopoll_test_bots::programs::{self, python_package};
 use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_alive, skip};
 use nix::sys::signal::Signal;
 
@@ -33,10 +33,6 @@ fn executable(python: &str) -> Option<PathBuf> {
     Some(String::from_utf8(asked.stdout).unwrap().trim_end().into())
 }
 
-fn package() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/python/src/monopoll")
-}
-
 /// A stage whose folder has the package in `site`, and the bot in `main.py`.
 struct Program {
     stage: Stage,
@@ -45,16 +41,7 @@ struct Program {
 impl Program {
     fn new(main: &str) -> Program {
         let stage = Stage::new();
-        let site = stage.folder().join("site");
-        fs::create_dir_all(site.join("bin")).unwrap();
-        fs::create_dir(site.join("monopoll")).unwrap();
-        for entry in fs::read_dir(package()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                fs::copy(&path, site.join("monopoll").join(path.file_name().unwrap())).unwrap();
-            }
-        }
-        symlink(programs::monopoll(), site.join("bin/monopoll")).unwrap();
+        python_package(stage.folder());
         let config = format!("instance = \"test\"\nlock.paths = [{:?}]\n", stage.lock());
         write(&stage, "monopoll.toml", &config);
         write(&stage, "main.py", main);

@@ -34,6 +34,23 @@ pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
+/// Puts the Python package of this checkout into the folder, with the tool beside it as an installer
+/// does. Returns the folder for `PYTHONPATH`.
+pub fn python_package(folder: &Path) -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/python/src/monopoll");
+    let site = folder.join("site");
+    fs::create_dir_all(site.join("bin")).unwrap();
+    fs::create_dir(site.join("monopoll")).unwrap();
+    for entry in fs::read_dir(package).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, site.join("monopoll").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(monopoll(), site.join("bin/monopoll")).unwrap();
+    site
+}
+
 const BUILD: &str = "`cargo test` from the workspace's root builds it, before a single test target \
                      `cargo build --examples --bins` does";
 

@@ -33,6 +33,12 @@ def redirected(self, url, *args, **kwargs):
 
 HTTPXRequest.do_request = redirected
 "#;
+const TELEBOT_REDIRECTION: &str = r#"
+import os
+from telebot import apihelper
+
+apihelper.API_URL = os.environ["TEST_API_URL"] + "/bot{0}/{1}"
+"#;
 const NODE_REDIRECTION: &str = r#"
 const http = require("node:http");
 const https = require("node:https");
@@ -47,7 +53,7 @@ https.request = (options, ...rest) => {
 "#;
 
 /// The packages of the frameworks, as imported by programs.
-const PYTHON_PACKAGES: [&str; 2] = ["aiogram", "telegram"];
+const PYTHON_PACKAGES: [&str; 3] = ["aiogram", "telegram", "telebot"];
 const NODE_PACKAGES: [&str; 3] = ["telegraf", "@grammyjs/runner", "grammy"];
 
 /// Longer than any bot of a page takes to end.
@@ -69,8 +75,11 @@ pub(super) fn try_bot(language: &str, program: &str) -> Result<Vec<String>, Stri
     let folder = tempfile::Builder::new().prefix("docs-").tempdir().unwrap();
     let file = if language == "python" { "main.py" } else { "main.js" };
     fs::write(folder.path().join(file), program).unwrap();
-    let python_redirection =
-        if program.contains("aiogram") { AIOGRAM_REDIRECTION } else { PTB_REDIRECTION };
+    let python_redirection = match program {
+        _ if program.contains("aiogram") => AIOGRAM_REDIRECTION,
+        _ if program.contains("telebot") => TELEBOT_REDIRECTION,
+        _ => PTB_REDIRECTION,
+    };
     fs::write(folder.path().join("sitecustomize.py"), python_redirection).unwrap();
     fs::write(folder.path().join("redirection.js"), NODE_REDIRECTION).unwrap();
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
@@ -177,11 +186,11 @@ fn losses(report: &Report) -> Vec<String> {
 
 fn python(peers: &Path) -> Result<PathBuf, String> {
     let python = peers.join("venv/bin/python");
-    let import = Command::new(&python).args(["-c", "import aiogram, telegram"]).output();
+    let import = Command::new(&python).args(["-c", "import aiogram, telegram, telebot"]).output();
     if import.is_ok_and(|it| it.status.success()) {
         return Ok(python);
     }
-    Err("aiogram and python-telegram-bot are not in target/peers/venv".into())
+    Err("the frameworks for Python are not in target/peers/venv".into())
 }
 
 fn node(peers: &Path) -> Result<PathBuf, String> {
