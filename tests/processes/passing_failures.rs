@@ -77,6 +77,31 @@ fn a_process_that_cannot_be_created_after_a_takeover_means_try_again() {
     assert!(!stage.state_file("record").exists());
 }
 
+/// The default lock folder is in the user's home. A start in any other folder would not see the bot
+/// that runs.
+#[test]
+fn a_user_database_that_cannot_be_read_means_no_other_lock_folder() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let id = NOBODY.to_string();
+    stage.program("cp", &[env!("CARGO_BIN_EXE_monopoll"), "."]).end().exits(0);
+    let show = ["./monopoll", "config", "show", "--changed", "--", "sleep", "1"];
+    let user = ["--reuid", &id, "--regid", &id, "--clear-groups"];
+    let without = [user.as_slice(), &show].concat();
+    let folder = format!("/var/tmp/monopoll-{id}/");
+    let shown = stage.program("setpriv", &without).end().exits(0);
+    assert!(shown.out.contains(&folder), "no entry, so no home: {shown:?}");
+    for (error, status) in [("ENOMEM", 75), ("EMFILE", 75), ("EIO", 75), ("EACCES", 73)] {
+        let inject = format!("--inject=openat:error={error}");
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-P", "/etc/passwd", &inject, "setpriv"];
+        let end = stage.program("strace", &[strace.as_slice(), &without].concat()).end();
+        assert!(!end.out.contains(&folder), "{error}: {end:?}");
+        end.exits(status).says("cannot determine the default lock folder");
+    }
+}
+
 #[test]
 fn too_few_descriptors_are_named_and_no_mount_of_proc() {
     let stage = Stage::new();
