@@ -25,7 +25,7 @@ fn of_two_main_py_one_polls_and_a_takeover_loses_nothing() {
                 let bot = fs::read_to_string(source(file)).unwrap();
                 let main = format!("import monopoll\nmonopoll.ensure()\n{bot}");
                 fs::write(folder.join("main.py"), main).unwrap();
-                let lock = format!("lock.paths = [{:?}]\n", scene.stage.lock());
+                let lock = format!("lock.paths = ['{}']\n", scene.stage.lock().display());
                 fs::write(folder.join("monopoll.toml"), lock).unwrap();
                 let site = python_package(folder);
                 let main_py = |action: &str| {
@@ -58,7 +58,7 @@ fn a_copy_without_the_line_is_taken_over() {
     let bot = fs::read_to_string(source("aiogram_echo.py")).unwrap();
     fs::write(folder.join("main.py"), &bot).unwrap();
     let site = python_package(folder);
-    let lock = format!("lock.paths = [{:?}]\n", scene.stage.lock());
+    let lock = format!("lock.paths = ['{}']\n", scene.stage.lock().display());
     fs::write(folder.join("monopoll.toml"), lock).unwrap();
     let main_py = || {
         let start = scene.stage.program(&python, &["main.py"]);

@@ -231,7 +231,7 @@ fn environment(stage: &Stage, wheel: &Path, uv: Option<&Path>) -> PathBuf {
 
 #[track_caller]
 fn runs_with_one_line(stage: &Stage, environment: &Path) {
-    let lock = format!("instance = \"test\"\nlock.paths = [{:?}]\n", stage.lock());
+    let lock = format!("instance = \"test\"\nlock.paths = ['{}']\n", stage.lock().display());
     write(stage, "monopoll.toml", &lock);
     let main =
         "import monopoll\nmonopoll.ensure()\nimport os\nos.execv(os.environ['TESTBOT'], ['b'])\n";
@@ -281,7 +281,7 @@ fn a_target_folder_works_as_an_environment() {
     let install: Vec<&str> =
         install.into_iter().chain(["--target", "folder", wheel.as_str()]).collect();
     stage.program(python(), &install).end().exits(0);
-    write(&stage, "monopoll.toml", &format!("lock.paths = [{:?}]\n", stage.lock()));
+    write(&stage, "monopoll.toml", &format!("lock.paths = ['{}']\n", stage.lock().display()));
     write(
         &stage,
         "main.py",

@@ -42,7 +42,7 @@ impl Program {
     fn new(main: &str) -> Program {
         let stage = Stage::new();
         python_package(stage.folder());
-        let config = format!("instance = \"test\"\nlock.paths = [{:?}]\n", stage.lock());
+        let config = format!("instance = \"test\"\nlock.paths = ['{}']\n", stage.lock().display());
         write(&stage, "monopoll.toml", &config);
         write(&stage, "main.py", main);
         Program { stage }

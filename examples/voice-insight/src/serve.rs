@@ -47,7 +47,7 @@ pub(crate) async fn serve(config: &Config, settings: Settings, token: &Token) ->
     #[expect(clippy::disallowed_types, reason = "since when, said by `/status`")]
     let since = clock::WallClock::now();
     let begun = clock::since_boot();
-    let locks = lock_files(config, guard.instance(), &users::current_user());
+    let locks = lock_files(config, guard.instance(), &users::current_user())?;
     let polling = Polling::new(bot.clone());
     let (tell, shutdown) = Shutdown::new();
     let telegram = Telegram::new(bot.clone(), files, settings.retry, shutdown.clone());

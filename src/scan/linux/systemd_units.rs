@@ -160,6 +160,7 @@ fn parse(answer: &str) -> Option<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::clock;
 
     const LOADED: &str = "Restart=always\nMainPID=42\nLoadState=loaded\n";
 
