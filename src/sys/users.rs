@@ -95,8 +95,8 @@ pub(crate) fn user_named(_name: &str) -> Fact<Option<User>> {
     Fact::Unknown
 }
 
-/// Returns a user's home according to the user database; `None` without an entry. `$HOME` may differ
-/// under sudo, cron or systemd.
+/// Returns a user's home according to the user database; `None` without an entry. `$HOME` may
+/// differ under sudo, cron or systemd.
 #[cfg(unix)]
 pub(crate) fn home(user: &User) -> io::Result<Option<PathBuf>> {
     let Ok(uid) = user.id.parse::<u32>() else { return Ok(None) };

@@ -20,7 +20,7 @@ use monopoll_test_bots::programs;
 
 use markdown::{Block, blocks, with_bodies};
 use rust_programs::Crates;
-use session::{Act, NOT_RUN, Session, is_not_run, steps};
+use session::{Act, NOT_RUN, Session, is_not_run, runs_here, steps};
 
 const NOT_YET: [&str; 0] = [];
 
@@ -184,7 +184,8 @@ impl Page {
             match is_not_run(line) {
                 Some(entry) => {
                     self.not_run.insert(entry);
-                    runnable += ":\n";
+                    let line = if runs_here(entry) { line } else { ":" };
+                    runnable.extend([line, "\n"]);
                 }
                 None => runnable.extend([line, "\n"]),
             }

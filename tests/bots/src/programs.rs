@@ -34,8 +34,8 @@ pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// Puts the Python package of this checkout into the folder, with the tool beside it as an installer
-/// does. Returns the folder for `PYTHONPATH`.
+/// Puts the Python package of this checkout into the folder, with the tool beside it as an
+/// installer does. Returns the folder for `PYTHONPATH`.
 pub fn python_package(folder: &Path) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/python/src/monopoll");
     let site = folder.join("site");

@@ -12,8 +12,13 @@ use monopoll_test_bots::programs;
 
 use super::printed::Place;
 
+/// The reason of commands that run only after `packaging/build`.
+const NEEDS_DIST: &str = "needs `dist/`, which `packaging/build` makes";
+
 /// Commands on pages that no test runs, with the reasons. The rest of the block runs.
-pub(super) const NOT_RUN: [(&str, &str); 14] = [
+pub(super) const NOT_RUN: [(&str, &str); 16] = [
+    ("pip install dist/", NEEDS_DIST),
+    ("tar -xzf dist/", NEEDS_DIST),
     ("cargo run --release ", "builds all of it optimized, which takes minutes"),
     ("cargo run --example ", "a server that runs until its input ends"),
     ("cargo build --release ", "builds all of it optimized, which takes minutes"),
@@ -74,6 +79,12 @@ pub(super) fn is_not_run(command: &str) -> Option<usize> {
     NOT_RUN.iter().position(|(start, _)| command.trim_start().starts_with(start))
 }
 
+/// Returns whether a command of the list can run here nevertheless.
+pub(super) fn runs_here(entry: usize) -> bool {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/SHA256SUMS");
+    NOT_RUN[entry].1 == NEEDS_DIST && dist.exists()
+}
+
 /// The acts of a section, in order.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
@@ -106,6 +117,8 @@ impl Session {
         }
         let bin = folder.path().join("bin");
         std::os::unix::fs::symlink(programs::monopoll(), bin.join("monopoll")).unwrap();
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist");
+        std::os::unix::fs::symlink(dist, folder.path().join("bot/dist")).unwrap();
         // Pages start a bot without showing its source.
         fs::write(folder.path().join("bot/main.py"), BOT).unwrap();
         if let Some(python) = interpreter() {

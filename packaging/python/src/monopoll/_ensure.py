@@ -131,7 +131,8 @@ def _require_fresh_program(caller: FrameType) -> None:
         raise EnsureError(f"a script on standard input cannot be read again; {into_a_file}")
     if caller.f_globals.get("__name__") == "__mp_main__":
         raise EnsureError(
-            f"{where} is imported by a child of `multiprocessing`, whose parent has no guard; {place}"
+            f"{where} is imported by a child of `multiprocessing`, whose parent has no guard; "
+            f"{place}"
         )
     if main is None or caller.f_globals is not main.__dict__:
         module = caller.f_globals.get("__name__")
@@ -145,7 +146,9 @@ def _require_fresh_program(caller: FrameType) -> None:
             f"{SWITCH}=off while you debug, or start it with `monopoll run -- COMMAND`"
         )
     if threading.current_thread() is not threading.main_thread() or len(sys._current_frames()) > 1:
-        raise EnsureError(f"another thread runs, and would be lost; {place}, before any thread starts")
+        raise EnsureError(
+            f"another thread runs, and would be lost; {place}, before any thread starts"
+        )
     if _is_in_event_loop():
         raise EnsureError(f"an event loop runs, and would be lost; {place}, before `asyncio.run`")
     if caller.f_code.co_name != "<module>":
