@@ -4,7 +4,7 @@ pub mod config_command;
 mod doctor_command;
 mod dry_run;
 mod explain_command;
-mod guarded_command;
+mod held_command;
 mod help;
 mod instances;
 mod log;
@@ -110,7 +110,7 @@ pub enum Subcommand {
     Doctor(DoctorArgs),
     /// Print the instance that a guard above this process holds
     #[command(hide = true)]
-    Guarded,
+    Held,
     /// Print the completions for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions {
@@ -142,7 +142,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Subcommand::Explain(args) => explain_command::run(&common, args),
         Subcommand::Config(command) => config_command::run(&common, command),
         Subcommand::Doctor(args) => doctor_command::run(&common, args),
-        Subcommand::Guarded => guarded_command::run(),
+        Subcommand::Held => held_command::run(),
         Subcommand::Completions { shell } => help::completions(&common, shell),
         Subcommand::Man => help::man(&common),
     }

@@ -93,7 +93,7 @@ def ensure(
 def _require_guard(instance: Optional[str]) -> None:
     """Require that the guard that the marker names is above this process."""
     asked = subprocess.run(
-        [program(), "guarded"],
+        [program(), "held"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

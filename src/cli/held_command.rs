@@ -1,4 +1,4 @@
-//! `monopoll guarded`: the question of the Python package's `ensure()`, whether the process that
+//! `monopoll held`: the question of the Python package's `ensure()`, whether the process that
 //! calls it already runs under a guard.
 
 use crate::cli::output::print;
