@@ -1,7 +1,9 @@
-//! The user database as getent(1) prints it, for a static program, which cannot load the modules of
-//! the C library's name service (LDAP, SSSD, systemd-homed).
-#![expect(clippy::disallowed_methods, reason = "starts `getent`, and nothing of a bot")]
+//! The user database as text: /etc/passwd, and what getent(1) prints. A static program cannot load
+//! the modules of the C library's name service (LDAP, SSSD, systemd-homed), so it asks `getent`.
+#![expect(clippy::disallowed_methods, reason = "reads a system file, and starts only `getent`")]
 
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -42,6 +44,18 @@ pub(crate) fn passwd(key: &str) -> Fact<Option<Entry>> {
     }
 }
 
+/// Returns the entry of a user name or id in /etc/passwd. A missing file has no entries.
+pub(crate) fn in_etc_passwd(key: &str) -> io::Result<Option<Entry>> {
+    let text = match fs::read("/etc/passwd") {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = String::from_utf8_lossy(&text);
+    let is_key = |entry: &Entry| entry.name == key || entry.uid.to_string() == key;
+    Ok(text.lines().filter_map(parse).find(is_key))
+}
+
 /// Parses a line such as `bot:x:1000:1000:,,,:/home/bot:/bin/sh`.
 fn parse(line: &str) -> Option<Entry> {
     let mut fields = line.split(':');
@@ -74,6 +88,8 @@ mod tests {
     #[test]
     fn getent_knows_root_and_no_unknown_user() {
         assert_eq!(passwd("0"), Fact::Known(parse("root:x:0:0:root:/root:/bin/sh")));
+        assert_eq!(in_etc_passwd("0").unwrap(), parse("root:x:0:0:root:/root:/bin/sh"));
+        assert_eq!(in_etc_passwd("monopoll-nobody-has-this-name").unwrap(), None);
         assert_eq!(passwd("monopoll-nobody-has-this-name"), Fact::Known(None));
     }
 }

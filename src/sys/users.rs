@@ -67,17 +67,21 @@ fn entry(found: nix::Result<Option<nix::unistd::User>>, key: &str) -> io::Result
         Ok(Some(user)) => Ok(Some(user.into())),
         // The errors by which these functions say "not found", according to their manual page.
         Ok(None) | Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => {
-            entry_outside_of_etc_passwd(key)
+            entry_that_was_not_found(key)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Returns the entry of a user who is not in /etc/passwd, according to getent(1). Only for a static
-/// program: with a dynamic one, the C library has already asked every source.
+/// Looks again. glibc says "not found" if it cannot read /etc/passwd and another source, such as
+/// systemd's, does not have the user. And a static program has no sources but that file, so it asks
+/// getent(1).
 #[cfg(unix)]
-fn entry_outside_of_etc_passwd(key: &str) -> io::Result<Option<Entry>> {
+fn entry_that_was_not_found(key: &str) -> io::Result<Option<Entry>> {
     const IS_STATIC: bool = cfg!(any(target_env = "musl", target_feature = "crt-static"));
+    if let Some(entry) = getent::in_etc_passwd(key)? {
+        return Ok(Some(entry));
+    }
     if !IS_STATIC {
         return Ok(None);
     }

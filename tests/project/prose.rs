@@ -71,7 +71,8 @@ fn texts(places: &[&str], extensions: &[&str]) -> Vec<Text> {
     while let Some(path) = places.pop() {
         if path.is_dir() {
             let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
-            let is_skipped = |name: &str| name.starts_with('.') || ["dist", "target"].contains(&name);
+            let is_skipped =
+                |name: &str| name.starts_with('.') || ["dist", "target"].contains(&name);
             let kept = entries.filter(|entry| !is_skipped(entry.file_name().to_str().unwrap()));
             places.extend(kept.map(|entry| entry.path()));
         } else if extensions.contains(&path.extension().map_or("", |it| it.to_str().unwrap())) {
