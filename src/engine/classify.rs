@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::counter_evidence::{CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::{
-    Evidence, PatternMatch, TokenEvidence, pattern_matches, token_evidence,
+    Evidence, PatternMatch, TokenEvidence, pattern_matches, token_evidence, with_stronger_evidence,
 };
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::near_miss::{self, NearMissReason};
@@ -43,13 +43,14 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     if !has_lock && snapshot.rounds.released.contains(&process.id) {
         return Classification::Unrelated;
     }
+    let token = token_evidence(policy, me.cwd.as_deref(), process);
+    let process = &*with_stronger_evidence(token, process);
     let mut found = EvidenceSet::by_patterns(policy, me, process);
     if has_lock {
         let unknown_user = (!is_seen_with_lock(snapshot, process) && process.user == Fact::Unknown)
             .then_some(Shield::UnknownUser);
         found.evidence.insert(Evidence::Lock, unknown_user);
     }
-    let token = token_evidence(policy, me.cwd.as_deref(), process);
     if token == Some(TokenEvidence::Proof) {
         // A token alone does not justify ending processes of other users or in other containers.
         let limit = shield::limit(process, me, &UserLimit::Same, ContainerLimit::Same);

@@ -1,12 +1,13 @@
 //! The evidence that a process is this bot.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::action::SameToken;
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::likeness::{CommandDifference, CommandLikeness};
+use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::policy::{MatchEntry, Policy};
 use crate::engine::process::{Process, Role};
@@ -105,6 +106,23 @@ pub(crate) fn token_evidence(
         TokenEvidence::Proof
     } else {
         TokenEvidence::Hint
+    })
+}
+
+/// Returns a process without the likeness of its command if its token says more: if COMMAND's
+/// script does not say in full what it starts.
+pub(super) fn with_stronger_evidence(
+    token: Option<TokenEvidence>,
+    process: &Process,
+) -> Cow<'_, Process> {
+    let is_unclear = process.command_doubt == Fact::Known(Some(CommandDoubt::UnclearScript));
+    if !is_unclear || token != Some(TokenEvidence::Proof) {
+        return Cow::Borrowed(process);
+    }
+    Cow::Owned(Process {
+        likeness: Fact::Known(CommandLikeness::Different),
+        command_doubt: Fact::Known(None),
+        ..process.clone()
     })
 }
 

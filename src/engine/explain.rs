@@ -138,21 +138,23 @@ pub fn explain<'a>(
         let guard = conflict.guard.as_ref();
         conflict.pid() == Some(pid) && guard.is_some_and(|guard| guard.other_lock.is_some())
     });
-    let entries = entry_verdicts(policy, snapshot, process, command);
+    let token = evidence::token_evidence(policy, snapshot.me.cwd.as_deref(), process);
+    let weighed = evidence::with_stronger_evidence(token, process);
+    let entries = entry_verdicts(policy, snapshot, &weighed, command);
     let subject = match conflict {
         Some(Conflict { root, tree, evidence, .. }) => subject(root.as_ref(), tree, evidence),
         None => subject(Some(process), &[], []),
     };
     Some(Explanation {
         process,
-        token: evidence::token_evidence(policy, snapshot.me.cwd.as_deref(), process),
+        token,
         lock: if is_other_guard {
             LockVerdict { holds: Truth::True, ..lock(snapshot, process) }
         } else {
             lock(snapshot, process)
         },
-        against: weigh_against(&snapshot.me, process),
-        shields: shields(snapshot, process, &entries),
+        against: weigh_against(&snapshot.me, &weighed),
+        shields: shields(snapshot, &weighed, &entries),
         entries,
         rules: rule_verdicts(policy, snapshot, &subject),
         subject,
@@ -179,7 +181,7 @@ fn innermost(plan: &Plan, pid: u32) -> Option<&Conflict> {
 fn entry_verdicts<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,
-    process: &'a Process,
+    process: &Process,
     command: Option<&'a CommandMatch>,
 ) -> Vec<EntryVerdict<'a>> {
     let me = &snapshot.me;

@@ -45,6 +45,9 @@ pub enum CommandDoubt {
     PartOfScript,
     /// COMMAND's script sets this variable, and the process has another value, or none.
     Variable(String),
+    /// COMMAND runs a script that does not say in full what it starts, and the process fits what it
+    /// says.
+    UnclearScript,
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
@@ -65,7 +68,7 @@ impl CommandDoubt {
             | CommandDoubt::Variable(_)
             | CommandDoubt::Folder
             | CommandDoubt::UnreadableFolder => true,
-            CommandDoubt::PartOfScript => false,
+            CommandDoubt::PartOfScript | CommandDoubt::UnclearScript => false,
         }
     }
 }

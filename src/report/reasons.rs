@@ -317,6 +317,13 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
             format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
+        Doubt::Command(CommandDoubt::UnclearScript) => (
+            "COMMAND's script does not say in full what it starts, and it may be this process"
+                .to_owned(),
+            "write the program, its script and its folder without variables in COMMAND's script, \
+             or end that process once: a bot that runs under monopoll is recognized"
+                .to_owned(),
+        ),
         Doubt::Command(CommandDoubt::Folder) => (
             "it runs in another folder, and only its $PWD says that it was started in this one"
                 .to_owned(),

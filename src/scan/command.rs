@@ -13,6 +13,7 @@ use crate::scan::makefile;
 use crate::scan::needs_shell;
 use crate::scan::shell_script;
 use crate::scan::shell_words;
+use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::is_same_file;
 use crate::text::{command_line, printable};
@@ -42,6 +43,8 @@ pub struct Command {
     pub(crate) reads: Vec<OsString>,
     /// What COMMAND starts, as far as its files tell.
     pub(super) started: Vec<StartedCommand>,
+    /// What it starts and its files do not tell in full.
+    pub(super) unclear: Vec<UnclearCommand>,
 }
 
 /// A command that COMMAND starts.
@@ -75,6 +78,7 @@ impl Command {
         let folder = logical(&cwd);
         let mut command = Command::find_without_started(args, cwd, folder)?;
         command.started = command.read_started();
+        command.unclear = command.read_unclear();
         Ok(command)
     }
 
@@ -150,9 +154,22 @@ impl Command {
         {
             runs.target = Target::Script(path.clone(), None);
         }
-        let started = Vec::new();
+        let (started, unclear) = (Vec::new(), Vec::new());
         let reads = variables_read(&runs, file.as_deref(), &runs_in);
-        Command { args, found, program, kind, cwd, runs_in, folder, runs, file, reads, started }
+        Command {
+            args,
+            found,
+            program,
+            kind,
+            cwd,
+            runs_in,
+            folder,
+            runs,
+            file,
+            reads,
+            started,
+            unclear,
+        }
     }
 
     /// Returns the folders from which a loader may search for `.env`: that of the script, and the

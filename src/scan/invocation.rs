@@ -360,7 +360,7 @@ fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathB
 }
 
 /// Resolves `-m NAME` to its file in the folder, else to its name.
-fn module_target(module: &OsStr, folder: Option<&Path>) -> Target {
+pub(super) fn module_target(module: &OsStr, folder: Option<&Path>) -> Target {
     let path = module.to_str().map(|name| name.replace('.', "/"));
     let file = folder.zip(path).and_then(|(folder, path)| {
         [format!("{path}.py"), format!("{path}/__main__.py")]

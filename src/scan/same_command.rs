@@ -58,11 +58,14 @@ pub struct Comparison {
 impl Command {
     pub fn compare(&self, process: &RunningCommand<'_>) -> Comparison {
         let (likeness, invocation) = self.judge(process);
-        if !likeness.is_same()
-            && let Some(comparison) = self.compare_started(process)
-            && (comparison.likeness.is_same() || likeness == CommandLikeness::Different)
-        {
-            return comparison;
+        if !likeness.is_same() {
+            let others = [self.compare_started(process), self.compare_unclear(process)];
+            let is_better =
+                |it: &Comparison| it.likeness.is_same() || likeness == CommandLikeness::Different;
+            let better = others.into_iter().flatten().filter(is_better);
+            if let Some(comparison) = better.min_by_key(|it| !it.likeness.is_same()) {
+                return comparison;
+            }
         }
         let same_program = likeness.is_same() || self.is_same_program(process);
         self.comparison(same_program, likeness, invocation, process)
@@ -92,7 +95,11 @@ impl Command {
         Comparison { same_program, likeness, doubt, chooses_another, compared, variables }
     }
 
-    fn compared(&self, it: &Invocation, process: &RunningCommand<'_>) -> ComparedCommand {
+    pub(super) fn compared(
+        &self,
+        it: &Invocation,
+        process: &RunningCommand<'_>,
+    ) -> ComparedCommand {
         let text = |text: &OsStr| text.to_string_lossy().into_owned();
         let whole = |path: &Path| {
             let folder = it.context.folder.as_deref().or(process.cwd);
@@ -180,6 +187,14 @@ impl Command {
         cwd == self.runs_in
             || cwd == self.folder
             || cfg!(not(target_os = "linux")) && is_same_file(cwd, &self.runs_in)
+    }
+
+    /// Returns whether this command, or one that it starts, may run in this folder.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    pub(super) fn may_run_in(&self, cwd: &Path) -> bool {
+        let started = self.started.iter().map(|it| &it.command);
+        [self].into_iter().chain(started).any(|it| it.is_folder(cwd))
+            || self.unclear.iter().any(|it| it.may_be_in(cwd))
     }
 
     fn likeness_of(&self, it: &Invocation, process: &RunningCommand<'_>) -> CommandLikeness {
@@ -295,7 +310,7 @@ impl Command {
 
     /// Parses the process's command line. An unknown interpreter may be the one in the first line
     /// of this command's script.
-    fn invocation_of(&self, process: &RunningCommand<'_>) -> Invocation {
+    pub(super) fn invocation_of(&self, process: &RunningCommand<'_>) -> Invocation {
         let role = CommandRole::Process;
         let read = Invocation::of(&process.args, process.cwd, role);
         if !matches!(read.target, Target::Program(_)) {

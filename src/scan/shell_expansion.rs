@@ -4,30 +4,42 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::iter::Peekable;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::Chars;
 
-/// Stands for one word that is not known. No argument of a process contains a NUL.
+/// Stands for one word that is not known, or for the part of one. No argument of a process contains
+/// a NUL.
 pub(super) const UNKNOWN_WORD: &str = "\0?";
+
+/// The variables with the path of the script.
+const OWN_PATH: [&str; 2] = ["0", "BASH_SOURCE"];
 
 /// Stands for any number of words that are not known.
 pub(super) const UNKNOWN_WORDS: &str = "\0*";
 
-/// The spellings of the script's own folder, without white space and quotes.
-const OWN_FOLDER: [&str; 9] = [
-    "dirname$0",
-    "dirname--$0",
-    "dirname${BASH_SOURCE[0]}",
-    "dirname--${BASH_SOURCE[0]}",
-    "dirname$BASH_SOURCE",
-    "dirname$(readlink-f$0)",
-    "dirname$(readlink-f--$0)",
-    "dirname$(realpath$0)",
-    "dirname$(readlink-f${BASH_SOURCE[0]})",
-];
-
 pub(super) fn is_unknown(word: &OsStr) -> bool {
     word.as_encoded_bytes().contains(&0)
+}
+
+/// Returns the known parts before and after what is not known of a word.
+pub(super) fn affixes(word: &OsStr) -> (String, String) {
+    let word = word.to_string_lossy();
+    let before = word.split('\0').next().unwrap_or_default();
+    let after = word.rsplit('\0').next().unwrap_or_default().get(1..).unwrap_or_default();
+    (before.to_owned(), after.to_owned())
+}
+
+fn may_be_word(pattern: &OsStr, word: &OsStr) -> bool {
+    if !is_unknown(pattern) {
+        return pattern == word;
+    }
+    let (before, after) = affixes(pattern);
+    let rest = word.as_encoded_bytes().strip_prefix(before.as_bytes());
+    rest.is_some_and(|rest| rest.ends_with(after.as_bytes()))
+}
+
+fn may_be_many(word: &OsStr) -> bool {
+    word.to_string_lossy().contains(UNKNOWN_WORDS)
 }
 
 /// Compares words with a pattern that may have unknown ones. A command line can have more words
@@ -39,11 +51,11 @@ pub(super) fn may_be(pattern: &[OsString], words: &[OsString]) -> bool {
     loop {
         match (pattern.get(at), words.get(word)) {
             (None, None) => return true,
-            (Some(it), _) if it == UNKNOWN_WORDS => {
+            (Some(it), _) if may_be_many(it) => {
                 at += 1;
                 retry = Some((at, word));
             }
-            (Some(it), Some(found)) if it == found || is_unknown(it) => {
+            (Some(it), Some(found)) if may_be_word(it, found) => {
                 at += 1;
                 word += 1;
             }
@@ -62,8 +74,13 @@ pub(super) fn may_be(pattern: &[OsString], words: &[OsString]) -> bool {
 pub(super) struct Scope<'a> {
     /// The arguments of the script; `None` if a line may have changed them.
     pub(super) args: Option<&'a [OsString]>,
-    /// The folder of the script.
-    pub(super) folder: Option<&'a Path>,
+    /// The absolute path of the script.
+    pub(super) script: Option<&'a Path>,
+    /// Whether `$0` counts as known. It is only known as a file: the script may have been started
+    /// by another spelling of its path.
+    pub(super) knows_own_path: bool,
+    /// The current folder, as `pwd` shows it. `None` if a line may have entered another one.
+    pub(super) cwd: Option<PathBuf>,
     /// The variables that the script has set. `None` is an unknown value.
     pub(super) variables: BTreeMap<String, Option<String>>,
     /// Returns the value of a variable of the environment.
@@ -83,12 +100,19 @@ impl Scope<'_> {
             match next {
                 '#' => return Some(words),
                 '<' | '>' => reader.skip_redirection()?,
+                '&' if reader.chars.clone().nth(1) == Some('>') => reader.skip_redirection()?,
                 _ => reader.word(&mut words)?,
             }
         }
     }
 
     fn value(&self, name: &str) -> Option<String> {
+        if name == "PWD" {
+            return Some(self.cwd.as_deref()?.to_str()?.to_owned());
+        }
+        if OWN_PATH.contains(&name) {
+            return Some(self.script.filter(|_| self.knows_own_path)?.to_str()?.to_owned());
+        }
         match self.variables.get(name) {
             Some(value) => value.clone(),
             None if self.has_unknown_variables => None,
@@ -106,7 +130,8 @@ impl Scope<'_> {
             (Ok(number), Some(args)) => number > args.len(),
             (Ok(_), None) => false,
             (Err(_), _) => {
-                !self.has_unknown_variables
+                !OWN_PATH.contains(&name)
+                    && !self.has_unknown_variables
                     && !self.variables.contains_key(name)
                     && (self.environment)(name).is_none()
             }
@@ -117,6 +142,7 @@ impl Scope<'_> {
     fn expansion(&self, text: &str) -> Option<String> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let (name, operator) = text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()));
+        let operator = operator.strip_prefix("[0]").unwrap_or(operator);
         let value = || match name.parse() {
             Ok(0) | Err(_) => self.value(name),
             Ok(number) => self.argument(number).map(str::to_owned),
@@ -124,7 +150,8 @@ impl Scope<'_> {
         match operator {
             _ if name.is_empty() => None,
             "" => value(),
-            "%/*" if name == "0" => Some(self.folder?.to_str()?.to_owned()),
+            "%/*" if OWN_PATH.contains(&name) => Some(self.script?.parent()?.to_str()?.to_owned()),
+            "%/*" => value()?.rsplit_once('/').map(|(folder, _)| folder.to_owned()),
             _ => {
                 let default =
                     [":-", ":=", "-", "="].iter().find_map(|it| operator.strip_prefix(it))?;
@@ -140,21 +167,6 @@ impl Scope<'_> {
             }
         }
     }
-
-    /// Returns the output of `$(…)`, if it is a folder that the script asks for in the usual way.
-    fn substitution(&self, command: &str) -> Option<String> {
-        let plain: String = command.chars().filter(|c| !c.is_whitespace() && *c != '"').collect();
-        let folder = || Some(self.folder?.to_str()?.to_owned());
-        let entered = plain.strip_prefix("cd").and_then(|it| it.strip_suffix("&&pwd"));
-        let entered = entered.map(|it| it.trim_start_matches("--").trim_end_matches(">/dev/null"));
-        match entered {
-            Some(inner) => {
-                let inner = inner.strip_prefix("$(").and_then(|it| it.strip_suffix(')'));
-                inner.is_some_and(|it| OWN_FOLDER.contains(&it)).then(folder).flatten()
-            }
-            None => OWN_FOLDER.contains(&&*plain).then(folder).flatten(),
-        }
-    }
 }
 
 struct Reader<'a, 'b> {
@@ -165,12 +177,30 @@ struct Reader<'a, 'b> {
 /// A word while it is read.
 #[derive(Default)]
 struct Draft {
+    /// What is known after the last unknown part.
     text: String,
+    /// What is known before the first one.
+    before: String,
     is_quoted: bool,
     /// The word has a part that is not known.
     is_unknown: bool,
     /// The unknown part may be any number of words.
     may_be_many: bool,
+}
+
+impl Draft {
+    fn add_unknown(&mut self) {
+        let known = std::mem::take(&mut self.text);
+        if !self.is_unknown {
+            self.before = known;
+        }
+        self.is_unknown = true;
+    }
+
+    fn add_unknown_words(&mut self) {
+        self.add_unknown();
+        self.may_be_many = true;
+    }
 }
 
 impl Reader<'_, '_> {
@@ -218,15 +248,12 @@ impl Reader<'_, '_> {
                         }
                     }
                     Value::Arguments(args) => Self::arguments(args, &mut word, &mut before),
-                    Value::Unknown => {
-                        word.is_unknown = true;
-                        word.may_be_many = true;
-                    }
+                    Value::Unknown => word.add_unknown_words(),
                 },
-                '*' | '?' | '[' => {
-                    word.is_unknown = true;
-                    word.may_be_many = true;
+                '[' if matches!(word.text.as_str(), "" | "[") && self.ends_test() => {
+                    word.text.push(c);
                 }
+                '*' | '?' | '[' => word.add_unknown_words(),
                 '~' if word.text.is_empty() => {
                     word.text.push_str(&(self.scope.environment)("HOME")?);
                 }
@@ -236,14 +263,18 @@ impl Reader<'_, '_> {
             }
         }
         words.append(&mut before);
-        if word.may_be_many {
-            words.push(UNKNOWN_WORDS.to_owned());
-        } else if word.is_unknown {
-            words.push(UNKNOWN_WORD.to_owned());
+        if word.is_unknown {
+            let unknown = if word.may_be_many { UNKNOWN_WORDS } else { UNKNOWN_WORD };
+            words.push(word.before + unknown + &word.text);
         } else if word.is_quoted || !word.text.is_empty() {
             words.push(word.text);
         }
         Some(())
+    }
+
+    /// Returns whether the rest of the word is that of `[` or `[[`.
+    fn ends_test(&mut self) -> bool {
+        self.chars.peek().is_none_or(|next| next.is_whitespace() || *next == '[')
     }
 
     fn quoted(&mut self, word: &mut Draft, before: &mut Vec<String>) -> Option<()> {
@@ -261,7 +292,7 @@ impl Reader<'_, '_> {
                         // `"$@"` without arguments is no word.
                         word.is_quoted = !word.text.is_empty();
                     }
-                    Value::Unknown => word.is_unknown = true,
+                    Value::Unknown => word.add_unknown(),
                 },
                 c => word.text.push(c),
             }
@@ -270,8 +301,7 @@ impl Reader<'_, '_> {
 
     fn arguments(args: Option<Vec<String>>, word: &mut Draft, before: &mut Vec<String>) {
         let Some(mut args) = args else {
-            word.is_unknown = true;
-            word.may_be_many = true;
+            word.add_unknown_words();
             return;
         };
         let Some(last) = args.pop() else { return };
@@ -369,7 +399,9 @@ mod tests {
         let environment = |name: &str| (name == "HOME").then(|| "/home/u".to_owned());
         let scope = Scope {
             args: Some(&args),
-            folder: Some(Path::new("/srv/bot")),
+            script: Some(Path::new("/srv/bot/start")),
+            knows_own_path: false,
+            cwd: Some("/srv".into()),
             variables: [("A".to_owned(), Some("x y".to_owned())), ("B".to_owned(), None)].into(),
             environment: &environment,
             has_unknown_variables: false,
@@ -378,12 +410,24 @@ mod tests {
             ("python3 main.py", Some("python3|main.py")),
             ("./bot '$A' \"$A\" $A", Some("./bot|$A|x y|x|y")),
             ("./bot \"$@\" $1.py \"${2}\"", Some("./bot|alice|a b|alice.py|a b")),
-            ("./bot \"$B\" --x=$B end", Some("./bot|?|*|end")),
+            ("./bot \"$B\" --x=$B end", Some("./bot|?|--x=*|end")),
             ("./bot \"${C:-prod}\" ${3:-$1} \"${B:-x}\"", Some("./bot|prod|alice|?")),
             ("\"$(dirname \"$0\")/bot\" \"$(date)\"", Some("/srv/bot/bot|?")),
             ("`dirname $0`/bot \"${0%/*}\"", Some("/srv/bot/bot|/srv/bot")),
             ("$(cd \"$(dirname \"${BASH_SOURCE[0]}\")\" && pwd)/bot", Some("/srv/bot/bot")),
-            ("~/bot $HOME/x a\\ b *.py", Some("/home/u/bot|/home/u/x|a b|*")),
+            ("~/bot $HOME/x a\\ b *.py", Some("/home/u/bot|/home/u/x|a b|*.py")),
+            ("\"$B/main.py\" a$B-x/b", Some("?/main.py|a*-x/b")),
+            ("\"$(pwd)/bot\" $PWD/x", Some("/srv/bot|/srv/x")),
+            ("\"$0\" $BASH_SOURCE", Some("?|*")),
+            ("$(cd x &> /dev/null && pwd)/y", Some("/srv/x/y")),
+            (
+                "\"$( cd -- \"$( dirname -- \"${BASH_SOURCE[0]}\" )\" &> /dev/null && pwd )\"",
+                Some("/srv/bot"),
+            ),
+            ("$(CDPATH= cd \"${BASH_SOURCE[0]%/*}\" >/dev/null 2>&1; pwd -P)", Some("/srv/bot")),
+            ("$(dirname \"$(readlink -f \"$0\")\") `realpath x`", Some("/srv/bot|/srv/x")),
+            ("$(cd x; ls) $(pwd | cat) $(cd $B && pwd)", Some("*|*|*")),
+            ("$(command -v no-such-program || which /bin/x)", Some("/bin/x")),
             ("./bot < /dev/null >> \"$B\" 2>&1 -v # x", Some("./bot|-v")),
             ("./bot > >(tee \"$B\") 2>/dev/null", Some("./bot")),
             ("./bot &", None),
@@ -409,6 +453,9 @@ mod tests {
             ("a \0* c", "a b b c", true),
             ("a \0* c", "a b", false),
             ("a", "a b", false),
+            ("x\0?/y", "x1/y", true),
+            ("x\0?/y", "x1/z", false),
+            ("x\0*/y c", "a b c", true),
         ] {
             assert_eq!(may_be(&words(pattern), &words(args)), expected, "{pattern} / {args}");
         }

@@ -9,8 +9,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
+use crate::scan::invocation::absolute;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
+use crate::scan::shell_substitution::canonical;
 use crate::scan::shell_words::begins_with_filter;
 use crate::scan::small_file;
 
@@ -33,6 +35,8 @@ pub(super) struct ScriptCommand {
     /// Some may be unknown.
     pub(super) words: Vec<OsString>,
     pub(super) context: CommandContext,
+    /// Whether the folder of the context is the one in which the command runs.
+    pub(super) knows_folder: bool,
     /// The `bin` folder of a virtual environment, which comes first in `$PATH`.
     pub(super) environment: Option<PathBuf>,
     pub(super) role: ScriptRole,
@@ -55,7 +59,9 @@ pub(super) enum ScriptRole {
 /// Where a script is, and how it was started.
 pub(super) struct ScriptStart<'a> {
     pub(super) args: &'a [OsString],
-    pub(super) folder: Option<&'a Path>,
+    pub(super) script: Option<&'a Path>,
+    /// The current folder.
+    pub(super) cwd: &'a Path,
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -99,12 +105,15 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     let mut script = Script {
         scope: Scope {
             args: Some(start.args),
-            folder: start.folder,
+            script: start.script,
+            knows_own_path: false,
+            cwd: Some(start.cwd.to_owned()),
             variables: BTreeMap::new(),
             environment: start.environment,
             has_unknown_variables: false,
         },
-        context: Some(CommandContext::default()),
+        context: CommandContext::default(),
+        cwd: start.cwd,
         environment: None,
         commands: Vec::new(),
         is_simple: true,
@@ -144,8 +153,9 @@ fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
 /// A script while it is read.
 struct Script<'a> {
     scope: Scope<'a>,
-    /// What the lines set for the commands after them. `None` in an unknown folder.
-    context: Option<CommandContext>,
+    /// What the lines set for the commands after them. Its folder counts if `scope` knows it.
+    context: CommandContext,
+    cwd: &'a Path,
     environment: Option<PathBuf>,
     commands: Vec<ScriptCommand>,
     is_simple: bool,
@@ -164,6 +174,12 @@ impl Script<'_> {
         let count = words.iter().take_while(|word| is_assignment(word)).count();
         let (assignments, command) = words.split_at(count);
         let Some(first) = command.first() else {
+            // A variable with the path of the script is used to find its folder.
+            self.scope.knows_own_path = true;
+            let words = self.scope.words(&statement.text);
+            self.scope.knows_own_path = false;
+            let words = words.unwrap_or_default();
+            let assignments = words.as_slice();
             for (name, value) in assignments.iter().filter_map(|it| assignment(it)) {
                 self.assign(name, value, statement);
             }
@@ -176,7 +192,8 @@ impl Script<'_> {
         let rest = command.get(1..).unwrap_or_default();
         match first.as_str() {
             "cd" | "pushd" => self.enter(rest, statement),
-            "popd" => self.context = None,
+            "[" | "[[" => self.is_simple = false,
+            "popd" => self.forget_folder(),
             "set" => self.set(rest),
             "shift" => self.forget_arguments(),
             "export" | "declare" | "typeset" | "readonly" | "local" => {
@@ -205,20 +222,18 @@ impl Script<'_> {
 
     fn add(&mut self, set: Vec<(&str, &str)>, command: &[String], statement: &Statement) -> bool {
         let (is_exec, words) = match command.split_first() {
-            Some((first, rest)) if first == "exec" || first == "command" => (first == "exec", rest),
+            Some((first, rest)) if first == "exec" => (true, self.after_options_of_exec(rest)),
+            Some((first, rest)) if first == "command" => (false, rest),
             Some(_) | None => (false, command),
         };
-        let Some(context) = &self.context else {
-            self.is_simple = false;
-            return false;
-        };
-        if words.first().is_none_or(|first| first.starts_with('-') || first.contains('\0')) {
+        if words.first().is_none_or(|first| first.starts_with('-')) {
             self.is_simple = false;
             return false;
         }
-        self.is_simple &= !words.iter().any(|word| word.contains('\0'));
+        let knows_folder = self.scope.cwd.is_some();
+        self.is_simple &= knows_folder && !words.iter().any(|word| word.contains('\0'));
         self.is_simple &= !reads_a_file(&statement.text);
-        let mut context = context.clone();
+        let mut context = self.context.clone();
         for (name, value) in set {
             if value.contains('\0') {
                 self.is_simple = false;
@@ -243,10 +258,24 @@ impl Script<'_> {
         self.commands.push(ScriptCommand {
             words: words.iter().map(OsString::from).collect(),
             context,
+            knows_folder,
             environment: self.environment.clone(),
             role,
         });
         true
+    }
+
+    /// Skips a name for the process, and options that clear its environment or make it a login.
+    fn after_options_of_exec<'b>(&mut self, words: &'b [String]) -> &'b [String] {
+        let mut words = words;
+        loop {
+            words = match words {
+                [option, _, rest @ ..] if option == "-a" => rest,
+                [option, rest @ ..] if option == "-c" || option == "-l" => rest,
+                _ => return words,
+            };
+            self.is_simple = false;
+        }
     }
 
     fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
@@ -287,32 +316,35 @@ impl Script<'_> {
     /// differs from none.
     fn set_variable(&mut self, name: &str, value: Option<&str>, statement: &Statement) {
         let is_unset = statement.text.starts_with("unset");
-        if let Some(context) = &mut self.context {
-            context.variables.retain(|(own, _)| own != name);
-            if (value.is_some() || is_unset) && statement.place == Place::Always {
-                context.set(OsStr::new(name), value.map(OsStr::new));
-            }
+        self.context.variables.retain(|(own, _)| own != name);
+        if (value.is_some() || is_unset) && statement.place == Place::Always {
+            self.context.set(OsStr::new(name), value.map(OsStr::new));
         }
     }
 
     fn enter(&mut self, words: &[String], statement: &Statement) {
-        let folder = words.iter().find(|word| *word != "--");
+        let is_physical = words.iter().any(|word| word == "-P");
+        let folder = words.iter().find(|word| !["--", "-P", "-L"].contains(&word.as_str()));
+        let home = || (self.scope.environment)("HOME");
+        let folder = folder.cloned().or_else(home);
         let folder = folder.filter(|it| !it.contains('\0') && !it.starts_with('-'));
-        match (folder, &mut self.context) {
-            (Some(folder), Some(context)) if statement.place == Place::Always => {
-                context.enter(Path::new(folder));
-            }
-            (Some(folder), _) if folder.starts_with('/') && statement.place == Place::Always => {
-                let mut context = CommandContext::default();
-                context.enter(Path::new(folder));
-                self.context = Some(context);
-                self.is_simple = false;
-            }
-            (Some(_) | None, _) => {
-                self.context = None;
-                self.is_simple = false;
-            }
-        }
+        let from = match (&folder, &self.scope.cwd) {
+            (Some(folder), None) if folder.starts_with('/') => Some(self.cwd.to_owned()),
+            (_, known) => known.clone(),
+        };
+        let (Some(folder), Some(from), Place::Always) = (folder, from, statement.place) else {
+            return self.forget_folder();
+        };
+        self.is_simple &= self.scope.cwd.is_some();
+        let entered = absolute(Path::new(&folder), &from);
+        let entered = if is_physical { canonical(entered) } else { entered };
+        self.context.enter(if is_physical { &entered } else { Path::new(&folder) });
+        self.scope.cwd = Some(entered);
+    }
+
+    fn forget_folder(&mut self) {
+        self.scope.cwd = None;
+        self.is_simple = false;
     }
 
     fn set(&mut self, words: &[String]) {
@@ -332,6 +364,7 @@ impl Script<'_> {
         match words {
             [file] if file.ends_with("/bin/activate") && !file.contains('\0') => {
                 self.environment = Path::new(file).parent().map(Path::to_owned);
+                self.scope.variables.insert("PATH".to_owned(), None);
             }
             _ => self.forget_variables(),
         }
@@ -345,9 +378,7 @@ impl Script<'_> {
     fn forget_variables(&mut self) {
         self.scope.has_unknown_variables = true;
         self.scope.variables.values_mut().for_each(|value| *value = None);
-        if let Some(context) = &mut self.context {
-            context.variables.clear();
-        }
+        self.context.variables.clear();
         self.is_simple = false;
     }
 }
@@ -384,11 +415,15 @@ mod tests {
             "BOT_ENV" => Some("test".to_owned()),
             _ => None,
         };
-        let folder = Some(Path::new("/srv/bot"));
-        let start = ScriptStart { args: &args, folder, environment: &environment };
+        let script = Some(Path::new("/srv/bot/start"));
+        let cwd = Path::new("/work");
+        let start = ScriptStart { args: &args, script, cwd, environment: &environment };
         let shown = |it: ScriptCommand| {
             let words: Vec<_> = it.words.iter().map(|word| word.to_str().unwrap()).collect();
-            let folder = it.context.folder.map(|it| format!(" in {}", it.display()));
+            let folder = match it.context.folder {
+                _ if !it.knows_folder => Some(" somewhere".to_owned()),
+                folder => folder.map(|it| format!(" in {}", it.display())),
+            };
             let names = it.context.variables.iter().map(|(name, value)| {
                 let value = value.as_ref().map(|value| value.display().to_string());
                 format!(" {}={}", name.display(), value.unwrap_or_else(|| "unset".into()))
@@ -426,6 +461,9 @@ mod tests {
             ("cd app\nexport A=b\nunset C\n./bot", "./bot in app A=b C=unset"),
             ("cd app && exec ./bot", "./bot in app"),
             ("cd \"$HOME\"\nexec ./bot", "./bot in /home/u"),
+            ("S=$(readlink -f \"$0\")\nD=$(dirname \"$S\")\ncd $D\n./bot", "./bot in /srv/bot"),
+            ("S=${BASH_SOURCE[0]}\nexec $(dirname $S)/bot", "/srv/bot/bot"),
+            ("cd x\nexec \"$(pwd)/bot\" $PWD", "/work/x/bot|/work/x in x"),
             ("D=$(cd \"$(dirname \"$0\")\" && pwd)\ncd \"$D\"\nexec ./bot", "./bot in /srv/bot"),
             ("git pull\npip install -r r.txt\necho 'up: now'\n./bot", "./bot"),
             (". venv/bin/activate\npython main.py", "python|main.py by venv/bin"),
@@ -451,7 +489,9 @@ mod tests {
         for (text, expected) in [
             ("", ""),
             ("#!/bin/sh\n", ""),
-            ("exec $PYTHON main.py", ""),
+            ("exec $PYTHON main.py", "*|main.py Exec"),
+            ("PY=$(ls)\n\"$PY\" -u main.py", "?|-u|main.py Other"),
+            ("exec python3 \"$DIR/main.py\"", "python3|?/main.py Exec"),
             ("exec python3 main.py \"$1\"", "python3|main.py|? Exec"),
             ("exec python3 \"$@\" main.py", "python3|-x|a b|main.py"),
             ("python3 main.py &", "python3|main.py Background"),
@@ -462,14 +502,16 @@ mod tests {
             ("A=b; . ./x\nexec ./bot \"$A\" $B", "./bot|?|* Exec"),
             ("set -- x\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
             ("shift\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
-            ("cd -\nexec python3 main.py", ""),
-            ("cd \"$ROOT\"\nexec python3 main.py", ""),
+            ("cd -\nexec python3 main.py", "python3|main.py somewhere Exec"),
+            ("cd \"$ROOT\"\nexec python3 main.py", "python3|main.py somewhere Exec"),
+            ("[ -d x ] && cd x\nexec ./bot", "./bot somewhere Exec"),
+            ("cd $ROOT; cd /x; exec ./bot", "./bot in /x Exec"),
             ("cat x | exec python3 main.py", "cat|x Other, python3|main.py Exec"),
             ("exec", ""),
             ("exec python3 main.py < in.txt", "python3|main.py Exec"),
             ("./bot <<EOF\nx\nEOF", "./bot Other"),
             ("exit\nexec ./bot", ""),
-            ("exec -a bot python3 main.py", ""),
+            ("exec -a bot python3 main.py", "python3|main.py Exec"),
             ("./bot > log; ./other", "./bot Other, ./other Other"),
             ("./bot > $LOG", "./bot"),
             ("export A\nexec ./bot", "./bot Exec"),

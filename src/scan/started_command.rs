@@ -14,6 +14,7 @@ use crate::scan::invocation::{Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
+use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::watchers;
 
 /// A variable that is set or unset.
@@ -26,6 +27,51 @@ impl Command {
     /// Finds what this command starts.
     pub(super) fn read_started(&self) -> Vec<StartedCommand> {
         self.started(MAX_DEPTH, &[])
+    }
+
+    /// Finds what this command and those that it starts run, where their files do not tell it in
+    /// full.
+    pub(super) fn read_unclear(&self) -> Vec<UnclearCommand> {
+        let started = self.started.iter();
+        let of_started = started.flat_map(|it| it.command.unclear_of_script(&it.sets));
+        self.unclear_of_script(&[]).into_iter().chain(of_started).collect()
+    }
+
+    /// `outer` has the variables that the scripts above this command set.
+    fn unclear_of_script(&self, outer: &[Variable]) -> Vec<UnclearCommand> {
+        let commands = self.commands_of_script(outer);
+        let replaces_itself = commands.iter().any(|it| it.role == ScriptRole::Exec);
+        let mut found = Vec::new();
+        let mut last = None;
+        for it in commands {
+            let role = it.role;
+            let unclear = self.unclear(&it);
+            let is_last = unclear.is_some() || self.resolve(it).is_some();
+            match (role, unclear) {
+                (ScriptRole::Exec | ScriptRole::Background, Some(unclear)) => found.push(unclear),
+                // A line such as `$CLEANUP` says nothing.
+                (ScriptRole::Other, unclear) if is_last && !replaces_itself => {
+                    last = unclear.filter(|it| !it.is_anything());
+                }
+                (
+                    ScriptRole::Exec
+                    | ScriptRole::Background
+                    | ScriptRole::Other
+                    | ScriptRole::Arguments
+                    | ScriptRole::Certain,
+                    _,
+                ) => {}
+            }
+        }
+        found.into_iter().chain(last).collect()
+    }
+
+    fn unclear(&self, it: &ScriptCommand) -> Option<UnclearCommand> {
+        let folder = match &it.context.folder {
+            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
+            None => self.runs_in.clone(),
+        };
+        UnclearCommand::of(&it.words, &folder, it.knows_folder)
     }
 
     /// `outer` has the variables that the scripts above this command set.
@@ -55,7 +101,7 @@ impl Command {
     fn commands_of_script(&self, outer: &[Variable]) -> Vec<ScriptCommand> {
         let mut args = self.runs.args.clone();
         let mut given = Vec::new();
-        let (text, folder) = match &self.runs.target {
+        let (text, script) = match &self.runs.target {
             Target::Entry(_, Some(line)) => (Some(format!("{line} \"$@\"")), None),
             Target::Code(Language::Shell, line) => {
                 // The first word is the name of the script.
@@ -76,13 +122,13 @@ impl Command {
             | Target::Entry(..)
             | Target::Input => {
                 let script = self.shell_script();
-                let folder = script.and_then(Path::parent);
-                (script.and_then(shell_script::text), folder)
+                (script.and_then(shell_script::text), script)
             }
         };
         let Some(text) = text else { return Vec::new() };
         let environment = |name: &str| self.variable(OsStr::new(name), outer)?.into_string().ok();
-        let start = ScriptStart { args: &args, folder, environment: &environment };
+        let start =
+            ScriptStart { args: &args, script, cwd: &self.folder, environment: &environment };
         let mut commands = shell_script::commands(&text, &start);
         for (name, value) in given {
             for it in &mut commands {
@@ -94,7 +140,10 @@ impl Command {
 
     /// Finds a command of a script. `None` if it is not one of a bot.
     fn resolve(&self, it: ScriptCommand) -> Option<StartedCommand> {
-        let ScriptCommand { mut words, context, environment, .. } = it;
+        let ScriptCommand { mut words, context, knows_folder, environment, .. } = it;
+        if !knows_folder {
+            return None;
+        }
         let (folder, logical) = match &context.folder {
             Some(entered) => {
                 let folder = fs::canonicalize(self.runs_in.join(entered)).ok()?;

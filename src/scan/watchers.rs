@@ -40,7 +40,13 @@ pub(super) fn started(command: &Command) -> Vec<ScriptCommand> {
 }
 
 fn command(words: Vec<OsString>, context: CommandContext) -> ScriptCommand {
-    ScriptCommand { words, context, environment: None, role: ScriptRole::Certain }
+    ScriptCommand {
+        words,
+        context,
+        knows_folder: true,
+        environment: None,
+        role: ScriptRole::Certain,
+    }
 }
 
 /// The options of nodemon with a value.

@@ -447,6 +447,29 @@ fn a_candidate_by_the_token_alone_follows_same_token() {
 }
 
 #[test]
+fn the_token_counts_and_not_a_script_that_does_not_say_in_full_what_it_starts() {
+    let doubt = CommandDoubt::UnclearScript;
+    let process =
+        Process { tokens: MINE, command_doubt: Known(Some(doubt.clone())), ..same_command(5) };
+    let policy = |same_token| Policy { same_token, ..graceful() };
+    for (same_token, expected) in [
+        (SameToken::Refuse, (Action::Refuse, DecidedBy::SameToken)),
+        (SameToken::Act, (Action::Graceful, DecidedBy::OnConflict)),
+    ] {
+        let plan = plan(&policy(same_token), vec![process.clone()]);
+        assert_eq!(only(&plan).evidence, [Evidence::Token]);
+        assert_eq!((only(&plan).action, only(&plan).decided_by.clone()), expected);
+    }
+    // Where the token proves nothing, the doubt stays.
+    for same_token in [SameToken::Warn, SameToken::Off] {
+        let plan = plan(&policy(same_token), vec![process.clone()]);
+        let in_doubt = RefusalCause::InDoubt(Doubt::Command(doubt.clone()));
+        assert_eq!(only(&plan).evidence, [Evidence::Command]);
+        assert_eq!(cause(&plan), &in_doubt);
+    }
+}
+
+#[test]
 fn a_candidate_by_more_than_the_token_does_not_follow_same_token() {
     let holder = Process { tokens: MINE, holds_lock: Known(true), ..process(5) };
     let same_command = Process { tokens: MINE, ..same_command(5) };

@@ -199,6 +199,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
         (CommandDoubt::Script, true),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),
+        (CommandDoubt::UnclearScript, false),
     ] {
         let expected = CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
         says(&caller(), &of(doubt.clone()), &expected);

@@ -63,6 +63,7 @@ mod terminal_line;
 mod termination;
 mod tickets;
 mod token;
+mod unclear_scripts;
 mod users;
 mod validation;
 mod waiters;

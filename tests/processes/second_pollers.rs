@@ -332,7 +332,6 @@ fn a_script_never_says_that_another_program_is_the_bot() {
     let script = |text: &str| write(&stage, "start", &format!("#!/bin/sh\n{text}\n"));
     let (running, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
     for text in [
-        "exec python3 $SCRIPT",
         ". ./bot.env\nexec python3 other.py",
         ". ./bot.env\nexec python3 main.py --all",
         ". ./bot.env\ncd /\nexec python3 main.py",

@@ -20,7 +20,7 @@ fn plan_in(stage: &Stage, folder: &Path, line: &str) -> Value {
     plan(within(unnamed(stage, &["plan"], line), folder))
 }
 
-fn near_misses(plan: &Value) -> Vec<u64> {
+pub(crate) fn near_misses(plan: &Value) -> Vec<u64> {
     plan["near_misses"].as_array().unwrap().iter().filter_map(|it| it["pid"].as_u64()).collect()
 }
 

@@ -9,6 +9,7 @@ use memchr::memmem::{self, Finder};
 use crate::scan::command::Command;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::Target;
+use crate::scan::unclear_command::UnclearCommand;
 
 /// A shorter name would match almost every command line.
 const MIN_STEM: usize = 3;
@@ -17,34 +18,29 @@ const MIN_STEM: usize = 3;
 pub(super) struct CommandSearch {
     /// The names of what COMMAND runs, in each spelling.
     names: Vec<Finder<'static>>,
-    /// The arguments of COMMAND's program, which may run under any name.
-    args: Vec<Vec<u8>>,
-}
-
-/// The reason that a process may run COMMAND.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hint {
-    Name,
-    /// The same arguments, or a title written by the process. Only counts in the same folder.
-    Shape,
 }
 
 impl CommandSearch {
     pub(super) fn new(command: &Command) -> CommandSearch {
-        let mut search = CommandSearch { names: Vec::new(), args: Vec::new() };
+        let mut search = CommandSearch { names: Vec::new() };
         search.add(command);
         for started in &command.started {
             search.add(&started.command);
         }
+        for name in command.unclear.iter().filter_map(UnclearCommand::name) {
+            search.add_name(spelling(Path::new(name)));
+        }
         search
     }
 
+    fn add_name(&mut self, name: &[u8]) {
+        if !name.is_empty() {
+            self.names.push(Finder::new(name).into_owned());
+        }
+    }
+
     fn add(&mut self, command: &Command) {
-        let mut add = |name: &[u8]| {
-            if !name.is_empty() {
-                self.names.push(Finder::new(name).into_owned());
-            }
-        };
+        let mut add = |name: &[u8]| self.add_name(name);
         add(command.runs.entry.as_ref().map_or(&[], |entry| entry.as_bytes()));
         match &command.runs.target {
             Target::Script(path, language) => {
@@ -76,20 +72,12 @@ impl CommandSearch {
             Target::Code(_, code) => add(code.as_bytes()),
             Target::Input => {}
         }
-        if matches!(command.runs.target, Target::Program(_)) {
-            let args = command.runs.args.iter();
-            self.args
-                .push(args.flat_map(|arg| arg.as_bytes().iter().chain(&[0])).copied().collect());
-        }
     }
 
-    pub(super) fn hint(&self, cmdline: &[u8]) -> Option<Hint> {
-        if self.names.iter().any(|name| name.find(cmdline).is_some()) {
-            return Some(Hint::Name);
-        }
-        let after_name = memchr::memchr(0, cmdline).and_then(|end| cmdline.get(end + 1..));
-        let has_args = after_name.is_some_and(|after| self.args.iter().any(|args| args == after));
-        (has_args || is_title(cmdline)).then_some(Hint::Shape)
+    /// Returns whether a command line has one of the names. A process in a folder of COMMAND may
+    /// run it by any other.
+    pub(super) fn has_name(&self, cmdline: &[u8]) -> bool {
+        self.names.iter().any(|name| name.find(cmdline).is_some())
     }
 }
 

@@ -145,7 +145,8 @@ impl<'a> Describer<'a> {
             CommandDoubt::Option(_)
             | CommandDoubt::Folder
             | CommandDoubt::Script
-            | CommandDoubt::Variable(_),
+            | CommandDoubt::Variable(_)
+            | CommandDoubt::UnclearScript,
         ) = it.doubt
             && self.is_below_the_same(command, id.parent)
         {
@@ -395,7 +396,8 @@ impl ComparisonFacts {
     /// Ignores what only a script suggests, and what another value of a choosing variable speaks
     /// against too: the guard says that the process runs another command.
     fn without_suggestions(self) -> ComparisonFacts {
-        let doubts = [CommandDoubt::Script, CommandDoubt::PartOfScript];
+        let doubts =
+            [CommandDoubt::Script, CommandDoubt::PartOfScript, CommandDoubt::UnclearScript];
         let is_suggested = doubts.into_iter().any(|it| self.doubt == Fact::Known(Some(it)))
             || self.likeness == Fact::Known(CommandLikeness::Near(CommandDifference::PartOfScript));
         if !(is_suggested || self.chooses_another) {

@@ -357,9 +357,9 @@ impl FirstPass {
         if proc.is_own_and_blocks(pid) {
             found.candidates.insert(pid);
         }
-        if buffers.may_run_command() {
-            let (args, compared) = (&buffers.args, &mut found.guarded);
-            let started = self.request.guarded_as_mine(proc, pid, args, self.me, compared);
+        if !buffers.last_had_no_executable() {
+            let compared = &mut found.guarded;
+            let started = self.request.guarded_as_mine(proc, pid, buffers, self.me, compared);
             found.candidates.extend(started);
         }
         if let Some(marker) = &self.marker

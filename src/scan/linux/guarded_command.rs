@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::scan::command::{Certainty, Command};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::prefilter::{environ, executable, folder, sees};
+use crate::scan::linux::prefilter::{ReadBuffers, environ, executable, folder, sees};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
 use crate::sys::file_id::is_same_file;
@@ -45,14 +45,19 @@ impl ScanRequest {
         &self,
         proc: &ProcFs,
         guard: u32,
-        args: &[u8],
+        buffers: &ReadBuffers,
         me: u32,
         compared: &mut GuardedCommands,
     ) -> Vec<u32> {
-        let Some(tool_name) = self.tool_name.as_deref() else { return Vec::new() };
+        let (Some(tool_name), Some(command)) = (self.tool_name.as_deref(), &self.command) else {
+            return Vec::new();
+        };
+        let args = buffers.args.as_slice();
         let first = args.split(|byte| *byte == 0).next().map(OsStr::from_bytes);
         let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(tool_name);
+        let is_here = || folder(proc, guard).is_some_and(|cwd| command.may_run_in(&cwd));
         if !is_named_so
+            || !(buffers.has_name() || is_here())
             || !self.is_monopoll(proc, guard, executable(proc, guard).as_deref(), me)
             || compared.compare(self, proc, guard, args).is_none()
         {
@@ -88,7 +93,10 @@ impl ScanRequest {
             let comparison = it.command.compare_command(theirs.runs.clone(), &process);
             comparison.likeness.is_same().then(|| it.with_certainty(comparison))
         });
-        comparisons.find_map(|comparison| comparison)
+        comparisons
+            .find_map(|comparison| comparison)
+            .or_else(|| mine.unclear_comparison(&theirs.runs, &process, |it| it.name().is_some()))
+            .filter(|it| it.likeness.is_same())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::linux::command_search::{CommandSearch, Hint, is_title};
+use crate::scan::linux::command_search::{CommandSearch, is_title};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::sys::file_id::FileId;
@@ -46,10 +46,9 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
-    /// Returns whether the arguments of the last process may contain COMMAND.
-    pub(super) fn may_run_command(&self) -> bool {
-        let search = self.search.as_ref().filter(|_| !self.had_no_executable);
-        search.is_some_and(|search| search.hint(&self.args).is_some())
+    /// Returns whether the arguments of the last process have one of COMMAND's names.
+    pub(super) fn has_name(&self) -> bool {
+        self.search.as_ref().is_some_and(|search| search.has_name(&self.args))
     }
 
     /// Returns whether the last process was a kernel thread or has ended.
@@ -144,10 +143,8 @@ impl ScanRequest {
         if entries.any(|it| it.pattern.matches(&facts) == Truth::True) {
             return Relevance::Candidate;
         }
-        let hint = buffers.search.as_ref().and_then(|search| search.hint(&buffers.args));
-        let likeness = hint.map_or(CommandLikeness::Different, |hint| {
-            self.likeness(proc, pid, &buffers.args, hint)
-        });
+        let compared = self.likeness(proc, pid, buffers);
+        let likeness = compared.unwrap_or_default();
         let similar = match (likeness, scope) {
             (CommandLikeness::Same, _) => return Relevance::Candidate,
             (CommandLikeness::Near(_), ScanScope::All) => Relevance::Suspect,
@@ -155,14 +152,14 @@ impl ScanRequest {
         };
         let Some(token) = token else { return similar };
         // Reading an environment costs more than everything before.
-        if scope == ScanScope::Conflicts && hint.is_none() {
+        if scope == ScanScope::Conflicts && compared.is_none() {
             return similar;
         }
         if !buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
             return similar;
         }
         let runs_command = likeness == CommandLikeness::Near(CommandDifference::RewrittenTitle)
-            || hint.is_some()
+            || compared.is_some()
                 && self.command.as_ref().is_some_and(|command| {
                     let cwd = folder(proc, pid);
                     running(proc, pid, &buffers.args, cwd.as_deref(), |it| {
@@ -176,22 +173,42 @@ impl ScanRequest {
         }
     }
 
-    fn likeness(&self, proc: &ProcFs, pid: u32, args: &[u8], hint: Hint) -> CommandLikeness {
-        let Some(command) = &self.command else { return CommandLikeness::Different };
+    /// Compares a process with COMMAND. `None` if it has none of COMMAND's names and is in none of
+    /// its folders: then it is another command, and nothing else is read.
+    fn likeness(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        buffers: &mut ReadBuffers,
+    ) -> Option<CommandLikeness> {
+        let command = self.command.as_ref()?;
         // Assume COMMAND's folder if it hides its own; `describe` then puts it in doubt.
         let assumed = || is_own(proc, pid).then(|| command.runs_in.clone());
         let cwd = folder(proc, pid).or_else(assumed);
-        let is_here = cwd.as_deref().is_some_and(|cwd| {
-            let started = command.started.iter().map(|it| &it.command);
-            [command].into_iter().chain(started).any(|it| it.is_folder(cwd))
-        });
-        match hint {
-            Hint::Shape if !is_here => CommandLikeness::Different,
-            Hint::Name | Hint::Shape => {
-                running(proc, pid, args, cwd.as_deref(), |it| command.compare(it).likeness)
-            }
-        }
+        // A link to the script may have any name, and so may a program.
+        let is_here = || cwd.as_deref().is_some_and(|cwd| command.may_run_in(cwd));
+        let is_compared = buffers.has_name()
+            || is_here()
+            || runs_interpreter(&buffers.args)
+                && buffers
+                    .environ(proc, pid)
+                    .and_then(logical_folder)
+                    .is_some_and(|folder| command.may_run_in(folder));
+        let compare = |it: &RunningCommand<'_>| command.compare(it).likeness;
+        is_compared.then(|| running(proc, pid, &buffers.args, cwd.as_deref(), compare))
     }
+}
+
+/// Returns `$PWD` of an environment.
+fn logical_folder(environ: &[u8]) -> Option<&Path> {
+    let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"PWD="))?;
+    Some(Path::new(OsStr::from_bytes(value)))
+}
+
+fn runs_interpreter(args: &[u8]) -> bool {
+    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| Interpreter::by_name(name).is_some())
 }
 
 pub(super) fn running<T>(
