@@ -11,6 +11,7 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::needs_shell;
+use crate::scan::passing_failure::{self, canonicalize};
 use crate::scan::shell_script;
 use crate::scan::shell_words;
 use crate::scan::unclear_command::UnclearCommand;
@@ -76,10 +77,12 @@ impl Command {
     /// be executed.
     pub fn find(args: Vec<OsString>, cwd: PathBuf) -> Result<Command, Error> {
         let folder = logical(&cwd);
-        let mut command = Command::find_without_started(args, cwd, folder)?;
-        command.started = command.read_started();
-        command.unclear = command.read_unclear();
-        Ok(command)
+        passing_failure::reading(|| {
+            let mut command = Command::find_without_started(args, cwd, folder)?;
+            command.started = command.read_started();
+            command.unclear = command.read_unclear();
+            Ok(command)
+        })
     }
 
     /// Finds the command, but not what it starts. `folder` is `cwd` as `pwd -L` shows it.
@@ -137,7 +140,7 @@ impl Command {
         runs.add_environment(&environ, Some(&folder));
         if let Some(entered) = &runs.context.folder {
             folder.clone_from(entered);
-            runs_in = fs::canonicalize(entered).unwrap_or_else(|_| entered.clone());
+            runs_in = canonicalize(entered).unwrap_or_else(|| entered.clone());
         }
         let file = match &runs.target {
             Target::Script(path, _) => Some(absolute(path, &folder)),
@@ -285,7 +288,7 @@ fn written_path(args: &[OsString], found: &Path) -> PathBuf {
 }
 
 /// Returns `$PWD` if it is this folder, else the folder itself.
-fn logical(cwd: &Path) -> PathBuf {
+pub(super) fn logical(cwd: &Path) -> PathBuf {
     let is_plain = |path: &PathBuf| path.is_absolute() && absolute(path, cwd) == *path;
     env::var_os("PWD")
         .map(PathBuf::from)

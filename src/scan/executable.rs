@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
+use crate::scan::passing_failure;
 use crate::scan::wrapper_programs::{CommandRole, wrapped_command};
 use crate::scan::wrapper_result::WrappedCommand;
 use crate::text::printable;
@@ -40,7 +41,7 @@ pub(super) fn search(name: &OsStr, cwd: &Path) -> Result<PathBuf, ExitStatus> {
         let candidate = with_extension(cwd.join(folder).join(name));
         match fs::metadata(&candidate) {
             Ok(_) => {}
-            Err(error) if may_pass(&error) => return Err(ExitStatus::Refused),
+            Err(error) if may_pass(&error) => return Err(refused(&candidate, error)),
             // A folder that cannot be searched counts as empty.
             Err(_) => continue,
         }
@@ -70,7 +71,7 @@ pub(super) fn with_extension(path: PathBuf) -> PathBuf {
 fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => ExitStatus::NotExecutable,
-        _ if may_pass(&error) => ExitStatus::Refused,
+        _ if may_pass(&error) => refused(path, error),
         _ => ExitStatus::NotFound,
     })?;
     if !metadata.is_file() {
@@ -78,9 +79,15 @@ fn check(path: &Path) -> Result<PathBuf, ExitStatus> {
     }
     match access(path) {
         Ok(()) => Ok(path.to_owned()),
-        Err(error) if may_pass(&error) => Err(ExitStatus::Refused),
+        Err(error) if may_pass(&error) => Err(refused(path, error)),
         Err(_) => Err(ExitStatus::NotExecutable),
     }
+}
+
+/// Notes a failure that may pass. It counts although another search may go on without the file.
+fn refused(path: &Path, error: io::Error) -> ExitStatus {
+    passing_failure::note(path, error);
+    ExitStatus::Refused
 }
 
 #[cfg(unix)]

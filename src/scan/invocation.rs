@@ -11,6 +11,7 @@ use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
+use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::project_scripts::{self, Entry};
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
@@ -337,25 +338,24 @@ fn script_file(language: Language, word: &OsStr, folder: Option<&Path>) -> PathB
     let url = word.to_str().and_then(|word| word.strip_prefix("file://"));
     let script = PathBuf::from(url.map_or(word, OsStr::new));
     let Some(folder) = folder else { return script };
-    let kind = fs::metadata(folder.join(&script)).map(|file| file.file_type());
+    let path = folder.join(&script);
+    let kind = noted(&path, fs::metadata(&path)).map(|file| file.file_type());
     match (language, kind) {
-        (Language::Python, Ok(kind))
-            if kind.is_dir() && folder.join(&script).join("__main__.py").is_file() =>
-        {
+        (Language::Python, Some(kind)) if kind.is_dir() && is_file(&path.join("__main__.py")) => {
             script.join("__main__.py")
         }
-        (Language::JavaScript, Ok(kind)) if kind.is_dir() => {
-            script.join(project_scripts::package_main(&folder.join(&script)))
+        (Language::JavaScript, Some(kind)) if kind.is_dir() => {
+            script.join(project_scripts::package_main(&path))
         }
-        (Language::JavaScript, Err(_)) => {
+        (Language::JavaScript, None) => {
             let with_extension = [".js", ".mjs", ".cjs"].iter().map(|extension| {
                 let mut name = script.clone().into_os_string();
                 name.push(extension);
                 PathBuf::from(name)
             });
-            with_extension.into_iter().find(|file| folder.join(file).is_file()).unwrap_or(script)
+            with_extension.into_iter().find(|file| is_file(&folder.join(file))).unwrap_or(script)
         }
-        (_, Ok(_) | Err(_)) => script,
+        (_, Some(_) | None) => script,
     }
 }
 
@@ -366,7 +366,7 @@ pub(super) fn module_target(module: &OsStr, folder: Option<&Path>) -> Target {
         [format!("{path}.py"), format!("{path}/__main__.py")]
             .into_iter()
             .map(PathBuf::from)
-            .find(|file| fs::metadata(folder.join(file)).is_ok_and(|file| file.is_file()))
+            .find(|file| is_file(&folder.join(file)))
     });
     match file {
         Some(file) => Target::Script(file, Some(Language::Python)),

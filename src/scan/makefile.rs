@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::scan::passing_failure::is_file;
 use crate::scan::small_file;
 
 /// Larger files are ignored.
@@ -78,7 +79,7 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
     }
     let file = match file {
         Some(file) => folder.join(file),
-        None => FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file())?,
+        None => FILES.iter().map(|name| folder.join(name)).find(|file| is_file(file))?,
     };
     let text = small_file::text(&file, MAX_LENGTH)?;
     let text = recipe(&text, goal, &given, environment_first)?;

@@ -24,6 +24,7 @@ mod never_the_bot;
 mod npm_pnpm_yarn;
 pub mod own_container;
 mod passed_options;
+mod passing_failure;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub mod process_tree;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::scan::command_context::{CommandContext, CommandOption, ENVIRONMENT, MODULE_PATH};
 use crate::scan::executable::has_folder;
 use crate::scan::invocation::absolute;
+use crate::scan::passing_failure::is_file;
 
 /// The file in a virtual environment of Python, and the folder in one of conda.
 const MARKS: [&str; 2] = ["pyvenv.cfg", "conda-meta"];
@@ -42,7 +43,7 @@ fn prefix(python: &OsStr, path: &OsStr, folder: &Path) -> Option<PathBuf> {
         absolute(Path::new(python), folder)
     } else {
         let mut files = env::split_paths(path).map(|it| absolute(&it.join(python), folder));
-        files.find(|file| file.is_file())?
+        files.find(|file| is_file(file))?
     };
     let mut prefixes = file.ancestors().skip(1).take(2);
     let found = prefixes.find(|it| MARKS.iter().any(|mark| it.join(mark).exists()));

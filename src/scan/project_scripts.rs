@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::small_file;
 use crate::scan::wrapper_result::EntryFile;
 use crate::text::shell_quote;
@@ -42,9 +43,7 @@ pub(super) fn package_main(folder: &Path) -> OsString {
 pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> {
     let folders =
         workspaces(root).into_iter().flat_map(|pattern| match pattern.strip_suffix("/*") {
-            Some(parent) => std::fs::read_dir(root.join(parent))
-                .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-                .unwrap_or_default(),
+            Some(parent) => folders_in(&root.join(parent)),
             None => vec![root.join(pattern)],
         });
     let is_it = |folder: &PathBuf| {
@@ -52,8 +51,13 @@ pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> 
             it.get("name").and_then(|it| it.as_str()).map(OsStr::new) == Some(package)
         })
     };
-    let by_folder = || Some(root.join(package)).filter(|it| it.join("package.json").is_file());
+    let by_folder = || Some(root.join(package)).filter(|it| is_file(&it.join("package.json")));
     folders.into_iter().find(is_it).or_else(by_folder)
+}
+
+fn folders_in(parent: &Path) -> Vec<PathBuf> {
+    let entries = noted(parent, std::fs::read_dir(parent)).into_iter().flatten();
+    entries.filter_map(|entry| Some(noted(parent, entry)?.path())).collect()
 }
 
 /// Returns the folders of a workspace. Some end in `/*`.
@@ -113,7 +117,7 @@ fn cargo_program(name: &str, folder: &Path) -> Option<String> {
     let package = package.get("package")?;
     let of_package = || package.get("default-run").or_else(|| package.get("name"))?.as_str();
     let program = Some(program).filter(|it| !it.is_empty()).or_else(of_package)?;
-    let root = folder.ancestors().find(|it| it.join("Cargo.lock").is_file()).unwrap_or(folder);
+    let root = folder.ancestors().find(|it| is_file(&it.join("Cargo.lock"))).unwrap_or(folder);
     let path = Path::new("target").join(profile).join(program);
     let path = if root == folder { path } else { root.join(path) };
     path.to_str().map(shell_quote)

@@ -1,12 +1,12 @@
 //! The output of `$(…)`, where a script asks for its own folder or for the path of a program.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::assignment;
 use crate::scan::executable::{has_folder, search};
 use crate::scan::invocation::absolute;
+use crate::scan::passing_failure;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Separator, statements};
 
@@ -108,7 +108,7 @@ fn printed(path: impl AsRef<Path>) -> Option<Outcome> {
 }
 
 pub(super) fn canonical(path: PathBuf) -> PathBuf {
-    fs::canonicalize(&path).unwrap_or(path)
+    passing_failure::canonicalize(&path).unwrap_or(path)
 }
 
 fn follows_links(options: &[&str]) -> bool {

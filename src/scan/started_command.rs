@@ -4,7 +4,6 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command::{Certainty, Command, StartedCommand};
@@ -12,6 +11,7 @@ use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, absolute, base_name};
 use crate::scan::makefile;
+use crate::scan::passing_failure::{canonicalize, is_file, note_refusal};
 use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::unclear_command::UnclearCommand;
@@ -68,7 +68,7 @@ impl Command {
 
     fn unclear(&self, it: &ScriptCommand) -> Option<UnclearCommand> {
         let folder = match &it.context.folder {
-            Some(entered) => fs::canonicalize(self.runs_in.join(entered)).ok()?,
+            Some(entered) => canonicalize(&self.runs_in.join(entered))?,
             None => self.runs_in.clone(),
         };
         UnclearCommand::of(&it.words, &folder, it.knows_folder)
@@ -146,7 +146,7 @@ impl Command {
         }
         let (folder, logical) = match &context.folder {
             Some(entered) => {
-                let folder = fs::canonicalize(self.runs_in.join(entered)).ok()?;
+                let folder = canonicalize(&self.runs_in.join(entered))?;
                 (folder, absolute(entered, &self.folder))
             }
             None => (self.runs_in.clone(), self.folder.clone()),
@@ -154,14 +154,15 @@ impl Command {
         let first = words.first_mut()?;
         if let Some(environment) = environment.filter(|_| !has_folder(first)) {
             let program = folder.join(environment).join(&*first);
-            if program.is_file() {
+            if is_file(&program) {
                 *first = program.into();
             }
         }
-        let command = Command::find_without_started(words, folder, logical).ok()?;
+        let command = Command::find_without_started(words, folder, logical);
+        let command = command.map_err(note_refusal).ok()?;
         match &command.runs.target {
             Target::Script(path, _) if is_unknown(path.as_os_str()) => return None,
-            Target::Script(..) if command.file.as_ref().is_none_or(|file| !file.is_file()) => {
+            Target::Script(..) if command.file.as_ref().is_none_or(|file| !is_file(file)) => {
                 return None;
             }
             // A bare program, such as `sleep` or `tail`, may also run for other purposes in this

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::scan::executable::has_folder;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::{Invocation, Target, module_target};
+use crate::scan::passing_failure::is_file;
 use crate::scan::shell_expansion::{UNKNOWN_WORDS, affixes, is_unknown};
 use crate::scan::wrapper_programs::CommandRole;
 
@@ -135,7 +136,7 @@ fn by_unknown_program(
     if is_unknown(word) && after.contains('/') {
         return Some((UnclearTarget::Script(before, after, None), rest.to_vec()));
     }
-    if !is_unknown(word) && folder.join(word).is_file() {
+    if !is_unknown(word) && is_file(&folder.join(word)) {
         let script = Target::Script(PathBuf::from(word), None);
         return Some((UnclearTarget::Known(script), rest.to_vec()));
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::scan::command::Command;
 use crate::scan::command_context::CommandContext;
+use crate::scan::passing_failure::is_file;
 use crate::scan::shell_script::{ScriptCommand, ScriptRole};
 use crate::scan::shell_words::simple_command;
 use crate::scan::small_file;
@@ -292,7 +293,7 @@ fn pm2_words(
         Some(interpreter) => Some(interpreter),
         None => by_extension(),
     };
-    let is_here = path.components().count() == 1 && folder.join(path).is_file();
+    let is_here = path.components().count() == 1 && is_file(&folder.join(path));
     let script = match interpreter {
         None if is_here => PathBuf::from(".").join(path),
         Some(_) | None => path.to_owned(),

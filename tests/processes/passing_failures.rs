@@ -6,6 +6,9 @@ use monopoll_test_bots::stage::{Stage, is_root};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
+use crate::other_bots::unnamed;
+use crate::same_command::{PYTHON, bot, end, program, write};
+
 const NOBODY: u32 = 54322;
 
 /// The shell line that runs its arguments with this file system in the place of the lock folder.
@@ -112,4 +115,47 @@ fn too_few_descriptors_are_named_and_no_mount_of_proc() {
         }
         ended.exits(75).says("Too many open files").says("ulimit -n");
     }
+}
+
+/// The bot that COMMAND starts is known by COMMAND's files only.
+#[test]
+fn a_file_that_says_what_command_starts_and_cannot_be_read_means_try_again() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "sub/main.py", PYTHON);
+    write(&stage, "start", "#!/bin/sh\n. ./bot.env\nexec python3 main.py\n");
+    write(&stage, "enters", "#!/bin/sh\ncd sub\nexec python3 main.py\n");
+    write(&stage, "package.json", r#"{"scripts": {"start": "python3 main.py"}}"#);
+    write(&stage, "Makefile", "run:\n\tpython3 main.py\n");
+    let (old, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    let read = &[
+        ("openat", "EMFILE"),
+        ("openat", "EIO"),
+        ("statx", "ENOMEM"),
+        ("statx", "ETIMEDOUT"),
+        ("read", "EIO"),
+    ][..];
+    let find = &[("statx", "ENOMEM"), ("statx", "ETIMEDOUT")];
+    for (line, file, calls) in [
+        ("sh start", "start", read),
+        ("./start", "start", read),
+        ("npm start", "package.json", read),
+        ("make", "Makefile", read),
+        ("sh start", "main.py", find),
+        ("sh enters", "sub", &[("readlink", "EIO")]),
+    ] {
+        let file = stage.folder().join(file);
+        for (call, error) in calls {
+            // Only calls about this file fail.
+            let (path, trace) = (file.to_str().unwrap(), format!("trace={call}"));
+            let inject = format!("inject={call}:error={error}");
+            let strace = ["strace", "-f", "-qq", "-b", "execve", "-o", "calls", "-P", path];
+            let strace = [&strace[..], &["-e", &trace, "-e", &inject]].concat();
+            let ended = unnamed(&stage, &["plan"], line).through(&strace).end();
+            let traced = fs::read_to_string(stage.folder().join("calls")).unwrap();
+            assert!(traced.contains("(INJECTED)"), "{line} {call} {error}: {ended:?}");
+            ended.exits(75).says("try again later");
+        }
+    }
+    end(&stage, old, pid);
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ExitStatus, TRY_AGAIN};
 use crate::scan::executable::{ProgramKind, find, search};
+use crate::scan::passing_failure::noted;
 use crate::text::printable;
 
 /// The number of bytes of a `#!` line that the kernel reads (`BINPRM_BUF_SIZE`).
@@ -198,8 +199,8 @@ fn require_loader(program: &str, loader: &Path) -> Result<(), Fault> {
 
 fn first_bytes(path: &Path) -> Option<Vec<u8>> {
     let mut start = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(MAX_LINE).read_to_end(&mut start).ok()?;
+    let file = noted(path, File::open(path))?;
+    noted(path, file.take(MAX_LINE).read_to_end(&mut start))?;
     Some(start)
 }
 

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::scan::command::{Certainty, Command};
+use crate::scan::command::{Certainty, Command, logical};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::prefilter::{ReadBuffers, environ, executable, folder, sees};
@@ -74,7 +74,9 @@ impl ScanRequest {
 
     fn compare_guarded(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> Option<Comparison> {
         let mine = self.command.as_ref()?;
-        let theirs = Command::find(command_of(args)?, folder(proc, guard)?).ok()?;
+        let cwd = folder(proc, guard)?;
+        let logical = logical(&cwd);
+        let theirs = Command::find_without_started(command_of(args)?, cwd, logical).ok()?;
         let process = RunningCommand {
             args: theirs.args.iter().map(OsString::as_os_str).collect(),
             cwd: Some(&theirs.cwd),
