@@ -181,9 +181,11 @@ fn a_process_that_explain_finds_is_found_by_a_start_too() {
         ("python3 -m a", &["python3 a.py"]),
         ("sh x2", &["sh start", "./start"]),
         ("./x2", &["./start"]),
+        ("timeout 600 python3 x1.py", &["python3 main.py"]),
     ] {
         let (running_bot, pid) = bot(&stage, program(&stage, running), stage.folder());
-        let pid_of_script = if running.contains("x2") { running_bot.pid() } else { pid };
+        let is_above = running.contains("x2") || running.starts_with("timeout");
+        let pid_of_script = if is_above { running_bot.pid() } else { pid };
         for line in lines {
             agree(line, pid_of_script, running);
         }

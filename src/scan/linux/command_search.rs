@@ -18,11 +18,16 @@ const MIN_STEM: usize = 3;
 pub(super) struct CommandSearch {
     /// The names of what COMMAND runs, in each spelling.
     names: Vec<Finder<'static>>,
+    /// COMMAND may be a program itself, which may run under any name.
+    pub(super) may_be_program: bool,
 }
 
 impl CommandSearch {
     pub(super) fn new(command: &Command) -> CommandSearch {
-        let mut search = CommandSearch { names: Vec::new() };
+        let commands = [command].into_iter().chain(command.started.iter().map(|it| &it.command));
+        let is_program = |it: &Command| matches!(it.runs.target, Target::Program(_));
+        let may_be_program = !command.unclear.is_empty() || commands.into_iter().any(is_program);
+        let mut search = CommandSearch { names: Vec::new(), may_be_program };
         search.add(command);
         for started in &command.started {
             search.add(&started.command);

@@ -50,7 +50,7 @@ impl MarkerSearch {
         let marker = buffers.environ(proc, pid).and_then(marker);
         let marker = marker.filter(|it| it.lock == self.lock && it.guard.pid != self.me);
         let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
-        let guard = guard.or_else(|| self.announced_by(proc, pid));
+        let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));
         match guard.and_then(|guard| Some((guard.process?, guard))) {
             Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
             None => (marker.is_some() && has_held(proc, pid, &self.lock))
@@ -73,8 +73,13 @@ impl MarkerSearch {
     }
 
     /// Returns the guard that this process announces to be.
-    fn announced_by(&self, proc: &ProcFs, pid: u32) -> Option<GuardView> {
-        let is_tool = executable(proc, pid)?.file_name() == Some(&self.tool_name);
+    fn announced_by(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        buffers: &mut ReadBuffers,
+    ) -> Option<GuardView> {
+        let is_tool = buffers.executable(proc, pid)?.file_name() == Some(&self.tool_name);
         if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
             return None;
         }

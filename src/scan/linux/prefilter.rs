@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +17,7 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::{CommandSearch, is_title};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
@@ -26,6 +28,9 @@ pub(super) struct ReadBuffers {
     pub(super) status: Vec<u8>,
     search: Option<CommandSearch>,
     environ_of: Option<u32>,
+    executable_of: Option<(u32, Option<PathBuf>)>,
+    /// Whether the programs of these names run others.
+    launchers: BTreeMap<Vec<u8>, bool>,
     /// The previous process had no executable. Kernel threads come in sequences.
     had_no_executable: bool,
 }
@@ -44,6 +49,33 @@ impl ReadBuffers {
             self.environ_of = Some(pid);
         }
         Some(&self.environ)
+    }
+
+    /// Returns the executable of a process, cached for repeated calls.
+    pub(super) fn executable(&mut self, proc: &ProcFs, pid: u32) -> Option<&Path> {
+        if self.executable_of.as_ref().is_none_or(|(of, _)| *of != pid) {
+            self.executable_of = Some((pid, executable(proc, pid)));
+        }
+        self.executable_of.as_ref()?.1.as_deref()
+    }
+
+    /// Returns whether the last process may run COMMAND by another name, such as that of a link.
+    /// A program that runs under its own name, and runs no other, is no script.
+    fn may_run_by_another_name(&mut self, proc: &ProcFs, pid: u32) -> bool {
+        if self.search.as_ref().is_none_or(|it| it.may_be_program) || is_title(&self.args) {
+            return true;
+        }
+        let first = self.args.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+        let program = Path::new(OsStr::from_bytes(&first));
+        if self.executable(proc, pid).and_then(Path::file_name) != program.file_name() {
+            return true;
+        }
+        if let Some(known) = self.launchers.get(&first) {
+            return *known;
+        }
+        let is_launcher = runs_interpreter(&first) || is_wrapper_script(program);
+        self.launchers.insert(first, is_launcher);
+        is_launcher
     }
 
     /// Returns whether the arguments of the last process have one of COMMAND's names.
@@ -173,8 +205,8 @@ impl ScanRequest {
         }
     }
 
-    /// Compares a process with COMMAND. `None` if it has none of COMMAND's names and is in none of
-    /// its folders: then it is another command, and nothing else is read.
+    /// Compares a process with COMMAND. `None` if it has none of COMMAND's names, and either cannot
+    /// run it by another or is in none of its folders: then nothing else is read.
     fn likeness(
         &self,
         proc: &ProcFs,
@@ -182,12 +214,16 @@ impl ScanRequest {
         buffers: &mut ReadBuffers,
     ) -> Option<CommandLikeness> {
         let command = self.command.as_ref()?;
+        let has_name = buffers.has_name();
+        if !has_name && !buffers.may_run_by_another_name(proc, pid) {
+            return None;
+        }
         // Assume COMMAND's folder if it hides its own; `describe` then puts it in doubt.
         let assumed = || is_own(proc, pid).then(|| command.runs_in.clone());
         let cwd = folder(proc, pid).or_else(assumed);
         // A link to the script may have any name, and so may a program.
         let is_here = || cwd.as_deref().is_some_and(|cwd| command.may_run_in(cwd));
-        let is_compared = buffers.has_name()
+        let is_compared = has_name
             || is_here()
             || runs_interpreter(&buffers.args)
                 && buffers
