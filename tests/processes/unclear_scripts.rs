@@ -43,7 +43,7 @@ const IN_DOUBT: [&str; 15] = [
     "exec sh -c \"$BOT_LINE\"",
 ];
 
-const ANOTHER: [&str; 12] = [
+const ANOTHER: [&str; 13] = [
     "exec $BOT_PYTHON other.py",
     "exec $BOT_PYTHON main.py --all",
     "exec $BOT_PYTHON -m other",
@@ -54,6 +54,7 @@ const ANOTHER: [&str; 12] = [
     "exec \"$BOT_ROOT/bin/celery\" worker",
     "cd \"$BOT_ROOT\"\nexec python3 other.py",
     "$BOT_PIP install -r r.txt\nexec python3 other.py",
+    "python3 \"$BOT_ROOT/main.py\"\nexec python3 other.py",
     "python3 other.py\n$BOT_CLEANUP",
     "python3 -c \"$BOT_CODE\"",
 ];
