@@ -1,7 +1,6 @@
 //! `monopoll.ensure()` as the first line of a bot of each Python framework.
 
 use std::fs;
-use std::thread;
 
 use monopoll_test_bots::programs::{python_package, source};
 
@@ -16,37 +15,31 @@ const PYTHON: [(Framework, &str); 3] = [
 #[test]
 fn of_two_main_py_one_polls_and_a_takeover_loses_nothing() {
     let Some(python) = python() else { return };
-    thread::scope(|scope| {
-        for (framework, file) in PYTHON {
-            let python = &python;
-            scope.spawn(move || {
-                let scene = Scene::new(framework);
-                let folder = scene.stage.folder();
-                let bot = fs::read_to_string(source(file)).unwrap();
-                let main = format!("import monopoll\nmonopoll.ensure()\n{bot}");
-                fs::write(folder.join("main.py"), main).unwrap();
-                let lock = format!("lock.paths = ['{}']\n", scene.stage.lock().display());
-                fs::write(folder.join("monopoll.toml"), lock).unwrap();
-                let site = python_package(folder);
-                let main_py = |action: &str| {
-                    let start = scene.stage.program(python, &["main.py"]);
-                    let start = scene.connected(start).env("PYTHONPATH", &site);
-                    start.env("MONOPOLL_ON_CONFLICT", action).start()
-                };
-                let traffic = scene.traffic();
-                let first = main_py("refuse");
-                scene.poller(1);
-                main_py("refuse").end().exits(75).says("holds the lock");
-                scene.processes(20);
-                let second = main_py("graceful");
-                scene.poller(2);
-                first.end().exits(0);
-                scene.processes(20);
-                assert!(second.is_alive());
-                scene.close_without_a_loss(second, traffic);
-            });
-        }
-    });
+    for (framework, file) in PYTHON {
+        let scene = Scene::new(framework);
+        let folder = scene.stage.folder();
+        let bot = fs::read_to_string(source(file)).unwrap();
+        let main = format!("import monopoll\nmonopoll.ensure()\n{bot}");
+        fs::write(folder.join("main.py"), main).unwrap();
+        let lock = format!("lock.paths = ['{}']\n", scene.stage.lock().display());
+        fs::write(folder.join("monopoll.toml"), lock).unwrap();
+        let site = python_package(folder);
+        let main_py = |action: &str| {
+            let start = scene.stage.program(&python, &["main.py"]);
+            let start = scene.connected(start).env("PYTHONPATH", &site);
+            start.env("MONOPOLL_ON_CONFLICT", action).start()
+        };
+        let first = main_py("refuse");
+        scene.poller(1);
+        let traffic = scene.traffic();
+        main_py("refuse").end().exits(75).says("holds the lock");
+        scene.processes(20);
+        let second = main_py("graceful");
+        scene.poller(2);
+        first.end().exits(0);
+        scene.processes(20);
+        scene.close_without_a_loss(second, traffic);
+    }
 }
 
 /// A copy without the line is ended like any other bot.
