@@ -33,7 +33,9 @@ fn dist(end: &str) -> Option<PathBuf> {
         return Some(one.clone());
     }
     let missing = format!("one {end} is expected in dist/, there is {found:?}");
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
+    let is_required = std::env::var("CI").as_deref() == Ok("true")
+        && std::env::var_os("MONOPOLL_WITHOUT_DIST").is_none();
+    assert!(!is_required, "{missing}");
     skip(&format!("{missing}; `packaging/build` makes it"));
     None
 }

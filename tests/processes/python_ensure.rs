@@ -12,6 +12,7 @@ use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_alive, skip};
 use nix::sys::signal::Signal;
 
 use crate::same_command::write;
+use crate::supervisors::peer;
 
 /// The first lines of a bot, which then becomes the test bot.
 const BOT: &str = "\
@@ -72,8 +73,9 @@ impl Program {
     #[track_caller]
     fn fails(&self, start: Start<'_>, what: &str) -> Ended {
         let end = start.end();
-        assert!(end.err.contains("monopoll._ensure.EnsureError: "), "{end:?}");
-        assert!(end.err.contains(what), "`{what}` is not in {end:?}");
+        let printed = format!("{}{}", end.out, end.err);
+        assert!(printed.contains("EnsureError: "), "{end:?}");
+        assert!(printed.contains(what), "`{what}` is not in {end:?}");
         assert_eq!(self.stage.pids_of("ready"), [] as [u32; 0]);
         assert!(!self.stage.locks().exists());
         end
@@ -178,6 +180,56 @@ fn an_import_by_another_program_is_an_error_that_names_the_place() {
     let place = program.stage.folder().join("tool.py");
     assert!(end.err.contains(&format!("in the first lines of {}", place.display())), "{end:?}");
     program.fails(program.python(&["-c", "import main"]), "'main' is imported by another program");
+}
+
+/// An app that a server imports.
+const APP: &str = "\
+import monopoll
+monopoll.ensure()
+print('imported', flush=True)
+
+def app(environ, start_response):
+    return []
+";
+
+#[test]
+fn workers_of_servers_and_test_runners_import_the_program() {
+    let lines = [
+        ("gunicorn", &["--bind=127.0.0.1:0", "main:app"][..]),
+        ("uvicorn", &["--port=0", "--interface=wsgi", "main:app"]),
+        ("pytest", &["-p", "no:cacheprovider", "test_main.py"]),
+        ("pytest", &["-p", "no:cacheprovider", "-n", "2", "test_main.py"]),
+    ];
+    for (name, args) in lines {
+        let Some(runner) = peer(&format!("venv/bin/{name}")) else { continue };
+        let program = Program::new(APP);
+        let test = "import sys\nsys.path.insert(0, '.')\nimport main\ndef test(): pass\n";
+        write(&program.stage, "test_main.py", test);
+        let start = program.with(runner, args);
+        program.fails(start, "'main' is imported by another program");
+    }
+}
+
+#[test]
+fn a_worker_of_a_server_under_the_guard_returns() {
+    let Some(gunicorn) = peer("venv/bin/gunicorn") else { return };
+    let program = Program::new(APP);
+    let start = program
+        .stage
+        .run_command(gunicorn, &["--bind=127.0.0.1:0", "main:app"])
+        .env("PYTHONPATH", program.stage.folder().join("site"))
+        .start();
+    program.stage.wait_until("a worker", || start.stdout().contains("imported").then_some(()));
+    start.signal(Signal::SIGTERM);
+    start.end();
+}
+
+#[test]
+fn ipython_is_an_error() {
+    let Some(ipython) = peer("venv/bin/ipython") else { return };
+    let program = Program::new(BOT);
+    let start = program.with(ipython, &["--no-banner", "main.py"]);
+    program.fails(start, "IPython and notebooks cannot start themselves again");
 }
 
 #[test]
