@@ -24,9 +24,12 @@ def main(target: str) -> None:
         if (package["name"], f"v{package['version']}") not in linked or package["source"] is None:
             continue
         print(f"{'=' * 78}\n{package['name']} {package['version']} ({package['license']})\n")
-        for path in sorted(Path(package["manifest_path"]).parent.iterdir()):
-            if path.is_file() and path.name.lower().startswith(NAMES):
-                print(path.read_text(encoding="utf-8", errors="replace").strip(), end="\n\n")
+        files = sorted(Path(package["manifest_path"]).parent.iterdir())
+        texts = [path for path in files if path.is_file() and path.name.lower().startswith(NAMES)]
+        if not texts:
+            print("Its package has no license file. The license is the one named above.\n")
+        for path in texts:
+            print(path.read_text(encoding="utf-8", errors="replace").strip(), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,29 @@
-//! `monopoll held`: the question of the Python package's `ensure()`, whether the process that
-//! calls it already runs under a guard.
+//! `monopoll held`: prints the instance of the guard above this process, for `ensure()` of the
+//! Python package.
 
 use crate::cli::output::print;
+use crate::cli::{Common, prepare};
+use crate::engine::instance::Instance;
 use crate::error::{Error, ExitStatus};
-use crate::guard::guard_above::guard_of_this_program;
+use crate::guard::parent_guard::guard_of_this_program;
+use crate::guard::token_lookup;
 
-/// Prints the instance that a guard above this process holds.
-pub(super) fn run() -> Result<ExitStatus, Error> {
+/// Fails with "not running" if there is no guard, and with "unguarded" if it is another bot's.
+pub(super) fn run(common: &Common) -> Result<ExitStatus, Error> {
+    let config = prepare::configuration(common)?;
     let Some((instance, ..)) = guard_of_this_program(None) else {
         return Err(Error::new(ExitStatus::NotRunning, "no guard above this process"));
     };
+    let mine = token_lookup::own_tokens(&config, None)?.mine;
+    let by_token = mine.map(|token| Instance::of_bot(token.id()));
+    // A bot may start another bot, which inherits the marker. A name that somebody has chosen does
+    // not tell which bot it is.
+    if instance.is_of_a_bot() && by_token.is_some_and(|mine| mine != instance) {
+        return Err(Error::new(
+            ExitStatus::Unguarded,
+            format!("the guard above this process is that of {instance}"),
+        ));
+    }
     print(instance.as_str())?;
     Ok(ExitStatus::Done)
 }

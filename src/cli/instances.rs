@@ -67,6 +67,7 @@ pub(super) fn record_of_tree(config: &Config, pid: u32) -> Option<Record> {
 
 fn records(config: &Config) -> Vec<Record> {
     let user = users::current_user();
+    // Only names a process. Whatever is then done reports the error.
     let Ok(lock_dir) = lock_dir(config, &user) else { return Vec::new() };
     let profile = config.profile.as_deref();
     let with = Placeholders { instance: "", profile, user: &user.name, lock_dir: &lock_dir };

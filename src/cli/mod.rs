@@ -142,7 +142,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus, Error> {
         Subcommand::Explain(args) => explain_command::run(&common, args),
         Subcommand::Config(command) => config_command::run(&common, command),
         Subcommand::Doctor(args) => doctor_command::run(&common, args),
-        Subcommand::Held => held_command::run(),
+        Subcommand::Held => held_command::run(&common),
         Subcommand::Completions { shell } => help::completions(&common, shell),
         Subcommand::Man => help::man(&common),
     }

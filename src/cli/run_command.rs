@@ -9,7 +9,7 @@ use crate::cli::{Common, plan_command, prepare, start_messages};
 use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start;
-use crate::guard::start_request::{Cancellation, YoungProcess};
+use crate::guard::start_request::{Cancellation, OnYoungProcess};
 use crate::report::{self, hints};
 use crate::supervise::run_child;
 
@@ -21,7 +21,7 @@ pub struct RunArgs {
     /// Given by `ensure()` of the Python package, which becomes this program: other processes that
     /// run COMMAND may become it, too.
     #[arg(long, hide = true)]
-    by_ensure: bool,
+    from_ensure: bool,
     /// The bot's program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     #[arg(value_hint = ValueHint::CommandWithArguments)]
@@ -40,8 +40,8 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
         .with_hint("add `--dry-run`, or use `monopoll plan --json`"));
     }
     let mut request = prepare::request(common, args.command)?;
-    if args.by_ensure {
-        request.young_process = YoungProcess::ScanAgain;
+    if args.from_ensure {
+        request.on_young_process = OnYoungProcess::Rescan;
     }
     let command = request.required_command()?;
     request.require_script()?;

@@ -148,6 +148,10 @@ impl LockPath {
         path.into()
     }
 
+    pub fn depends_on_user(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, PathPart::User | PathPart::LockDir))
+    }
+
     pub fn instance_of(&self, name: &str, with: &Placeholders<'_>) -> Option<Instance> {
         let (folder, before) = self.before_instance(with)?;
         let rest = name.strip_prefix(before.as_str())?;

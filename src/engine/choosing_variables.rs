@@ -207,14 +207,14 @@ fn belongs_to_session(name: &OsStr) -> bool {
     NOT_CHOOSING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
 }
 
-/// Returns whether two different values of a variable most likely mean two bots.
+/// Returns whether two different values of a variable mean two bots. What only often chooses, such
+/// as `BOT_VERSION` or `NODE_ENV`, may as well be two releases of one bot.
 pub(crate) fn differ_by_bot(name: &OsStr, one: &OsStr, other: &OsStr) -> bool {
     let [bots, others] = [one, other].map(|value| bots_in(value.as_encoded_bytes()));
     if !bots.is_empty() && !others.is_empty() {
         return bots != others;
     }
-    let is_usual = CHOOSING_VARIABLES.iter().any(|usual| name == *usual);
-    one != other && (is_usual || often_chooses(name))
+    one != other && (name == "BOT" || CHOOSING_VARIABLES.iter().any(|usual| name == *usual))
 }
 
 /// Returns whether a variable that a command line sets may choose the bot.

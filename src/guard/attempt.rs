@@ -27,7 +27,7 @@ use crate::guard::lock_set::{LockHandles, LockSet};
 use crate::guard::not_started::{NotStarted, StartRefusal};
 use crate::guard::start_deadlines::{deadline, first_scan_timeout};
 use crate::guard::start_event::{Observer, StartEvent};
-use crate::guard::start_request::YoungProcess;
+use crate::guard::start_request::OnYoungProcess;
 use crate::scan::announcement::Announcement;
 use crate::scan::env_marker::EnvMarker;
 use crate::scan::scan_request::{ScanScope, StartState};
@@ -65,7 +65,7 @@ pub(super) struct Attempt<'a> {
     pub(super) host: &'a mut dyn StartHost,
     pub(super) lock_set: &'a LockSet,
     pub(super) policy: &'a Policy,
-    pub(super) young_process: YoungProcess,
+    pub(super) on_young_process: OnYoungProcess,
     pub(super) files: Vec<LockFile>,
     /// The record to write once the locks are held. `None` for a stop, which starts nothing and
     /// counts as newer than every guard.
@@ -126,7 +126,8 @@ impl Attempt<'_> {
                 continue;
             }
             let mut plan = self.decide(&snapshot, &mut listed, scanned_at);
-            if self.sleep_until_decided(&plan)? == Freshness::Outdated {
+            if self.wait_for_young_processes(&plan)? == Freshness::Outdated {
+                // Until it becomes a start, a young process may be listed, too.
                 listed = None;
                 continue;
             }
@@ -213,18 +214,20 @@ impl Attempt<'_> {
         }
     }
 
-    /// Sleeps for a moment if the plan is about processes that may be about to become starts.
-    fn sleep_until_decided(&mut self, plan: &Plan) -> Result<Freshness, NotStarted> {
-        let young = match self.young_process {
-            YoungProcess::Decide => return Ok(Freshness::Fresh),
-            YoungProcess::ScanAgain => young_processes(plan),
+    /// Sleeps for a moment if the plan is about processes that may be about to become starts. Not
+    /// longer than that takes in all: a bot that is restarted again and again is always young.
+    fn wait_for_young_processes(&mut self, plan: &Plan) -> Result<Freshness, NotStarted> {
+        let young = match self.on_young_process {
+            OnYoungProcess::Decide => return Ok(Freshness::Fresh),
+            OnYoungProcess::Rescan => young_processes(plan),
         };
-        if young.is_empty() {
+        let now = self.host.now();
+        let deadline = *self.progress.young_until.get_or_insert(now.saturating_add(YOUNG));
+        if young.is_empty() || now >= deadline {
             return Ok(Freshness::Fresh);
         }
         // Nothing wakes a process when another one executes a program.
-        let until = self.host.now().saturating_add(RESCAN_INTERVAL);
-        self.host.sleep(&young, until)?;
+        self.host.sleep(&young, now.saturating_add(RESCAN_INTERVAL))?;
         Ok(Freshness::Outdated)
     }
 

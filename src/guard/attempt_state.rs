@@ -37,6 +37,8 @@ pub(super) struct AttemptState {
     pub(super) may_release_soon: bool,
     /// The earliest time of the second scan.
     pub(super) rescan_at: Option<Duration>,
+    /// The end of the time in which processes of the same command may become starts.
+    pub(super) young_until: Option<Duration>,
     /// A guard that lost its lock has had time to retake it.
     pub(super) has_given_back: bool,
     /// Held while this start is the first one that waits for a guard.

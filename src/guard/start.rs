@@ -215,7 +215,7 @@ pub fn acquire_locks(
             host: &mut *host,
             lock_set: &lock_set,
             policy: &request.config.policy,
-            young_process: request.young_process,
+            on_young_process: request.on_young_process,
             files,
             record: record.as_ref(),
             preflight: preflight.as_mut(),

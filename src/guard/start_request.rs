@@ -53,17 +53,17 @@ pub struct StartRequest {
     pub locks: Vec<PathBuf>,
     pub programs: OwnPrograms,
     pub give_up: fn(&NotStarted) -> GiveUp,
-    pub young_process: YoungProcess,
+    pub on_young_process: OnYoungProcess,
 }
 
 /// What a start does about an unguarded process that runs the same command and has just begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum YoungProcess {
+pub enum OnYoungProcess {
     /// Decides at once, as about any other process.
     #[default]
     Decide,
     /// Scans again, because the process may be about to become a start, like this one.
-    ScanAgain,
+    Rescan,
 }
 
 pub(crate) enum Cancellation {
@@ -84,7 +84,7 @@ impl StartRequest {
     ) -> Result<StartRequest, Error> {
         let user = users::current_user();
         let locks = lock_files(&config, instance.as_str(), &user)?;
-        let young_process = YoungProcess::default();
+        let on_young_process = OnYoungProcess::default();
         Ok(StartRequest {
             config,
             instance,
@@ -94,7 +94,7 @@ impl StartRequest {
             locks,
             programs,
             give_up,
-            young_process,
+            on_young_process,
         })
     }
 
@@ -197,10 +197,9 @@ pub fn lock_files(config: &Config, instance: &str, user: &User) -> Result<Vec<Pa
     Ok(config.lock_paths(&Placeholders { instance, profile, user: &user.name, lock_dir }))
 }
 
-/// Returns the value of `{lock_dir}`; an empty path if the configuration does not use it.
+/// Returns the value of `{lock_dir}`; an empty path if no lock depends on the user.
 pub(crate) fn lock_dir(config: &Config, user: &User) -> Result<PathBuf, Error> {
-    let mut paths = config.settings.lock.paths.iter();
-    if paths.any(|path| path.as_str().starts_with("{lock_dir}")) {
+    if config.settings.lock.paths.iter().any(|path| path.depends_on_user()) {
         default_lock_folder(user)
     } else {
         Ok(PathBuf::new())

@@ -10,8 +10,8 @@ use tracing::info;
 
 use crate::config::Config;
 use crate::error::{Error, ExitStatus};
-use crate::guard::guard_above::guard_of_this_program;
 use crate::guard::instance_name;
+use crate::guard::parent_guard::guard_of_this_program;
 use crate::guard::start::{self, Acquired, StartingGuard};
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
 use crate::guard::token_lookup;

@@ -24,7 +24,7 @@ pub fn default_lock_folder(user: &User) -> Result<PathBuf, Error> {
         return Ok(PathBuf::from(RUN));
     }
     let unknown = |error| {
-        let what = format!("cannot determine the default lock folder of user {}", user.name);
+        let what = format!("cannot determine the lock folder of user {}", user.name);
         Error::new(ExitStatus::LockFile, format!("{what}: {error}"))
             .with_hint("set `lock.paths` to a file in a folder of this user")
             .due_to(error)

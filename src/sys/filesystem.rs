@@ -41,7 +41,7 @@ mod unix {
     use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
 
-    use rustix::fs::{Access, Mode, OFlags};
+    use rustix::fs::{Access, FileType, Mode, OFlags};
 
     use super::{Error, FolderFacts, Path, Support};
     use crate::error::errno_may_pass;
@@ -53,7 +53,10 @@ mod unix {
 
     /// Rejects network file systems, whose locks are not reliable across hosts.
     pub(crate) fn require_local(folder: impl AsFd, path: &Path) -> Result<(), Error> {
-        match network_name(folder) {
+        let network = network_name(folder).map_err(|errno| {
+            Error::unsafe_lock_due_to(path, "its file system cannot be determined", errno)
+        })?;
+        match network {
             None => Ok(()),
             Some(name) => {
                 let why = format!("the folder is on a network file system ({name})");
@@ -65,16 +68,29 @@ mod unix {
 
     /// Returns whether a folder, or its first existing ancestor, is on a local disk and writable.
     pub fn is_local_and_writable(folder: &Path) -> io::Result<bool> {
-        let Some(existing) = folder.ancestors().find(|folder| folder.is_dir()) else {
-            return Ok(false);
-        };
+        let Some(existing) = first_existing(folder)? else { return Ok(false) };
         let opened = rustix::fs::access(existing, MAKE_FILES)
-            .and_then(|()| rustix::fs::open(existing, OPEN_FOLDER, Mode::empty()));
+            .and_then(|()| rustix::fs::open(existing, OPEN_FOLDER, Mode::empty()))
+            .and_then(network_name);
         match opened {
-            Ok(fd) => Ok(network_name(fd).is_none()),
+            Ok(network) => Ok(network.is_none()),
             Err(errno) if errno_may_pass(errno) => Err(errno.into()),
             Err(_) => Ok(false),
         }
+    }
+
+    /// Returns the folder or its first ancestor that exists.
+    fn first_existing(folder: &Path) -> io::Result<Option<&Path>> {
+        for folder in folder.ancestors() {
+            match rustix::fs::stat(folder) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_dir() => {
+                    return Ok(Some(folder));
+                }
+                Err(errno) if errno_may_pass(errno) => return Err(errno.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     pub fn facts(folder: &Path) -> Option<FolderFacts> {
@@ -104,8 +120,9 @@ mod unix {
                 Err(error) => Support::Refused(error.to_string()),
             },
             network: rustix::fs::open(folder, OPEN_FOLDER, Mode::empty())
+                .and_then(network_name)
                 .ok()
-                .and_then(network_name),
+                .flatten(),
             exposed,
             foreign,
         })
@@ -132,19 +149,20 @@ mod unix {
     ];
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn network_name(folder: impl AsFd) -> Option<&'static str> {
-        let magic = u64::try_from(rustix::fs::fstatfs(folder).ok()?.f_type).ok()?;
+    fn network_name(folder: impl AsFd) -> rustix::io::Result<Option<&'static str>> {
+        let magic = u64::try_from(rustix::fs::fstatfs(folder)?.f_type).unwrap_or_default();
         // The field is signed and 32 bits wide on some systems, so compare only the lower 32 bits.
-        SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff).map(|(_, name)| *name)
+        let shared = SHARED.iter().find(|(known, _)| *known == magic & 0xffff_ffff);
+        Ok(shared.map(|(_, name)| *name))
     }
 
     /// Only distinguishes local file systems from others (`MNT_LOCAL` of sys/mount.h, which is the
     /// same on both systems).
     #[cfg(any(target_os = "macos", target_os = "freebsd"))]
-    fn network_name(folder: impl AsFd) -> Option<&'static str> {
+    fn network_name(folder: impl AsFd) -> rustix::io::Result<Option<&'static str>> {
         const LOCAL: u64 = 0x1000;
-        let flags = u64::from(rustix::fs::fstatfs(folder).ok()?.f_flags);
-        (flags & LOCAL == 0).then_some("it is not mounted from a local disk")
+        let flags = u64::from(rustix::fs::fstatfs(folder)?.f_flags);
+        Ok((flags & LOCAL == 0).then_some("it is not mounted from a local disk"))
     }
 
     /// There is no safe interface for this on these systems.
@@ -154,8 +172,8 @@ mod unix {
         target_os = "macos",
         target_os = "freebsd"
     )))]
-    fn network_name(_folder: impl AsFd) -> Option<&'static str> {
-        None
+    fn network_name(_folder: impl AsFd) -> rustix::io::Result<Option<&'static str>> {
+        Ok(None)
     }
 }
 

@@ -26,7 +26,7 @@ use tracing::Dispatch;
 
 use monopoll::internals::engine::token::OwnTokens;
 use monopoll::internals::guard::not_started::NotStarted;
-use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest, YoungProcess};
+use monopoll::internals::guard::start_request::{OnYoungProcess, OwnPrograms, StartRequest};
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::state::history_event::{GiveUp, GiveUpCause};
 use monopoll::{Config, Sources};
@@ -63,7 +63,7 @@ fn request(folder: &Path, settings: &[&str]) -> StartRequest {
         locks: vec![lock],
         programs: OwnPrograms::default(),
         give_up,
-        young_process: YoungProcess::Decide,
+        on_young_process: OnYoungProcess::Decide,
     }
 }
 

@@ -25,7 +25,7 @@ use monopoll::internals::guard::lock_set::OpenedLocks;
 use monopoll::internals::guard::not_started::{NotStarted, StartRefusal};
 use monopoll::internals::guard::start::{AcquiredLocks, acquire_locks};
 use monopoll::internals::guard::start_event::{Observer, StartEvent};
-use monopoll::internals::guard::start_request::{OwnPrograms, StartRequest, YoungProcess};
+use monopoll::internals::guard::start_request::{OnYoungProcess, OwnPrograms, StartRequest};
 use monopoll::internals::scan::command::Command;
 use monopoll::internals::scan::lock_views::{DisplacedOwner, LockProbe};
 use monopoll::internals::scan::scan_request::{ScanScope, StartState};
@@ -358,7 +358,7 @@ impl Scene {
             locks: vec![lock],
             programs: OwnPrograms::default(),
             give_up,
-            young_process: YoungProcess::Decide,
+            on_young_process: OnYoungProcess::Decide,
         };
         Scene { folder, request }
     }

@@ -390,10 +390,21 @@ fn the_documentation_installs_files_and_no_bare_name() {
 
 /// Returns the lines that install monopoll from a registry.
 fn bare_names(file: &str, text: &str) -> Vec<String> {
-    let installers = ["pip install", "pip3 install", "pipx install", "pipx run", "uv add", "uvx"];
-    let others = ["uv tool install", "uv pip install", "poetry add", "pip3 install", "binstall "];
+    let installers = [
+        "pip install",
+        "pip3 install",
+        "pipx install",
+        "pipx run",
+        "uv add",
+        "uvx",
+        "uv tool install",
+        "poetry add",
+        "binstall",
+        "cargo install",
+        "cargo add",
+    ];
     let is_bare = |line: &str| {
-        let mut after = installers.iter().chain(&others).filter_map(|it| line.split_once(it));
+        let mut after = installers.iter().filter_map(|it| line.split_once(it));
         after.any(|(_, words)| words.split([' ', '`', ',', ';']).any(|word| word == "monopoll"))
     };
     let lines = text.lines().enumerate().filter(|(_, line)| is_bare(line));

@@ -101,7 +101,7 @@ fn a_user_database_that_cannot_be_read_means_no_other_lock_folder() {
         let strace = ["-f", "-qq", "-o", "/dev/null", "-P", "/etc/passwd", &inject, "setpriv"];
         let end = stage.program("strace", &[strace.as_slice(), &without].concat()).end();
         assert!(!end.out.contains(&folder), "{error}: {end:?}");
-        end.exits(status).says("cannot determine the default lock folder");
+        end.exits(status).says("cannot determine the lock folder");
     }
 }
 

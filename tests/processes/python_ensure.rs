@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use monopoll_test_bots::programs::{self, python_package};
-use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_alive, skip};
+use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_alive, skip, token};
 use nix::sys::signal::Signal;
 
 use crate::same_command::write;
@@ -74,7 +74,7 @@ impl Program {
     fn fails(&self, start: Start<'_>, what: &str) -> Ended {
         let end = start.end();
         let printed = format!("{}{}", end.out, end.err);
-        assert!(printed.contains("EnsureError: "), "{end:?}");
+        assert!(printed.contains("EnsureError"), "{end:?}");
         assert!(printed.contains(what), "`{what}` is not in {end:?}");
         assert_eq!(self.stage.pids_of("ready"), [] as [u32; 0]);
         assert!(!self.stage.locks().exists());
@@ -138,6 +138,32 @@ fn a_marker_that_cannot_be_confirmed_is_an_error() {
         let start = program.python(&["main.py"]).env("MONOPOLL_HELD", marker);
         program.fails(start, "MONOPOLL_HELD is set, but its guard is not above this process");
     }
+}
+
+/// A bot that starts another bot, which inherits its marker.
+#[test]
+fn another_bot_below_a_guard_gets_its_own_guard() {
+    let main = "\
+import os, subprocess, sys
+import monopoll
+monopoll.ensure()
+if len(sys.argv) < 2:
+    other = dict(os.environ, BOT_TOKEN=os.environ['OTHER_TOKEN'])
+    sys.exit(subprocess.run([sys.executable, 'main.py', 'other'], env=other).returncode)
+print(monopoll.status().instance)
+";
+    let program = Program::new(main);
+    let folder = program.stage.locks();
+    write(
+        &program.stage,
+        "monopoll.toml",
+        &format!("lock.paths = ['{}/{{instance}}.lock']\n", folder.display()),
+    );
+    let (one, other) = (token(), token());
+    let start = program.python(&["main.py"]).env("BOT_TOKEN", &one).env("OTHER_TOKEN", &other);
+    let end = start.end().exits(0);
+    let id = other.split_once(':').unwrap().0;
+    assert_eq!(end.out, format!("bot{id}\n"), "{end:?}");
 }
 
 #[test]
@@ -228,7 +254,7 @@ fn a_worker_of_a_server_under_the_guard_returns() {
 fn ipython_is_an_error() {
     let Some(ipython) = peer("venv/bin/ipython") else { return };
     let program = Program::new(BOT);
-    let start = program.with(ipython, &["--no-banner", "main.py"]);
+    let start = program.with(ipython, &["--no-banner", "--colors=NoColor", "main.py"]);
     program.fails(start, "IPython and notebooks cannot start themselves again");
 }
 
@@ -325,7 +351,10 @@ fn a_debugger_is_an_error() {
 
 #[test]
 fn a_second_thread_is_an_error() {
-    let beside = "import threading, time\nthreading.Thread(target=time.sleep, args=(1,)).start()\n";
+    let beside = "\
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+";
     let program = Program::new(&format!("{beside}{BOT}"));
     program.fails(program.python(&["main.py"]), "another thread runs, and would be lost");
 }
@@ -367,7 +396,7 @@ fn the_program_is_found_beside_the_package_and_never_by_path() {
 
     fs::remove_file(program.stage.folder().join("site/bin/monopoll")).unwrap();
     let end = program.python(&["main.py"]).env("PATH", &path).end();
-    assert!(end.err.contains("ProgramNotFound: the program `monopoll` is missing"), "{end:?}");
+    assert!(end.err.contains("ProgramNotFoundError: the program `monopoll` is missing"), "{end:?}");
 }
 
 /// The lines of proc(5) about signals that are blocked, ignored or caught.
@@ -441,7 +470,7 @@ fn the_interpreter_and_its_options_are_the_same() {
 #[test]
 fn each_installed_version_of_python_works() {
     let mut found = 0;
-    for minor in 9..=13 {
+    for minor in 9..=14 {
         let Some(python) = executable(&format!("python3.{minor}")) else { continue };
         found += 1;
         let program = Program::new(BOT);
@@ -451,7 +480,7 @@ fn each_installed_version_of_python_works() {
         start.end().exits(0);
     }
     if found == 0 {
-        skip("no `python3.9` to `python3.13` is installed");
+        skip("no `python3.9` to `python3.14` is installed");
     }
 }
 
@@ -468,7 +497,7 @@ fn the_status_is_a_typed_value() {
     let show = "\
 import monopoll
 one = monopoll.status(['python3', 'main.py'])
-print(type(one).__name__, one.instance, one.state, one.is_running, one.holder is not None)
+print(type(one).__name__, one.instance, one.state, one.is_guarded, one.holder is not None)
 ";
     let program = Program::new(BOT);
     write(&program.stage, "show.py", show);

@@ -190,6 +190,18 @@ fn two_bots_that_one_script_starts_by_a_variable_stay_apart() {
     }
 }
 
+/// Such as two releases of one bot.
+#[test]
+fn a_variable_that_only_often_chooses_does_not_keep_two_guards_apart() {
+    for name in ["BOT_VERSION", "NODE_ENV", "DATABASE_URL"] {
+        let stage = stage_with(&format!("export {name}=$1\nexec python3 main.py"));
+        let run = |value: &str| start(&stage, &["run"], &format!("./start.sh {value}"));
+        let (_one, one) = bot(&stage, run("1"), stage.folder());
+        run("2").end().exits(75).says(&format!("another value of ${name}"));
+        assert!(is_alive(one), "{name}");
+    }
+}
+
 #[test]
 fn a_variable_that_a_script_or_recipe_reads_may_be_unset_on_one_side() {
     let stage = stage_with("");

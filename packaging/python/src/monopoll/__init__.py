@@ -5,7 +5,7 @@
 """
 
 from monopoll._ensure import EnsureError, ensure
-from monopoll._program import OnConflict, ProgramNotFound
+from monopoll._program import OnConflict, ProgramNotFoundError
 from monopoll._status import (
     Conflict,
     Guard,
@@ -23,7 +23,7 @@ __all__ = [
     "Guard",
     "NearMiss",
     "OnConflict",
-    "ProgramNotFound",
+    "ProgramNotFoundError",
     "Status",
     "StatusError",
     "Step",

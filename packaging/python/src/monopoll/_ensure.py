@@ -17,11 +17,11 @@ from monopoll._program import OnConflict, PathLike, options, own_command, progra
 
 # The variable by which a guard marks the processes that it starts.
 HELD = "MONOPOLL_HELD"
-SWITCH = "MONOPOLL_ENSURE"
+ENSURE = "MONOPOLL_ENSURE"
 
 
 
-def _folder() -> Optional[str]:
+def _working_directory() -> Optional[str]:
     try:
         return os.getcwd()
     except OSError:
@@ -29,7 +29,7 @@ def _folder() -> Optional[str]:
 
 
 # As the program was started, provided that it imports this package first.
-_FOLDER_AT_IMPORT = _folder()
+_DIRECTORY_AT_IMPORT = _working_directory()
 _MASK_AT_IMPORT = (
     signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else None
 )
@@ -63,53 +63,60 @@ def ensure(
 
     Raises:
         EnsureError: the program cannot be started again here; the message says what to do.
-        ProgramNotFound: the package is installed without its program.
+        ProgramNotFoundError: the package is installed without its program.
     """
-    if HELD in os.environ:
-        _require_guard(instance)
+    given = options(config, profile, instance, on_conflict)
+    if HELD in os.environ and _is_guarded(given, instance):
         return
-    if os.environ.get(SWITCH, "").lower() == "off":
+    if os.environ.get(ENSURE, "").lower() == "off":
         warnings.warn(
-            f"{SWITCH}=off: another copy of this bot may poll at the same time",
+            f"{ENSURE}=off: another copy of this bot may poll at the same time",
             RuntimeWarning,
             stacklevel=2,
         )
         return
     _require_fresh_program(sys._getframe(1))
-    try:
-        command = own_command()
-    except RuntimeError as error:
-        raise EnsureError(str(error)) from None
-    given = options(config, profile, instance, on_conflict)
-    start = [program(), "run", "--by-ensure", *given, "--", *command]
+    argv = [program(), "run", "--from-ensure", *given, "--", *_own_command()]
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:
             stream.flush()
     if os.name == "nt":
-        _run_as_child(start)
-    _become(start)
+        _run_as_child(argv)
+    _exec(argv)
 
 
-def _require_guard(instance: Optional[str]) -> None:
-    """Require that the guard that the marker names is above this process."""
-    asked = subprocess.run(
-        [program(), "held"],
+def _own_command() -> list[str]:
+    command = own_command()
+    if command is None:
+        raise EnsureError("the command line of this program is unknown; use Python 3.10 or newer")
+    return command
+
+
+def _is_guarded(given: list[str], instance: Optional[str]) -> bool:
+    """Return whether the guard that the marker names is above this process, and is this bot's."""
+    result = subprocess.run(
+        [program(), "held", *given],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         check=False,
     )
-    held = asked.stdout.decode("utf-8", "replace").strip()
-    if asked.returncode != 0:
+    if result.returncode == ANOTHER_BOT:
+        return False
+    if result.returncode == NO_GUARD:
         raise EnsureError(
             f"{HELD} is set, but its guard is not above this process: the guard was killed, or the "
             f"variable was inherited from another bot; end that bot, or unset {HELD}"
         )
+    if result.returncode != 0:
+        raise EnsureError(result.stderr.decode("utf-8", "replace").strip())
+    held = result.stdout.decode("utf-8", "replace").strip()
     if instance is not None and instance != held:
         raise EnsureError(
             f"this process runs under the guard of {held!r}, not {instance!r}; start it outside of "
             "that guard, or leave out `instance`"
         )
+    return True
 
 
 def _require_fresh_program(caller: FrameType) -> None:
@@ -143,7 +150,7 @@ def _require_fresh_program(caller: FrameType) -> None:
     if _is_traced(caller):
         raise EnsureError(
             "a debugger or a tracer is attached, and would be lost; set "
-            f"{SWITCH}=off while you debug, or start it with `monopoll run -- COMMAND`"
+            f"{ENSURE}=off while you debug, or start it with `monopoll run -- COMMAND`"
         )
     if threading.current_thread() is not threading.main_thread() or len(sys._current_frames()) > 1:
         raise EnsureError(
@@ -156,7 +163,7 @@ def _require_fresh_program(caller: FrameType) -> None:
             f"`monopoll.ensure()` is called in the function `{caller.f_code.co_name}`, after other "
             f"code has run; {place}"
         )
-    if _folder() != _FOLDER_AT_IMPORT:
+    if _working_directory() != _DIRECTORY_AT_IMPORT:
         raise EnsureError(
             f"the working directory has changed since the start; {place}, before `os.chdir`"
         )
@@ -165,7 +172,7 @@ def _require_fresh_program(caller: FrameType) -> None:
 def _can_be_read_again(entry: Optional[str]) -> bool:
     """Return whether the program is in a file, or on the command line after `-c`."""
     if entry is None:
-        return "-c" in own_command()
+        return "-c" in _own_command()
     try:
         return stat.S_ISREG(os.stat(entry).st_mode)
     except NotADirectoryError:
@@ -196,8 +203,8 @@ def _is_in_event_loop() -> bool:
     return events is not None and events._get_running_loop() is not None
 
 
-def _become(start: list[str]) -> NoReturn:
-    """Replace this process by `start`, with the signals as they were when the process began."""
+def _exec(argv: list[str]) -> NoReturn:
+    """Replace this process by `argv`, with the signals as they were when the process began."""
     # CPython ignores these two, and an ignored signal stays ignored.
     ignored = [
         number
@@ -210,17 +217,17 @@ def _become(start: list[str]) -> NoReturn:
     if _MASK_AT_IMPORT is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, _MASK_AT_IMPORT)
     try:
-        os.execv(start[0], start)
+        os.execv(argv[0], argv)
     except OSError as error:
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        raise EnsureError(f"cannot run {start[0]}: {error.strerror}") from error
+        raise EnsureError(f"cannot run {argv[0]}: {error.strerror}") from error
 
 
-def _run_as_child(start: list[str]) -> NoReturn:
-    """Run `start` and exit with its status, where a process cannot become another program."""
-    child = subprocess.Popen(start)
+def _run_as_child(argv: list[str]) -> NoReturn:
+    """Run `argv` and exit with its status, where a process cannot become another program."""
+    child = subprocess.Popen(argv)
     while True:
         try:
             sys.exit(child.wait())

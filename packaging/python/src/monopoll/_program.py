@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Literal, Optional, Union
@@ -16,7 +17,7 @@ PACKAGE = Path(os.path.abspath(__file__)).parent
 NAME = "monopoll.exe" if os.name == "nt" else "monopoll"
 
 
-class ProgramNotFound(RuntimeError):
+class ProgramNotFoundError(RuntimeError):
     """The package is installed without its program."""
 
 
@@ -26,21 +27,21 @@ def program() -> str:
     `PATH` is not searched: a program there may have another version, or belong to somebody else.
 
     Raises:
-        ProgramNotFound: the program is in none of the places where installers put it.
+        ProgramNotFoundError: the program is in none of the places where installers put it.
     """
-    places = list(_places())
-    for folder in places:
+    folders = _program_folders()
+    for folder in folders:
         path = folder / NAME
         if path.is_file() and os.access(path, os.X_OK):
             return str(path)
-    searched = ", ".join(map(str, places))
-    raise ProgramNotFound(
+    searched = ", ".join(map(str, folders))
+    raise ProgramNotFoundError(
         f"the program `{NAME}` is missing beside the package in {PACKAGE} (searched {searched}); "
         "install the wheel again"
     )
 
 
-def _places() -> list[Path]:
+def _program_folders() -> list[Path]:
     """Return the folders in which an installer puts the programs of this package."""
     above = PACKAGE.parent
     # `pip install --target FOLDER`.
@@ -69,16 +70,13 @@ def options(
     return [f"{name}={value}" for name, value in given.items() if value is not None]
 
 
-def own_command() -> list[str]:
+def own_command() -> Optional[list[str]]:
     """Return the command line of this program, as its interpreter was started.
 
-    Raises:
-        RuntimeError: the system does not tell; CPython does since 3.10, and Linux always.
+    `None` if the system does not tell: CPython does since 3.10, and Linux always.
     """
     words = list(getattr(sys, "orig_argv", ())) or _words_in_proc()
-    if not words:
-        raise RuntimeError("the command line of this program is unknown; use Python 3.10 or newer")
-    return [_interpreter(words[0]), *words[1:]]
+    return [_interpreter(words[0]), *words[1:]] if words else None
 
 
 def _words_in_proc() -> list[str]:
@@ -91,8 +89,6 @@ def _words_in_proc() -> list[str]:
 
 def _interpreter(typed: str) -> str:
     """Return the interpreter as it was typed, if that leads to it, else its path."""
-    import shutil
-
     if not sys.executable or shutil.which(typed) == sys.executable:
         return typed
     return sys.executable

@@ -96,7 +96,7 @@ class NearMiss:
 
 @dataclass(frozen=True)
 class Status:
-    """Whether a bot runs. The fields are those of `monopoll status --json`."""
+    """The status of an instance. The fields are those of `monopoll status --json`."""
 
     instance: str
     state: Literal["starting", "running", "stopping", "stopped", "unguarded", "unknown"]
@@ -106,7 +106,7 @@ class Status:
     near_misses: tuple[NearMiss, ...]
 
     @property
-    def is_running(self) -> bool:
+    def is_guarded(self) -> bool:
         """Whether a guard holds the instance."""
         return self.state in ("starting", "running", "stopping")
 
@@ -130,11 +130,13 @@ def status(
 
     Raises:
         StatusError: the status cannot be determined, for example because of the configuration.
-        ProgramNotFound: the package is installed without its program.
+        ProgramNotFoundError: the package is installed without its program.
     """
     if command is None and instance is None and HELD in os.environ:
         instance = os.environ[HELD].split(":", 1)[0]
-    words = list(own_command() if command is None else command)
+    words = own_command() if command is None else list(command)
+    if words is None:
+        raise StatusError("the command line of this program is unknown; give `command`")
     asked = subprocess.run(
         [program(), "status", "--json", *options(config, profile, instance), "--", *words],
         stdin=subprocess.DEVNULL,
