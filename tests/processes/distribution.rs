@@ -342,7 +342,14 @@ fn pyright_checks_the_types() {
     let Some(pyright) = peer("js/node_modules/.bin/pyright") else { return };
     is_typed(|stage, environment, file| {
         let python = environment.join("bin/python").display().to_string();
-        stage.program(&pyright, &["--pythonpath", &python, file]).end()
+        let start = stage.program(&pyright, &["--pythonpath", &python]);
+        let file = Path::new(file);
+        if file.is_dir() {
+            // With the strict settings of its pyproject.toml.
+            start.current_dir(root().join("packaging/python")).end()
+        } else {
+            start.argument(file.to_str().unwrap()).end()
+        }
     });
 }
 

@@ -19,6 +19,9 @@ from monopoll._program import OnConflict, PathLike, options, own_command, progra
 HELD = "MONOPOLL_HELD"
 ENSURE = "MONOPOLL_ENSURE"
 
+# The exit statuses of `monopoll held`.
+NO_GUARD = 3
+ANOTHER_BOT = 5
 
 
 def _working_directory() -> Optional[str]:
@@ -75,7 +78,7 @@ def ensure(
             stacklevel=2,
         )
         return
-    _require_fresh_program(sys._getframe(1))
+    _require_fresh_program(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
     argv = [program(), "run", "--from-ensure", *given, "--", *_own_command()]
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None and not stream.closed:
@@ -152,7 +155,8 @@ def _require_fresh_program(caller: FrameType) -> None:
             "a debugger or a tracer is attached, and would be lost; set "
             f"{ENSURE}=off while you debug, or start it with `monopoll run -- COMMAND`"
         )
-    if threading.current_thread() is not threading.main_thread() or len(sys._current_frames()) > 1:
+    frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+    if threading.current_thread() is not threading.main_thread() or len(frames) > 1:
         raise EnsureError(
             f"another thread runs, and would be lost; {place}, before any thread starts"
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Optional
 
 from monopoll._ensure import HELD
-from monopoll._program import OnConflict, PathLike, options, own_command, program
+from monopoll._program import PathLike, options, own_command, program
 
 # The exit statuses with which `monopoll status` prints a document.
 ANSWERED = (0, 3, 4, 5)
