@@ -34,6 +34,7 @@ use crate::scan::scan_request::{ScanScope, StartState};
 use crate::state::lock_file::{HeldLock, LockFile};
 use crate::state::record::Record;
 use crate::sys::file_mutex::FileMutex;
+use crate::sys::machine::poll::Poller;
 use crate::telegram::{Preflight, WebhookRemoval};
 use crate::terminate::execute::{self, ExecuteError, NotEnded, TerminateLimits};
 use crate::terminate::process_control::StartHost;
@@ -239,6 +240,10 @@ impl Attempt<'_> {
             return Ok(Freshness::Outdated);
         }
         require_in_place(held)?;
+        // A Ctrl-C that arrived before COMMAND exists did not reach it.
+        if let Some(interrupted) = self.host.poller().and_then(Poller::interruption) {
+            return Err(interrupted.into());
+        }
         held.iter().for_each(HeldLock::mark_used);
         self.progress.suspects = plan.suspects.iter().map(|suspect| suspect.id).collect();
         self.observer.on_event(&StartEvent::Clear(plan));

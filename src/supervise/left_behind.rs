@@ -67,8 +67,20 @@ impl LeftBehind {
     }
 }
 
+/// The modules of Python that end right after the program that used `multiprocessing`.
+const HELPERS: [&str; 2] = ["multiprocessing.resource_tracker", "multiprocessing.forkserver"];
+
 fn is_bot(process: &Process) -> bool {
+    if process.args.known().is_some_and(|args| is_helper(args)) {
+        return false;
+    }
     process.may_be_spawned == Fact::Known(true)
         || process.same_token() == Truth::True
         || process.connected == Fact::Known(true)
+}
+
+/// Returns whether this is `python -c "from multiprocessing.resource_tracker import main;main(4)"`.
+fn is_helper(args: &[String]) -> bool {
+    let code = args.iter().skip_while(|arg| *arg != "-c").nth(1);
+    code.is_some_and(|code| HELPERS.iter().any(|it| code.starts_with(&format!("from {it} import"))))
 }

@@ -166,6 +166,49 @@ print(monopoll.status().instance)
     assert_eq!(end.out, format!("bot{id}\n"), "{end:?}");
 }
 
+/// As above, without a token.
+#[test]
+fn another_program_below_a_guard_gets_its_own_guard() {
+    let manager = "\
+import subprocess, sys
+import monopoll
+monopoll.ensure()
+sys.exit(subprocess.run([sys.executable, 'second.py']).returncode)
+";
+    let program = Program::new(manager);
+    let folder = program.stage.locks();
+    let config = format!("lock.paths = ['{}/{{instance}}.lock']\n", folder.display());
+    write(&program.stage, "monopoll.toml", &config);
+    write(&program.stage, "second.py", BOT);
+    let alone = program.python(&["second.py"]).start();
+    program.stage.ready(1);
+    // The second copy is refused, whoever starts it.
+    program.python(&["main.py"]).end().exits(75);
+    alone.signal(Signal::SIGTERM);
+    alone.end().exits(0);
+    let managed = program.python(&["main.py"]).start();
+    program.stage.ready(2);
+    program.python(&["second.py"]).end().exits(75);
+    managed.signal(Signal::SIGTERM);
+    managed.end();
+    program.stage.assert_no_overlap();
+}
+
+/// A bot that runs its own file again, such as a reloader.
+#[test]
+fn the_same_program_below_a_guard_is_a_part_of_the_bot() {
+    let main = "\
+import subprocess, sys
+import monopoll
+monopoll.ensure()
+if len(sys.argv) < 2:
+    sys.exit(subprocess.run([sys.executable, 'main.py', 'again']).returncode)
+print('again')
+";
+    let program = Program::new(main);
+    assert_eq!(program.python(&["main.py"]).end().exits(0).out, "again\n");
+}
+
 #[test]
 fn the_options_are_those_of_the_command_line() {
     let main = "\
@@ -295,8 +338,8 @@ if __name__ == '__main__':
     child.join()
 ";
     let program = Program::new(main);
-    // The status depends on when the tracker of `multiprocessing` ends, after the bot.
-    let end = program.python(&["main.py"]).end();
+    // The tracker of `multiprocessing` ends right after the bot, or is left behind.
+    let end = program.python(&["main.py"]).env("BOT_TOKEN", token()).end().exits(0);
     assert_eq!(end.out, "worked\n", "{end:?}");
 }
 
@@ -436,6 +479,21 @@ fn ordinary_signals(lines: &str) -> Vec<(&str, u64)> {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    let program = Program::new(&format!("print('before')\n{BOT}"));
+    let line = format!("{} main.py > /dev/full", python().display());
+    program.fails(program.with("sh", &["-c", &line]), "cannot write the output so far");
+}
+
+#[test]
+fn an_ignored_end_of_children_confirms_no_marker() {
+    let main = format!("import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{BOT}");
+    let program = Program::new(&main);
+    let marker = "test:1:999999999:1:/nowhere/x.lock";
+    program.fails(program.python(&["main.py"]).env("MONOPOLL_HELD", marker), "MONOPOLL_HELD");
+}
+
+#[test]
 fn what_was_printed_before_is_printed_once() {
     let program = Program::new(&format!("print('before', end=' ')\n{BOT}"));
     shown(&program, "echo program");
@@ -459,6 +517,7 @@ fn the_interpreter_and_its_options_are_the_same() {
         &["-m", "package", "x"],
         &["package"],
         &["-c", main],
+        &["main.py", "", "x", ""],
     ] {
         let end = program.python(line).end().exits(0);
         let lines: Vec<&str> =

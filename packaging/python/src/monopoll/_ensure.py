@@ -18,6 +18,8 @@ from monopoll._program import OnConflict, PathLike, options, own_command, progra
 # The variable by which a guard marks the processes that it starts.
 HELD = "MONOPOLL_HELD"
 ENSURE = "MONOPOLL_ENSURE"
+# The file of the program that returned from `ensure()` under a guard, for what it starts.
+ENSURED = "MONOPOLL_ENSURED"
 
 # The exit statuses of `monopoll held`.
 NO_GUARD = 3
@@ -69,7 +71,10 @@ def ensure(
         ProgramNotFoundError: the package is installed without its program.
     """
     given = options(config, profile, instance, on_conflict)
-    if HELD in os.environ and _is_guarded(given, instance):
+    entry = _entry()
+    if HELD in os.environ and _is_guarded(given, instance) and _is_part_of_bot(entry):
+        if entry is not None:
+            os.environ.setdefault(ENSURED, entry)
         return
     if os.environ.get(ENSURE, "").lower() == "off":
         warnings.warn(
@@ -80,12 +85,30 @@ def ensure(
         return
     _require_fresh_program(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
     argv = [program(), "run", "--from-ensure", *given, "--", *_own_command()]
+    os.environ.pop(ENSURED, None)
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        if stream is not None and not stream.closed:
-            stream.flush()
+        if stream is not None and not getattr(stream, "closed", False):
+            try:
+                stream.flush()
+            except OSError as error:
+                raise EnsureError(f"cannot write the output so far: {error.strerror}") from error
     if os.name == "nt":
         _run_as_child(argv)
     _exec(argv)
+
+
+def _entry() -> Optional[str]:
+    """Return the absolute path of the program's file; `None` if it has none."""
+    file: Optional[str] = getattr(sys.modules.get("__main__"), "__file__", None)
+    return None if file is None else os.path.abspath(file)
+
+
+def _is_part_of_bot(entry: Optional[str]) -> bool:
+    """Return whether this is the guarded program, or what it runs of itself, such as a worker.
+
+    A guarded bot may also start another bot, which inherits its marker.
+    """
+    return entry is None or os.environ.get(ENSURED, entry) == entry
 
 
 def _own_command() -> list[str]:
@@ -114,6 +137,9 @@ def _is_guarded(given: list[str], instance: Optional[str]) -> bool:
     if result.returncode != 0:
         raise EnsureError(result.stderr.decode("utf-8", "replace").strip())
     held = result.stdout.decode("utf-8", "replace").strip()
+    # With SIGCHLD ignored, the exit status is not known, and 0 here.
+    if held != os.environ[HELD].split(":", 1)[0]:
+        raise EnsureError(f"the guard that {HELD} names cannot be confirmed; unset {HELD}")
     if instance is not None and instance != held:
         raise EnsureError(
             f"this process runs under the guard of {held!r}, not {instance!r}; start it outside of "
@@ -146,6 +172,11 @@ def _require_fresh_program(caller: FrameType) -> None:
         )
     if main is None or caller.f_globals is not main.__dict__:
         module = caller.f_globals.get("__name__")
+        if module == "__main__":
+            raise EnsureError(
+                f"{caller.f_code.co_filename} is run by {where}, which would be lost; start it "
+                "with python itself, or with `monopoll run -- COMMAND`"
+            )
         raise EnsureError(
             f"{module!r} is imported by another program; {place}, or start that program with "
             "`monopoll run -- COMMAND` and leave out `ensure()`"

@@ -84,7 +84,7 @@ def _words_in_proc() -> list[str]:
         line = Path("/proc/self/cmdline").read_bytes()
     except OSError:
         return []
-    return [os.fsdecode(word) for word in line.rstrip(b"\0").split(b"\0")]
+    return [os.fsdecode(word) for word in line.split(b"\0")[:-1]]
 
 
 def _interpreter(typed: str) -> str:
