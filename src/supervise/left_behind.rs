@@ -37,8 +37,10 @@ impl LeftBehind {
         let pids: BTreeSet<u32> = members.iter().map(|member| member.id.pid).collect();
         // A process that cannot be described is not known to be the bot.
         let has_bot = || {
-            describe_processes(request.scan_request(), pids)
-                .is_ok_and(|processes| processes.iter().any(is_bot))
+            // Ancestors are described, too, such as this guard.
+            let is_left_bot = |it: &Process| pids.contains(&it.id.pid) && is_bot(it);
+            describe_processes(request.scan_request(), pids.clone())
+                .is_ok_and(|processes| processes.iter().any(is_left_bot))
         };
         let kind = if is_done && has_bot() { LeftKind::Bot } else { LeftKind::Others };
         LeftBehind::of_kind(kind, members.len())
