@@ -33,6 +33,9 @@ pub enum Doubt {
     AlsoAnotherToken(BotId),
     /// The process carries the token of this bot, and the caller has no token to compare.
     NoTokenOfMine(BotId),
+    /// The process has no token in its environment and may have read the `.env` of the folder, which
+    /// names this other bot.
+    Dotenv(BotId),
     /// The process runs under a guard of the instance with this name. The names prove nothing:
     /// the caller's is a guess, or both are the same but with different locks, or the process has
     /// this bot's token and runs the same command.
@@ -58,9 +61,11 @@ impl Doubt {
             | Doubt::NoTokenOfMine(_)
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
-            Doubt::BelowGuard(_) | Doubt::Variable(_) | Doubt::Command(_) | Doubt::SeveralBots => {
-                false
-            }
+            Doubt::Dotenv(_)
+            | Doubt::BelowGuard(_)
+            | Doubt::Variable(_)
+            | Doubt::Command(_)
+            | Doubt::SeveralBots => false,
         }
     }
 }
@@ -118,6 +123,13 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         && !is_of_my_instance
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
+    }
+    if let Some(bot) = me.in_dotenv
+        && process.role != Role::Monopoll
+        && !has_my_token
+        && !is_of_my_instance
+    {
+        return CounterEvidence::Doubt(Doubt::Dotenv(bot));
     }
     // A guard's program is its child, so the guard itself cannot be compared.
     if process.role != Role::Monopoll

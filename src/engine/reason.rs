@@ -130,6 +130,7 @@ impl RefusalCause {
             | RefusalCause::InDoubt(
                 Doubt::AlsoAnotherToken(_)
                 | Doubt::NoTokenOfMine(_)
+                | Doubt::Dotenv(_)
                 | Doubt::BelowGuard(_)
                 | Doubt::Variable(_)
                 | Doubt::Command(_)

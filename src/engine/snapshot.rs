@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::engine::instance::NameSource;
+use crate::engine::instance::{BotId, NameSource};
 use crate::engine::policy::Purpose;
 use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::respawn::EarlierRounds;
@@ -57,6 +57,8 @@ pub struct Caller {
     pub name_source: NameSource,
     /// The number of bots whose tokens the caller has.
     pub bots: usize,
+    /// See [`OwnTokens::in_dotenv`](crate::engine::token::OwnTokens::in_dotenv).
+    pub in_dotenv: Option<BotId>,
     pub cwd: Option<PathBuf>,
     /// COMMAND, in the form used in records.
     pub command: Option<String>,

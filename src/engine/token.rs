@@ -79,6 +79,9 @@ pub struct OwnTokens {
     pub mine: Option<Token>,
     /// The numbers of all bots.
     pub bots: BTreeSet<BotId>,
+    /// Another bot, which the `.env` of the folder names. A process that has no token in its
+    /// environment may have read it.
+    pub in_dotenv: Option<BotId>,
 }
 
 /// The bot tokens on a process's command line and in its environment. Tokens that it read from a

@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::carried_tokens::bots_in;
+use crate::engine::instance::BotId;
 use crate::engine::token::{OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
@@ -177,8 +178,20 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     for (_, value) in env::vars_os().filter(|(name, _)| !is_replaced(name)) {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
-    let (tokens, warning) = (OwnTokens { mine, bots }, file.warning);
+    let in_dotenv = mine.as_ref().and_then(|mine| bot_in_dotenv(config, command, mine));
+    let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv }, file.warning);
     TokenLookup { tokens, note, warning, failure: file.failure, misfits, unclear }
+}
+
+/// Returns another bot than `mine`, if the `.env` of COMMAND's folder or its script's names one.
+fn bot_in_dotenv(config: &Config, command: Option<&Command>, mine: &Token) -> Option<BotId> {
+    let command = command?;
+    let folders = std::iter::once(command.runs_in.clone()).chain(command.loader_folders());
+    let mut files = folders.filter_map(|folder| dotenv::at(config, &folder.join(".env")));
+    files.find_map(|file| {
+        let named = file.token.iter().chain(&file.other).map(|line| line.token.id());
+        named.into_iter().find(|bot| *bot != mine.id())
+    })
 }
 
 /// Returns the file that a loader finds from this folder, if it names another bot than `mine`.

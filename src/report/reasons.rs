@@ -277,6 +277,12 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!("it carries the token of bot {bot}, and no bot token is set here"),
             SET_TOKEN.to_owned(),
         ),
+        Doubt::Dotenv(bot) => (
+            format!(
+                "it shows no token and may have read `.env`, which names bot {bot}, not this one"
+            ),
+            GIVE_NAMES.to_owned(),
+        ),
         Doubt::BelowGuard(instance) => (
             format!("it runs under the guard of instance {instance}, which has another lock"),
             format!(

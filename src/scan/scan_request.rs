@@ -107,6 +107,7 @@ impl StartState {
             instance: request.instance.clone(),
             name_source: request.name_source,
             bots: request.tokens.bots.len(),
+            in_dotenv: request.tokens.in_dotenv,
             cwd: request.cwd.clone(),
             command: request.command.as_ref().map(Command::recorded),
             script_owner: request.command.as_ref().and_then(Command::owner),

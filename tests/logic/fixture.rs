@@ -181,6 +181,7 @@ pub(crate) fn caller() -> Caller {
         instance: "voice-insight".to_owned(),
         name_source: NameSource::Given,
         bots: 1,
+        in_dotenv: None,
         cwd: Some(PathBuf::from("/srv/bot")),
         command: Some("python3 main.py".to_owned()),
         script_owner: Some("id-bot".to_owned()),

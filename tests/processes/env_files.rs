@@ -190,3 +190,23 @@ fn what_a_start_script_sets_through_env_tells_two_bots_apart() {
         own.end();
     }
 }
+
+/// A process that loads its token by dotenv shows none.
+#[test]
+fn a_process_that_may_have_read_another_bots_token_from_dotenv_is_in_doubt() {
+    let (stage, [main, _]) = two_bots();
+    let id = main.split(':').next().unwrap();
+    let other = token();
+    let (_running, pid) = bot(&stage, stage.program("python3", &["main.py"]), stage.folder());
+    let line = "python3 main.py";
+    let plan_with = |token: &str| plan(unnamed(&stage, &["plan"], line).env("BOT_TOKEN", token));
+    let doubted = plan_with(&other);
+    assert!(refusal(&doubted).contains(&format!("`.env`, which names bot {id}")), "{doubted:#}");
+    write(&stage, ".env.test", &format!("BOT_TOKEN={other}\n"));
+    let by_file = plan(unnamed(&stage, &["--set", "env_file=.env.test", "plan"], line));
+    assert!(refusal(&by_file).contains(&format!("`.env`, which names bot {id}")), "{by_file:#}");
+    // The bot of `.env` itself, and a process that shows the token.
+    let same = plan_with(&main);
+    assert_eq!(same["conflicts"][0]["pid"], pid, "{same:#}");
+    assert_eq!(same["conflicts"][0]["action"], "graceful", "{same:#}");
+}

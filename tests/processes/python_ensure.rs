@@ -169,13 +169,13 @@ print(monopoll.status().instance)
 /// As above, without a token.
 #[test]
 fn another_program_below_a_guard_gets_its_own_guard() {
-    let manager = "\
+    let main = "\
 import subprocess, sys
 import monopoll
 monopoll.ensure()
 sys.exit(subprocess.run([sys.executable, 'second.py']).returncode)
 ";
-    let program = Program::new(manager);
+    let program = Program::new(main);
     let folder = program.stage.locks();
     let config = format!("lock.paths = ['{}/{{instance}}.lock']\n", folder.display());
     write(&program.stage, "monopoll.toml", &config);
@@ -186,11 +186,11 @@ sys.exit(subprocess.run([sys.executable, 'second.py']).returncode)
     program.python(&["main.py"]).end().exits(75);
     alone.signal(Signal::SIGTERM);
     alone.end().exits(0);
-    let managed = program.python(&["main.py"]).start();
+    let manager = program.python(&["main.py"]).start();
     program.stage.ready(2);
     program.python(&["second.py"]).end().exits(75);
-    managed.signal(Signal::SIGTERM);
-    managed.end();
+    manager.signal(Signal::SIGTERM);
+    manager.end();
     program.stage.assert_no_overlap();
 }
 
