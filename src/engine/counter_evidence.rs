@@ -33,8 +33,8 @@ pub enum Doubt {
     AlsoAnotherToken(BotId),
     /// The process carries the token of this bot, and the caller has no token to compare.
     NoTokenOfMine(BotId),
-    /// The process has no token in its environment and may have read the `.env` of the folder, which
-    /// names this other bot.
+    /// The process shows no token and may have read the `.env` of the folder, which names this
+    /// other bot.
     Dotenv(BotId),
     /// The process runs under a guard of the instance with this name. The names prove nothing:
     /// the caller's is a guess, or both are the same but with different locks, or the process has
