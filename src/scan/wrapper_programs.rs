@@ -511,6 +511,13 @@ pub(super) fn wrapped_command(
     (!is_other).then(|| wrapped().unwrap_or(WrappedCommand::Unclear))
 }
 
+/// Returns whether these are the arguments of a program that runs another one.
+pub(super) fn is_wrapper(args: &[String]) -> bool {
+    let Some((first, rest)) = args.split_first() else { return false };
+    let rest: Vec<&OsStr> = rest.iter().map(OsStr::new).collect();
+    wrapped_command(&program_name(Path::new(first)), &rest, CommandRole::Process).is_some()
+}
+
 /// Returns what `python -m NAME` runs, if that module runs a script.
 pub(super) fn run_by_module(name: &OsStr, words: &[&OsStr]) -> Option<WrappedCommand> {
     let programs = WRAPPERS.iter().filter(|it| it.rest == Rest::Python);

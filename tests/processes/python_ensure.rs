@@ -97,6 +97,35 @@ fn one_line_makes_a_program_the_only_poller() {
     second.end().exits(0);
 }
 
+/// A launcher waits for the process that becomes the guard, and ends with it.
+#[test]
+fn a_program_below_a_launcher_is_taken_over_and_stopped() {
+    let python = python().display().to_string();
+    let mut lines = vec![vec!["timeout", "600", &python, "main.py"]];
+    let uv = peer("launchers/bin/uv").map(|uv| uv.display().to_string());
+    if let Some(uv) = &uv {
+        lines.push(vec![uv, "run", "-q", "--offline", "--no-project", "-p", &python, "main.py"]);
+    }
+    for line in lines {
+        let program = Program::new(BOT);
+        let start = |action: &str| {
+            let start = program.with(line[0], &line[1..]).env("MONOPOLL_ON_CONFLICT", action);
+            start.start()
+        };
+        let first = start("refuse");
+        program.stage.ready(1);
+        start("refuse").end().exits(75).says("refused: the guard of");
+        let second = start("graceful");
+        program.stage.ready(2);
+        first.end().exits(0);
+        let stop =
+            program.stage.program(programs::monopoll(), &["stop", "--", "python3", "main.py"]);
+        stop.end().exits(0);
+        second.end();
+        program.stage.assert_no_overlap();
+    }
+}
+
 /// The process becomes the guard: a supervisor sees one process with the pid that it started.
 #[test]
 fn nothing_stays_between_the_caller_and_the_guard() {

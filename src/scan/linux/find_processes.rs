@@ -24,6 +24,7 @@ use crate::scan::linux::prefilter::ReadBuffers;
 use crate::scan::linux::systemd_units::SystemdUnits;
 use crate::scan::process_tree::with_descendants;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::wrapper_programs::is_wrapper;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::process_handle::ProcessHandle;
 use crate::sys::linux::reader_pool::ReadTask;
@@ -279,7 +280,8 @@ impl SecondPass {
 }
 
 /// Marks the launchers of these guards as not the bot. A launcher may have the token on its command
-/// line, as in `sudo … monopoll run`, but the guard is the process to ask.
+/// line, as in `sudo … monopoll run`, or have started the program that became the guard, as in
+/// `uv run main.py`. The guard is the process to ask.
 fn leave_launchers_to_guards(
     processes: &mut [Process],
     guards: impl Iterator<Item = ProcessId>,
@@ -292,7 +294,8 @@ fn leave_launchers_to_guards(
     for process in processes {
         if process.role == Role::Program
             && launchers.contains(&process.id.pid)
-            && process.is_same_command() == Truth::False
+            && (process.is_same_command() == Truth::False
+                || process.args.known().is_some_and(|args| is_wrapper(args)))
         {
             process.role = Role::ServesOthers;
         }
