@@ -21,7 +21,7 @@ use crate::text::{closest_name, quote, short_name};
 const PREFIX: &str = "MONOPOLL_";
 
 /// Variables of monopoll that do not set a key.
-const NO_KEYS: [&str; 5] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE"];
+const NO_KEYS: [&str; 7] = ["CONFIG", "PROFILE", "LOG", "HELD", "FENCE", "ENSURE", "ENSURED"];
 
 /// The deepest nesting of a key in a variable or flag, the same as in TOML. Each step adds a
 /// nested table, and recursion needs stack.

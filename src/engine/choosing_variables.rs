@@ -330,7 +330,9 @@ mod tests {
         for (name, one, other, expected) in [
             ("BOT_ENV", "a", "b", true),
             ("BOT_ENV", "a", "a", false),
-            ("NODE_ENV", "a", "b", true),
+            ("BOT", "a", "b", true),
+            ("BOT_VERSION", "1", "2", false),
+            ("NODE_ENV", "a", "b", false),
             ("WORKERS", "2", "4", false),
             ("KEY", &*token(123_456), &*token(654_321), true),
             ("BOT_TOKEN", &token(123_456), &format!("{}x", &token(123_456)[..41]), false),

@@ -261,6 +261,14 @@ import subprocess
 }
 
 #[test]
+fn an_unknown_action_is_an_error() {
+    let program = Program::new("import monopoll\nmonopoll.ensure(on_conflict='kill')\n");
+    let end = program.python(&["main.py"]).end().exits(1);
+    let why = "ValueError: on_conflict='kill' is unknown; the actions are refuse, graceful, force";
+    assert!(end.err.contains(why), "{end:?}");
+}
+
+#[test]
 fn the_switch_turns_it_off_with_a_warning() {
     let program = Program::new(BOT);
     let start = program.python(&["main.py"]).env("MONOPOLL_ENSURE", "off").start();
@@ -276,7 +284,8 @@ fn an_import_by_another_program_is_an_error_that_names_the_place() {
     write(&program.stage, "tool.py", tool);
     let end = program.fails(program.python(&["tool.py"]), "'main' is imported by another program");
     let place = program.stage.folder().join("tool.py");
-    assert!(end.err.contains(&format!("in the first lines of {}", place.display())), "{end:?}");
+    let place = format!("another program, {}; call", place.display());
+    assert!(end.err.contains(&place), "{end:?}");
     program.fails(program.python(&["-c", "import main"]), "'main' is imported by another program");
 }
 

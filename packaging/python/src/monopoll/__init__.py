@@ -4,8 +4,8 @@
 >>> monopoll.ensure()  # the first line of main.py
 """
 
-from monopoll._ensure import EnsureError, ensure
-from monopoll._program import OnConflict, ProgramNotFoundError
+from monopoll._ensure import ensure
+from monopoll._program import EnsureError, OnConflict, ProgramNotFoundError
 from monopoll._status import (
     Conflict,
     Guard,

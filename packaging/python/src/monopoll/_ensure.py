@@ -11,15 +11,24 @@ import sys
 import threading
 import warnings
 from types import FrameType
-from typing import NoReturn, Optional
+from typing import NoReturn, Optional, get_args
 
-from monopoll._program import OnConflict, PathLike, options, own_command, program
+from monopoll._program import (
+    EnsureError,
+    OnConflict,
+    PathLike,
+    options,
+    own_command,
+    program,
+)
 
 # The variable by which a guard marks the processes that it starts.
 HELD = "MONOPOLL_HELD"
 ENSURE = "MONOPOLL_ENSURE"
 # The file of the program that returned from `ensure()` under a guard, for what it starts.
 ENSURED = "MONOPOLL_ENSURED"
+
+ACTIONS: tuple[str, ...] = get_args(OnConflict)
 
 # The exit statuses of `monopoll held`.
 NO_GUARD = 3
@@ -38,10 +47,6 @@ _DIRECTORY_AT_IMPORT = _working_directory()
 _MASK_AT_IMPORT = (
     signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else None
 )
-
-
-class EnsureError(RuntimeError):
-    """This program cannot become the only poller here. Nothing was started or ended."""
 
 
 def ensure(
@@ -67,9 +72,13 @@ def ensure(
         on_conflict: the action on a conflict, as `--on-conflict`.
 
     Raises:
+        ValueError: there is no such action.
         EnsureError: the program cannot be started again here; the message says what to do.
         ProgramNotFoundError: the package is installed without its program.
     """
+    if on_conflict is not None and on_conflict not in ACTIONS:
+        known = ", ".join(ACTIONS)
+        raise ValueError(f"on_conflict={on_conflict!r} is unknown; the actions are {known}")
     given = options(config, profile, instance, on_conflict)
     entry = _entry()
     if HELD in os.environ and _is_guarded(given, instance) and _is_part_of_bot(entry):
@@ -178,8 +187,9 @@ def _require_fresh_program(caller: FrameType) -> None:
                 "with python itself, or with `monopoll run -- COMMAND`"
             )
         raise EnsureError(
-            f"{module!r} is imported by another program; {place}, or start that program with "
-            "`monopoll run -- COMMAND` and leave out `ensure()`"
+            f"{module!r} is imported by another program, {where}; call `monopoll.ensure()` there "
+            'in the first lines, or below `if __name__ == "__main__":`, or start that program '
+            "with `monopoll run -- COMMAND`"
         )
     if _is_traced(caller):
         raise EnsureError(
@@ -196,7 +206,7 @@ def _require_fresh_program(caller: FrameType) -> None:
     if caller.f_code.co_name != "<module>":
         raise EnsureError(
             f"`monopoll.ensure()` is called in the function `{caller.f_code.co_name}`, after other "
-            f"code has run; {place}"
+            f'code has run; {place}, or directly below `if __name__ == "__main__":`'
         )
     if _working_directory() != _DIRECTORY_AT_IMPORT:
         raise EnsureError(

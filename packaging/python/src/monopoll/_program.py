@@ -17,8 +17,16 @@ PACKAGE = Path(os.path.abspath(__file__)).parent
 NAME = "monopoll.exe" if os.name == "nt" else "monopoll"
 
 
-class ProgramNotFoundError(RuntimeError):
+class EnsureError(RuntimeError):
+    """This program cannot become the only poller here. Nothing was started or ended."""
+
+    __module__ = "monopoll"
+
+
+class ProgramNotFoundError(EnsureError):
     """The package is installed without its program."""
+
+    __module__ = "monopoll"
 
 
 def program() -> str:

@@ -19,6 +19,8 @@ ANSWERED = (0, 3, 4, 5)
 class StatusError(RuntimeError):
     """`monopoll status` failed; the message is its own, with secrets masked."""
 
+    __module__ = "monopoll"
+
 
 @dataclass(frozen=True)
 class Guard:
