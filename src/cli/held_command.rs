@@ -3,7 +3,7 @@
 
 use crate::cli::output::print;
 use crate::cli::{Common, prepare};
-use crate::engine::instance::Instance;
+use crate::engine::instance::{Instance, NameSource};
 use crate::error::{Error, ExitStatus};
 use crate::guard::parent_guard::guard_of_this_program;
 use crate::guard::token_lookup;
@@ -18,7 +18,8 @@ pub(super) fn run(common: &Common) -> Result<ExitStatus, Error> {
     let by_token = mine.map(|token| Instance::of_bot(token.id()));
     // A bot may start another bot, which inherits the marker. A name that somebody has chosen does
     // not tell which bot it is.
-    if instance.is_of_a_bot() && by_token.is_some_and(|mine| mine != instance) {
+    let is_by_token = NameSource::by_form(instance.as_str()) == NameSource::Token;
+    if is_by_token && by_token.is_some_and(|mine| mine != instance) {
         return Err(Error::new(
             ExitStatus::Unguarded,
             format!("the guard above this process is that of {instance}"),

@@ -19,12 +19,6 @@ impl Instance {
         Instance(format!("bot{bot}"))
     }
 
-    /// Returns whether this is the name of a bot by its token.
-    pub(crate) fn is_of_a_bot(&self) -> bool {
-        let digits = self.0.strip_prefix("bot").unwrap_or_default();
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    }
-
     /// Builds a guessed name: as much of `base` as fits, without secrets, and 48 bits of `hash`.
     pub fn guessed(base: &str, hash: u64) -> Instance {
         let allowed = |c: char| if is_allowed(c) { c } else { '_' };

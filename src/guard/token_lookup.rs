@@ -188,17 +188,15 @@ fn bot_in_dotenv(config: &Config, command: Option<&Command>, mine: &Token) -> Op
     let command = command?;
     let folders = std::iter::once(command.runs_in.clone()).chain(command.loader_folders());
     let mut files = folders.filter_map(|folder| dotenv::at(config, &folder.join(".env")));
-    files.find_map(|file| {
-        let named = file.token.iter().chain(&file.other).map(|line| line.token.id());
-        named.into_iter().find(|bot| *bot != mine.id())
-    })
+    let (_, line) = files.find_map(|file| of_another_bot(file, mine))?;
+    Some(line.token.id())
 }
 
 /// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
 fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
     // `config init` writes this value too.
     let is_default = config.settings.env_file == Path::new(".env");
-    of_another_bot(is_default.then(|| dotenv::nearest(config, folder)).flatten()?, mine)
+    of_another_bot(is_default.then(|| dotenv::nearest(config, folder)).flatten()?, &mine.token)
 }
 
 /// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
@@ -216,13 +214,13 @@ fn named_file(
         } else if !path.file_name()?.to_string_lossy().contains("env") {
             return None;
         }
-        of_another_bot(dotenv::at(config, &path)?, mine)
+        of_another_bot(dotenv::at(config, &path)?, &mine.token)
     })
 }
 
-fn of_another_bot(file: EnvFile, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
+fn of_another_bot(file: EnvFile, mine: &Token) -> Option<(EnvFile, TokenLine)> {
     let mut tokens = file.token.iter().chain(&file.other);
-    let other = tokens.find(|it| it.token.id() != mine.token.id())?.clone();
+    let other = tokens.find(|it| it.token.id() != mine.id())?.clone();
     Some((file, other))
 }
 
