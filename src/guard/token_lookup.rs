@@ -172,13 +172,21 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         misfits.clear();
     }
     bots.extend(mine.as_ref().map(Token::id));
+    let in_dotenv = mine.as_ref().and_then(|mine| bot_in_dotenv(config, command, mine));
+    // A loader leaves the variables of this start in place, so this start is not that bot, unless
+    // the file has more bots that it could be as well.
+    let is_known = |bot: &BotId| {
+        Some(*bot) == in_dotenv || mine.as_ref().is_some_and(|mine| mine.id() == *bot)
+    };
+    if in_dotenv.is_some() && bots.iter().all(is_known) {
+        bots.retain(|bot| Some(*bot) != in_dotenv);
+    }
     let is_replaced = |name: &OsStr| {
         command.zip(name.to_str()).is_some_and(|(command, name)| command.sets(name).is_some())
     };
     for (_, value) in env::vars_os().filter(|(name, _)| !is_replaced(name)) {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
-    let in_dotenv = mine.as_ref().and_then(|mine| bot_in_dotenv(config, command, mine));
     let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv }, file.warning);
     TokenLookup { tokens, note, warning, failure: file.failure, misfits, unclear }
 }

@@ -1,10 +1,12 @@
 //! Files with bot tokens that loaders read differently: a start that may be either bot is refused.
 
+use std::fs;
+
 use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, is_alive, token};
 use serde_json::Value;
 
 use crate::other_bots::{plan, refusal, unnamed};
-use crate::same_command::{PYTHON, bot, write};
+use crate::same_command::{PYTHON, bot, end, write};
 
 /// Two bots of one folder, each with the token in its own file.
 fn two_bots() -> (Stage, [String; 2]) {
@@ -209,4 +211,30 @@ fn a_process_that_may_have_read_another_bots_token_from_dotenv_is_in_doubt() {
     let same = plan_with(&main);
     assert_eq!(same["conflicts"][0]["pid"], pid, "{same:#}");
     assert_eq!(same["conflicts"][0]["action"], "graceful", "{same:#}");
+}
+
+/// A token in the environment is stronger than one in a file: each of the two is its own bot.
+#[test]
+fn the_bot_of_dotenv_that_shows_its_token_is_another_bot() {
+    let (stage, [main, _]) = two_bots();
+    let other = token();
+    let running = stage.program("python3", &["main.py"]).env("BOT_TOKEN", &main);
+    let (running, pid) = bot(&stage, running, stage.folder());
+    let start = |args: &[&str], token: &str| {
+        unnamed(&stage, args, "python3 main.py").env("BOT_TOKEN", token)
+    };
+    let (test, own) = bot(&stage, start(&["run"], &other), stage.folder());
+    assert!(is_alive(pid) && is_alive(own));
+    // A file with more bots does not say which of them this start is too.
+    let dotenv = fs::read_to_string(stage.folder().join(".env")).unwrap();
+    write(&stage, ".env", &format!("{dotenv}ADMIN_TOKEN={}\n", token()));
+    assert!(refusal(&plan(start(&["plan"], &token()))).contains("may be another bot's"));
+    write(&stage, ".env", &dotenv);
+    // The same with two guards, and each still finds its own bot.
+    end(&stage, running, pid);
+    let (_main, pid) = bot(&stage, start(&["run"], &main), stage.folder());
+    assert!(test.is_alive() && is_alive(own));
+    let (_again, _) = bot(&stage, start(&["run"], &other), stage.folder());
+    assert!(is_alive(pid) && !is_alive(own));
+    test.end().exits(0);
 }
