@@ -1,5 +1,5 @@
-//! Scans again for a while after a start: for what may come back after a takeover (S13), and for
-//! suspects that turn out to poll.
+//! Scans again for a while after a start: for what may come back after a takeover (S13), for
+//! suspects that turn out to poll, and for second copies of what COMMAND has started.
 //!
 //! A separate thread does this, and only if there is something to look for, because the guard has
 //! to forward signals and answer requests.
@@ -24,6 +24,7 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::ticket::Ticket;
 use crate::guard::history_writer::{EndedLog, HistoryWriter};
 use crate::guard::lock_monitor::LockMonitor;
+use crate::guard::second_copy::{CopyAlarm, CopyCertainty, CopySearch, SecondCopy};
 use crate::guard::start_request::StartRequest;
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::state_dir::StateDir;
@@ -50,13 +51,17 @@ pub enum FollowUpEvent<'a> {
     ComesBack(&'a Plan),
     /// A process that only carried the token is now connected to the Bot API.
     Connected(&'a Process),
+    /// What COMMAND has started may run twice.
+    SecondCopy(&'a SecondCopy),
 }
 
 impl FollowUpEvent<'_> {
     /// Logs `text` about this event, as an error if a person must act.
     pub(crate) fn log(&self, text: impl fmt::Display) {
         match self {
-            FollowUpEvent::ComesBack(_) | FollowUpEvent::Connected(_) => error!("{text}"),
+            FollowUpEvent::ComesBack(_)
+            | FollowUpEvent::Connected(_)
+            | FollowUpEvent::SecondCopy(_) => error!("{text}"),
             FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{text}"),
         }
     }
@@ -79,14 +84,20 @@ pub(crate) struct FollowUpScans {
 }
 
 impl FollowUp {
-    /// Begins the scans; `None` if there is nothing to look for.
+    /// Begins the scans; `None` if there is nothing to look for. With an alarm, COMMAND is a child
+    /// of this guard.
     pub(super) fn begin(
         self,
         request: &StartRequest,
         monitor: &LockMonitor,
+        alarm: Option<CopyAlarm>,
         on_event: OnFollowUp,
     ) -> Option<FollowUpScans> {
-        if self.launchers.is_empty() && self.suspects.is_empty() {
+        let copies = alarm.and_then(|alarm| {
+            let token_variables = request.config.token_variables().map(str::to_owned).collect();
+            Some((CopySearch::new(request.scan_request(), token_variables)?, alarm))
+        });
+        if self.launchers.is_empty() && self.suspects.is_empty() && copies.is_none() {
             return None;
         }
         let (stop, stopped) = mpsc::channel();
@@ -98,6 +109,7 @@ impl FollowUp {
             ticket: record.ticket,
             rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
             suspects: self.suspects,
+            copies,
             on_event,
         };
         let scan_request = request.scan_request();
@@ -119,6 +131,7 @@ struct Scans {
     ticket: Ticket,
     rounds: EarlierRounds,
     suspects: BTreeSet<ProcessId>,
+    copies: Option<(CopySearch, CopyAlarm)>,
     on_event: OnFollowUp,
 }
 
@@ -132,14 +145,35 @@ impl Scans {
             if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            if let Some(request) = request.take() {
-                machine = RealHost::new(request).ok();
+            if !self.is_done() {
+                if let Some(request) = request.take() {
+                    machine = RealHost::new(request).ok();
+                }
+                let Some(machine) = &mut machine else { return };
+                self.scan(machine);
             }
-            let Some(machine) = &mut machine else { return };
-            self.scan(machine);
-            if self.rounds.launchers.is_empty() && self.suspects.is_empty() {
+            self.report_copies();
+            if self.is_done() && self.copies.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Returns whether nothing of what the start has found is left to look for.
+    fn is_done(&self) -> bool {
+        self.rounds.launchers.is_empty() && self.suspects.is_empty()
+    }
+
+    /// Reports second copies. If one is certain, the guard ends its tree: the other one ran before.
+    fn report_copies(&mut self) {
+        let Some((search, alarm)) = &mut self.copies else { return };
+        let (copies, alarm) = (search.find(self.ticket), alarm.clone());
+        for copy in &copies {
+            self.alert(&FollowUpEvent::SecondCopy(copy));
+        }
+        if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
+            self.copies = None;
+            alarm.raise();
         }
     }
 

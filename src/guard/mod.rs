@@ -12,6 +12,7 @@ pub mod lock_monitor;
 pub mod lock_set;
 pub mod not_started;
 pub(crate) mod parent_guard;
+pub mod second_copy;
 pub mod start;
 mod start_deadlines;
 pub mod start_event;

@@ -22,6 +22,7 @@ use crate::guard::history_writer::HistoryWriter;
 use crate::guard::lock_monitor::LockMonitor;
 use crate::guard::lock_set::{MAX_REPLACEMENTS, OpenedLocks};
 use crate::guard::not_started::NotStarted;
+use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start_event::Observer;
 use crate::guard::start_request::{Cancellation, StartRequest, missing_command};
 use crate::scan::cannot_scan;
@@ -101,13 +102,15 @@ impl StartingGuard {
         self.mutexes = None;
     }
 
-    /// Begins to scan again for a while, if this start left something to look for.
+    /// Begins to scan again for a while, if this start left something to look for, or if COMMAND
+    /// is a child of this guard and may start the bot. The alarm then tells of a second copy.
     pub(crate) fn follow_up(
         &mut self,
         request: &StartRequest,
+        alarm: Option<CopyAlarm>,
         on_event: OnFollowUp,
     ) -> Option<FollowUpScans> {
-        std::mem::take(&mut self.follow_up).begin(request, &self.monitor, on_event)
+        std::mem::take(&mut self.follow_up).begin(request, &self.monitor, alarm, on_event)
     }
 
     /// Records that the start failed, releases everything, and returns the error to report.

@@ -54,7 +54,7 @@ pub(super) fn adopt_or_start(
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
         .map_err(|error| start_errors::error(&request.instance, error))?;
     acquired.guard.record_running(None);
-    let scans = acquired.guard.follow_up(&request, on_follow_up(&request.instance));
+    let scans = acquired.guard.follow_up(&request, None, on_follow_up(&request.instance));
     let Acquired { guard: StartingGuard { monitor, .. }, poller, .. } = acquired;
     Ok((ThreadGuard::Own(Box::new(OwnGuard::new(claim, monitor, scans))), poller))
 }

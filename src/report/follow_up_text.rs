@@ -1,6 +1,7 @@
 //! Sentences about what a guard finds after its start.
 
 use crate::guard::follow_up::FollowUpEvent;
+use crate::guard::second_copy::CopyCertainty;
 use crate::report::{format, reasons};
 use crate::terminate::execute::TerminateEvent;
 
@@ -18,6 +19,19 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
         FollowUpEvent::ComesBack(plan) => {
             Some(format!("two pollers are running: {}", reasons::plan_reason(plan)))
         }
+        FollowUpEvent::SecondCopy(copy) => Some(match copy.certainty {
+            CopyCertainty::Certain => {
+                let (mine, other) = (&copy.mine, reasons::name(&copy.conflict));
+                format!("COMMAND has started `{mine}`, but {other} ran already; ending COMMAND")
+            }
+            CopyCertainty::Doubt => {
+                let why = reasons::conflict_refusal(&copy.conflict).unwrap_or_default();
+                format!(
+                    "COMMAND has started `{}`, but {why}; two pollers may be running",
+                    copy.mine
+                )
+            }
+        }),
         FollowUpEvent::Connected(process) => {
             let pid = process.id.pid;
             let command = format::short_command(process);

@@ -49,13 +49,13 @@ const LOOK_UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// The Bot API server as the remote end of a connection. The name of a server other than Telegram's
 /// is resolved once, when first needed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BotApiPeers {
     server: Server,
     peers: OnceLock<Option<Vec<PeerPattern>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Server {
     Telegram,
     Other { host: String, port: u16 },

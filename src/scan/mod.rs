@@ -30,6 +30,7 @@ pub mod portable;
 pub mod process_tree;
 mod project_scripts;
 pub mod recorded_guard;
+pub(crate) mod running_program;
 pub mod same_command;
 mod same_started_command;
 mod same_unclear_command;

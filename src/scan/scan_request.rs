@@ -19,6 +19,7 @@ use crate::scan::command::Command;
 use crate::sys::users;
 
 /// The input of a scan, shared with the reader threads.
+#[derive(Clone)]
 pub struct ScanRequest {
     pub policy: Policy,
     pub tokens: OwnTokens,

@@ -43,6 +43,13 @@ impl GuardExit {
                 None,
                 gave_way("the lock was lost to another guard, and COMMAND was ended".to_owned()),
             ),
+            EndCause::SecondCopy => {
+                let what = "what COMMAND has started ran already, so COMMAND was ended";
+                let error = Error::new(ExitStatus::Refused, format!("{instance}: {what}"));
+                let hint = "stop the other one, or run the bot under monopoll without a launcher, \
+                            so that the next start recognizes it";
+                (format!("{what}; {how}"), None, Err(error.with_hint(hint)))
+            }
         };
         let why = match end.left {
             0 => why,

@@ -31,6 +31,9 @@ pub trait GuardHost {
 
     fn send(&mut self, to: ProcessId, signal: SignalToSend);
 
+    /// Returns whether a second copy of what COMMAND has started was found.
+    fn has_second_copy(&self) -> bool;
+
     /// Classifies what a COMMAND with this status left behind.
     fn left_behind(&self, status: Option<ExitStatus>, members: &[Member]) -> LeftBehind;
 

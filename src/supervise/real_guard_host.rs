@@ -6,6 +6,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::engine::signal_sequence::Member;
 use crate::error::ExitStatus;
+use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
 use crate::scan::machine::process_id;
@@ -26,6 +27,7 @@ pub(super) struct RealGuardHost<'a> {
     request: &'a StartRequest,
     child: Child,
     tree: GuardTree,
+    alarm: &'a CopyAlarm,
     has_slept: bool,
 }
 
@@ -35,8 +37,9 @@ impl<'a> RealGuardHost<'a> {
         request: &'a StartRequest,
         child: Child,
         tree: GuardTree,
+        alarm: &'a CopyAlarm,
     ) -> RealGuardHost<'a> {
-        RealGuardHost { poller, request, child, tree, has_slept: false }
+        RealGuardHost { poller, request, child, tree, alarm, has_slept: false }
     }
 }
 
@@ -67,6 +70,10 @@ impl GuardHost for RealGuardHost<'_> {
 
     fn send(&mut self, to: ProcessId, signal: SignalToSend) {
         self.tree.pinned.send(to, signal);
+    }
+
+    fn has_second_copy(&self) -> bool {
+        self.alarm.is_raised()
     }
 
     fn left_behind(&self, status: Option<ExitStatus>, members: &[Member]) -> LeftBehind {

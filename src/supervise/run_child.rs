@@ -6,6 +6,7 @@ use tracing::{debug, warn};
 use crate::engine::ladder::StopMode;
 use crate::error::{Error, ExitStatus, may_pass};
 use crate::guard::follow_up::OnFollowUp;
+use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start::{Acquired, StartingGuard};
 use crate::guard::start_request::StartRequest;
 use crate::scan::cannot_scan;
@@ -37,11 +38,12 @@ pub(crate) fn run_child(
     };
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.guard.record_running(process_id(child.pid()));
-    let _scans = acquired.guard.follow_up(request, on_follow_up);
+    let alarm = CopyAlarm::default();
+    let _scans = acquired.guard.follow_up(request, Some(alarm.clone()), on_follow_up);
     let Acquired { guard: StartingGuard { monitor, .. }, poller, cleanup } = acquired;
     let _kept = cleanup.into_lock_watch();
     let stop_options = request.config.policy.stop_options(StopMode::Graceful);
-    let mut host = RealGuardHost::new(&poller, request, child, tree);
+    let mut host = RealGuardHost::new(&poller, request, child, tree, &alarm);
     let mut supervision = Supervision::new(&mut host, monitor, stop_options, on_event);
     let end = supervision.run();
     let GuardExit { history, result } = GuardExit::new(&end, &request.instance);
@@ -49,7 +51,13 @@ pub(crate) fn run_child(
     let _watch = supervision.release(end.left, history);
     match (end.left, end.cause) {
         (0, EndCause::CommandEnded(Some(left_behind))) => left_behind.warn(),
-        (0, EndCause::CommandEnded(None) | EndCause::Asked(_) | EndCause::LockLost) => {}
+        (
+            0,
+            EndCause::CommandEnded(None)
+            | EndCause::Asked(_)
+            | EndCause::LockLost
+            | EndCause::SecondCopy,
+        ) => {}
         (left, _) => {
             let processes = count(left, "process", "processes");
             let hold = if left == 1 { "holds" } else { "hold" };

@@ -50,6 +50,8 @@ pub enum EndCause {
     Asked(Asker),
     /// Another guard has the lock, so the tree was ended.
     LockLost,
+    /// What COMMAND has started ran already, so the tree was ended.
+    SecondCopy,
 }
 
 /// The main loop of a guard, which handles its signals, its files and its tree.
@@ -65,7 +67,8 @@ pub struct Supervision<'a> {
     /// Set while the tree is being ended.
     progress: Option<SignalSequence>,
     asked_by: Option<Asker>,
-    lost: bool,
+    /// Set if this guard ends its tree by itself.
+    own_cause: Option<EndCause>,
     left_behind: Option<LeftBehind>,
     killed: u32,
     /// The first time that each stop signal was forwarded.
@@ -94,7 +97,7 @@ impl<'a> Supervision<'a> {
             is_childless: false,
             progress: None,
             asked_by: None,
-            lost: false,
+            own_cause: None,
             left_behind: None,
             killed: 0,
             forwarded: BTreeMap::new(),
@@ -115,6 +118,7 @@ impl<'a> Supervision<'a> {
                 self.forward(signal);
             }
             self.reap();
+            self.check_second_copy();
             if check_files || self.monitor.next_check(self.host.now()).is_some() {
                 self.check_locks();
                 self.answer_request();
@@ -159,12 +163,19 @@ impl<'a> Supervision<'a> {
         self.is_childless = reaped.is_childless;
     }
 
+    fn check_second_copy(&mut self) {
+        if self.own_cause.is_none() && self.host.has_second_copy() {
+            self.own_cause = Some(EndCause::SecondCopy);
+            self.begin_ending(self.stop_options);
+        }
+    }
+
     fn check_locks(&mut self) {
         let on_event = &mut |event| (self.on_event)(GuardEvent::Lock(event));
         match self.monitor.check_locks(self.host.now(), on_event) {
             LockCheckOutcome::Held => {}
             LockCheckOutcome::Lost => {
-                self.lost = true;
+                self.own_cause = Some(EndCause::LockLost);
                 self.begin_ending(self.stop_options);
             }
         }
@@ -274,8 +285,7 @@ impl<'a> Supervision<'a> {
             status: self.status.unwrap_or(ExitStatus::Fault),
             cause: match self.asked_by {
                 Some(asker) => EndCause::Asked(asker),
-                None if self.lost => EndCause::LockLost,
-                None => EndCause::CommandEnded(self.left_behind),
+                None => self.own_cause.unwrap_or(EndCause::CommandEnded(self.left_behind)),
             },
             left,
             killed: self.killed,

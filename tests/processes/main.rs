@@ -47,6 +47,7 @@ mod reused_pids;
 mod rules;
 mod same_command;
 mod script_variables;
+mod second_copies;
 mod second_pollers;
 mod second_start;
 mod secrets;

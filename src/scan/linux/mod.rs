@@ -15,6 +15,7 @@ mod parents;
 mod pid_feed;
 mod prefilter;
 mod recorded_processes;
+mod running_programs;
 mod scanner;
 mod systemd_units;
 pub(crate) mod tree_reader;
@@ -23,4 +24,5 @@ pub use detect::{detect_capabilities, is_in_other_pid_namespace, private_folder}
 pub(crate) use find_by_marker::{find_guard_above, is_in_guard_tree};
 pub(crate) use find_processes::describe_processes;
 pub use lock_holders::{LockLine, visible_holders};
+pub(crate) use running_programs::running_programs;
 pub(crate) use scanner::{Scanner, process_id};

@@ -7,6 +7,7 @@
 
 mod describe;
 mod find_processes;
+mod running_programs;
 mod scanner;
 pub(crate) mod tree_reader;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use find_processes::describe_processes;
+pub(crate) use running_programs::running_programs;
 pub(crate) use scanner::Scanner;
 
 use crate::engine::process::ProcessId;

@@ -106,6 +106,12 @@ pub(crate) fn with_real_time(mask: &SigSet, ignored: u64) -> SigSet {
     unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
 
+/// Ends the sleep of this guard, whose main thread receives the signal.
+pub(crate) fn wake_guard() {
+    // A signal to this very process cannot fail.
+    let _ = nix::sys::signal::kill(Pid::this(), Signal::SIGCHLD);
+}
+
 /// Sends a signal by number, which may be a real-time signal. Fails only without permission: if the
 /// process has ended, that is noticed elsewhere.
 #[expect(unsafe_code, reason = "kill(2): no safe interface takes a real-time signal")]

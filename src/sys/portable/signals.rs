@@ -6,9 +6,9 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use self::unix::{SignalStreams, ignored};
+pub(crate) use self::unix::{SignalStreams, ignored, wake_guard};
 #[cfg(windows)]
-pub(crate) use self::windows::SignalStreams;
+pub(crate) use self::windows::{SignalStreams, wake_guard};
 use crate::engine::signal::Signal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,6 +71,10 @@ impl GuardHost for ModelGuardHost {
         Reaped { child: is_over.then_some(ExitStatus::Signaled(15)), is_childless }
     }
 
+    fn has_second_copy(&self) -> bool {
+        false
+    }
+
     fn members(&mut self) -> GuardMembers {
         self.machine.pause(self.me, Action::new("lists its tree", Object::Processes), Wait::Ready);
         let mut state = self.machine.state();

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, kill, sigaction};
+use nix::unistd::Pid;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::engine::signal::Signal;
@@ -12,6 +13,12 @@ use crate::sys::portable::signals::ReceivedSignal;
 use crate::sys::signal_numbers;
 
 pub(crate) struct SignalStreams(Vec<(ReceivedSignal, Stream)>);
+
+/// Ends the sleep of this guard, which receives the signal.
+pub(crate) fn wake_guard() {
+    // A signal to this very process cannot fail.
+    let _ = kill(Pid::this(), nix::sys::signal::Signal::SIGCHLD);
+}
 
 impl SignalStreams {
     /// Receives the end of a child and every stop signal that was not ignored before.

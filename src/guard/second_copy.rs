@@ -1,0 +1,129 @@
+//! Finds a second copy of the bot after the start: a process that ran before, and runs the same as
+//! a program of COMMAND's tree. The start cannot recognize it if COMMAND is a launcher whose files
+//! do not say what it starts.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::debug;
+
+use crate::engine::action::Action;
+use crate::engine::decide::decide;
+use crate::engine::plan::{Conflict, Plan};
+use crate::engine::process::ProcessId;
+use crate::engine::reason::RefusalCause;
+use crate::engine::snapshot::{Caller, Snapshot};
+use crate::engine::ticket::Ticket;
+use crate::scan::command::Command;
+use crate::scan::machine::running_programs;
+use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
+use crate::sys::machine::signals;
+use crate::terminate::process_control::StartHost;
+use crate::terminate::real_host::RealHost;
+
+/// A process that may be a second copy of a program in COMMAND's tree.
+pub struct SecondCopy {
+    /// The program of the tree.
+    pub(crate) mine: String,
+    pub(crate) conflict: Conflict,
+    pub(crate) certainty: CopyCertainty,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyCertainty {
+    /// A start of the program itself would find the process.
+    Certain,
+    /// It may be another bot's.
+    Doubt,
+}
+
+/// Tells a guard to end its tree, because a second copy runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CopyAlarm(Arc<AtomicBool>);
+
+impl CopyAlarm {
+    pub(super) fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+        signals::wake_guard();
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+pub(super) struct CopySearch {
+    request: ScanRequest,
+    command: Command,
+    token_variables: Vec<String>,
+    /// The folders and arguments of the programs that were looked for.
+    compared: BTreeSet<(PathBuf, Vec<OsString>)>,
+}
+
+impl CopySearch {
+    /// `None` if COMMAND is the bot itself, which the start has looked for.
+    pub(super) fn new(request: ScanRequest, token_variables: Vec<String>) -> Option<CopySearch> {
+        let command = request.command.clone().filter(Command::may_start_the_bot)?;
+        Some(CopySearch { request, command, token_variables, compared: BTreeSet::new() })
+    }
+
+    /// Looks for copies of the programs that have joined the tree since the last call.
+    pub(super) fn find(&mut self, ticket: Ticket) -> Vec<SecondCopy> {
+        let programs = running_programs().unwrap_or_else(|error| {
+            debug!("cannot read what COMMAND has started: {error}");
+            Vec::new()
+        });
+        let mut copies = Vec::new();
+        for program in programs {
+            let Some(command) = program.bot_command(&self.command) else { continue };
+            let key = (program.cwd.clone(), program.args.clone());
+            if self.compared.contains(&key) {
+                continue;
+            }
+            let mine = command.recorded();
+            let request = self.request.for_program(program, command, &self.token_variables);
+            match conflicts(request, ticket) {
+                Ok(plan) => {
+                    debug!("compared `{mine}`, which COMMAND has started, with what ran before");
+                    self.compared.insert(key);
+                    copies.extend(plan.conflicts.into_iter().filter_map(|it| copy(&mine, it)));
+                }
+                Err(error) => debug!("cannot look for a second copy: {error}"),
+            }
+        }
+        copies
+    }
+}
+
+fn copy(mine: &str, conflict: Conflict) -> Option<SecondCopy> {
+    let certainty = match (&conflict.refusal, conflict.action) {
+        (None, Action::Ignore) => return None,
+        (Some(RefusalCause::InDoubt(_) | RefusalCause::Shielded { .. }), _) => CopyCertainty::Doubt,
+        (_, _) => CopyCertainty::Certain,
+    };
+    Some(SecondCopy { mine: mine.to_owned(), conflict, certainty })
+}
+
+/// Decides about what ran before this guard, outside of its tree.
+fn conflicts(request: ScanRequest, ticket: Ticket) -> io::Result<Plan> {
+    let policy = request.policy.clone();
+    let mut machine = RealHost::new(request)?;
+    let state = StartState { ticket: Some(ticket), ..StartState::default() };
+    let snapshot = machine.snapshot(&[], None, &state, ScanScope::Conflicts);
+    machine.end_threads();
+    let mut snapshot = snapshot?;
+    let Snapshot { me, processes, other_guards, guards, .. } = &mut snapshot;
+    processes.retain(|it| !it.is_related() && is_earlier(it.id, me));
+    other_guards.retain(|guard| guard.process.is_some_and(|id| is_earlier(id, me)));
+    // This guard.
+    guards.clear();
+    Ok(decide(&policy, &snapshot))
+}
+
+fn is_earlier(id: ProcessId, me: &Caller) -> bool {
+    (id.start, id.pid) < (me.start, me.pid)
+}
