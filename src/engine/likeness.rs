@@ -48,6 +48,8 @@ pub enum CommandDoubt {
     /// COMMAND runs a script that does not say in full what it starts, and the process fits what it
     /// says.
     UnclearScript,
+    /// COMMAND begins with a program that is not known, and its words go on with this command.
+    Launcher,
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
@@ -66,6 +68,7 @@ impl CommandDoubt {
             | CommandDoubt::ScriptName
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
+            | CommandDoubt::Launcher
             | CommandDoubt::Folder
             | CommandDoubt::UnreadableFolder => true,
             CommandDoubt::PartOfScript | CommandDoubt::UnclearScript => false,

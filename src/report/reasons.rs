@@ -330,6 +330,12 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
              or end that process once: a bot that runs under monopoll is recognized"
                 .to_owned(),
         ),
+        Doubt::Command(CommandDoubt::Launcher) => (
+            "COMMAND begins with a program that monopoll does not know, and goes on with what this \
+             process runs"
+                .to_owned(),
+            format!("start the bot without that program, {GIVE_NAMES}"),
+        ),
         Doubt::Command(CommandDoubt::Folder) => (
             "it runs in another folder, and only its $PWD says that it was started in this one"
                 .to_owned(),

@@ -66,6 +66,8 @@ pub(super) enum Certainty {
     /// The only `exec`, or the last command, of a script with lines that were not understood: a
     /// doubt.
     Likely,
+    /// What the words of COMMAND's program go on with, and that program is not known: a doubt.
+    Launched,
     /// One of several commands that the script starts: a doubt that no token settles.
     Part,
     /// One of several `exec` lines, of which conditions choose one: a near miss.

@@ -220,15 +220,28 @@ impl Unwrapped {
                 Target::Script(script_file(language, script, folder), Some(language)),
                 args,
             ),
-            Operand::Module(module) => match wrapper_programs::run_by_module(module, words) {
-                Some(WrappedCommand::Words(words, context)) => self.launch(words, context),
-                Some(WrappedCommand::Entry(_) | WrappedCommand::Unclear) | None => {
-                    let target = module_target(module, folder);
-                    let is_chosen_here = has_folder(first) || !self.has_own_path;
-                    self.context.python = is_chosen_here.then(|| (*first).to_owned());
-                    Next::Target(target, args)
+            Operand::Module(module) => {
+                let target = module_target(module, folder);
+                let runner = match target {
+                    // A file of the folder comes before all other modules.
+                    Target::Script(..) => None,
+                    Target::Module(_)
+                    | Target::Program(_)
+                    | Target::Code(..)
+                    | Target::Entry(..)
+                    | Target::Input => wrapper_programs::run_by_module(module, words),
+                };
+                match runner {
+                    Some(wrapped @ (WrappedCommand::Words(..) | WrappedCommand::Entry(_))) => {
+                        return self.unwrap(wrapped, folder);
+                    }
+                    Some(WrappedCommand::Unclear) | None => {
+                        let is_chosen_here = has_folder(first) || !self.has_own_path;
+                        self.context.python = is_chosen_here.then(|| (*first).to_owned());
+                        Next::Target(target, args)
+                    }
                 }
-            },
+            }
             Operand::Code(code) => match code.to_str().and_then(simple_command) {
                 Some((words, mut context)) if language == Language::Shell && args.is_empty() => {
                     // A running shell has already changed to the folder.

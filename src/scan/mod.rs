@@ -13,6 +13,7 @@ pub(crate) mod guard_tree;
 mod interpreter_command;
 mod interpreters;
 pub(crate) mod invocation;
+mod launched_command;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;

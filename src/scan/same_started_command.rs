@@ -57,6 +57,7 @@ impl StartedCommand {
         match self.certainty {
             Certainty::Certain => comparison,
             Certainty::Likely => Comparison { doubt: Some(CommandDoubt::Script), ..comparison },
+            Certainty::Launched => Comparison { doubt: Some(CommandDoubt::Launcher), ..comparison },
             Certainty::Part => Comparison { doubt: Some(CommandDoubt::PartOfScript), ..comparison },
             Certainty::Possible => Comparison {
                 likeness: CommandLikeness::Near(CommandDifference::PartOfScript),

@@ -13,7 +13,7 @@ use crate::scan::invocation::absolute;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::shell_substitution::canonical;
-use crate::scan::shell_words::begins_with_filter;
+use crate::scan::shell_words::{begins_with_filter, simple_words};
 use crate::scan::small_file;
 
 /// A longer script does more than starting a bot.
@@ -209,6 +209,10 @@ impl Script<'_> {
             "for" | "select" => {
                 self.scope.variables.extend(rest.first().map(|name| (name.clone(), None)));
             }
+            "eval" => match evaluated(rest) {
+                Some(command) => return self.add(Vec::new(), &command, statement),
+                None => self.forget_variables(),
+            },
             name if OPAQUE.contains(&name) => self.forget_variables(),
             // `exec > log` only redirects.
             "exec" if command.len() == 1 => {}
@@ -383,6 +387,18 @@ impl Script<'_> {
     }
 }
 
+/// Returns the command that `eval` runs, if it is a single one with known words.
+fn evaluated(words: &[String]) -> Option<Vec<String>> {
+    let words = simple_words(&words.join(" "))?;
+    let words: Vec<String> =
+        words.into_iter().map(|word| word.into_string().ok()).collect::<Option<_>>()?;
+    let first = words.first()?;
+    let is_setting = assignment(first).is_some()
+        || OPAQUE.contains(&&**first)
+        || ["cd", "export", "set", "unset", "source", "."].contains(&&**first);
+    (!is_setting && !words.iter().any(|word| word.contains('\0'))).then_some(words)
+}
+
 /// Returns whether a command gets a file or a text on its standard input, which may choose the bot.
 fn reads_a_file(command: &str) -> bool {
     let mut quote: Option<char> = None;
@@ -474,6 +490,8 @@ mod tests {
             ("exec python3 main.py '<' < /dev/null", "python3|main.py|<"),
             ("BOT=alice\nexec ./bot $BOT", "./bot|alice"),
             ("BOT_ENV=prod\nexec ./bot", "./bot BOT_ENV=prod"),
+            ("eval \"exec python3 main.py\"", "python3|main.py"),
+            ("eval python3 main.py", "python3|main.py"),
             ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
@@ -508,6 +526,9 @@ mod tests {
             ("cd $ROOT; cd /x; exec ./bot", "./bot in /x Exec"),
             ("cat x | exec python3 main.py", "cat|x Other, python3|main.py Exec"),
             ("exec", ""),
+            ("eval A=b\nexec ./bot", "./bot Exec"),
+            ("eval \"$X\"\nexec ./bot", "./bot Exec"),
+            ("eval \"cd x; exec ./bot\"", ""),
             ("exec python3 main.py < in.txt", "python3|main.py Exec"),
             ("./bot <<EOF\nx\nEOF", "./bot Other"),
             ("exit\nexec ./bot", ""),

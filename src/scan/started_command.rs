@@ -83,7 +83,10 @@ impl Command {
             let role = it.role;
             found.extend(self.resolve(it).map(|started| (role, started)));
         }
-        let all = with_certainty(found);
+        let mut all = with_certainty(found);
+        if all.is_empty() {
+            all = self.launched();
+        }
         let Some(depth) = depth.checked_sub(1) else { return all };
         let mut more = Vec::new();
         for script in &all {
@@ -166,8 +169,12 @@ impl Command {
                 return None;
             }
             // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
-            // folder. `make` may start the bot.
-            Target::Program(name) if !has_folder(name.as_os_str()) && !makefile::is_make(name) => {
+            // folder. `make` may start the bot, and so may a launcher with a command.
+            Target::Program(name)
+                if !has_folder(name.as_os_str())
+                    && !makefile::is_make(name)
+                    && !command.launches_command() =>
+            {
                 return None;
             }
             Target::Code(_, code) if is_unknown(code) => return None,
@@ -186,7 +193,7 @@ impl Command {
     }
 
     /// Returns the value of a variable as this command gets it.
-    fn variable(&self, name: &OsStr, outer: &[Variable]) -> Option<OsString> {
+    pub(super) fn variable(&self, name: &OsStr, outer: &[Variable]) -> Option<OsString> {
         let mut set = outer.iter().chain(&self.runs.context.variables).rev();
         let set = set.find(|(set, _)| set == name);
         set.map_or_else(|| env::var_os(name), |(_, value)| value.clone())

@@ -31,6 +31,8 @@ enum Rest {
     FileAndCommand,
     /// Any words. The line for a shell is the value of `-c` or `--command`.
     ShellOption,
+    /// The words of a line for a shell.
+    ShellWords,
     /// A line for a shell, or the dotted name of a Python function; then folders to watch.
     Watched,
     /// A folder whose `.envrc` sets variables, then a command.
@@ -207,6 +209,8 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram { names: &["exec"], flags: "cl", values: "a", ..PLAIN },
+    WrapperProgram { names: &["command"], flags: "p", ..PLAIN },
+    WrapperProgram { names: &["eval"], rest: Rest::ShellWords, ..PLAIN },
     WrapperProgram {
         names: &["env"],
         flags: "i0v",
@@ -303,6 +307,13 @@ static WRAPPERS: &[WrapperProgram] = &[
     WrapperProgram {
         names: &["pyenv", "rbenv", "nodenv", "asdf"],
         subcommand: Some("exec"),
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["bundle", "bundler"],
+        subcommand: Some("exec"),
+        long_values: &["--gemfile"],
+        choosing: &["--gemfile"],
         ..PLAIN
     },
     WrapperProgram { names: &["pyenv-exec", "rbenv-exec", "nodenv-exec"], ..PLAIN },
@@ -447,6 +458,10 @@ static RUNNERS: &[WrapperProgram] = &[
     },
 ];
 
+/// The modules of programs that have another name.
+const MODULES_OF_PROGRAMS: [(&str, &str); 2] =
+    [("watchdog.watchmedo", "watchmedo"), ("ddtrace.commands.ddtrace_run", "ddtrace-run")];
+
 /// The side of a comparison that a command line is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommandRole {
@@ -520,9 +535,14 @@ pub(super) fn is_wrapper(args: &[String]) -> bool {
 
 /// Returns what `python -m NAME` runs, if that module runs a script.
 pub(super) fn run_by_module(name: &OsStr, words: &[&OsStr]) -> Option<WrappedCommand> {
-    let programs = WRAPPERS.iter().filter(|it| it.rest == Rest::Python);
-    let mut runners = RUNNERS.iter().chain(programs);
-    runners.find(|it| it.names.iter().any(|own| name == *own))?.wrapped_command(words)
+    let runner = RUNNERS.iter().find(|it| it.names.iter().any(|own| name == *own));
+    if let Some(runner) = runner {
+        return runner.wrapped_command(words);
+    }
+    let name = name.to_str()?;
+    let name = MODULES_OF_PROGRAMS.iter().find(|(own, _)| *own == name).map_or(name, |it| it.1);
+    let mut programs = WRAPPERS.iter().filter(|it| it.names.contains(&name));
+    programs.find_map(|it| it.wrapped_command(words))
 }
 
 fn own_name(name: &str) -> &str {
@@ -582,6 +602,7 @@ impl WrapperProgram {
                 let line = context.options.remove(at).value;
                 shell(&line, context)
             }
+            Rest::ShellWords => shell(&words.join(OsStr::new(" ")), context),
             Rest::Watched => {
                 let target = words.first()?;
                 if is_dotted_name(target) {
@@ -808,6 +829,11 @@ mod tests {
             ("timeout -k 5 1h python3 main.py", "python3 main.py"),
             ("timeout --signal=INT 1h ./bot", "./bot"),
             ("exec python3 main.py", "python3 main.py"),
+            ("command python3 main.py", "python3 main.py"),
+            ("command -v python3", "unclear"),
+            ("eval exec ./bot x", "sh -c exec ./bot x"),
+            ("bundle exec ruby bot.rb", "ruby bot.rb"),
+            ("bundle install", "unclear"),
             ("tini -- ./bot -x", "./bot -x"),
             ("gosu bot ./bot", "./bot"),
             ("taskset -c 0 ./bot", "./bot"),

@@ -197,6 +197,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
     let of = |doubt| Process { command_doubt: Known(Some(doubt)), ..process(5) };
     for (doubt, is_settled) in [
         (CommandDoubt::Script, true),
+        (CommandDoubt::Launcher, true),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),
         (CommandDoubt::UnclearScript, false),

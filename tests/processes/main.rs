@@ -65,6 +65,7 @@ mod termination;
 mod tickets;
 mod token;
 mod unclear_scripts;
+mod unknown_launchers;
 mod users;
 mod validation;
 mod waiters;

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
+use crate::start_scripts::near_misses;
 use crate::supervisors::peer;
 
 /// Runs a program in a new session, as after a login. In the session of PID 1, it would not count
@@ -348,7 +349,7 @@ fn a_script_never_says_that_another_program_is_the_bot() {
     script("case \"$1\" in\n  a) exec python3 main.py ;;\n  b) exec python3 other.py ;;\nesac");
     let chosen = plan(unnamed(&stage, &["plan"], "./start b"));
     assert_eq!(chosen["verdict"], "clear", "{chosen:#}");
-    assert_eq!(chosen["near_misses"][0]["pid"], pid, "{chosen:#}");
+    assert!(near_misses(&chosen).contains(&u64::from(pid)), "{chosen:#}");
     end(&stage, running, pid);
 
     // The token of the bot is handed to everything that the script starts.

@@ -146,6 +146,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::Folder
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
+            | CommandDoubt::Launcher
             | CommandDoubt::UnclearScript,
         ) = it.doubt
             && self.is_below_the_same(command, id.parent)
