@@ -1,6 +1,6 @@
 //! Random starts of random bots on one instance, random signals to all of them, a wall clock that
 //! jumps, and attacks on the lock folder and its disk. Two bots must never poll at once: each binds
-//! a socket that its whole tree keeps.
+//! a socket that its whole tree keeps. A guard must not exit while anything of its tree is left.
 //!
 //! `MONOPOLL_CHAOS_SECONDS` is the time of each test, `MONOPOLL_CHAOS_SEED` repeats its choices.
 #![expect(clippy::disallowed_macros, reason = "a failure names its seed")]
@@ -78,7 +78,7 @@ impl Chaos<'_> {
     }
 
     fn start(&mut self) {
-        self.starts.retain(Running::is_alive);
+        self.take_ended();
         if self.starts.len() >= AT_ONCE {
             return;
         }
@@ -98,6 +98,26 @@ impl Chaos<'_> {
             None => start,
         };
         self.starts.push(start.start());
+    }
+
+    /// Removes the starts that have ended. Only one that was killed may leave processes behind.
+    fn take_ended(&mut self) {
+        let starts = std::mem::take(&mut self.starts).into_iter();
+        let (living, ended): (Vec<_>, Vec<_>) = starts.partition(Running::is_alive);
+        self.starts = living;
+        for start in ended {
+            let guard = format!(":{}:{}:", start.pid(), start_time(start.pid()));
+            let ended = start.end();
+            if ended.code.is_some() && !ended.err.contains("could not be ended") {
+                let left: Vec<i32> = self
+                    .stage
+                    .marked()
+                    .into_iter()
+                    .filter(|pid| has_marker(*pid, &guard))
+                    .collect();
+                assert!(left.is_empty(), "{left:?} are left of the guard {guard}: {ended:?}");
+            }
+        }
     }
 
     /// Sends a signal to a guard or a bot.
@@ -145,7 +165,7 @@ impl Chaos<'_> {
                 // It may have just ended.
                 let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGCONT);
             }
-            self.starts.retain(Running::is_alive);
+            self.take_ended();
             match &self.starts[..] {
                 [] => {
                     self.begin(&["--keep"], "graceful");
@@ -167,6 +187,20 @@ fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Start<'a> {
         .set("limits.max_takeovers=30")
         .set("limits.takeover_window='1s'")
         .own_process_group()
+}
+
+/// Returns the start time of a process that may have ended and is not reaped.
+fn start_time(pid: u32) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    after_name.split_whitespace().nth(19).unwrap().to_owned()
+}
+
+/// Returns whether a process was started by this guard.
+fn has_marker(pid: i32, guard: &str) -> bool {
+    let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environ = String::from_utf8_lossy(&environ);
+    environ.split('\0').any(|it| it.starts_with("MONOPOLL_HELD=") && it.contains(guard))
 }
 
 /// The wall clock of the starts.
