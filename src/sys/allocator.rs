@@ -3,39 +3,45 @@
 //! `kill.signal`, as after any end of its guard.
 #![expect(
     unsafe_code,
-    reason = "an allocator; each call is passed on to the system's with the same arguments"
+    reason = "an allocator; each call is passed on to another one with the same arguments"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::os::fd::BorrowedFd;
 
 use nix::libc;
 
 use crate::error::ExitStatus;
 
+/// musl's allocator maps and unmaps memory all the time, a tenth of a start.
+#[cfg(target_env = "musl")]
+use dlmalloc::GlobalDlmalloc as Backend;
+#[cfg(not(target_env = "musl"))]
+use std::alloc::System as Backend;
+
 #[derive(Debug)]
 pub struct Allocator;
 
-// SAFETY: it returns what the system's allocator returns, and never a null pointer.
+// SAFETY: it returns what the other allocator returns, and never a null pointer.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the rules, which are the same.
-        require(unsafe { System.alloc(layout) })
+        require(unsafe { Backend.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the rules, which are the same.
-        require(unsafe { System.alloc_zeroed(layout) })
+        require(unsafe { Backend.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the rules, which are the same.
-        require(unsafe { System.realloc(block, layout, size) })
+        require(unsafe { Backend.realloc(block, layout, size) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the rules, which are the same.
-        unsafe { System.dealloc(block, layout) };
+        unsafe { Backend.dealloc(block, layout) };
     }
 }
 
