@@ -46,9 +46,13 @@ impl FileId {
 
     /// Does not follow links.
     pub fn of_entry(path: &Path) -> Option<FileId> {
-        path.symlink_metadata()
-            .ok()
-            .map(|metadata| FileId { dev: metadata.dev(), ino: metadata.ino() })
+        FileId::of_entry_or_error(path).ok()
+    }
+
+    /// Does not follow links.
+    pub(crate) fn of_entry_or_error(path: &Path) -> std::io::Result<FileId> {
+        let metadata = path.symlink_metadata()?;
+        Ok(FileId { dev: metadata.dev(), ino: metadata.ino() })
     }
 
     pub fn of(file: &File) -> std::io::Result<FileId> {

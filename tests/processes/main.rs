@@ -15,6 +15,7 @@ mod container;
 mod corrupt_state;
 mod distribution;
 mod doctor;
+mod ensure_as_another_user;
 mod env_files;
 mod explain;
 mod fault_injection;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::engine::snapshot::GuardView;
 use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::lock_holders;
+use crate::scan::linux::lock_holders::{self, LockTable};
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
@@ -116,13 +117,28 @@ pub(crate) fn find_guard_above(marker: &EnvMarker) -> Option<ProcessHandle> {
     let (proc, me, guard) = (ProcFs::open().ok()?, std::process::id(), marker.guard);
     proc.require_own_namespace(me).ok()?;
     let handle = PinnedPid::new(guard.pid).ok()?.into_handle(guard);
-    let pid = BTreeSet::from([guard.pid]);
-    let has_lock = |lock| !lock_holders::holders_among(&proc, lock, &pid).is_empty();
     let is_guard_above = proc.stat_of(guard).is_some()
         && is_below(&proc, me, guard.pid)
-        && FileId::of_entry(&marker.lock).is_some_and(has_lock)
+        && has_lock(&proc, marker)
         && !handle.has_ended();
     is_guard_above.then_some(handle)
+}
+
+/// Returns whether the guard that a marker names has the lock.
+fn has_lock(proc: &ProcFs, marker: &EnvMarker) -> bool {
+    let pid = marker.guard.pid;
+    match FileId::of_entry_or_error(&marker.lock) {
+        Ok(id) if proc.descriptors(pid).is_ok() => {
+            !lock_holders::holders_among(proc, id, &BTreeSet::from([pid])).is_empty()
+        }
+        // COMMAND runs as another user, who can read neither the guard's descriptors nor, usually,
+        // its folder. The kernel lists the locks of all users.
+        Ok(id) => LockTable::lists(pid, Some(id)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            LockTable::lists(pid, None)
+        }
+        Err(_) => false,
+    }
 }
 
 pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {

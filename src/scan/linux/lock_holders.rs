@@ -48,6 +48,15 @@ impl LockTable {
         shows_free(self) && (self.is_one_page() || (0..3).all(|_| shows_free(&LockTable::read())))
     }
 
+    /// Returns whether a process has locked this file (`None`: any file). Its device is not compared:
+    /// stat(2) may name another one.
+    pub(super) fn lists(pid: u32, id: Option<FileId>) -> bool {
+        let is_it = |line: LockLine| line.pid == pid && id.is_none_or(|id| id.ino == line.ino);
+        let lists = || LockTable::read().text.lines().filter_map(LockLine::parse).any(is_it);
+        // A long list may leave out locks while others are taken and released.
+        (0..3).any(|_| lists())
+    }
+
     /// Returns the processes that locked a file. They may have ended and left the lock to a child.
     /// Pids outside of this PID namespace are 0.
     pub(crate) fn lockers_of(&self, file: &File, id: FileId) -> BTreeSet<u32> {
