@@ -10,7 +10,8 @@ use crate::engine::policy::Purpose;
 use crate::error::{Error, ExitStatus};
 use crate::guard::start;
 use crate::guard::start_request::{Cancellation, OnYoungProcess};
-use crate::report::{self, hints};
+use crate::report::hints::{self, OptionsIn};
+use crate::report::start_errors;
 use crate::supervise::run_child;
 
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ pub struct RunArgs {
     #[arg(long)]
     dry_run: bool,
     /// Given by `ensure()` of the Python package, which becomes this program: other processes that
-    /// run COMMAND may become it, too.
+    /// run COMMAND may become it, too, and hints name the call's arguments.
     #[arg(long, hide = true)]
     from_ensure: bool,
     /// The bot's program and its arguments
@@ -40,9 +41,11 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
         .with_hint("add `--dry-run`, or use `monopoll plan --json`"));
     }
     let mut request = prepare::request(common, args.command)?;
-    if args.from_ensure {
-        request.on_young_process = OnYoungProcess::Rescan;
-    }
+    let options_in = if args.from_ensure { OptionsIn::EnsureCall } else { OptionsIn::CommandLine };
+    request.on_young_process = match options_in {
+        OptionsIn::CommandLine => OnYoungProcess::Decide,
+        OptionsIn::EnsureCall => OnYoungProcess::Rescan,
+    };
     let command = request.required_command()?;
     request.require_script()?;
     let mut printer = start_messages::ProgressPrinter::new(&request);
@@ -51,9 +54,9 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
             let command = output::typed_command(&request);
             let hint = not_started
                 .plan()
-                .and_then(|plan| hints::hint(plan, Purpose::Start, command.as_deref()));
+                .and_then(|plan| hints::hint(plan, Purpose::Start, options_in, command.as_deref()));
             hint.into_iter()
-                .fold(report::start_errors::error(&request.instance, not_started), Error::with_hint)
+                .fold(start_errors::error(&request.instance, not_started), Error::with_hint)
         })?;
     drop(printer);
     start_messages::acquired(acquired.guard.monitor.locks.first_path(), &request);

@@ -23,8 +23,9 @@ use crate::guard::not_started::NotStarted;
 use crate::guard::start;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
+use crate::report::hints::{self, OptionsIn};
 use crate::report::manager_remedy::remedy;
-use crate::report::{hints, not_touched, reasons, trace};
+use crate::report::{not_touched, reasons, trace};
 use crate::scan::machine;
 use crate::state::history_event::HistoryEventKind;
 use crate::state::state_dir::StateDir;
@@ -313,7 +314,9 @@ fn not_stopped(request: &StartRequest, stop: NotStarted) -> Error {
 
 fn with_hint(error: Error, request: &StartRequest, plan: &Plan) -> Error {
     let command = output::typed_command(request);
-    hints::hint(plan, Purpose::Stop, command.as_deref()).into_iter().fold(error, Error::with_hint)
+    hints::hint(plan, Purpose::Stop, OptionsIn::CommandLine, command.as_deref())
+        .into_iter()
+        .fold(error, Error::with_hint)
 }
 
 fn refused(request: &StartRequest, refusal: RefusalKind, why: &str) -> Error {

@@ -18,6 +18,14 @@ use crate::report::reasons::found_by_entries;
 use crate::report::{Context, typed};
 use crate::text::{sanitize, shell_quote};
 
+/// Where the options of a start are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionsIn {
+    CommandLine,
+    /// `ensure()` of the Python package; its user has typed no command line of monopoll.
+    EnsureCall,
+}
+
 /// Returns a pointer to the command that shows all hints.
 fn more(purpose: Purpose, command: Option<&str>) -> String {
     let subcommand = match purpose {
@@ -34,12 +42,17 @@ const SAME_TOKEN: &str = "if it is a copy of the bot, stop it yourself, or add a
 
 /// Returns the hint for a refused plan; `None` if the reason already contains one, or nothing would
 /// help. `command` is COMMAND as typed.
-pub fn hint(plan: &Plan, purpose: Purpose, command: Option<&str>) -> Option<String> {
+pub fn hint(
+    plan: &Plan,
+    purpose: Purpose,
+    options: OptionsIn,
+    command: Option<&str>,
+) -> Option<String> {
     match plan.refusal.as_ref()? {
         RefusalReason::TooManyTakeovers { .. } | RefusalReason::Webhook { .. } => None,
         RefusalReason::TooManyConflicts { .. } => Some(more(purpose, command)),
         RefusalReason::Conflict => {
-            let hint = hint_for(plan.decisive_conflict()?, plan, purpose, command)?;
+            let hint = hint_for(plan.decisive_conflict()?, plan, purpose, options, command)?;
             Some(format!("{hint}; {}", more(purpose, command)))
         }
     }
@@ -49,16 +62,29 @@ fn hint_for(
     conflict: &Conflict,
     plan: &Plan,
     purpose: Purpose,
+    options: OptionsIn,
     command: Option<&str>,
 ) -> Option<String> {
     let hint = match (&conflict.decided_by, conflict.refusal.as_ref()?) {
         (DecidedBy::Rule(_), _) => "change that rule, or put another one before it",
-        (DecidedBy::OnConflict, RefusalCause::WaitedTooLong(_)) => {
-            "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over"
-        }
-        (DecidedBy::OnConflict, _) => {
-            "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over"
-        }
+        (DecidedBy::OnConflict, RefusalCause::WaitedTooLong(_)) => match options {
+            OptionsIn::CommandLine => {
+                "`--set timeouts.wait=…` waits longer, `--on-conflict graceful` takes over"
+            }
+            OptionsIn::EnsureCall => {
+                "`timeouts.wait` in the configuration file waits longer, \
+                 `monopoll.ensure(on_conflict=\"graceful\")` takes over"
+            }
+        },
+        (DecidedBy::OnConflict, _) => match options {
+            OptionsIn::CommandLine => {
+                "`--on-conflict wait` waits for it to end, `--on-conflict graceful` takes over"
+            }
+            OptionsIn::EnsureCall => {
+                "`monopoll.ensure(on_conflict=\"wait\")` waits for it to end, \
+                 `on_conflict=\"graceful\"` takes over"
+            }
+        },
         (DecidedBy::SameToken, _) => SAME_TOKEN,
         // The reason already names the command to run. A newer start needs no hint.
         (

@@ -21,7 +21,7 @@ use monopoll::internals::engine::respawn::EarlierRounds;
 use monopoll::internals::engine::snapshot::{LockState, Snapshot};
 use monopoll::internals::engine::ticket::Ticket;
 use monopoll::internals::report::Context;
-use monopoll::internals::report::hints::hint;
+use monopoll::internals::report::hints::{OptionsIn, hint};
 use monopoll::internals::report::plan_json::{PlanDocument, document, to_text};
 use monopoll::internals::report::plan_text::text;
 use monopoll::internals::report::reasons::conflict_refusal;
@@ -135,6 +135,11 @@ fn clear() -> Plan {
 
 fn refuse_guarded() -> Plan {
     decide(&policy(OnConflict::Refuse), &guarded(Some(7)))
+}
+
+fn waited_too_long() -> Plan {
+    let snapshot = Snapshot { waited: Duration::from_hours(1), ..guarded(Some(7)) };
+    decide(&policy(OnConflict::Wait), &snapshot)
 }
 
 fn graceful_tree() -> Plan {
@@ -429,9 +434,14 @@ fn a_refusal_names_the_hint_for_its_reason() {
         (clear(), None),
         (force(), None),
     ] {
-        assert_eq!(hint(&plan, Purpose::Start, None), way, "{:?}", plan.refusal);
+        assert_eq!(
+            hint(&plan, Purpose::Start, OptionsIn::CommandLine, None),
+            way,
+            "{:?}",
+            plan.refusal
+        );
     }
-    let unknown = hint(&unknown_holder(), Purpose::Start, None).unwrap();
+    let unknown = hint(&unknown_holder(), Purpose::Start, OptionsIn::CommandLine, None).unwrap();
     assert!(
         unknown.starts_with("set `on_conflict` to \"wait\", or find the holder with `fuser -v /")
             && unknown.ends_with(more),
@@ -440,15 +450,35 @@ fn a_refusal_names_the_hint_for_its_reason() {
 }
 
 #[test]
+fn the_hint_of_a_refused_ensure_names_its_arguments() {
+    let more = "; `monopoll plan` shows details";
+    for (plan, way) in [
+        (
+            refuse_guarded(),
+            "`monopoll.ensure(on_conflict=\"wait\")` waits for it to end, \
+             `on_conflict=\"graceful\"` takes over",
+        ),
+        (
+            waited_too_long(),
+            "`timeouts.wait` in the configuration file waits longer, \
+             `monopoll.ensure(on_conflict=\"graceful\")` takes over",
+        ),
+    ] {
+        let hint = hint(&plan, Purpose::Start, OptionsIn::EnsureCall, None).unwrap();
+        assert_eq!(hint, format!("{way}{more}"));
+    }
+}
+
+#[test]
 fn the_bot_of_another_user_is_stopped_as_that_user() {
     let plan = the_owner_of_the_script_runs_it();
     let command = Some("python3 main.py");
     let way = "stop it as that user: `sudo -u deploy monopoll stop -- python3 main.py`; ";
     for purpose in [Purpose::Start, Purpose::Stop] {
-        let hint = hint(&plan, purpose, command).unwrap();
+        let hint = hint(&plan, purpose, OptionsIn::CommandLine, command).unwrap();
         assert!(hint.starts_with(way), "{hint}");
     }
-    let hint = hint(&plan, Purpose::Start, None).unwrap();
+    let hint = hint(&plan, Purpose::Start, OptionsIn::CommandLine, None).unwrap();
     assert!(hint.starts_with("end pid 5 yourself if it is not needed; "), "{hint}");
 }
 

@@ -261,6 +261,19 @@ import subprocess
 }
 
 #[test]
+fn a_refusal_names_arguments_of_the_call_and_no_option() {
+    let program = Program::new(BOT);
+    let _first = program.start("refuse");
+    program.stage.ready(1);
+    let end = program.start("refuse").end().exits(75);
+    assert!(end.err.contains("`monopoll.ensure(on_conflict=\"wait\")` waits for it"), "{end:?}");
+    let start = program.python(&["main.py"]).env("MONOPOLL_ON_CONFLICT", "wait");
+    let end = start.env("MONOPOLL_TIMEOUTS__WAIT", "0s").end().exits(75);
+    assert!(end.err.contains("`monopoll.ensure(on_conflict=\"graceful\")` takes"), "{end:?}");
+    assert!(!end.err.contains(" `--"), "{end:?}");
+}
+
+#[test]
 fn an_unknown_action_is_an_error() {
     let program = Program::new("import monopoll\nmonopoll.ensure(on_conflict='kill')\n");
     let end = program.python(&["main.py"]).end().exits(1);
