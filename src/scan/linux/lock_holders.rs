@@ -48,8 +48,8 @@ impl LockTable {
         shows_free(self) && (self.is_one_page() || (0..3).all(|_| shows_free(&LockTable::read())))
     }
 
-    /// Returns whether a process has locked this file (`None`: any file). Its device is not compared:
-    /// stat(2) may name another one.
+    /// Returns whether a process has locked this file (`None`: any file). Its device is not
+    /// compared: stat(2) may name another one.
     pub(super) fn lists(pid: u32, id: Option<FileId>) -> bool {
         let is_it = |line: LockLine| line.pid == pid && id.is_none_or(|id| id.ino == line.ino);
         let lists = || LockTable::read().text.lines().filter_map(LockLine::parse).any(is_it);
