@@ -81,7 +81,9 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
     let words = redirected_words(before_filters(line)?)?;
     let words: Vec<&OsStr> = words.iter().map(OsString::as_os_str).collect();
     let words = after_assignments(&words, &mut context);
-    (!words.is_empty()).then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
+    // A folder, such as `.`, is no program.
+    let is_program = words.first().is_some_and(|first| Path::new(first).file_name().is_some());
+    is_program.then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
 }
 
 /// Returns the names of the variables that a script expands (`$BOT`, `${BOT}`) and does not set
@@ -280,6 +282,8 @@ mod tests {
             ("cd $HOME && ./bot", None),
             ("cd bot && true && ./bot", None),
             ("A=b", None),
+            (". x", None),
+            ("../ x", None),
         ] {
             let expected = expected.map(|(words, folder, names): (&str, Option<&str>, &str)| {
                 (words.to_owned(), folder.map(str::to_owned), names.to_owned())

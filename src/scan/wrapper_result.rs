@@ -1,6 +1,7 @@
 //! The command that a wrapper program starts.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use crate::scan::command_context::CommandContext;
 
@@ -36,7 +37,9 @@ pub(super) enum EntryFile {
 }
 
 pub(super) fn command(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {
-    (!words.is_empty()).then(|| WrappedCommand::Words(owned(words), context))
+    // A folder, such as `.`, is no program.
+    let is_program = words.first().is_some_and(|first| Path::new(first).file_name().is_some());
+    is_program.then(|| WrappedCommand::Words(owned(words), context))
 }
 
 pub(super) fn owned(words: &[&OsStr]) -> Vec<OsString> {
