@@ -339,7 +339,7 @@ fn other_command(
     let (me, guard) = (&snapshot.me, guard?);
     let is_here = root.map_or(Truth::True, |guard| guard.is_in(me.cwd.as_deref()));
     let is_mine = guard.command == *me.command.as_ref()? && is_here == Truth::True
-        || tree.iter().any(|member| member.is_same_command() == Truth::True);
+        || tree.iter().any(Process::is_same_command_here);
     let is_named_by_one_of_several = me.bots >= 2 && me.name_source == NameSource::Token;
     (is_named_by_one_of_several && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
 }

@@ -136,7 +136,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         && me.bots >= 2
         && !(is_of_my_instance && me.name_source != NameSource::Token)
         && has_several_bots(me, process)
-        && process.is_same_command() != Truth::True
+        && !process.is_same_command_here()
     {
         return CounterEvidence::Doubt(Doubt::SeveralBots);
     }

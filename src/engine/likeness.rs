@@ -53,6 +53,9 @@ pub enum CommandDoubt {
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
+    /// The process runs the same file with the same arguments from another folder: one of both
+    /// folders is that of the script, or both are above it.
+    OtherFolder,
     /// The folder of a process of this user cannot be read: it hides its facts, as a program with
     /// capabilities does.
     UnreadableFolder,
@@ -70,6 +73,7 @@ impl CommandDoubt {
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher
             | CommandDoubt::Folder
+            | CommandDoubt::OtherFolder
             | CommandDoubt::UnreadableFolder => true,
             CommandDoubt::PartOfScript | CommandDoubt::UnclearScript => false,
         }

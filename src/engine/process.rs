@@ -125,6 +125,12 @@ impl Process {
     pub fn is_same_command(&self) -> Truth {
         self.likeness.holds(|likeness| *likeness == CommandLikeness::Same)
     }
+
+    /// Returns whether the process runs the same command in the same folder.
+    pub(super) fn is_same_command_here(&self) -> bool {
+        self.is_same_command() == Truth::True
+            && self.command_doubt != Fact::Known(Some(CommandDoubt::OtherFolder))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -341,6 +341,10 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
                 .to_owned(),
             GIVE_NAMES.to_owned(),
         ),
+        Doubt::Command(CommandDoubt::OtherFolder) => (
+            "it runs the same script from another folder".to_owned(),
+            format!("if both are the same bot, start it in the same folder, else {GIVE_NAMES}"),
+        ),
         Doubt::Command(CommandDoubt::UnreadableFolder) => (
             "its folder cannot be read, so it may run in another one".to_owned(),
             GIVE_NAMES.to_owned(),

@@ -129,6 +129,12 @@ impl Command {
                 Some(CommandDoubt::Modules)
             }
             Some(name) => Some(CommandDoubt::Option(name)),
+            None if is_elsewhere
+                && self.is_known_elsewhere(it, process)
+                && !self.was_started_here(it, &process.at(it.context.folder.as_deref())) =>
+            {
+                Some(CommandDoubt::OtherFolder)
+            }
             None if is_elsewhere => Some(CommandDoubt::Folder),
             None => self.has_other_link(it, process).then_some(CommandDoubt::ScriptName),
         }
@@ -201,8 +207,10 @@ impl Command {
         let process = &process.at(it.context.folder.as_deref());
         let likeness = self.likeness_by_path(it, process);
         let is_same_place = || {
-            process.cwd.is_none_or(|cwd| (process.sees)(cwd, &self.runs_in))
-                && self.sees_my_file(it, process)
+            let is_seen = |cwd: &Path| {
+                (process.sees)(cwd, &self.runs_in) || self.is_known_elsewhere(it, process)
+            };
+            process.cwd.is_none_or(is_seen) && self.sees_my_file(it, process)
         };
         match likeness {
             CommandLikeness::Different | CommandLikeness::Near(CommandDifference::OtherFolder) => {
@@ -242,7 +250,8 @@ impl Command {
         if !is_here && !has_same_args {
             return CommandLikeness::Different;
         }
-        if !is_here && self.was_started_here(it, process) {
+        if !is_here && (self.was_started_here(it, process) || self.is_known_elsewhere(it, process))
+        {
             return CommandLikeness::Same;
         }
         match (is_here, has_same_args) {
@@ -293,7 +302,10 @@ impl Command {
                         || simple_words(added).is_some_and(|words| words == self.runs.args)
                 })
             }
-            _ => may_be(&self.runs.args, &it.args),
+            _ => {
+                may_be(&self.runs.args, &it.args)
+                    || may_be(&with_split_options(&self.runs.args), &with_split_options(&it.args))
+            }
         }
     }
 
@@ -520,6 +532,16 @@ impl RunningCommand<'_> {
 /// Returns whether a path is a name without a folder, which is searched in `$PATH`.
 fn is_bare(path: &Path) -> bool {
     path.components().count() == 1 && path.is_relative() && !path.starts_with(".")
+}
+
+/// Splits each `--name=value`: most programs read it like `--name value`.
+fn with_split_options(args: &[OsString]) -> Vec<OsString> {
+    let split = |arg: &OsString| {
+        let option =
+            arg.to_str().filter(|it| it.starts_with("--")).and_then(|it| it.split_once('='));
+        option.map_or_else(|| vec![arg.clone()], |(name, value)| vec![name.into(), value.into()])
+    };
+    args.iter().flat_map(split).collect()
 }
 
 fn words(text: &OsStr) -> Vec<OsString> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
 use crate::scan::invocation::absolute;
+use crate::scan::shell_case::with_chosen_branches;
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::shell_substitution::canonical;
@@ -53,6 +54,8 @@ pub(super) enum ScriptRole {
     Background,
     /// The script replaces itself by its arguments.
     Arguments,
+    /// In a branch that the arguments of the script do not choose.
+    NotChosen,
     Other,
 }
 
@@ -72,6 +75,20 @@ pub(super) fn text(path: &Path) -> Option<String> {
 
 /// Returns the commands of a script, in order. If the script is simple, only its last one.
 pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
+    let Some(chosen) = with_chosen_branches(text, start.args) else {
+        return commands_of(text, start);
+    };
+    let mut commands = commands_of(&chosen, start);
+    for mut other in commands_of(text, start) {
+        if !commands.iter().any(|it| it.words == other.words && it.context == other.context) {
+            other.role = ScriptRole::NotChosen;
+            commands.push(other);
+        }
+    }
+    commands
+}
+
+fn commands_of(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     let mut commands = read(text, start);
     if !passes_arguments(text, start) {
         for command in commands.iter_mut().filter(|it| it.role == ScriptRole::Certain) {
@@ -541,6 +558,15 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
+        let by_argument = "case $1 in\na) exec ./bot ;;\nb) exec ./other ;;\nesac";
+        assert_eq!(
+            shown_with(by_argument, &["a"]),
+            "./bot Exec, a NotChosen, b NotChosen, ./other NotChosen"
+        );
+        assert_eq!(
+            shown_with(by_argument, &["c"]),
+            "a NotChosen, ./bot NotChosen, b NotChosen, ./other NotChosen"
+        );
         let ignores_its_arguments = "exec python3 main.py";
         assert_eq!(shown_with(ignores_its_arguments, &["x"]), "python3|main.py Exec");
         let writes_them = "echo $1 > bot.conf\nexec ./bot";

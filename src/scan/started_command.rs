@@ -58,6 +58,7 @@ impl Command {
                     | ScriptRole::Background
                     | ScriptRole::Other
                     | ScriptRole::Arguments
+                    | ScriptRole::NotChosen
                     | ScriptRole::Certain,
                     _,
                 ) => {}
@@ -245,6 +246,7 @@ fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedComman
         it.certainty = match role {
             ScriptRole::Certain => Certainty::Certain,
             ScriptRole::Exec if execs.len() > 1 => Certainty::Possible,
+            ScriptRole::NotChosen => Certainty::Possible,
             ScriptRole::Background => Certainty::Part,
             ScriptRole::Other if replaces_itself || Some(at) != last => return None,
             ScriptRole::Other if has_background => Certainty::Part,

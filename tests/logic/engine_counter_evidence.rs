@@ -198,6 +198,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
     for (doubt, is_settled) in [
         (CommandDoubt::Script, true),
         (CommandDoubt::Launcher, true),
+        (CommandDoubt::OtherFolder, true),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),
         (CommandDoubt::UnclearScript, false),
@@ -228,6 +229,16 @@ fn with_the_tokens_of_several_bots_only_the_same_command_is_this_bot() {
         // The same command is the same bot; one that cannot be compared may be another.
         (2, token, Process { likeness: SAME, ..with_two() }, NOTHING),
         (2, token, Process { likeness: Unknown, ..with_two() }, SEVERAL_BOTS),
+        (
+            2,
+            token,
+            Process {
+                likeness: SAME,
+                command_doubt: Known(Some(CommandDoubt::OtherFolder)),
+                ..with_two()
+            },
+            SEVERAL_BOTS,
+        ),
         // The program of a guard is its child.
         (2, token, Process { role: Role::Monopoll, ..with_two() }, NOTHING),
         // A given name has one bot; the first of several tokens names them all.

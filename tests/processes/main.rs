@@ -47,6 +47,7 @@ mod random;
 mod reused_pids;
 mod rules;
 mod same_command;
+mod same_file_elsewhere;
 mod script_variables;
 mod second_copies;
 mod second_pollers;

@@ -82,7 +82,7 @@ fn a_start_script_behind_a_link_that_was_moved_is_in_doubt() {
 }
 
 #[test]
-fn what_a_start_script_runs_is_a_near_miss_if_it_was_started_from_another_folder() {
+fn what_a_start_script_runs_is_in_doubt_if_it_was_started_from_another_folder() {
     let stage = Stage::new();
     let root = stage.folder().display().to_string();
     for folder in ["app", "other"] {
@@ -106,7 +106,12 @@ fn what_a_start_script_runs_is_a_near_miss_if_it_was_started_from_another_folder
         let (running, pid) = bot(&stage, within(program(&stage, &line), &home), &home);
         for start in ["./by_path", "./by_itself", "./reads"] {
             let plan = plan_in(&stage, &app, start);
-            if is_found { is_near(&plan, pid) } else { is_not_named(&plan, pid) }
+            if is_found {
+                assert!(refusal(&plan).contains("end that process once"), "{start}: {plan:#}");
+                assert_eq!(found(&plan), [u64::from(pid)], "{start}: {plan:#}");
+            } else {
+                is_not_named(&plan, pid);
+            }
         }
         end(&stage, running, pid);
     }
@@ -186,6 +191,27 @@ fn a_program_is_found_in_the_folder_in_which_it_is_executed() {
         assert!(found(&seen).contains(&u64::from(pid)), "{line}: {seen:#}");
         let is_make = line.contains("make");
         assert_eq!(found(&seen).contains(&u64::from(running.pid())), is_make, "{line}: {seen:#}");
+    }
+    end(&stage, running, pid);
+}
+
+#[test]
+fn the_arguments_of_a_start_script_choose_what_it_starts() {
+    let stage = Stage::new();
+    for name in ["main.py", "other.py"] {
+        write(&stage, name, PYTHON);
+    }
+    let text = "#!/bin/sh\ncase \"$1\" in\n  start|run) exec python3 main.py ;;\n  \
+                other) exec python3 other.py ;;\n  *) echo usage; exit 1 ;;\nesac\n";
+    write(&stage, "bot", text);
+    let (running, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
+    for line in ["./bot start", "sh bot run"] {
+        let seen = plan_in(&stage, stage.folder(), line);
+        assert!(refusal(&seen).contains("end that process once"), "{line}: {seen:#}");
+        assert_eq!(found(&seen), [u64::from(pid)], "{line}: {seen:#}");
+    }
+    for line in ["./bot other", "./bot stop", "./bot"] {
+        is_near(&plan_in(&stage, stage.folder(), line), pid);
     }
     end(&stage, running, pid);
 }

@@ -144,6 +144,7 @@ impl<'a> Describer<'a> {
         if let Some(
             CommandDoubt::Option(_)
             | CommandDoubt::Folder
+            | CommandDoubt::OtherFolder
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher
