@@ -99,7 +99,17 @@ fn guessed(command: &Command, bots: &BTreeSet<BotId>) -> Option<Instance> {
         hash.add(option.name.as_bytes());
         hash.add(option.value.as_encoded_bytes());
     }
-    Some(Instance::guessed(&command.target_name(), hash.0))
+    Some(Instance::guessed(&package_or_target_name(command), hash.0))
+}
+
+/// Returns the name of a Python package that COMMAND runs, as in `python3 -m bot`: the file of each
+/// package is named `__main__.py`.
+fn package_or_target_name(command: &Command) -> String {
+    let package = || {
+        let file = command.file.as_deref().filter(|file| file.ends_with("__main__.py"))?;
+        Some(file.parent()?.file_name()?.to_string_lossy().into_owned())
+    };
+    package().unwrap_or_else(|| command.target_name())
 }
 
 /// FNV-1a: the same on every machine and in every version. It need not resist attacks.

@@ -9,6 +9,7 @@ use monopoll_test_bots::programs::{self, testbot};
 use monopoll_test_bots::stage::{Running, Stage, Start, is_root};
 use serde_json::Value;
 
+use crate::other_bots::{self, unnamed};
 use crate::supervisors::peer;
 
 /// A Python bot that reports when it is ready.
@@ -197,6 +198,22 @@ fn a_module_is_the_same_command_as_its_file() {
         "python3 bot/__main__.py run",
     ];
     all_find_each_other(&stage, &spellings, &path());
+}
+
+#[test]
+fn a_package_gives_its_name_to_the_instance() {
+    let stage = Stage::new();
+    write(&stage, "voice/__main__.py", PYTHON);
+    let plan = |line: &str| other_bots::plan(unnamed(&stage, &["plan"], line));
+    let name = |line: &str| plan(line)["instance"].as_str().unwrap().to_owned();
+    let named = name("python3 -m voice");
+    assert!(named.starts_with("voice-"), "{named}");
+    assert_eq!([name("python3 voice"), name("python3 voice/__main__.py")], [&*named, &named]);
+    // A guard of an earlier version, with the name that it guessed.
+    let old = ["--instance=__main__.py-0123456789ab", "run"];
+    let (_old, _) = bot(&stage, unnamed(&stage, &old, "python3 -m voice"), stage.folder());
+    let plan = plan("python3 -m voice");
+    assert_eq!(plan["conflicts"][0]["steps"][0]["do"], "ask", "{plan:#}");
 }
 
 #[test]
