@@ -48,6 +48,9 @@ pub(crate) struct TokenLookup {
     pub(crate) warning: Option<String>,
     /// A failure to read `env_file` that may pass, so that the token may be found later.
     pub(crate) failure: Option<Error>,
+    /// If there is no token: the line of a file that a loader finds from the script, but that is
+    /// not `env_file` of the folder of the start.
+    pub(crate) not_read: Option<TokenLine>,
     /// If there is no token: printable names of variables with another value.
     pub(crate) misfits: Vec<String>,
     /// The reason that another program may read another bot's token from the same files.
@@ -127,9 +130,10 @@ impl TokenLookup {
             Some(_) => format!("{}, so neither token is used to find the bot", unclear.what),
             None => format!("{}; {}", unclear.message(), unclear.hint),
         });
+        let not_read = self.not_read.iter().map(not_read);
         let failure = self.failure.iter().map(ToString::to_string);
         let warnings = self.warning.iter().cloned().chain(failure);
-        warnings.chain(unclear).chain(unlisted).chain(misfits).collect()
+        warnings.chain(unclear).chain(not_read).chain(unlisted).chain(misfits).collect()
     }
 }
 
@@ -188,7 +192,22 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
     let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv }, file.warning);
-    TokenLookup { tokens, note, warning, failure: file.failure, misfits, unclear }
+    let is_missing = tokens.mine.is_none() && file.failure.is_none();
+    let not_read = command.filter(|_| is_missing).and_then(|it| nearest_token(config, it));
+    TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }
+}
+
+/// Returns the token that a loader finds from the folder of COMMAND's script.
+fn nearest_token(config: &Config, command: &Command) -> Option<TokenLine> {
+    let folders = command.loader_folders();
+    folders.iter().find_map(|folder| default_file(config, folder)?.token)
+}
+
+/// Returns the file that a loader finds from this folder if it is given no name.
+fn default_file(config: &Config, folder: &Path) -> Option<EnvFile> {
+    // `config init` writes this value too.
+    let is_default = config.settings.env_file == Path::new(".env");
+    is_default.then(|| dotenv::nearest(config, folder)).flatten()
 }
 
 /// Returns another bot than `mine`, if the `.env` of COMMAND's folder or its script's names one.
@@ -202,9 +221,7 @@ fn bot_in_dotenv(config: &Config, command: Option<&Command>, mine: &Token) -> Op
 
 /// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
 fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
-    // `config init` writes this value too.
-    let is_default = config.settings.env_file == Path::new(".env");
-    of_another_bot(is_default.then(|| dotenv::nearest(config, folder)).flatten()?, &mine.token)
+    of_another_bot(default_file(config, folder)?, &mine.token)
 }
 
 /// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
@@ -230,6 +247,17 @@ fn of_another_bot(file: EnvFile, mine: &Token) -> Option<(EnvFile, TokenLine)> {
     let mut tokens = file.token.iter().chain(&file.other);
     let other = tokens.find(|it| it.token.id() != mine.id())?.clone();
     Some((file, other))
+}
+
+fn not_read(line: &TokenLine) -> String {
+    let folder = Path::new(&line.file).parent().unwrap_or(Path::new("/"));
+    format!(
+        "`{}` has the token of bot {}, but only `.env` in the folder of the start is read; start \
+         it there, as in `cd {} && …`, or set `env_file`",
+        line.place(),
+        line.token.id(),
+        shell_quote(&folder.to_string_lossy())
+    )
 }
 
 fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {

@@ -238,3 +238,34 @@ fn the_bot_of_dotenv_that_shows_its_token_is_another_bot() {
     assert!(is_alive(pid) && !is_alive(own));
     test.end().exits(0);
 }
+
+/// A start from cron, in the home of the user: a loader finds the file from the script.
+#[test]
+fn a_token_beside_a_script_that_is_started_in_another_folder_is_named() {
+    let (stage, tokens) = (Stage::new(), [token(), token()]);
+    let file = stage.folder().join("bot/.env").display().to_string();
+    write(&stage, "bot/.env", &format!("BOT_TOKEN={}\n", tokens[0]));
+    write(&stage, "bot/src/main.py", PYTHON);
+    write(&stage, "home/.env", "OTHER=1\n");
+    let main = stage.folder().join("bot/src/main.py").display().to_string();
+    let at = |folder: &str, args: &[&str]| {
+        unnamed(&stage, args, &format!("python3 {main}")).current_dir(stage.folder().join(folder))
+    };
+    let warning = format!(
+        "`{file}:1` has the token of bot {}, but only `.env` in the folder of the start is read; \
+         start it there, as in `cd {}/bot && …`, or set `env_file`",
+        tokens[0].split(':').next().unwrap(),
+        stage.folder().display()
+    );
+    let ended = at("home", &["plan"]).end().exits(0);
+    assert!(ended.err.contains(&warning) && !ended.err.contains(SECRET), "{ended:?}");
+    for start in [
+        at("bot", &["plan"]),
+        at("home", &["plan", "--set", &format!("env_file={file}")]),
+        at("home", &["plan"]).env("BOT_TOKEN", &tokens[1]),
+        unnamed(&stage, &["plan"], "true"),
+    ] {
+        let ended = start.end().exits(0);
+        assert!(!ended.err.contains("folder of the start"), "{ended:?}");
+    }
+}

@@ -260,6 +260,26 @@ import subprocess
     held.end();
 }
 
+/// As on the page about Python, for a start from cron.
+#[test]
+fn starts_in_two_folders_meet_by_the_file_beside_the_program_and_the_instance() {
+    let main = "\
+from pathlib import Path
+import monopoll
+monopoll.ensure(config=Path(__file__).with_name('monopoll.toml'), instance='voice')
+import os
+os.execv(os.environ['TESTBOT'], ['testbot'])
+";
+    let program = Program::new(main);
+    let home = program.stage.folder().join("home");
+    fs::create_dir(&home).unwrap();
+    let _first = program.python(&["main.py"]).start();
+    program.stage.ready(1);
+    let from_home = program.python(&[&program.main_py()]).current_dir(&home);
+    from_home.end().exits(75).says("refused: the guard of");
+    program.stage.assert_no_overlap();
+}
+
 #[test]
 fn a_refusal_names_arguments_of_the_call_and_no_option() {
     let program = Program::new(BOT);
