@@ -50,6 +50,8 @@ pub enum CommandDoubt {
     UnclearScript,
     /// COMMAND begins with a program that is not known, and its words go on with this command.
     Launcher,
+    /// The process is a shell or watcher without the bot, which starts it now or again.
+    StartsAgain,
     /// The process is in another folder, and only its `$PWD` says that it was started in
     /// COMMAND's. A process inherits `$PWD` from a launcher that sets another folder.
     Folder,
@@ -75,7 +77,9 @@ impl CommandDoubt {
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
             | CommandDoubt::UnreadableFolder => true,
-            CommandDoubt::PartOfScript | CommandDoubt::UnclearScript => false,
+            CommandDoubt::PartOfScript
+            | CommandDoubt::UnclearScript
+            | CommandDoubt::StartsAgain => false,
         }
     }
 }

@@ -114,6 +114,9 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
         RefusalCause::InDoubt(Doubt::NoTokenOfMine(bot)) => format!(
             "no bot token is set here, but {who} carries the token of bot {bot}; {SET_TOKEN}"
         ),
+        RefusalCause::InDoubt(why @ Doubt::Command(CommandDoubt::StartsAgain)) => {
+            format!("{who} seems to be between two runs of this bot: {}", doubt(why))
+        }
         RefusalCause::InDoubt(why) => format!("{who} may be another bot's: {}", doubt(why)),
         RefusalCause::Supervised(manager) => format!(
             "{who} {}, and {manager} would start it again; {}",
@@ -258,6 +261,9 @@ fn another_bot(another: &AnotherBot) -> String {
 const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in another \
                          variable of `token_env`";
 
+const GIVE_NAMES: &str = "give each bot a name with `instance`, or end that process once: a \
+                          bot that runs under monopoll is recognized";
+
 /// Describes the doubt, and the least harmful ways to settle it.
 fn doubt(doubt: &Doubt) -> String {
     let (what, hint) = doubt_and_hint(doubt);
@@ -266,8 +272,6 @@ fn doubt(doubt: &Doubt) -> String {
 
 /// The doubt, and the least harmful ways to settle it.
 fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
-    const GIVE_NAMES: &str = "give each bot a name with `instance`, or end that process once: a \
-                              bot that runs under monopoll is recognized";
     match doubt {
         Doubt::AlsoAnotherToken(bot) => (
             format!("it carries the token of bot {bot} as well as this bot's"),
@@ -294,61 +298,7 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!("it has another value of ${name}"),
             format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
         ),
-        Doubt::Command(CommandDoubt::Option(name)) => (
-            format!("it has another `{}`", sanitize(name)),
-            format!("if both are the same bot, start it with the same option, else {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::Modules) => (
-            "it has another virtual environment or another $PYTHONPATH, so its module may be \
-             another one"
-                .to_owned(),
-            format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::ScriptName) => (
-            "it runs the same script by a link with another name, which may choose the bot"
-                .to_owned(),
-            format!("if both are the same bot, start it by the same name, else {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::Script) => (
-            "COMMAND's script starts the same command, but has lines that may choose another bot, \
-             such as a condition or `. ./.env`"
-                .to_owned(),
-            GIVE_NAMES.to_owned(),
-        ),
-        Doubt::Command(CommandDoubt::PartOfScript) => (
-            "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
-            GIVE_NAMES.to_owned(),
-        ),
-        Doubt::Command(CommandDoubt::Variable(name)) => (
-            format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
-            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::UnclearScript) => (
-            "COMMAND's script does not say in full what it starts, and it may be this process"
-                .to_owned(),
-            "write the program, its script and its folder without variables in COMMAND's script, \
-             or end that process once: a bot that runs under monopoll is recognized"
-                .to_owned(),
-        ),
-        Doubt::Command(CommandDoubt::Launcher) => (
-            "COMMAND begins with a program that monopoll does not know, and goes on with what this \
-             process runs"
-                .to_owned(),
-            format!("start the bot without that program, {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::Folder) => (
-            "it runs in another folder, and only its $PWD says that it was started in this one"
-                .to_owned(),
-            GIVE_NAMES.to_owned(),
-        ),
-        Doubt::Command(CommandDoubt::OtherFolder) => (
-            "it runs the same script from another folder".to_owned(),
-            format!("if both are the same bot, start it in the same folder, else {GIVE_NAMES}"),
-        ),
-        Doubt::Command(CommandDoubt::UnreadableFolder) => (
-            "its folder cannot be read, so it may run in another one".to_owned(),
-            GIVE_NAMES.to_owned(),
-        ),
+        Doubt::Command(doubt) => command_doubt_and_hint(doubt),
         Doubt::SeveralBots => (
             "both have the tokens of several bots, and do not run the same command".to_owned(),
             GIVE_NAMES.to_owned(),
@@ -362,6 +312,71 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             "run monopoll as the user that owns the process, or end that process once: a bot that \
              runs under monopoll is recognized"
                 .to_owned(),
+        ),
+    }
+}
+
+/// The doubt about a process that runs the same command, and the least harmful ways to settle it.
+fn command_doubt_and_hint(doubt: &CommandDoubt) -> (String, String) {
+    match doubt {
+        CommandDoubt::Option(name) => (
+            format!("it has another `{}`", sanitize(name)),
+            format!("if both are the same bot, start it with the same option, else {GIVE_NAMES}"),
+        ),
+        CommandDoubt::Modules => (
+            "it has another virtual environment or another $PYTHONPATH, so its module may be \
+             another one"
+                .to_owned(),
+            format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
+        ),
+        CommandDoubt::ScriptName => (
+            "it runs the same script by a link with another name, which may choose the bot"
+                .to_owned(),
+            format!("if both are the same bot, start it by the same name, else {GIVE_NAMES}"),
+        ),
+        CommandDoubt::Script => (
+            "COMMAND's script starts the same command, but has lines that may choose another bot, \
+             such as a condition or `. ./.env`"
+                .to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
+        CommandDoubt::PartOfScript => (
+            "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
+        CommandDoubt::Variable(name) => (
+            format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
+            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
+        ),
+        CommandDoubt::UnclearScript => (
+            "COMMAND's script does not say in full what it starts, and it may be this process"
+                .to_owned(),
+            "write the program, its script and its folder without variables in COMMAND's script, \
+             or end that process once: a bot that runs under monopoll is recognized"
+                .to_owned(),
+        ),
+        CommandDoubt::Launcher => (
+            "COMMAND begins with a program that monopoll does not know, and goes on with what this \
+             process runs"
+                .to_owned(),
+            format!("start the bot without that program, {GIVE_NAMES}"),
+        ),
+        CommandDoubt::Folder => (
+            "it runs in another folder, and only its $PWD says that it was started in this one"
+                .to_owned(),
+            GIVE_NAMES.to_owned(),
+        ),
+        CommandDoubt::StartsAgain => (
+            "it starts the same command, now or again".to_owned(),
+            "end it first, or give each bot a name with `instance`".to_owned(),
+        ),
+        CommandDoubt::OtherFolder => (
+            "it runs the same script from another folder".to_owned(),
+            format!("if both are the same bot, start it in the same folder, else {GIVE_NAMES}"),
+        ),
+        CommandDoubt::UnreadableFolder => (
+            "its folder cannot be read, so it may run in another one".to_owned(),
+            GIVE_NAMES.to_owned(),
         ),
     }
 }

@@ -46,6 +46,8 @@ mod shell_words;
 mod small_file;
 mod spawned_program;
 mod started_command;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+mod starts_again;
 pub mod supervisors;
 mod unclear_command;
 mod watchers;

@@ -201,6 +201,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
         (CommandDoubt::OtherFolder, true),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),
+        (CommandDoubt::StartsAgain, false),
         (CommandDoubt::UnclearScript, false),
     ] {
         let expected = CounterEvidence::Doubt(Doubt::Command(doubt.clone()));

@@ -32,6 +32,7 @@ mod limits;
 mod listed_only;
 mod locks;
 mod logging;
+mod loops;
 mod lost_locks;
 mod missing_calls;
 mod namespaces;

@@ -68,9 +68,11 @@ impl RunningScan {
         request: &Arc<ScanRequest>,
         scope: ScanScope,
         marker: Option<MarkerSearch>,
+        starters: StarterSearch,
         me: u32,
     ) -> io::Result<RunningScan> {
-        let pass = Arc::new(FirstPass { request: Arc::clone(request), scope, marker, me });
+        let request = Arc::clone(request);
+        let pass = Arc::new(FirstPass { request, scope, marker, starters, me });
         let (feed, mut tasks) = (Arc::new(PidFeed::default()), Vec::new());
         let feed_end = PidFeedEnd(&feed);
         proc.list(BATCH_BYTES, &mut |pids| {
@@ -97,6 +99,7 @@ impl RunningScan {
             found.guards.extend(more.guards);
             found.left_with_lock.extend(more.left_with_lock);
             found.guarded.extend(more.guarded);
+            found.starters.extend(more.starters);
         }
         let (processes, candidates, suspects) =
             (self.processes, found.candidates.len(), found.suspects.len());
@@ -106,6 +109,14 @@ impl RunningScan {
         );
         Ok(found)
     }
+}
+
+/// Whether to look for shells and watchers that start the bot again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StarterSearch {
+    On,
+    /// This start has ended the bot of one, which now is in its pause, or this is no start.
+    Off,
 }
 
 #[derive(Debug, Default)]
@@ -120,9 +131,15 @@ pub(super) struct FoundProcesses {
     guarded: GuardedCommands,
     /// Other processes in this start's folder, which may be connected.
     here: BTreeSet<u32>,
+    /// Shells and watchers that start COMMAND.
+    pub(super) starters: BTreeSet<u32>,
 }
 
 impl FoundProcesses {
+    pub(super) fn is_candidate(&self, pid: u32) -> bool {
+        self.candidates.contains(&pid)
+    }
+
     /// Runs the second pass: describes the findings and `holders` with all their descendants, and
     /// only the process itself that `request` asks about. Fails if descriptors or memory were
     /// exhausted, because something may have been missed.
@@ -134,7 +151,8 @@ impl FoundProcesses {
         me: u32,
     ) -> io::Result<ScanResult> {
         self.candidates.extend(holders);
-        let found = self.candidates.len() + self.suspects.len() + self.here.len();
+        let listed = self.suspects.len() + self.here.len() + self.starters.len();
+        let found = self.candidates.len() + listed;
         if found == 0 && request.asked.is_none() {
             return proc.require_complete().map(|()| ScanResult::default());
         }
@@ -163,9 +181,12 @@ impl SecondPass {
     /// Describes all; a suspect that turns out to poll is a candidate, whose tree matters too.
     fn describe_all(&self) -> io::Result<ScanResult> {
         let mut candidates = self.found.candidates.clone();
+        let starters = self.found.unrelated_starters(&self.proc, self.me);
+        candidates.extend(&starters);
         let connected = self.connected_here();
         loop {
             let mut result = self.describe(&candidates, &connected)?;
+            self.found.mark_starters(&mut result, &starters);
             let polls = |process: &&Process| {
                 let pid = process.id.pid;
                 self.found.suspects.contains(&pid)
@@ -306,6 +327,7 @@ struct FirstPass {
     request: Arc<ScanRequest>,
     scope: ScanScope,
     marker: Option<MarkerSearch>,
+    starters: StarterSearch,
     me: u32,
 }
 
@@ -345,7 +367,14 @@ impl FirstPass {
         buffers: &mut ReadBuffers,
         found: &mut FoundProcesses,
     ) {
-        match self.request.relevance(proc, pid, self.me, self.scope, buffers) {
+        let relevance = self.request.relevance(proc, pid, self.me, self.scope, buffers);
+        if self.starters == StarterSearch::On
+            && relevance != Relevance::Candidate
+            && self.request.is_starter(proc, pid, buffers)
+        {
+            found.starters.insert(pid);
+        }
+        match relevance {
             Relevance::None => {}
             Relevance::InFolder => {
                 found.here.insert(pid);

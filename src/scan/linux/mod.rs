@@ -17,6 +17,7 @@ mod prefilter;
 mod recorded_processes;
 mod running_programs;
 mod scanner;
+mod starters;
 mod systemd_units;
 pub(crate) mod tree_reader;
 

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
+
 use crate::engine::action::SameToken;
 use crate::engine::carried_tokens::may_be_in;
 use crate::engine::fact::{Fact, Truth};
@@ -17,9 +19,13 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::{CommandSearch, is_title};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
+use crate::scan::starts_again::may_start_commands;
 use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
+
+/// A part of the name of each watcher that starts a bot again.
+const WATCHERS: [&[u8]; 3] = [b"nodemon", b"pm2-", b"watchexec"];
 
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffers {
@@ -203,6 +209,32 @@ impl ScanRequest {
             ScanScope::All => Relevance::Suspect,
             ScanScope::Conflicts => Relevance::None,
         }
+    }
+
+    /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again.
+    /// Only one in a folder of COMMAND, or with such a folder in its words, is looked at.
+    pub(super) fn is_starter(&self, proc: &ProcFs, pid: u32, buffers: &ReadBuffers) -> bool {
+        let Some(command) = &self.command else { return false };
+        let args = buffers.args.strip_suffix(&[0]).unwrap_or(&buffers.args);
+        let Some(end) = memchr::memchr(0, args) else { return false };
+        let may_be = args.get(..end).is_some_and(|first| first.ends_with(b"sh"))
+            || WATCHERS.iter().any(|name| memmem::find(args, name).is_some());
+        if !may_be {
+            return false;
+        }
+        let words: Vec<&OsStr> = args.split(|byte| *byte == 0).map(OsStr::from_bytes).collect();
+        if buffers.had_no_executable || !may_start_commands(&words) {
+            return false;
+        }
+        let Some(cwd) = folder(proc, pid) else { return false };
+        let is_named = |folder: &Path| memmem::find(args, folder.as_os_str().as_bytes()).is_some();
+        let is_near = command.may_run_in(&cwd)
+            || command.runs_in.parent() == Some(&*cwd)
+            || is_named(&command.runs_in)
+            || is_named(&command.folder);
+        is_near
+            && is_own(proc, pid)
+            && executable(proc, pid).is_some_and(|exe| command.is_started_by(&words, exe, cwd))
     }
 
     /// Compares a process with COMMAND. `None` if it has none of COMMAND's names, and either cannot

@@ -5,12 +5,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::{SignalResult, SignalToSend};
 use crate::engine::signal_sequence::Member;
 use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::linux::find_by_marker::MarkerSearch;
-use crate::scan::linux::find_processes::{RunningScan, describe_holder};
+use crate::scan::linux::find_processes::{RunningScan, StarterSearch, describe_holder};
 use crate::scan::linux::lock_holders::{self, LockTable};
 use crate::scan::linux::prefilter::executable;
 use crate::scan::linux::tree_reader::TreeReader;
@@ -66,7 +67,12 @@ impl Scanner {
         // Let the kernel generate its list while the processes are scanned.
         let list = self.start_listing(locks, &records)?;
         let marker = self.marker_search(locks, &records);
-        let scan = RunningScan::start(&proc, &self.request, scope, marker, me)?;
+        let is_first = start.rounds.ended_unguarded == 0;
+        let starters = match self.request.policy.purpose {
+            Purpose::Start if is_first => StarterSearch::On,
+            Purpose::Start | Purpose::Stop => StarterSearch::Off,
+        };
+        let scan = RunningScan::start(&proc, &self.request, scope, marker, starters, me)?;
         let list = list.map(|list| list.finish(&proc.readers)).transpose()?;
         let views = self.lock_views(locks, &records, list, watch);
         let mut guards: Vec<GuardView> =
