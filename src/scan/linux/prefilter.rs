@@ -24,8 +24,8 @@ use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// A part of the name of each watcher that starts a bot again.
-const WATCHERS: [&[u8]; 3] = [b"nodemon", b"pm2-", b"watchexec"];
+/// The ends of the names of shells and watchers, and of what runs watchers.
+const PROGRAMS: [&[u8]; 6] = [b"sh", b"node", b"nodejs", b"bun", b"nodemon", b"watchexec"];
 
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffers {
@@ -217,9 +217,8 @@ impl ScanRequest {
         let Some(command) = &self.command else { return false };
         let args = buffers.args.strip_suffix(&[0]).unwrap_or(&buffers.args);
         let Some(end) = memchr::memchr(0, args) else { return false };
-        let may_be = args.get(..end).is_some_and(|first| first.ends_with(b"sh"))
-            || WATCHERS.iter().any(|name| memmem::find(args, name).is_some());
-        if !may_be {
+        let may_be = |first: &[u8]| PROGRAMS.iter().any(|end| first.ends_with(end));
+        if !args.get(..end).is_some_and(may_be) {
             return false;
         }
         let words: Vec<&OsStr> = args.split(|byte| *byte == 0).map(OsStr::from_bytes).collect();
