@@ -31,6 +31,10 @@ const BOTS: [&[&str]; 8] = [
     &["--daemon", "--keep", "--slow", "20"],
 ];
 
+/// A bot that starts itself again when it is ended. Without a guard, it is recognized by its command
+/// alone.
+const SUCCESSOR: &[&str] = &["--keep", "--successor"];
+
 const ACTIONS: [&str; 4] = ["graceful", "force", "wait", "refuse"];
 
 const SIGNALS: [Signal; 5] =
@@ -53,6 +57,7 @@ struct Chaos<'a> {
     stage: &'a Stage,
     random: Random,
     attack: Attack,
+    bots: &'a [&'a [&'a str]],
     clock: Option<Clock>,
     /// The lock folder has a small disk of its own.
     on_disk: bool,
@@ -82,7 +87,7 @@ impl Chaos<'_> {
         if self.starts.len() >= AT_ONCE {
             return;
         }
-        let bot = self.random.one_of(&BOTS);
+        let bot = self.random.one_of(self.bots);
         let action = self.random.one_of(&ACTIONS);
         self.begin(bot, action);
         self.count += 1;
@@ -168,7 +173,7 @@ impl Chaos<'_> {
             self.take_ended();
             match &self.starts[..] {
                 [] => {
-                    self.begin(&["--keep"], "graceful");
+                    self.begin(self.bots[0], "graceful");
                     None
                 }
                 [only] => only.stderr().contains("lock acquired").then_some(()),
@@ -272,10 +277,16 @@ fn run(attack: Attack) {
         if on_disk {
             mount_disk(&stage.locks());
         }
+        let unguarded = (rounds % 3 == 2).then(|| {
+            let bot = stage.bot(SUCCESSOR).start();
+            stage.ready(1);
+            bot
+        });
         let mut chaos = Chaos {
             stage: &stage,
             random: Random::new(seed + rounds),
             attack,
+            bots: if unguarded.is_some() { &[SUCCESSOR] } else { &BOTS },
             clock: Clock::find(stage.folder()),
             on_disk,
             starts: Vec::new(),

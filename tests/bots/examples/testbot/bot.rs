@@ -25,6 +25,9 @@ use std::{env, thread};
 
 use nix::sys::signal::{SigSet, Signal};
 
+/// Set for a successor.
+const SUCCESSOR: &str = "TESTBOT_SUCCESSOR";
+
 /// The exit status of a second poller.
 const OVERLAP: i32 = 99;
 
@@ -51,6 +54,9 @@ struct Options {
     detached: Vec<String>,
     /// `--heir "ARGS"`: starts a child when a signal ends it.
     heirs: Vec<String>,
+    /// `--successor`: once, starts the same command again when a signal ends it. With `--keep`, the
+    /// successor goes on in its slot.
+    succeeded: bool,
     /// `--hide`: hides its folder, program and environment from its own user.
     hides: bool,
     /// `--listen ADDRESS`: listens there but accepts nothing.
@@ -101,7 +107,8 @@ pub(super) fn main() {
         rustix::process::set_dumpable_behavior(hidden).unwrap();
     }
     let taken = take_signals();
-    let polling = options.role.is_none().then(poll).flatten();
+    let is_successor = env::var_os(SUCCESSOR).is_some();
+    let polling = (options.role.is_none() && !is_successor).then(poll).flatten();
     if let Some(slot) = polling.as_ref().filter(|_| options.keeps) {
         rustix::io::fcntl_setfd(slot, rustix::io::FdFlags::empty()).unwrap();
     }
@@ -154,6 +161,10 @@ pub(super) fn main() {
             && matches!(signal, Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT)
         {
             options.heirs.iter().for_each(start);
+            if options.succeeded && !is_successor {
+                let args = env::args_os().skip(1);
+                drop(Command::new(&myself).args(args).env(SUCCESSOR, "1").spawn().unwrap());
+            }
             thread::sleep(options.slow);
             say("end");
             exit(code);
@@ -179,6 +190,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--heir" => options.heirs.push(value()),
             "--listen" => options.listens.push(value()),
             "--connect" => options.connects.push(value()),
+            "--successor" => options.succeeded = true,
             "--hide" => options.hides = true,
             "--keep" => options.keeps = true,
             "--churn" => options.churns = true,
