@@ -72,7 +72,7 @@ if os.fork(): os._exit(0)
 os.setsid()
 if os.fork(): os._exit(0)
 with open(\"pids\", \"a\") as pids: pids.write(f\"{os.getpid()}\\n\")
-os.closerange(0, 256)
+os.closerange(0, os.sysconf('SC_OPEN_MAX'))
 time.sleep(60)
 ";
 

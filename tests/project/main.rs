@@ -23,6 +23,8 @@ mod layout;
 mod managed_by;
 #[cfg(target_os = "linux")]
 mod pictures;
+#[cfg(target_os = "linux")]
+mod planted;
 mod prose;
 // Pages show the output on Linux.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
