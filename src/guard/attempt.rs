@@ -97,7 +97,7 @@ impl Attempt<'_> {
         };
         let mut locks = LockHandles::Open(std::mem::take(&mut self.files), None);
         let mut announcement = None;
-        let mut scan_count = 0;
+        let mut clear_scans = 0;
         let mut listed = None;
         loop {
             // Trying a lock is more reliable than the kernel's list. Acquired locks are kept unless
@@ -124,6 +124,7 @@ impl Attempt<'_> {
             {
                 announcement = None;
                 locks = self.give_back_to_guard(locks)?;
+                clear_scans = 0;
                 continue;
             }
             let mut plan = self.decide(&snapshot, &mut listed, scanned_at);
@@ -135,7 +136,6 @@ impl Attempt<'_> {
             if self.ask_telegram(&mut plan, scanned_at)? == Freshness::Outdated {
                 continue;
             }
-            scan_count += 1;
             match plan.verdict() {
                 Verdict::Refuse(_) => return Err(Box::new(plan).into()),
                 Verdict::Wait => {
@@ -144,11 +144,17 @@ impl Attempt<'_> {
                     drop(start_mutex);
                     start_mutex = self.wait(plan, &files)?;
                     locks = LockHandles::Open(files, None);
+                    clear_scans = 0;
                 }
-                Verdict::Act => self.act(&plan, &snapshot)?,
+                Verdict::Act => {
+                    self.act(&plan, &snapshot)?;
+                    // What was ended is gone, so the next scan sees what it has started.
+                    clear_scans = 1;
+                }
                 Verdict::Clear => match locks {
-                    // The second scan, with the locks held, proves that no conflict has appeared.
-                    LockHandles::Held(held) if scan_count > 1 => {
+                    // One scan can miss a bot that starts another one and ends meanwhile. The
+                    // second one, with the locks held, proves that no conflict has appeared.
+                    LockHandles::Held(held) if clear_scans > 0 => {
                         if let Some(process) = self.host.started_at_end()? {
                             self.wait_for_end(process)?;
                             locks = LockHandles::Held(held);
@@ -161,7 +167,7 @@ impl Attempt<'_> {
                         }
                         locks = LockHandles::Held(held);
                     }
-                    LockHandles::Held(_) | LockHandles::Open(..) => {}
+                    LockHandles::Held(_) | LockHandles::Open(..) => clear_scans += 1,
                 },
             }
         }

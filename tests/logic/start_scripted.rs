@@ -92,6 +92,8 @@ struct Script {
     sent: Vec<(u32, SignalToSend)>,
     asked: Vec<u32>,
     scopes: Vec<ScanScope>,
+    /// A process, and the scan that misses it, from 1.
+    missed: Option<(u32, usize)>,
     /// The process that what was signaled may have started at its end.
     late: Option<u32>,
 }
@@ -110,6 +112,7 @@ impl Script {
             sent: Vec::new(),
             asked: Vec::new(),
             scopes: Vec::new(),
+            missed: None,
             late: None,
         }
     }
@@ -223,8 +226,10 @@ impl StartHost for Script {
     ) -> io::Result<Snapshot> {
         self.let_things_happen();
         self.scopes.push(scope);
+        let scan = self.scopes.len();
+        let is_seen = |process: &Process| self.missed != Some((process.id.pid, scan));
         let processes: Vec<Process> =
-            self.living_actors().map(|actor| actor.process.clone()).collect();
+            self.living_actors().map(|actor| actor.process.clone()).filter(is_seen).collect();
         let holders: Vec<u32> = processes
             .iter()
             .filter(|process| process.holds_lock == Known(true))
@@ -534,6 +539,19 @@ fn a_wait_starts_when_the_holder_ends_by_itself() {
     assert!(result.is_ok() && script.sent.is_empty());
     assert_eq!(events, ["waiting", "still", "still", "clear"]);
     assert_eq!(script.now.get(), 31 * SECOND);
+}
+
+#[test]
+fn a_successor_that_the_scan_after_a_wait_misses_is_found_by_the_next_one() {
+    let scene = Scene::new(&["on_conflict=wait", "timeouts.wait=60s"]);
+    let first = Actor { ends_at: 31 * SECOND, ..Actor::new(same_command(5)) };
+    let (begins_at, ends_at) = (31 * SECOND, 40 * SECOND);
+    let successor = Actor { begins_at, ends_at, ..Actor::new(same_command(6)) };
+    let mut script = Script::new(vec![first, successor]);
+    script.missed = Some((6, 2));
+    let (result, _) = scene.start(&mut script);
+    assert!(result.is_ok());
+    assert_eq!(script.now.get(), 40 * SECOND);
 }
 
 #[test]

@@ -31,8 +31,8 @@ const BOTS: [&[&str]; 8] = [
     &["--daemon", "--keep", "--slow", "20"],
 ];
 
-/// A bot that starts itself again when it is ended. Without a guard, it is recognized by its command
-/// alone.
+/// A bot that starts itself again when it is ended. Without a guard, it is recognized only by its
+/// command.
 const SUCCESSOR: &[&str] = &["--keep", "--successor"];
 
 const ACTIONS: [&str; 4] = ["graceful", "force", "wait", "refuse"];
