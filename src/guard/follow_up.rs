@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -78,9 +78,30 @@ pub struct FollowUp {
     pub(super) suspects: BTreeSet<ProcessId>,
 }
 
-/// The scanning thread, which ends on drop.
+/// The callback, which the scanning threads share.
+type SharedCallback = Arc<Mutex<OnFollowUp>>;
+
+/// The scans after a start. The scanning thread ends on drop.
 pub(crate) struct FollowUpScans {
-    _stop: mpsc::Sender<()>,
+    _stop: Option<mpsc::Sender<()>>,
+    pub(crate) copies: Option<CopyScans>,
+}
+
+/// The scans for second copies. Each has a thread of its own that lives only for the scan: the
+/// child of a killed guard gets the death signal once for every thread of the guard.
+pub(crate) struct CopyScans {
+    scan: Arc<Mutex<CopyScan>>,
+    began: Duration,
+    done: usize,
+}
+
+struct CopyScan {
+    search: CopySearch,
+    alarm: CopyAlarm,
+    ticket: Ticket,
+    state_dir: Arc<StateDir>,
+    history: HistoryWriter,
+    on_event: SharedCallback,
 }
 
 impl FollowUp {
@@ -93,32 +114,41 @@ impl FollowUp {
         alarm: Option<CopyAlarm>,
         on_event: OnFollowUp,
     ) -> Option<FollowUpScans> {
+        let record = &monitor.record;
+        let history = || HistoryWriter::new(record.holder.clone(), record.ticket);
+        let on_event = Arc::new(Mutex::new(on_event));
         let copies = alarm.and_then(|alarm| {
             let token_variables = request.config.token_variables().map(str::to_owned).collect();
-            Some((CopySearch::new(request.scan_request(), token_variables)?, alarm))
+            let scan = CopyScan {
+                search: CopySearch::new(request.scan_request(), token_variables)?,
+                alarm,
+                ticket: record.ticket,
+                state_dir: Arc::clone(monitor.locks.state_dir()),
+                history: history(),
+                on_event: Arc::clone(&on_event),
+            };
+            Some(CopyScans { scan: Arc::new(Mutex::new(scan)), began: clock::monotonic(), done: 0 })
         });
-        if self.launchers.is_empty() && self.suspects.is_empty() && copies.is_none() {
-            return None;
+        if self.launchers.is_empty() && self.suspects.is_empty() {
+            return copies.map(|it| FollowUpScans { _stop: None, copies: Some(it) });
         }
         let (stop, stopped) = mpsc::channel();
-        let record = &monitor.record;
         let mut scans = Scans {
             policy: request.config.policy.clone(),
             state_dir: Arc::clone(monitor.locks.state_dir()),
-            history: HistoryWriter::new(record.holder.clone(), record.ticket),
+            history: history(),
             ticket: record.ticket,
             rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
             suspects: self.suspects,
-            copies,
             on_event,
         };
         let scan_request = request.scan_request();
         let run = move || scans.run(scan_request, &stopped);
         match thread::Builder::new().name("follow up".to_owned()).spawn(run) {
-            Ok(_) => Some(FollowUpScans { _stop: stop }),
+            Ok(_) => Some(FollowUpScans { _stop: Some(stop), copies }),
             Err(error) => {
                 warn!("cannot scan again after this start: no thread ({error})");
-                None
+                copies.map(|it| FollowUpScans { _stop: None, copies: Some(it) })
             }
         }
     }
@@ -131,8 +161,7 @@ struct Scans {
     ticket: Ticket,
     rounds: EarlierRounds,
     suspects: BTreeSet<ProcessId>,
-    copies: Option<(CopySearch, CopyAlarm)>,
-    on_event: OnFollowUp,
+    on_event: SharedCallback,
 }
 
 impl Scans {
@@ -145,35 +174,14 @@ impl Scans {
             if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            if !self.is_done() {
-                if let Some(request) = request.take() {
-                    machine = RealHost::new(request).ok();
-                }
-                let Some(machine) = &mut machine else { return };
-                self.scan(machine);
+            if let Some(request) = request.take() {
+                machine = RealHost::new(request).ok();
             }
-            self.report_copies();
-            if self.is_done() && self.copies.is_none() {
+            let Some(machine) = &mut machine else { return };
+            self.scan(machine);
+            if self.rounds.launchers.is_empty() && self.suspects.is_empty() {
                 return;
             }
-        }
-    }
-
-    /// Returns whether nothing of what the start has found is left to look for.
-    fn is_done(&self) -> bool {
-        self.rounds.launchers.is_empty() && self.suspects.is_empty()
-    }
-
-    /// Reports second copies. If one is certain, the guard ends its tree: the other one ran before.
-    fn report_copies(&mut self) {
-        let Some((search, alarm)) = &mut self.copies else { return };
-        let (copies, alarm) = (search.find(self.ticket), alarm.clone());
-        for copy in &copies {
-            self.alert(&FollowUpEvent::SecondCopy(copy));
-        }
-        if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
-            self.copies = None;
-            alarm.raise();
         }
     }
 
@@ -213,7 +221,7 @@ impl Scans {
     }
 
     fn alert(&mut self, event: &FollowUpEvent<'_>) {
-        if let Some(why) = (self.on_event)(event) {
+        if let Some(why) = tell(&self.on_event, event) {
             self.history.alert(&self.state_dir, why);
         }
     }
@@ -224,19 +232,59 @@ impl Scans {
         let Some(_mutex) = mutex.and_then(|mutex| mutex.wait(Duration::ZERO).ok().flatten()) else {
             return;
         };
-        (self.on_event)(&FollowUpEvent::Ending(plan));
+        tell(&self.on_event, &FollowUpEvent::Ending(plan));
         let mut ended = EndedLog::begin(machine.now());
-        let on_event = &mut self.on_event;
+        let on_event = &self.on_event;
         let limits = TerminateLimits { until: Duration::MAX, reminder_interval: Duration::MAX };
         let outcome = execute::execute(machine, plan, limits, &mut |event| {
             ended.note(event);
-            on_event(&FollowUpEvent::Terminate(event));
+            tell(on_event, &FollowUpEvent::Terminate(event));
         });
         if outcome.is_ok() {
             self.rounds.ended_unguarded += 1;
         }
         self.history.ended_again(&self.state_dir, ended.conflicts(plan));
     }
+}
+
+impl CopyScans {
+    /// Returns the time of the next scan.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        Some(self.began.saturating_add(*TIMES.get(self.done)?))
+    }
+
+    /// Begins the next scan if it is due.
+    pub(crate) fn begin_if_due(&mut self) {
+        if self.next().is_none_or(|next| clock::monotonic() < next) {
+            return;
+        }
+        self.done += 1;
+        let scan = Arc::clone(&self.scan);
+        let run = move || scan.lock().unwrap_or_else(PoisonError::into_inner).run();
+        if let Err(error) = thread::Builder::new().name("copies".to_owned()).spawn(run) {
+            debug!("cannot look for a second copy: no thread ({error})");
+        }
+    }
+}
+
+impl CopyScan {
+    /// Reports second copies. If one is certain, the guard ends its tree: the other one ran before.
+    fn run(&mut self) {
+        let copies = self.search.find(self.ticket);
+        for copy in &copies {
+            if let Some(why) = tell(&self.on_event, &FollowUpEvent::SecondCopy(copy)) {
+                self.history.alert(&self.state_dir, why);
+            }
+        }
+        if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
+            self.alarm.raise();
+        }
+    }
+}
+
+fn tell(on_event: &SharedCallback, event: &FollowUpEvent<'_>) -> Option<String> {
+    let mut on_event = on_event.lock().unwrap_or_else(PoisonError::into_inner);
+    (*on_event)(event)
 }
 
 /// Keeps what runs below the launchers of ended conflicts, except this guard's own tree.

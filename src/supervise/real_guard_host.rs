@@ -6,6 +6,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::engine::signal_sequence::Member;
 use crate::error::ExitStatus;
+use crate::guard::follow_up::CopyScans;
 use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;
@@ -28,6 +29,7 @@ pub(super) struct RealGuardHost<'a> {
     child: Child,
     tree: GuardTree,
     alarm: &'a CopyAlarm,
+    copies: Option<CopyScans>,
     has_slept: bool,
 }
 
@@ -38,8 +40,9 @@ impl<'a> RealGuardHost<'a> {
         child: Child,
         tree: GuardTree,
         alarm: &'a CopyAlarm,
+        copies: Option<CopyScans>,
     ) -> RealGuardHost<'a> {
-        RealGuardHost { poller, request, child, tree, alarm, has_slept: false }
+        RealGuardHost { poller, request, child, tree, alarm, copies, has_slept: false }
     }
 }
 
@@ -87,7 +90,12 @@ impl GuardHost for RealGuardHost<'_> {
         if !std::mem::replace(&mut self.has_slept, true) {
             memory::release_unused();
         }
+        let next_scan = self.copies.as_ref().and_then(CopyScans::next);
+        let until = until.into_iter().chain(next_scan).min();
         let wake = Poller::poll(Some(self.poller), Some(watch), &handles, until);
+        if let Some(copies) = &mut self.copies {
+            copies.begin_if_due();
+        }
         GuardWake { may_concern_tree: wake != Wake::FileChanged, files_changed: watch.drain() }
     }
 }

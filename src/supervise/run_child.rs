@@ -39,11 +39,12 @@ pub(crate) fn run_child(
     debug!(pid = child.pid(), "started COMMAND as pid {}", child.pid());
     acquired.guard.record_running(process_id(child.pid()));
     let alarm = CopyAlarm::default();
-    let _scans = acquired.guard.follow_up(request, Some(alarm.clone()), on_follow_up);
+    let mut scans = acquired.guard.follow_up(request, Some(alarm.clone()), on_follow_up);
+    let copies = scans.as_mut().and_then(|scans| scans.copies.take());
     let Acquired { guard: StartingGuard { monitor, .. }, poller, cleanup } = acquired;
     let _kept = cleanup.into_lock_watch();
     let stop_options = request.config.policy.stop_options(StopMode::Graceful);
-    let mut host = RealGuardHost::new(&poller, request, child, tree, &alarm);
+    let mut host = RealGuardHost::new(&poller, request, child, tree, &alarm, copies);
     let mut supervision = Supervision::new(&mut host, monitor, stop_options, on_event);
     let end = supervision.run();
     let GuardExit { history, result } = GuardExit::new(&end, &request.instance);

@@ -130,7 +130,7 @@ fn a_shell_whose_bot_runs_or_of_another_bot_or_above_the_start_does_not_refuse()
 
 #[test]
 fn a_watcher_that_waits_for_a_change_is_in_doubt() {
-    let Some(nodemon) = peer("js/node_modules/.bin/nodemon") else { return };
+    let Some(nodemon) = peer("npm/node_modules/.bin/nodemon") else { return };
     let stage = Stage::new();
     let crashes = "const fs = require('fs');\n\
                    if (fs.existsSync('crash')) { fs.writeFileSync(`ready-${process.ppid}`, ''); \
