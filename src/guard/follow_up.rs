@@ -51,7 +51,7 @@ pub enum FollowUpEvent<'a> {
     ComesBack(&'a Plan),
     /// A process that only carried the token is now connected to the Bot API.
     Connected(&'a Process),
-    /// What COMMAND has started may run twice.
+    /// A program that COMMAND has started may run twice.
     SecondCopy(&'a SecondCopy),
 }
 
@@ -78,8 +78,26 @@ pub struct FollowUp {
     pub(super) suspects: BTreeSet<ProcessId>,
 }
 
-/// The callback, which the scanning threads share.
-type SharedCallback = Arc<Mutex<OnFollowUp>>;
+/// The places where a scanning thread reports: the callback, which all of them share, and the
+/// history.
+struct Reporter {
+    on_event: Arc<Mutex<OnFollowUp>>,
+    state_dir: Arc<StateDir>,
+    history: HistoryWriter,
+}
+
+impl Reporter {
+    fn tell(&self, event: &FollowUpEvent<'_>) -> Option<String> {
+        let mut on_event = self.on_event.lock().unwrap_or_else(PoisonError::into_inner);
+        (*on_event)(event)
+    }
+
+    fn alert(&self, event: &FollowUpEvent<'_>) {
+        if let Some(why) = self.tell(event) {
+            self.history.alert(&self.state_dir, why);
+        }
+    }
+}
 
 /// The scans after a start. The scanning thread ends on drop.
 pub(crate) struct FollowUpScans {
@@ -99,9 +117,7 @@ struct CopyScan {
     search: CopySearch,
     alarm: CopyAlarm,
     ticket: Ticket,
-    state_dir: Arc<StateDir>,
-    history: HistoryWriter,
-    on_event: SharedCallback,
+    reporter: Reporter,
 }
 
 impl FollowUp {
@@ -115,17 +131,19 @@ impl FollowUp {
         on_event: OnFollowUp,
     ) -> Option<FollowUpScans> {
         let record = &monitor.record;
-        let history = || HistoryWriter::new(record.holder.clone(), record.ticket);
         let on_event = Arc::new(Mutex::new(on_event));
+        let reporter = || Reporter {
+            on_event: Arc::clone(&on_event),
+            state_dir: Arc::clone(monitor.locks.state_dir()),
+            history: HistoryWriter::new(record.holder.clone(), record.ticket),
+        };
         let copies = alarm.and_then(|alarm| {
             let token_variables = request.config.token_variables().map(str::to_owned).collect();
             let scan = CopyScan {
                 search: CopySearch::new(request.scan_request(), token_variables)?,
                 alarm,
                 ticket: record.ticket,
-                state_dir: Arc::clone(monitor.locks.state_dir()),
-                history: history(),
-                on_event: Arc::clone(&on_event),
+                reporter: reporter(),
             };
             Some(CopyScans { scan: Arc::new(Mutex::new(scan)), began: clock::monotonic(), done: 0 })
         });
@@ -135,12 +153,10 @@ impl FollowUp {
         let (stop, stopped) = mpsc::channel();
         let mut scans = Scans {
             policy: request.config.policy.clone(),
-            state_dir: Arc::clone(monitor.locks.state_dir()),
-            history: history(),
             ticket: record.ticket,
             rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
             suspects: self.suspects,
-            on_event,
+            reporter: reporter(),
         };
         let scan_request = request.scan_request();
         let run = move || scans.run(scan_request, &stopped);
@@ -156,12 +172,10 @@ impl FollowUp {
 
 struct Scans {
     policy: Policy,
-    state_dir: Arc<StateDir>,
-    history: HistoryWriter,
     ticket: Ticket,
     rounds: EarlierRounds,
     suspects: BTreeSet<ProcessId>,
-    on_event: SharedCallback,
+    reporter: Reporter,
 }
 
 impl Scans {
@@ -203,7 +217,7 @@ impl Scans {
         match plan.verdict() {
             Verdict::Act => self.act(machine, &plan),
             Verdict::Refuse(_) if comes_back(&plan) => {
-                self.alert(&FollowUpEvent::ComesBack(&plan));
+                self.reporter.alert(&FollowUpEvent::ComesBack(&plan));
                 self.rounds.launchers.clear();
             }
             Verdict::Refuse(_) | Verdict::Wait | Verdict::Clear => {}
@@ -215,35 +229,29 @@ impl Scans {
     fn report_suspects(&mut self, snapshot: &Snapshot) {
         for process in &snapshot.processes {
             if process.connected == Fact::Known(true) && self.suspects.remove(&process.id) {
-                self.alert(&FollowUpEvent::Connected(process));
+                self.reporter.alert(&FollowUpEvent::Connected(process));
             }
-        }
-    }
-
-    fn alert(&mut self, event: &FollowUpEvent<'_>) {
-        if let Some(why) = tell(&self.on_event, event) {
-            self.history.alert(&self.state_dir, why);
         }
     }
 
     /// Ends what came back, unless another start is in progress, which will decide itself.
     fn act(&mut self, machine: &mut RealHost<'_>, plan: &Plan) {
-        let mutex = self.state_dir.start_mutex().ok();
+        let Reporter { state_dir, history, .. } = &self.reporter;
+        let mutex = state_dir.start_mutex().ok();
         let Some(_mutex) = mutex.and_then(|mutex| mutex.wait(Duration::ZERO).ok().flatten()) else {
             return;
         };
-        tell(&self.on_event, &FollowUpEvent::Ending(plan));
+        self.reporter.tell(&FollowUpEvent::Ending(plan));
         let mut ended = EndedLog::begin(machine.now());
-        let on_event = &self.on_event;
         let limits = TerminateLimits { until: Duration::MAX, reminder_interval: Duration::MAX };
         let outcome = execute::execute(machine, plan, limits, &mut |event| {
             ended.note(event);
-            tell(on_event, &FollowUpEvent::Terminate(event));
+            self.reporter.tell(&FollowUpEvent::Terminate(event));
         });
         if outcome.is_ok() {
             self.rounds.ended_unguarded += 1;
         }
-        self.history.ended_again(&self.state_dir, ended.conflicts(plan));
+        history.ended_again(state_dir, ended.conflicts(plan));
     }
 }
 
@@ -272,19 +280,12 @@ impl CopyScan {
     fn run(&mut self) {
         let copies = self.search.find(self.ticket);
         for copy in &copies {
-            if let Some(why) = tell(&self.on_event, &FollowUpEvent::SecondCopy(copy)) {
-                self.history.alert(&self.state_dir, why);
-            }
+            self.reporter.alert(&FollowUpEvent::SecondCopy(copy));
         }
         if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
             self.alarm.raise();
         }
     }
-}
-
-fn tell(on_event: &SharedCallback, event: &FollowUpEvent<'_>) -> Option<String> {
-    let mut on_event = on_event.lock().unwrap_or_else(PoisonError::into_inner);
-    (*on_event)(event)
 }
 
 /// Keeps what runs below the launchers of ended conflicts, except this guard's own tree.

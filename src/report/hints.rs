@@ -18,7 +18,7 @@ use crate::report::reasons::found_by_entries;
 use crate::report::{Context, typed};
 use crate::text::{sanitize, shell_quote};
 
-/// Where the options of a start are written.
+/// The place in which the options of a start are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionsIn {
     CommandLine,

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
-use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::interpreters::{Interpreter, Language, interpreter_by_extension};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::needs_shell;
@@ -66,7 +66,7 @@ pub(super) enum Certainty {
     /// The only `exec`, or the last command, of a script with lines that were not understood: a
     /// doubt.
     Likely,
-    /// What the words of COMMAND's program go on with, and that program is not known: a doubt.
+    /// A command that the words of COMMAND's unknown program go on with: a doubt.
     Launched,
     /// One of several commands that the script starts: a doubt that no token settles.
     Part,
@@ -340,17 +340,8 @@ fn not_runnable(args: &[OsString], cwd: &Path, status: ExitStatus) -> Error {
 }
 
 fn interpreter_of(script: &OsStr, cwd: &Path) -> Option<&'static str> {
-    let path = Path::new(script);
-    let interpreter = match path.extension()?.to_str()? {
-        "py" => "python3",
-        "js" | "mjs" | "cjs" => "node",
-        "rb" => "ruby",
-        "pl" => "perl",
-        "php" => "php",
-        "sh" => "sh",
-        _ => return None,
-    };
-    cwd.join(path).is_file().then_some(interpreter)
+    let interpreter = interpreter_by_extension(Path::new(script))?;
+    cwd.join(script).is_file().then_some(interpreter)
 }
 
 /// Returns whether a whole command line was given as one word that starts with a program.

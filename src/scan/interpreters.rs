@@ -5,6 +5,7 @@
 //! command line unclear; nothing is guessed.
 
 use std::ffi::OsStr;
+use std::path::Path;
 
 use crate::scan::command_context::CommandOption;
 
@@ -404,6 +405,19 @@ const LOADERS: &[&str] = &[
     "esbuild-register", "tsconfig-paths/register", "bundler/setup", "strict", "warnings", "utf8",
     "feature",
 ];
+
+/// Returns the usual interpreter of a script, by its extension.
+pub(super) fn interpreter_by_extension(script: &Path) -> Option<&'static str> {
+    Some(match script.extension()?.to_str()? {
+        "py" => "python3",
+        "js" | "mjs" | "cjs" => "node",
+        "rb" => "ruby",
+        "pl" => "perl",
+        "php" => "php",
+        "sh" => "sh",
+        _ => return None,
+    })
+}
 
 impl Interpreter {
     /// Finds the interpreter with this base name, ignoring versions.

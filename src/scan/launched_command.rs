@@ -1,12 +1,12 @@
-//! What a program that is not known may start: the words after its options often are a command,
-//! such as `python3 main.py` in `conda run -n bot python3 main.py`.
+//! The command that an unknown program may start: the words after its options often are one, such
+//! as `python3 main.py` in `conda run -n bot python3 main.py`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::executable::has_folder;
-use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::interpreters::{Interpreter, Language, interpreter_by_extension};
 use crate::scan::invocation::{Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::never_the_bot::is_tool;
@@ -183,16 +183,12 @@ fn shell_line(word: &OsStr, is_value_of_line: bool) -> Option<&str> {
     (is_value_of_line && simple_command(line).is_some() || has_words()).then_some(line)
 }
 
-/// Returns the interpreter of a script, by its extension.
+/// Returns the interpreter that a launcher uses for a script. A launcher such as tsx has node run
+/// TypeScript.
 fn interpreter(script: &Path) -> Option<&'static str> {
-    Some(match script.extension()?.to_str()? {
-        "py" => "python3",
-        "js" | "mjs" | "cjs" | "ts" | "mts" | "cts" | "jsx" | "tsx" => "node",
-        "rb" => "ruby",
-        "pl" => "perl",
-        "php" => "php",
-        "sh" => "sh",
-        _ => return None,
+    interpreter_by_extension(script).or_else(|| match script.extension()?.to_str()? {
+        "ts" | "mts" | "cts" | "jsx" | "tsx" => Some("node"),
+        _ => None,
     })
 }
 

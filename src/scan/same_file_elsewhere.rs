@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use crate::scan::command::Command;
 use crate::scan::executable::has_folder;
 use crate::scan::invocation::{Invocation, Target, absolute};
-
 use crate::scan::same_command::RunningCommand;
 use crate::sys::file_id::is_same_file;
 

@@ -50,7 +50,7 @@ pub enum EndCause {
     Asked(Asker),
     /// Another guard has the lock, so the tree was ended.
     LockLost,
-    /// What COMMAND has started ran already, so the tree was ended.
+    /// A program of the tree ran already outside of it, so the tree was ended.
     SecondCopy,
 }
 

@@ -111,7 +111,7 @@ impl RunningScan {
     }
 }
 
-/// Whether to look for shells and watchers that start the bot again.
+/// The search for shells and watchers that start the bot again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StarterSearch {
     On,
