@@ -40,7 +40,8 @@ pub struct Explanation<'a> {
     pub rules: Vec<RuleVerdict<'a>>,
     /// The subject of the rules: the root of the conflict, with what its tree proves.
     pub subject: Process,
-    /// The class of the process alone, without its tree.
+    /// The class of the process alone, without its tree, but with the shield of a launcher whose
+    /// child is another bot.
     pub classification: Classification,
     /// The conflict that contains the process; the innermost, if there are several.
     pub conflict: Option<&'a Conflict>,
@@ -162,7 +163,11 @@ pub fn explain<'a>(
             let evidence = [Evidence::Lock].into();
             Classification::Candidate { evidence, objection: None }
         } else {
-            classify::classify(policy, snapshot, process)
+            let shield_in_plan = plan.shielded.iter().find(|it| it.process.id == process.id);
+            match shield_in_plan {
+                Some(shielded) => Classification::Shielded(shielded.shield.clone()),
+                None => classify::classify(policy, snapshot, process),
+            }
         },
         conflict,
         plan,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use monopoll::internals::engine::action::{Action, AfterWait, OnConflict, SameToken};
 use monopoll::internals::engine::command_parts::CommandMatch;
-use monopoll::internals::engine::counter_evidence::CounterEvidence;
+use monopoll::internals::engine::counter_evidence::{AnotherBot, CounterEvidence};
 use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::evidence::{Evidence, TokenEvidence};
 use monopoll::internals::engine::explain::{
@@ -16,8 +16,9 @@ use monopoll::internals::engine::explain::{
 };
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::fact::Truth;
+use monopoll::internals::engine::instance::BotId;
 use monopoll::internals::engine::ladder::WaitLimit;
-use monopoll::internals::engine::likeness::ComparedCommand;
+use monopoll::internals::engine::likeness::{CommandDoubt, ComparedCommand};
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::{Conflict, DecidedBy, Plan};
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Rule, Timeouts};
@@ -433,6 +434,20 @@ fn a_shielded_process_is_explained_with_its_shield() {
         "pid 5 is almost the same command, and is not touched: the same command, run by user \
         deploy",
     );
+}
+
+#[test]
+fn the_launcher_of_another_bot_is_explained_with_its_shield() {
+    let doubt = CommandDoubt::Option("--env-file".to_owned());
+    let launcher = Process { command_doubt: Known(Some(doubt)), ..same_command(5) };
+    let child = Process { tokens: ANOTHER_BOTS, ..child_of(5, same_command(6)) };
+    let snapshot = snapshot(vec![launcher, child]);
+    let shield = about(&policy(OnConflict::Graceful), &snapshot, 5, |it| {
+        assert!(it.conflict.is_none());
+        it.classification.clone()
+    });
+    let another_bot = AnotherBot::Token(BotId(9));
+    assert_eq!(shield, Classification::Shielded(Shield::AnotherBot(another_bot)));
 }
 
 #[test]
