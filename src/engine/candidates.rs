@@ -193,15 +193,20 @@ fn against_guard(
 ) -> Option<Objection> {
     let me = &snapshot.me;
     let limit = || shield::limit(guard, me, &UserLimit::Same, ContainerLimit::Same);
-    match (shield::relation(guard), weigh_against(me, guard), guards) {
-        (Some(shield), ..) => Some(Objection::Shield(shield)),
-        (None, CounterEvidence::AnotherBot(another), _) => {
+    // A guard counts as below itself, which would hide the other doubts.
+    let alone = match (guards, &guard.guard) {
+        (GuardedInstance::Another, Fact::Known(_)) => {
+            &Process { guard: Fact::Known(None), ..guard.clone() }
+        }
+        (GuardedInstance::Another, Fact::Unknown) | (GuardedInstance::Mine, _) => guard,
+    };
+    match (shield::relation(guard), weigh_against(me, alone)) {
+        (Some(shield), _) => Some(Objection::Shield(shield)),
+        (None, CounterEvidence::AnotherBot(another)) => {
             Some(Objection::Shield(Shield::AnotherBot(another)))
         }
-        // A guard counts as below itself.
-        (None, CounterEvidence::Doubt(Doubt::BelowGuard(_)), GuardedInstance::Another) => None,
-        (None, CounterEvidence::Doubt(doubt), _) => Some(Objection::Doubt(doubt)),
-        (None, CounterEvidence::Nothing, _) => limit().map(Objection::Shield),
+        (None, CounterEvidence::Doubt(doubt)) => Some(Objection::Doubt(doubt)),
+        (None, CounterEvidence::Nothing) => limit().map(Objection::Shield),
     }
 }
 

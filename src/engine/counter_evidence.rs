@@ -86,23 +86,24 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     let above = process.guard.known().and_then(Option::as_ref);
     let below_guard = above.and_then(|guard| below_guard(me, process, guard));
-    if let Some(CounterEvidence::AnotherBot(another)) = below_guard {
-        return match another {
-            // One bot under two names: both would poll.
-            AnotherBot::Guard(instance)
-                if has_my_token && process.is_same_command() == Truth::True =>
-            {
-                CounterEvidence::Doubt(Doubt::BelowGuard(instance))
-            }
-            another => CounterEvidence::AnotherBot(another),
-        };
+    let below_guard = below_guard.map(|against| match against {
+        // One bot under two names: both would poll.
+        CounterEvidence::AnotherBot(AnotherBot::Guard(instance))
+            if has_my_token && process.is_same_command() == Truth::True =>
+        {
+            CounterEvidence::Doubt(Doubt::BelowGuard(instance))
+        }
+        against => against,
+    });
+    if let Some(another @ CounterEvidence::AnotherBot(_)) = below_guard {
+        return another;
     }
     // With this bot's token, the variable no longer matters: it is this bot.
     let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
     // An instance has one bot, however it was started.
     let is_of_my_instance = is_of_my_instance(process);
-    let is_command_unknown =
-        process.command_doubt == Fact::Unknown && !has_my_token && !is_of_my_instance;
+    // Not every doubt about the command is settled by the token.
+    let is_command_unknown = process.command_doubt == Fact::Unknown && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
         || process.guard == Fact::Unknown
         || is_variable_unknown

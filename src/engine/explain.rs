@@ -33,7 +33,7 @@ pub struct Explanation<'a> {
     /// The evidence in the bot token; `None` if the token does not count.
     pub token: Option<TokenEvidence>,
     pub lock: LockVerdict<'a>,
-    /// The evidence that the process is not this bot.
+    /// The evidence that the process, or what a launcher has started, is not this bot.
     pub against: CounterEvidence,
     pub shields: [ShieldVerdict; 3],
     /// The rules in order. A process that is no conflict is treated as one.
@@ -139,6 +139,9 @@ pub fn explain<'a>(
         let guard = conflict.guard.as_ref();
         conflict.pid() == Some(pid) && guard.is_some_and(|guard| guard.other_lock.is_some())
     });
+    // Only the plan knows what a launcher has started.
+    let shield_in_plan =
+        plan.shielded.iter().find(|it| it.process.id == process.id).map(|it| &it.shield);
     let token = evidence::token_evidence(policy, snapshot.me.cwd.as_deref(), process);
     let weighed = evidence::with_stronger_evidence(token, process);
     let entries = entry_verdicts(policy, snapshot, &weighed, command);
@@ -154,7 +157,10 @@ pub fn explain<'a>(
         } else {
             lock(snapshot, process)
         },
-        against: weigh_against(&snapshot.me, &weighed),
+        against: match shield_in_plan {
+            Some(Shield::AnotherBot(another)) => CounterEvidence::AnotherBot(another.clone()),
+            _ => weigh_against(&snapshot.me, &weighed),
+        },
         shields: shields(snapshot, &weighed, &entries),
         entries,
         rules: rule_verdicts(policy, snapshot, &subject),
@@ -163,9 +169,8 @@ pub fn explain<'a>(
             let evidence = [Evidence::Lock].into();
             Classification::Candidate { evidence, objection: None }
         } else {
-            let shield_in_plan = plan.shielded.iter().find(|it| it.process.id == process.id);
             match shield_in_plan {
-                Some(shielded) => Classification::Shielded(shielded.shield.clone()),
+                Some(shield) => Classification::Shielded(shield.clone()),
                 None => classify::classify(policy, snapshot, process),
             }
         },

@@ -153,6 +153,15 @@ fn an_unreadable_environment_is_doubt_unless_this_bots_token_is_seen_elsewhere()
             },
             UNREADABLE_ENVIRONMENT,
         ),
+        (
+            Process {
+                guard: below(GuardedInstance::Another, "admin", NameSource::Given),
+                command_doubt: Unknown,
+                tokens: MINE,
+                ..same_command(5)
+            },
+            UNREADABLE_ENVIRONMENT,
+        ),
     ] {
         says(&caller(), &process, &expected);
     }
@@ -186,7 +195,10 @@ fn another_way_to_start_the_command_is_doubt_unless_its_token_or_instance_is_min
             (Unknown, &UNREADABLE_ENVIRONMENT),
             (Known(None), &NOTHING),
         ] {
+            // Not every doubt is settled by the token.
+            let may_be_another = command_doubt == Unknown && seen.tokens == MINE;
             let seen = Process { command_doubt, ..seen.clone() };
+            let is_mine = is_mine && !may_be_another;
             says(&caller(), &seen, if is_mine { &NOTHING } else { if_not_mine });
         }
     }

@@ -121,6 +121,7 @@ fn what_speaks_against_the_guard_or_its_bot_refuses() {
         ),
         // A guard is marked as below itself. That its program cannot be compared is no doubt.
         (guessed, below_itself.clone(), vec![bot(11, another)], None),
+        (guessed, differs(below_itself.clone()), vec![bot(11, another)], Some(variable())),
         (
             guessed,
             below_itself,
