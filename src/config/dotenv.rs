@@ -1,6 +1,7 @@
 //! Reads `env_file` the way bots do, to find the bot id. Never blocks on a FIFO or a device.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
@@ -146,6 +147,12 @@ pub(crate) fn at(config: &Config, path: &Path) -> Option<EnvFile> {
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let (text, _) = read(&config.env_file).ok()?;
     assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)
+}
+
+/// Returns the variables that `env_file` sets. The last line of each counts.
+pub(crate) fn variables(config: &Config) -> BTreeMap<OsString, OsString> {
+    let Ok((text, _)) = read(&config.env_file) else { return BTreeMap::new() };
+    assignments(&text).into_iter().map(|it| (it.name.into(), it.value.into())).collect()
 }
 
 /// Returns the variables in `env_file` that contain a token but are not in `token_env`.

@@ -4,109 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use crate::engine::carried_tokens::bots_in;
+use crate::engine::variable_kind::{CHOOSING_VARIABLES, VariableKind};
 
-/// Two processes with different values of one of these variables are different bots; unset counts
-/// as a value. `NODE_ENV`, `ENV` and the like are not listed because they are often set in a
-/// service and not in a shell.
-pub const CHOOSING_VARIABLES: [&str; 18] = [
-    "BOT_PROFILE",
-    "BOT_CONFIG",
-    "BOT_NAME",
-    "BOT_ENV",
-    "BOT_INSTANCE",
-    "APP_PROFILE",
-    "APP_CONFIG",
-    "APP_ENV",
-    "ENV_FILE",
-    "DOTENV_CONFIG_PATH",
-    "CONFIG",
-    "CONFIG_FILE",
-    "CONFIG_PATH",
-    "BOT_TOKEN_FILE",
-    "TOKEN_FILE",
-    "TELEGRAM_TOKEN_FILE",
-    "DJANGO_SETTINGS_MODULE",
-    "SPRING_PROFILES_ACTIVE",
-];
+/// A variable that is set or unset.
+pub(crate) type Variable = (OsString, Option<OsString>);
 
-/// Variables that often select a configuration. Only two different values of one are a difference,
-/// because a shell often has none where a service has one.
-const OFTEN_CHOOSING: [&str; 14] = [
-    "BOT",
-    "INSTANCE",
-    "DATA_DIR",
-    "DATABASE_URL",
-    "NODE_ENV",
-    "ENV",
-    "ENVIRONMENT",
-    "PROFILE",
-    "SETTINGS",
-    "STAGE",
-    "TENANT",
-    "DOTENV_KEY",
-    "DOTENV_PATH",
-    "CREDENTIALS_DIRECTORY",
-];
+/// Stands for the name of every variable, where a command clears its environment (`env -i`).
+pub(crate) const EVERY_VARIABLE: &str = "*";
 
-/// Beginnings of the names of such variables.
-const OFTEN_CHOOSING_STARTS: [&str; 2] = ["BOT_", "INSTANCE_"];
-
-/// Endings of the names of such variables.
-const OFTEN_CHOOSING_ENDS: [&str; 16] = [
-    "_BOT",
-    "_INSTANCE",
-    "_DATA_DIR",
-    "_DATABASE_URL",
-    "_ENV",
-    "_ENVIRONMENT",
-    "_ENV_FILE",
-    "_PROFILE",
-    "_CONFIG",
-    "_CONFIG_FILE",
-    "_CONFIG_PATH",
-    "_CONFIG_DIR",
-    "_SETTINGS",
-    "_SETTINGS_MODULE",
-    "_SETTINGS_FILE",
-    "_TOKEN_FILE",
-];
-
-/// Beginnings of names that belong to a shell, a desktop or a build, although they match above.
-const NOT_CHOOSING: [&str; 8] =
-    ["BASH_ENV", "VIRTUAL_ENV", "CONDA_", "GIT_", "PKG_CONFIG", "XDG_", "GTK_", "DOCKER_CONFIG"];
-
-/// Prefixes of the names of variables that only tune a runtime, its output or its network.
-const HARMLESS: [&str; 24] = [
-    "PYTHON",
-    "NODE_OPTIONS",
-    "NODE_NO",
-    "NODE_PATH",
-    "LANG",
-    "LC_",
-    "TZ",
-    "TERM",
-    "COLOR",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "RUST_",
-    "LOG",
-    "DEBUG",
-    "MALLOC_",
-    "OMP_",
-    "LD_",
-    "PATH",
-    "UV_",
-    "PIP_",
-    "npm_",
-    "HTTP",
-    "http",
-    "MONOPOLL_",
-];
+/// What it says if only one of two processes has a variable that chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnsetVariable {
+    /// They may be two bots.
+    Differs,
+    /// Only the variables of a guessed name, and what a script reads, say something: a name or a
+    /// token says that they are the same bot.
+    SaysNothing,
+}
 
 /// The variables that may select the bot, as COMMAND gets them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnVariables {
     environment: BTreeMap<OsString, OsString>,
+    /// The values that `env_file` has for a process without them.
+    file: BTreeMap<OsString, OsString>,
     /// The variables that COMMAND's own words set or that its script reads.
     named: BTreeSet<OsString>,
     /// Those of them that its script reads: it may do something else without one.
@@ -117,21 +38,38 @@ impl OwnVariables {
     /// `set` has the variables that the words of COMMAND set, `read` those that its script reads.
     pub fn new(
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-        set: &[(OsString, Option<OsString>)],
+        set: &[Variable],
         read: &[OsString],
     ) -> OwnVariables {
         let mut environment: BTreeMap<_, _> = environment.into_iter().collect();
         for (name, value) in set {
             match value {
-                Some(value) => environment.insert(name.clone(), value.clone()),
-                None => environment.remove(name),
-            };
+                Some(value) => {
+                    environment.insert(name.clone(), value.clone());
+                }
+                None if name == EVERY_VARIABLE => environment.clear(),
+                None => {
+                    environment.remove(name);
+                }
+            }
         }
         let named = set.iter().map(|(name, _)| name).chain(read);
-        let named = named.filter(|name| may_choose(name)).cloned().collect();
-        let is_read = |name: &&OsString| may_choose(name) && !belongs_to_session(name);
+        let named = named.filter(|name| counts_if_named(name)).cloned().collect();
+        let is_read = |name: &&OsString| {
+            counts_if_named(name) && VariableKind::of(name) != VariableKind::Session
+        };
         let read = read.iter().filter(is_read).cloned().collect();
-        OwnVariables { environment, named, read }
+        OwnVariables { environment, file: BTreeMap::new(), named, read }
+    }
+
+    /// Adds the variables of `env_file`. A bot reads there what its environment does not have,
+    /// whether this start or the process is that bot.
+    #[must_use]
+    pub fn with_file(self, file: impl IntoIterator<Item = (OsString, OsString)>) -> OwnVariables {
+        // The tokens of a file are compared on their own.
+        let has_no_token =
+            |(_, value): &(OsString, OsString)| bots_in(value.as_encoded_bytes()).is_empty();
+        OwnVariables { file: file.into_iter().filter(has_no_token).collect(), ..self }
     }
 
     /// Returns the values of [`CHOOSING_VARIABLES`], in order.
@@ -141,7 +79,8 @@ impl OwnVariables {
 
     /// Returns the other variables that may select the bot, by name.
     pub fn named(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
-        self.named.iter().map(|name| (name.as_os_str(), self.value(name)))
+        let named = self.named.iter().map(OsString::as_os_str);
+        named.map(|name| (name, self.value(name)))
     }
 
     fn value(&self, name: &OsStr) -> Option<&OsStr> {
@@ -149,62 +88,83 @@ impl OwnVariables {
     }
 
     /// Returns the first variable whose value differs in a process. `set` has the variables that
-    /// the command line of the process sets, which override its environment. A missing variable
-    /// counts as a difference for [`CHOOSING_VARIABLES`], for what COMMAND's script reads, and if
-    /// the other one has a token.
+    /// the command line of the process sets, which override its environment. An unset variable is
+    /// an empty one, and has the value of `env_file`.
     pub fn first_difference(
         &self,
-        set: &[(OsString, Option<OsString>)],
+        set: &[Variable],
         environ: &[u8],
+        unset: UnsetVariable,
     ) -> Option<String> {
+        let environ: BTreeMap<&[u8], &[u8]> = environ
+            .split(|byte| *byte == 0)
+            .rev()
+            .filter_map(|entry| {
+                let at = entry.iter().position(|byte| *byte == b'=')?;
+                Some((entry.get(..at)?, entry.get(at + 1..)?))
+            })
+            .collect();
+        let in_file = |name: &OsStr| self.file.get(name).map(|it| it.as_encoded_bytes());
+        let or_in_file = |name: &OsStr, value: Option<&[u8]>| {
+            value.filter(|value| !value.is_empty()).or_else(|| in_file(name)).map(<[u8]>::to_vec)
+        };
+        let mine = |name: &OsStr| or_in_file(name, self.value(name).map(OsStr::as_encoded_bytes));
         let theirs = |name: &OsStr| {
-            let set = set.iter().rev().find(|(set, _)| set == name);
-            if let Some((_, value)) = set {
-                return value.as_ref().map(|value| value.as_encoded_bytes());
-            }
-            environ
-                .split(|byte| *byte == 0)
-                .find_map(|entry| entry.strip_prefix(name.as_encoded_bytes())?.strip_prefix(b"="))
-        };
-        let differs = |name: &&OsStr| {
-            let (mine, theirs) = (self.value(name).map(OsStr::as_encoded_bytes), theirs(name));
-            let is_usual = CHOOSING_VARIABLES.iter().any(|usual| name == usual);
-            let both_or_a_token = || match (mine, theirs) {
-                (Some(_), Some(_)) => true,
-                (value, None) | (None, value) => value.is_some_and(|it| !bots_in(it).is_empty()),
+            let is_it = |set: &OsStr| set == name || set == EVERY_VARIABLE;
+            let value = match set.iter().rev().find(|(set, _)| is_it(set)) {
+                Some((_, value)) => value.as_ref().map(|value| value.as_encoded_bytes()),
+                None => environ.get(name.as_encoded_bytes()).copied(),
             };
-            mine != theirs && (is_usual || self.read.contains(*name) || both_or_a_token())
+            or_in_file(name, value)
         };
-        let is_often_other = |name: &&OsStr| {
-            let mine = self.value(name).map(OsStr::as_encoded_bytes);
-            theirs(name).is_some_and(|theirs| mine.is_some_and(|mine| mine != theirs))
+        let does_unset_count = |name: &OsStr| {
+            unset == UnsetVariable::Differs || is_listed(name) || self.read.contains(name)
         };
-        let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| may_choose(name));
-        let mut names = CHOOSING_VARIABLES
+        let named_differs = |name: &&OsStr| match (mine(name), theirs(name)) {
+            (Some(mine), Some(theirs)) => mine != theirs,
+            (Some(value), None) | (None, Some(value)) => {
+                does_unset_count(name) || !bots_in(&value).is_empty()
+            }
+            (None, None) => false,
+        };
+        // A token that only one of them has is compared as a token.
+        let kind_differs = |name: &&OsStr| match (VariableKind::of(name), mine(name), theirs(name))
+        {
+            (VariableKind::Choosing | VariableKind::OftenChoosing, Some(mine), Some(theirs)) => {
+                mine != theirs
+            }
+            (VariableKind::Choosing, Some(value), None)
+            | (VariableKind::Choosing, None, Some(value)) => {
+                does_unset_count(name)
+                    && bots_in(&value).is_empty()
+                    && !is_startup_file(name, &value)
+            }
+            (
+                VariableKind::Choosing
+                | VariableKind::OftenChoosing
+                | VariableKind::Other
+                | VariableKind::Session
+                | VariableKind::Harmless,
+                ..,
+            ) => false,
+        };
+        let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| counts_if_named(name));
+        let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
             .chain(self.named.iter().map(OsString::as_os_str))
             .chain(set);
-        let mut often = self.environment.keys().map(OsString::as_os_str);
-        names
-            .find(differs)
-            .or_else(|| often.find(|name| often_chooses(name) && is_often_other(name)))
+        let inherited: BTreeSet<&OsStr> = self
+            .environment
+            .keys()
+            .map(OsString::as_os_str)
+            .chain(environ.keys().filter_map(|name| std::str::from_utf8(name).ok().map(OsStr::new)))
+            .collect();
+        named
+            .find(named_differs)
+            .or_else(|| inherited.into_iter().find(kind_differs))
             .map(|name| name.to_string_lossy().into_owned())
     }
-}
-
-/// Returns whether a variable often selects a configuration.
-fn often_chooses(name: &OsStr) -> bool {
-    let Some(text) = name.to_str().filter(|_| may_choose(name)) else { return false };
-    let is_named = || OFTEN_CHOOSING.contains(&text) || text.contains("SECRETS");
-    let starts = || OFTEN_CHOOSING_STARTS.iter().any(|start| text.starts_with(start));
-    let ends = || OFTEN_CHOOSING_ENDS.iter().any(|end| text.ends_with(end));
-    (is_named() || starts() || ends()) && !belongs_to_session(name)
-}
-
-/// Returns whether a variable belongs to a shell, a desktop or a build.
-fn belongs_to_session(name: &OsStr) -> bool {
-    NOT_CHOOSING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
 }
 
 /// Returns whether two different values of a variable mean two bots. What only often chooses, such
@@ -214,13 +174,22 @@ pub(crate) fn differ_by_bot(name: &OsStr, one: &OsStr, other: &OsStr) -> bool {
     if !bots.is_empty() && !others.is_empty() {
         return bots != others;
     }
-    one != other && (name == "BOT" || CHOOSING_VARIABLES.iter().any(|usual| name == *usual))
+    one != other && (name == "BOT" || is_listed(name))
 }
 
-/// Returns whether a variable that a command line sets may choose the bot.
-fn may_choose(name: &OsStr) -> bool {
-    !CHOOSING_VARIABLES.iter().any(|usual| name == *usual)
-        && !HARMLESS.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+/// Returns whether a variable is part of every guessed name.
+fn is_listed(name: &OsStr) -> bool {
+    CHOOSING_VARIABLES.iter().any(|usual| name == *usual)
+}
+
+/// Returns whether a variable that a command line sets, or that a script reads, may choose the bot.
+fn counts_if_named(name: &OsStr) -> bool {
+    !is_listed(name) && name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Harmless
+}
+
+/// Returns whether a value of `$ENV` is the file that an interactive shell reads when it starts.
+fn is_startup_file(name: &OsStr, value: &[u8]) -> bool {
+    name == "ENV" && value.contains(&b'/')
 }
 
 #[cfg(test)]
@@ -228,6 +197,8 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "BOT_TOKEN=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
+
+    const MY_BOT: &str = "MY_BOT=123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-";
 
     fn pairs(text: &str) -> Vec<(OsString, OsString)> {
         let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
@@ -245,13 +216,13 @@ mod tests {
             ("", "", "", "", None),
             ("BOT_NAME=a", "", "", "BOT_NAME=b", Some("BOT_NAME")),
             ("", "BOT=bob", "", "BOT=alice", Some("BOT")),
-            ("", "BOT=bob", "", "", None),
+            ("", "BOT=bob", "", "", Some("BOT")),
             ("", "BOT=bob", "", "BOT=bob", None),
             ("", TOKEN, "", "", Some("BOT_TOKEN")),
             ("", "", TOKEN, "", Some("BOT_TOKEN")),
             ("", TOKEN, "", TOKEN, None),
             ("", "BOT=bob", "BOT=alice", "", Some("BOT")),
-            ("", "", "BOT=alice", "", None),
+            ("", "", "BOT=alice", "", Some("BOT")),
             ("BOT=bob", "", "BOT=alice", "", Some("BOT")),
             ("BOT=alice", "", "BOT=alice", "", None),
             // Inherited variables with other names prove nothing.
@@ -259,13 +230,30 @@ mod tests {
             ("", "PYTHONUNBUFFERED=1", "", "", None),
             ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),
             ("TZ=UTC", "", "TZ=CET", "", None),
-            ("", "NODE_ENV=production", "", "", None),
+            ("", "ROOM=bob", "", "", Some("ROOM")),
+            ("ROOM=bob", "", "ROOM=bob", "", None),
+            ("", "", "ROOM=bob", "", Some("ROOM")),
+            ("", "PYTHON_ENV=a", "", "", Some("PYTHON_ENV")),
+            ("", "LOGIN=a", "", "", Some("LOGIN")),
+            ("", "HTTP_PROXY=a", "", "", None),
+            ("", "NODE_ENV=production", "", "", Some("NODE_ENV")),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
-            // These often select a configuration, and then both have a value.
+            // An unset one of these is a value too, and empty is unset.
             ("NODE_ENV=a", "", "", "NODE_ENV=b", Some("NODE_ENV")),
             ("NODE_ENV=a", "", "NODE_ENV=b", "", Some("NODE_ENV")),
-            ("NODE_ENV=a", "", "", "", None),
-            ("", "", "", "NODE_ENV=a", None),
+            ("NODE_ENV=a", "", "", "", Some("NODE_ENV")),
+            ("NODE_ENV=", "", "", "", None),
+            ("", "", "", "BOT_NAME=", None),
+            ("", "", "", "NODE_ENV=a", Some("NODE_ENV")),
+            ("RUN_MODE=a", "", "", "", Some("RUN_MODE")),
+            ("", "", "", "IS_PROD=1", Some("IS_PROD")),
+            // The startup file of a shell.
+            ("ENV=/etc/shrc", "", "", "", None),
+            ("ENV=test", "", "", "", Some("ENV")),
+            // These often select a configuration, and then both have a value.
+            ("CREDENTIALS_DIRECTORY=/a", "", "", "", None),
+            ("", "", "", "DATABASE_URL=/b", None),
+            ("DATABASE_URL=/a", "", "", "DATABASE_URL=/b", Some("DATABASE_URL")),
             ("NODE_ENV=a", "", "", "NODE_ENV=a", None),
             (
                 "CREDENTIALS_DIRECTORY=/a",
@@ -277,7 +265,10 @@ mod tests {
             ("ALICE_CONFIG=a", "", "", "ALICE_CONFIG=b", Some("ALICE_CONFIG")),
             ("MY_ENV_FILE=a", "", "", "MY_ENV_FILE=b", Some("MY_ENV_FILE")),
             ("BOT=bob", "", "", "BOT=alice", Some("BOT")),
-            ("BOT=bob", "", "", "", None),
+            ("BOT=bob", "", "", "", Some("BOT")),
+            (MY_BOT, "", "", "", None),
+            ("AWS_PROFILE=a", "", "", "AWS_PROFILE=b", None),
+            ("", "AWS_PROFILE=a", "", "", Some("AWS_PROFILE")),
             ("BOT_ID=1", "", "", "BOT_ID=2", Some("BOT_ID")),
             ("INSTANCE_ID=1", "", "", "INSTANCE_ID=2", Some("INSTANCE_ID")),
             ("DATA_DIR=/a", "", "", "DATA_DIR=/b", Some("DATA_DIR")),
@@ -289,7 +280,8 @@ mod tests {
         ] {
             let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
             let environ = theirs.replace(' ', "\0");
-            let found = own.first_difference(&set(by_theirs), environ.as_bytes());
+            let unset = UnsetVariable::Differs;
+            let found = own.first_difference(&set(by_theirs), environ.as_bytes(), unset);
             assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {by_theirs} {theirs}");
         }
     }
@@ -315,13 +307,64 @@ mod tests {
 
     #[test]
     fn what_a_script_reads_chooses_the_bot() {
+        let first = |own: &OwnVariables, environ: &[u8]| {
+            own.first_difference(&[], environ, UnsetVariable::SaysNothing)
+        };
         let own = OwnVariables::new(pairs("BOT=bob"), &[], &["BOT".into(), "TERM".into()]);
-        assert_eq!(own.first_difference(&[], b"BOT=alice\0TERM=x").as_deref(), Some("BOT"));
-        assert_eq!(own.first_difference(&[], b"BOT=bob\0TERM=x"), None);
-        assert_eq!(own.first_difference(&[], b"").as_deref(), Some("BOT"));
+        assert_eq!(first(&own, b"BOT=alice\0TERM=x").as_deref(), Some("BOT"));
+        assert_eq!(first(&own, b"BOT=bob\0TERM=x"), None);
+        assert_eq!(first(&own, b"").as_deref(), Some("BOT"));
         let unset = OwnVariables::new([], &[], &["BOT".into(), "XDG_DATA_DIR".into()]);
-        assert_eq!(unset.first_difference(&[], b"BOT=bob").as_deref(), Some("BOT"));
-        assert_eq!(unset.first_difference(&[], b"XDG_DATA_DIR=/a"), None);
+        assert_eq!(first(&unset, b"BOT=bob").as_deref(), Some("BOT"));
+        assert_eq!(first(&unset, b"XDG_DATA_DIR=/a"), None);
+    }
+
+    #[test]
+    fn where_a_name_says_that_it_is_the_same_bot_an_unset_variable_says_nothing() {
+        for (mine, by_mine, theirs, expected) in [
+            ("NODE_ENV=a", "", "", None),
+            ("", "", "ENV=a", None),
+            ("", "BOT=bob", "", None),
+            ("NODE_ENV=a", "", "NODE_ENV=b", Some("NODE_ENV")),
+            ("BOT_ENV=a", "", "", Some("BOT_ENV")),
+            ("", TOKEN, "", Some("BOT_TOKEN")),
+        ] {
+            let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
+            let unset = UnsetVariable::SaysNothing;
+            let found = own.first_difference(&[], theirs.as_bytes(), unset);
+            assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_in_an_environment_has_the_value_of_the_env_file() {
+        for (mine, theirs, file, expected) in [
+            ("", "ENV=a", "ENV=a", None),
+            ("ENV=a", "", "ENV=a", None),
+            ("", "", "ENV=a", None),
+            ("", "ENV=b", "ENV=a", Some("ENV")),
+            ("ENV=b", "", "ENV=a", Some("ENV")),
+            ("ENV=b", "ENV=b", "ENV=a", None),
+            ("", "BOT_ENV=a", "BOT_ENV=a", None),
+            ("", "ENV=b", "MODE=a", Some("ENV")),
+        ] {
+            let own = OwnVariables::new(pairs(mine), &[], &[]).with_file(pairs(file));
+            let found = own.first_difference(&[], theirs.as_bytes(), UnsetVariable::Differs);
+            assert_eq!(found.as_deref(), expected, "{mine} | {theirs} | {file}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_clears_its_environment_has_none_of_the_variables() {
+        let cleared = [(EVERY_VARIABLE.into(), None), ("MODE".into(), Some("x".into()))];
+        let own = OwnVariables::new(pairs("ENV=a MODE=y"), &cleared, &[]);
+        let first = |set: &[Variable], environ: &[u8]| {
+            own.first_difference(set, environ, UnsetVariable::Differs)
+        };
+        assert_eq!(first(&[], b"MODE=x"), None);
+        assert_eq!(first(&[], b"MODE=x\0ENV=a").as_deref(), Some("ENV"));
+        assert_eq!(first(&cleared, b"ENV=b"), None);
+        assert!(own.named().all(|(name, _)| name != EVERY_VARIABLE));
     }
 
     #[test]

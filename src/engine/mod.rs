@@ -38,3 +38,4 @@ pub mod takeover_limit;
 pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;
+pub(crate) mod variable_kind;

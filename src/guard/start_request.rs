@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::config::dotenv;
 use crate::config::settings::CheckTable;
 use crate::config::{Config, Placeholders};
 use crate::engine::instance::{Instance, NameSource};
@@ -109,7 +110,8 @@ impl StartRequest {
                 Some(command) => Some(command.runs_in.clone()),
                 None => instance_name::working_folder(),
             },
-            variables: instance_name::choosing_variables(self.command.as_ref()),
+            variables: instance_name::choosing_variables(self.command.as_ref())
+                .with_file(dotenv::variables(&self.config)),
             command: self.command.clone(),
             tool_name: self.programs.tool_name.clone(),
             library_exe: self.programs.library_exe.clone(),

@@ -42,6 +42,8 @@ pub struct Command {
     pub(crate) file: Option<PathBuf>,
     /// The variables that its shell script, or its line in `package.json`, reads and does not set.
     pub(crate) reads: Vec<OsString>,
+    /// Those that it sets, in any line.
+    pub(super) assigns: Vec<OsString>,
     /// What COMMAND starts, as far as its files tell.
     pub(super) started: Vec<StartedCommand>,
     /// What it starts and its files do not tell in full.
@@ -160,7 +162,9 @@ impl Command {
             runs.target = Target::Script(path.clone(), None);
         }
         let (started, unclear) = (Vec::new(), Vec::new());
-        let reads = variables_read(&runs, file.as_deref(), &runs_in);
+        let text = script_text(&runs, file.as_deref(), &runs_in);
+        let reads = shell_words::variables_read(&text);
+        let assigns = shell_words::variables_set(&text);
         Command {
             args,
             found,
@@ -172,6 +176,7 @@ impl Command {
             runs,
             file,
             reads,
+            assigns,
             started,
             unclear,
         }
@@ -247,9 +252,9 @@ impl Command {
     }
 }
 
-/// Returns the variables that a line of `package.json`, a shell script or a recipe names.
-fn variables_read(runs: &Invocation, file: Option<&Path>, folder: &Path) -> Vec<OsString> {
-    let text = match &runs.target {
+/// Returns the text of a line of `package.json`, a shell script or a recipe; empty if it is none.
+fn script_text(runs: &Invocation, file: Option<&Path>, folder: &Path) -> String {
+    match &runs.target {
         Target::Program(program) if makefile::is_make(program) => {
             makefile::read(&runs.args, folder).map(|recipe| recipe.text).unwrap_or_default()
         }
@@ -263,9 +268,8 @@ fn variables_read(runs: &Invocation, file: Option<&Path>, folder: &Path) -> Vec<
         | Target::Program(_)
         | Target::Code(..)
         | Target::Entry(..)
-        | Target::Input => return Vec::new(),
-    };
-    shell_words::variables_read(&text)
+        | Target::Input => String::new(),
+    }
 }
 
 /// Returns whether COMMAND is a script such as `./node2`, `./sh1` or `./make`, which only has the

@@ -5,14 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::choosing_variables::CHOOSING_VARIABLES;
+use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
+use crate::engine::variable_kind::CHOOSING_VARIABLES;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CommandContext {
     /// The folder in which the command runs, if it is a different one.
     pub(crate) folder: Option<PathBuf>,
     /// Variables in order, so the last value counts. `None` unsets the variable.
-    pub(crate) variables: Vec<(OsString, Option<OsString>)>,
+    pub(crate) variables: Vec<Variable>,
     pub(crate) options: Vec<CommandOption>,
     /// The interpreter of `python -m`, as written, unless a wrapper chooses it.
     pub(super) python: Option<OsString>,
@@ -45,7 +46,9 @@ impl CommandContext {
         self.variables.push((name.to_owned(), value.map(OsStr::to_owned)));
     }
 
+    /// Unsets all variables. Those of a guessed name are listed too.
     pub(super) fn clear_variables(&mut self) {
+        self.set(OsStr::new(EVERY_VARIABLE), None);
         for name in CHOOSING_VARIABLES {
             self.set(OsStr::new(name), None);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use crate::engine::choosing_variables;
+use crate::engine::choosing_variables::{self, EVERY_VARIABLE};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::same_command::{Comparison, RunningCommand};
@@ -79,7 +79,9 @@ impl StartedCommand {
             .iter()
             .chain(&self.command.runs.context.variables)
             .map(|(name, value)| (name.as_os_str(), value.as_deref()))
-            .filter(|(_, value)| value.is_none_or(|value| !is_unknown(value)))
+            .filter(|(name, value)| {
+                *name != EVERY_VARIABLE && value.is_none_or(|value| !is_unknown(value))
+            })
             .collect();
         if mine.is_empty() {
             return None;
@@ -87,8 +89,10 @@ impl StartedCommand {
         let environ = (process.environ)().into_iter().map(|(name, value)| (name, Some(value)));
         let theirs: BTreeMap<OsString, Option<OsString>> =
             environ.chain(set.iter().cloned()).collect();
+        let is_set = |value: &&OsStr| !value.is_empty();
         let others = mine.into_iter().filter_map(|(name, mine)| {
-            let theirs = theirs.get(name).and_then(Option::as_deref);
+            let mine = mine.filter(is_set);
+            let theirs = theirs.get(name).and_then(Option::as_deref).filter(is_set);
             (mine != theirs && !is_extended(name, mine, theirs)).then(|| OtherVariable {
                 name: name.to_string_lossy().into_owned(),
                 chooses: mine.zip(theirs).is_some_and(|(mine, theirs)| {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, after_assignments, assignment};
+use crate::scan::shell_statements::{Statement, statements};
 
 /// Characters with a special meaning to a shell, except in single quotes.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
@@ -116,6 +117,36 @@ pub(super) fn variables_read(text: &str) -> Vec<OsString> {
     names.sort();
     names.dedup();
     names.into_iter().map(OsString::from).collect()
+}
+
+/// Returns the names of the variables that any line of a script sets or unsets, for itself or for
+/// one command.
+pub(super) fn variables_set(text: &str) -> Vec<OsString> {
+    let mut names: Vec<OsString> = Vec::new();
+    for Statement { text, .. } in statements(text) {
+        let is_set = |word: &&str| assignment(OsStr::new(word)).is_some();
+        let mut words = text.split_whitespace().peekable();
+        let before = std::iter::from_fn(|| words.next_if(is_set));
+        names.extend(before.filter_map(name_of));
+        match words.next() {
+            Some("export" | "declare" | "typeset" | "readonly" | "env" | "cross-env") => {
+                names.extend(words.filter_map(name_of));
+            }
+            Some("unset") => names.extend(words.map(OsString::from)),
+            Some("exec") if words.next_if_eq(&"env").is_some() => {
+                names.extend(words.filter_map(name_of));
+            }
+            Some(_) | None => {}
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Returns the name of a variable that a word sets.
+fn name_of(word: &str) -> Option<OsString> {
+    assignment(OsStr::new(word)).map(|(name, _)| name.to_owned())
 }
 
 /// Returns the end of the line's first command, if it only sets something.
@@ -305,6 +336,23 @@ mod tests {
             ("MY_BOT=1; ./bot $BOT $MAKE $RANDOM", &["BOT"]),
         ] {
             assert_eq!(variables_read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_variables_that_any_line_sets_are_known() {
+        for (text, expected) in [
+            ("export A=1 B=$2\nexec ./bot", "A B"),
+            ("A=1 B=2 ./bot x=3", "A B"),
+            ("if [ -f x ]; then export A=1; else unset B; fi", "A B"),
+            ("exec env A=1 ./bot C=2", "A C"),
+            ("cross-env A=1 node main.js && ./bot", "A"),
+            ("A=1\nA=2\necho B=3", "A"),
+            ("exec python3 main.py", ""),
+        ] {
+            let names = variables_set(text);
+            let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
+            assert_eq!(names.join(" "), expected, "{text}");
         }
     }
 }

@@ -2,11 +2,15 @@
 //! of them may be the bot, although nothing in its command line says how it was started.
 #![expect(clippy::disallowed_methods, reason = "reads the files of COMMAND")]
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::scan::command::{Certainty, Command, StartedCommand};
+use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
+use crate::engine::variable_kind::VariableKind;
+use crate::scan::command::{Certainty, Command, StartedCommand, logical};
+use crate::scan::command_context::assignment;
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, absolute, base_name};
@@ -16,9 +20,6 @@ use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::watchers;
-
-/// A variable that is set or unset.
-type Variable = (OsString, Option<OsString>);
 
 /// Limits scripts that start other scripts.
 const MAX_DEPTH: u32 = 3;
@@ -186,11 +187,63 @@ impl Command {
             | Target::Code(..)
             | Target::Entry(..) => {}
         }
-        let my_own = |(name, _): &Variable| (name.clone(), self.variable(name, &[]));
         let set = context.variables.iter().chain(&command.runs.context.variables);
-        let replaces = set.map(my_own).collect();
+        let replaces = set.flat_map(|(name, _)| self.replaced(name)).collect();
         let certainty = Certainty::Likely;
         Some(StartedCommand { command, sets: context.variables, replaces, certainty })
+    }
+
+    /// Returns the variables that a setting of this name replaces, as this command gets them.
+    fn replaced(&self, name: &OsStr) -> Vec<Variable> {
+        let own = |name: OsString| (name.clone(), self.variable(&name, &[]));
+        if name == EVERY_VARIABLE {
+            return env::vars_os().map(|(name, _)| own(name)).collect();
+        }
+        vec![own(name.to_owned())]
+    }
+
+    /// Returns the names of the variables that the words of this command, its script and all that
+    /// it starts set.
+    pub(super) fn names_set(&self) -> BTreeSet<OsString> {
+        let name = |(name, _): &Variable| name.clone();
+        let mut names: BTreeSet<_> = self.runs.context.variables.iter().map(name).collect();
+        names.extend(self.assigns.iter().cloned());
+        for it in &self.started {
+            names.extend(it.sets.iter().map(name));
+            names.extend(it.command.names_set());
+        }
+        names.remove(OsStr::new(EVERY_VARIABLE));
+        names
+    }
+
+    /// Returns the names of the variables that its scripts set, but perhaps not in every case or
+    /// from the value that they get. Its words set what this start compares.
+    pub(super) fn names_passed_on(&self) -> BTreeSet<OsString> {
+        let mut names = self.names_set();
+        let of_started = self.started.iter().flat_map(|it| &it.command.reads);
+        let reads: BTreeSet<&OsString> = self.reads.iter().chain(of_started).collect();
+        names.retain(|name| {
+            let is_set_by_words = self.runs.context.variables.iter().any(|(set, _)| set == name);
+            let may_choose = match VariableKind::of(name) {
+                VariableKind::Choosing | VariableKind::OftenChoosing => true,
+                VariableKind::Other | VariableKind::Session | VariableKind::Harmless => false,
+            };
+            !is_set_by_words && (may_choose || reads.contains(name))
+        });
+        names
+    }
+
+    /// Returns the names of the variables that a command line sets, as far as its words and files
+    /// tell.
+    pub(super) fn names_set_by(words: Vec<OsString>, cwd: PathBuf) -> BTreeSet<OsString> {
+        let set = words.iter().filter_map(|word| Some(assignment(word)?.0.to_owned()));
+        let mut names: BTreeSet<OsString> = set.collect();
+        let folder = logical(&cwd);
+        if let Ok(mut command) = Command::find_without_started(words, cwd, folder) {
+            command.started = command.read_started();
+            names.extend(command.names_set());
+        }
+        names
     }
 
     /// Returns the value of a variable as this command gets it.

@@ -420,7 +420,7 @@ fn a_variable_on_the_command_line_of_make_is_in_doubt() {
         match (judged, other) {
             (Judged::Same, None) => {}
             (Judged::InDoubt(reason), Some(name)) => {
-                assert!(reason.contains(&format!("has another `{name}`")), "{reason}");
+                assert!(reason.contains(&format!("has another value of ${name}")), "{reason}");
             }
             other => panic!("{make}: {other:?}"),
         }

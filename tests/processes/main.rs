@@ -36,6 +36,7 @@ mod loops;
 mod lost_locks;
 mod missing_calls;
 mod namespaces;
+mod one_sided_variables;
 mod only_by_pwd;
 mod other_bots;
 mod passing_failures;

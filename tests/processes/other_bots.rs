@@ -148,7 +148,7 @@ fn a_variable_that_chooses_the_bot_puts_the_same_command_in_doubt() {
 #[test]
 fn two_values_of_a_variable_that_often_chooses_the_bot_are_in_doubt() {
     let stage = main_py();
-    for name in ["NODE_ENV", "CREDENTIALS_DIRECTORY", "ALICE_CONFIG"] {
+    for name in ["DATABASE_URL", "CREDENTIALS_DIRECTORY", "BOT_VERSION"] {
         let running = program(&stage, "python3 main.py").env(name, "a");
         let (running, pid) = starts(&stage, running);
         let start = |args: &[&str]| unnamed(&stage, args, "python3 main.py");

@@ -8,13 +8,13 @@ use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
 
 /// Variables of a start: `BOT=bob TZ=UTC`.
-fn with<'a>(start: Start<'a>, variables: &str) -> Start<'a> {
+pub(crate) fn with<'a>(start: Start<'a>, variables: &str) -> Start<'a> {
     let pairs = variables.split_whitespace().filter_map(|it| it.split_once('='));
     pairs.fold(start, |start, (name, value)| start.env(name, value))
 }
 
 /// Splits `BOT=bob make run` into the variables and the command line.
-fn split(line: &str) -> (String, String) {
+pub(crate) fn split(line: &str) -> (String, String) {
     let is_set = |word: &&str| word.contains('=');
     let variables: Vec<&str> = line.split(' ').take_while(is_set).collect();
     let words: Vec<&str> = line.split(' ').skip(variables.len()).collect();

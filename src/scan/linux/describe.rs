@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
+use crate::engine::choosing_variables::{UnsetVariable, Variable};
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
@@ -43,12 +44,12 @@ use crate::sys::{clock, users};
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
 /// The maximum number of wrapper programs above a bot.
-const MAX_WRAPPERS: usize = 8;
+pub(super) const MAX_WRAPPERS: usize = 8;
 
 pub(super) struct Describer<'a> {
-    proc: &'a ProcFs,
-    request: &'a ScanRequest,
-    me: u32,
+    pub(super) proc: &'a ProcFs,
+    pub(super) request: &'a ScanRequest,
+    pub(super) me: u32,
     own_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
     /// The living guards above the processes that were described, by their markers.
@@ -154,6 +155,9 @@ impl<'a> Describer<'a> {
         {
             it.doubt = None;
         }
+        if it.likeness.is_same() || role == Role::Monopoll {
+            it.variables = [self.set_by_launchers(id.pid, id.parent), it.variables].concat();
+        }
         // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
             it.into()
@@ -238,9 +242,8 @@ impl<'a> Describer<'a> {
         let is_my_program = same_program == Fact::Known(true);
         let is_tool = !is_my_program && is_tool(exe.as_deref(), known_args);
         let role = if is_tool && role == Role::Program { Role::ServesOthers } else { role };
-        let other_variable = environ
-            .map(|environ| self.request.variables.first_difference(&variables, environ))
-            .into();
+        let above = guard.as_ref().and_then(Option::as_ref);
+        let other_variable = self.other_variable(environ, &variables, holds_lock, above);
         let cwd = if self.is_my_folder_elsewhere(pid, cwd.as_deref()) { None } else { cwd };
         let needs_connection = needs_connection(&tokens, likeness)
             || self.needs_connection(pid, likeness, cwd.as_deref());
@@ -354,6 +357,25 @@ impl<'a> Describer<'a> {
         }
     }
 
+    /// Returns a variable that has another value in a process. `set` has those that its command
+    /// line and its launchers set. A lock of a given name, or of a bot's number, says more than a
+    /// variable that only one of both has.
+    fn other_variable(
+        &self,
+        environ: Option<&[u8]>,
+        set: &[Variable],
+        holds_lock: Fact<bool>,
+        guard: Option<&OtherGuard>,
+    ) -> Fact<Option<String>> {
+        let is_mine = holds_lock == Fact::Known(true)
+            || guard.is_some_and(|it| it.guards == GuardedInstance::Mine);
+        let unset = match self.request.name_source {
+            NameSource::Given | NameSource::Token if is_mine => UnsetVariable::SaysNothing,
+            NameSource::Given | NameSource::Token | NameSource::Command => UnsetVariable::Differs,
+        };
+        environ.map(|environ| self.request.variables.first_difference(set, environ, unset)).into()
+    }
+
     /// Returns whether a process's folder has the same path as this start's, but is a different
     /// folder because of other mounts.
     fn is_my_folder_elsewhere(&self, pid: u32, cwd: Option<&Path>) -> bool {
@@ -391,7 +413,7 @@ struct ComparisonFacts {
     compared: Fact<ComparedCommand>,
     doubt: Fact<Option<CommandDoubt>>,
     chooses_another: bool,
-    variables: Vec<(OsString, Option<OsString>)>,
+    variables: Vec<Variable>,
 }
 
 impl ComparisonFacts {
@@ -428,7 +450,7 @@ impl From<Comparison> for ComparisonFacts {
 }
 
 /// Returns the variables that the COMMAND of a guard sets.
-fn variables_of_guard(args: &[u8], cwd: Option<&Path>) -> Vec<(OsString, Option<OsString>)> {
+fn variables_of_guard(args: &[u8], cwd: Option<&Path>) -> Vec<Variable> {
     let Some(command) = command_of(args) else { return Vec::new() };
     let words: Vec<&OsStr> = command.iter().map(OsString::as_os_str).collect();
     Invocation::of(&words, cwd, CommandRole::Mine).context.variables

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::scan::command::{Certainty, Command, logical};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
+use crate::scan::linux::launcher_variables::values;
 use crate::scan::linux::prefilter::{ReadBuffers, environ, executable, folder, sees};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
@@ -85,8 +86,11 @@ impl ScanRequest {
             environ: &|| environ(proc, guard),
             sees: &|theirs, mine| sees(proc, guard, theirs, mine),
         };
-        let comparison = mine.compare_command(theirs.runs.clone(), &process);
+        let mut comparison = mine.compare_command(theirs.runs.clone(), &process);
         if comparison.likeness.is_same() {
+            // Both scripts set the same, so what counts is what they were given.
+            let given = values(mine.names_passed_on(), &environ(proc, guard));
+            comparison.variables = [given, comparison.variables].concat();
             return Some(comparison);
         }
         // What COMMAND certainly starts is compared with the guard's processes themselves.

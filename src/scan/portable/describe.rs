@@ -8,6 +8,7 @@ use std::time::Duration;
 use sysinfo::ProcessStatus;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
+use crate::engine::choosing_variables::UnsetVariable;
 use crate::engine::fact::Fact;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
@@ -91,7 +92,8 @@ impl<'a> Describer<'a> {
                 Fact::Unknown
             } else {
                 let set = comparison.as_ref().map_or(&[][..], |it| &it.variables);
-                Fact::Known(self.request.variables.first_difference(set, &environ_bytes))
+                let variables = &self.request.variables;
+                Fact::Known(variables.first_difference(set, &environ_bytes, UnsetVariable::Differs))
             },
             // A marker's guard cannot be confirmed without the kernel's start times.
             guard: Fact::Known(None),

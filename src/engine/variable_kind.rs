@@ -1,0 +1,255 @@
+//! What the name of an environment variable tells: whether its value may select the bot.
+
+use std::ffi::OsStr;
+
+/// The variables that are part of a guessed name. `NODE_ENV`, `ENV` and the like are not, because
+/// they are often set in a service and not in a shell: they only put a process in doubt.
+pub(crate) const CHOOSING_VARIABLES: [&str; 18] = [
+    "BOT_PROFILE",
+    "BOT_CONFIG",
+    "BOT_NAME",
+    "BOT_ENV",
+    "BOT_INSTANCE",
+    "APP_PROFILE",
+    "APP_CONFIG",
+    "APP_ENV",
+    "ENV_FILE",
+    "DOTENV_CONFIG_PATH",
+    "CONFIG",
+    "CONFIG_FILE",
+    "CONFIG_PATH",
+    "BOT_TOKEN_FILE",
+    "TOKEN_FILE",
+    "TELEGRAM_TOKEN_FILE",
+    "DJANGO_SETTINGS_MODULE",
+    "SPRING_PROFILES_ACTIVE",
+];
+
+/// What the name of a variable says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VariableKind {
+    /// Names a bot, an environment or a configuration. Unset is a value too.
+    Choosing,
+    /// Differs between bots, but a service or a session often has it for other reasons. Only two
+    /// different values are a difference.
+    OftenChoosing,
+    /// Counts only if a command sets it or a script reads it.
+    Other,
+    /// Belongs to a shell, a desktop or a tool. Counts only if a command sets it.
+    Session,
+    /// Tunes a runtime, its output or its network.
+    Harmless,
+}
+
+/// Last words of names that select a bot or an environment: `RAILS_ENV`, `RUN_MODE`.
+#[rustfmt::skip]
+const CHOOSING_NOUNS: [&str; 19] = [
+    "BOT", "INSTANCE", "TENANT", "STAGE", "ENV", "ENVIRONMENT", "DOTENV", "ENVFILE", "PROFILE",
+    "PROFILES", "CONFIG", "CONFIGFILE", "CONFIGURATION", "CONF", "CFG", "SETTINGS", "MODE",
+    "DEPLOYMENT", "FLAVOR",
+];
+
+/// Words after such a noun: `CONFIG_DIR`, `PROFILE_NAME`, `INSTANCE_ID`.
+#[rustfmt::skip]
+const QUALIFIERS: [&str; 12] = [
+    "NAME", "ID", "FILE", "FILENAME", "PATH", "DIR", "FOLDER", "MODULE", "TYPE", "USERNAME",
+    "ACTIVE", "CLASS",
+];
+
+/// Words that are the name of an environment on their own or in `IS_PROD`, `BOT_TEST`. With another
+/// word, such as in `TEST_TIMEOUT` or `CARGO_TARGET_DIR`, they often belong to a tool.
+#[rustfmt::skip]
+const STAGES: [&str; 11] = [
+    "PROD", "PRODUCTION", "STAGING", "DEV", "DEVELOPMENT", "TEST", "TESTING", "SANDBOX", "LIVE",
+    "DEPLOY", "TARGET",
+];
+
+/// The words before a stage.
+const BEFORE_STAGES: [&str; 6] = ["IS", "USE", "APP", "BOT", "DEPLOY", "RUN"];
+
+/// Nouns of names that differ between bots, but that a session, a supervisor or a platform may
+/// have for other reasons.
+const OFTEN_CHOOSING_NOUNS: [&str; 9] =
+    ["APP", "SERVICE", "SESSION", "DATABASE", "DB", "CLIENT", "CUSTOMER", "ACCOUNT", "SHARD"];
+
+/// Names of that kind. `CREDENTIALS_DIRECTORY` and `CONFIGURATION_DIRECTORY` are systemd's,
+/// `NODE_APP_INSTANCE` is pm2's, `STAGE_NAME` is that of a step of Jenkins. A `DOTENV_KEY` decrypts
+/// a file, and a shell often has no `DATABASE_URL` although the bot reads one from a file.
+const OFTEN_CHOOSING: [&str; 9] = [
+    "DATA_DIR",
+    "DATABASE_URL",
+    "DOTENV_KEY",
+    "CREDENTIALS_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+    "STATE_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "NODE_APP_INSTANCE",
+    "STAGE_NAME",
+];
+
+/// Beginnings of names of that kind.
+const OFTEN_CHOOSING_STARTS: [&str; 2] = ["BOT_", "INSTANCE_"];
+
+/// Endings of names of that kind.
+const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FILE"];
+
+/// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
+/// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
+#[rustfmt::skip]
+const OF_TOOLS: [&str; 82] = [
+    "ALACRITTY_", "ANSIBLE_", "ASDF_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_", "BITBUCKET_",
+    "BUILDKITE_", "CARGO_", "CHROME_", "CI_", "CINNAMON_", "CIRCLE_", "CLAUDE_CONFIG_", "CLOUDSDK_",
+    "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_", "DIRENV_", "DOCKER_", "DRONE_",
+    "ELECTRON_", "FISH_CONFIG", "FZF_", "GDK_", "GH_CONFIG_", "GIO_", "GIT_", "GITHUB_", "GITLAB_",
+    "GNOME_", "GOOGLE_", "GTK_", "GUIX_", "HELM_", "HOMEBREW_", "IM_CONFIG_", "ITERM_", "JENKINS_",
+    "KDE_", "KITTY_", "KONSOLE_", "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MISE_", "MYPY_",
+    "NIX_", "NPM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PKG_CONFIG", "PM2_", "PNPM_", "POETRY_",
+    "POWERSHELL_", "PYENV_", "PYTEST_", "QT_", "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_",
+    "SLURM_", "SNAP_", "SSH_", "STARSHIP_", "SUPERVISOR_", "TERMINAL_", "TRAVIS_", "VIRTUAL_ENV",
+    "VSCODE_", "WEZTERM_", "WSL", "XDG_", "YARN_",
+];
+
+/// Names of variables that only tune a runtime, its output or its network.
+#[rustfmt::skip]
+const HARMLESS: [&str; 60] = [
+    "ALL_PROXY", "CLICOLOR", "CLICOLOR_FORCE", "COLOR", "COLORFGBG", "COLORS", "COLORTERM", "DEBUG",
+    "DEBUGINFOD_URLS", "DEBUG_COLORS", "DEBUG_DEPTH", "DEBUG_FD", "DEBUG_HIDE_DATE", "DEBUG_LEVEL",
+    "DEBUG_SHOW_HIDDEN", "FORCE_COLOR", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "LANG",
+    "LANGUAGE", "LD_BIND_NOW", "LD_DEBUG", "LD_LIBRARY_PATH", "LD_PRELOAD", "LOG", "LOGFILE",
+    "LOGGING_LEVEL", "LOGLEVEL", "LOGNAME", "LOG_COLOR", "LOG_COLORS", "LOG_CONFIG", "LOG_DIR",
+    "LOG_FILE", "LOG_FORMAT", "LOG_LEVEL", "LOG_PATH", "LOG_STYLE", "NODE_EXTRA_CA_CERTS",
+    "NODE_OPTIONS", "NODE_PATH", "NO_COLOR", "NO_PROXY", "PATH", "PATHEXT", "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE", "RUST_LOG", "RUST_LOG_SPAN_EVENTS", "RUST_LOG_STYLE", "RUST_MIN_STACK",
+    "TERM", "TERMCAP", "TERMINFO", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID", "TZ",
+    "TZDIR",
+];
+
+/// Beginnings of such names.
+const HARMLESS_STARTS: [&str; 8] =
+    ["LC_", "MALLOC_", "MONOPOLL_", "NODE_NO_", "OMP_", "PIP_", "UV_", "npm_"];
+
+impl VariableKind {
+    pub(crate) fn of(name: &OsStr) -> VariableKind {
+        let Some(name) = name.to_str() else { return VariableKind::Other };
+        if CHOOSING_VARIABLES.contains(&name) || name == "UV_ENV_FILE" {
+            return VariableKind::Choosing;
+        }
+        if is_harmless(name) {
+            return VariableKind::Harmless;
+        }
+        let (words, last) = words(name);
+        let is_of_a_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
+        if is_of_a_tool && !words.contains(&"BOT") {
+            return VariableKind::Session;
+        }
+        let is_often_choosing = OFTEN_CHOOSING.contains(&name)
+            || OFTEN_CHOOSING_ENDS.iter().any(|end| name.ends_with(end));
+        if !is_often_choosing && (CHOOSING_NOUNS.contains(&last) || is_stage(&words)) {
+            return VariableKind::Choosing;
+        }
+        let may_choose = is_often_choosing
+            || OFTEN_CHOOSING_NOUNS.contains(&last)
+            || OFTEN_CHOOSING_STARTS.iter().any(|start| name.starts_with(start))
+            || name.contains("SECRETS");
+        if may_choose { VariableKind::OftenChoosing } else { VariableKind::Other }
+    }
+}
+
+/// Returns the words of a name, and the last one that is not a qualifier.
+fn words(name: &str) -> (Vec<&str>, &str) {
+    let name = name.strip_suffix("_FOR_DYNACONF").unwrap_or(name);
+    let words: Vec<&str> = name.split('_').collect();
+    let is_noun = |word: &&&str| !QUALIFIERS.contains(*word);
+    let last = words.iter().rev().find(is_noun).copied().unwrap_or_default();
+    (words, last)
+}
+
+fn is_stage(words: &[&str]) -> bool {
+    match words {
+        [stage] => STAGES.contains(stage),
+        [before, stage] => BEFORE_STAGES.contains(before) && STAGES.contains(stage),
+        _ => false,
+    }
+}
+
+fn is_harmless(name: &str) -> bool {
+    // CPython's own variables have no `_` there: `PYTHONPATH`, but `PYTHON_ENV`.
+    let of_python = name.strip_prefix("PYTHON");
+    let is_of_python =
+        of_python.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    is_of_python
+        || HARMLESS.contains(&name)
+        || HARMLESS_STARTS.iter().any(|start| name.starts_with(start))
+        || ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_are(kind: VariableKind, names: &str) {
+        for name in names.split_whitespace() {
+            assert_eq!(VariableKind::of(OsStr::new(name)), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_a_variable_follows_from_its_last_word() {
+        all_are(
+            VariableKind::Choosing,
+            "BOT BOT_NAME BOT_ID BOT_USERNAME BOT_MODE BOT_ENV ALICE_BOT HTTP_BOT LANGUAGE_BOT \
+             GITHUB_BOT ENV ENVIRONMENT NODE_ENV PYTHON_ENV RUST_ENV RAILS_ENV FLASK_ENV APP_ENV \
+             MY_ENV_FILE ENVFILE ENV_NAME ENV_FOR_DYNACONF SETTINGS_FILE_FOR_DYNACONF DOTENV \
+             DOTENV_FILE DOTENV_PATH DOTENV_CONFIG_PATH UV_ENV_FILE ASPNETCORE_ENVIRONMENT STAGE \
+             TENANT TENANT_ID INSTANCE INSTANCE_ID PROFILE PROFILE_NAME PYTHON_PROFILE MODE \
+             RUN_MODE APP_MODE TEST_MODE PROD IS_PROD IS_TEST DEPLOY TARGET DEPLOY_TARGET CONF \
+             CFG CONFIG_DIR CONFIG_NAME PATH_TO_CONFIG ALICE_CONFIG DJANGO_CONFIGURATION \
+             APP_SETTINGS DJANGO_SETTINGS_MODULE SPRING_PROFILES_ACTIVE BOT_TOKEN_FILE",
+        );
+        all_are(
+            VariableKind::OftenChoosing,
+            "BOT_VERSION BOT_TOKEN INSTANCE_COLOR DATA_DIR MY_DATA_DIR DATABASE_URL DB_NAME \
+             CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY DOTENV_KEY MY_SECRETS SECRETS_FILE \
+             NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME ALICE_TOKEN_FILE",
+        );
+    }
+
+    #[test]
+    fn what_a_session_has_does_not_choose() {
+        // Shells, cron, systemd, tmux, terminals, desktops, VS Code, direnv, version managers,
+        // package managers, CI and supervisors.
+        let names = "\
+             HOME USER SHELL PWD OLDPWD SHLVL HOSTNAME MAIL EDITOR DISPLAY TMUX TMUX_PANE STY \
+             INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID NOTIFY_SOCKET LISTEN_FDS MAINPID \
+             SSH_CONNECTION SSH_TTY XDG_SESSION_ID XDG_CONFIG_HOME XDG_DATA_DIRS DESKTOP_SESSION \
+             GNOME_SHELL_SESSION_MODE IM_CONFIG_CHECK_ENV GTK_MODULES QT_ACCESSIBILITY \
+             KONSOLE_PROFILE_NAME ITERM_PROFILE WEZTERM_CONFIG_FILE WSL_DISTRO_NAME WSLENV \
+             VSCODE_PROFILE VSCODE_IPC_HOOK CHROME_DESKTOP DIRENV_DIR DIRENV_FILE DIRENV_DIFF \
+             NVM_DIR NVM_BIN PYENV_ROOT PYENV_VERSION CONDA_DEFAULT_ENV VIRTUAL_ENV \
+             VIRTUAL_ENV_PROMPT POETRY_ACTIVE PIPENV_ACTIVE CARGO_BUILD_TARGET \
+             CARGO_TARGET_DIR NODE INIT_CWD PROJECT_CWD AWS_PROFILE AWS_CONFIG_FILE KUBECONFIG \
+             AZURE_CONFIG_DIR DOCKER_CONFIG GIT_CONFIG_GLOBAL GITHUB_ENV GITHUB_RUN_ID CI \
+             CI_ENVIRONMENT_NAME RUNNER_ENVIRONMENT BUILD_ID JOB_NAME NODE_NAME BRANCH_NAME \
+             SUPERVISOR_PROCESS_NAME SUPERVISOR_ENABLED PM2_HOME pm_id exec_mode SUDO_USER \
+             STARSHIP_CONFIG OPENSSL_CONF RIPGREP_CONFIG_PATH BASH_ENV PKG_CONFIG_PATH \
+             MACOSX_DEPLOYMENT_TARGET GOPATH JAVA_HOME PORT WORKERS NAME LOGIN LD_SDK_KEY \
+             HTTP_PORT PATH_TO_DATA TEST_TIMEOUT";
+        for name in names.split_whitespace() {
+            let kind = VariableKind::of(OsStr::new(name));
+            let is_right = matches!(kind, VariableKind::Other | VariableKind::Session);
+            assert!(is_right, "{name}: {kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_tunes_a_runtime_is_harmless() {
+        all_are(
+            VariableKind::Harmless,
+            "PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PATH TERM LANG LANGUAGE LC_ALL \
+             TZ COLORTERM NO_COLOR FORCE_COLOR LOG LOG_LEVEL LOGNAME DEBUG RUST_LOG \
+             RUST_BACKTRACE NODE_OPTIONS NODE_PATH HTTP_PROXY https_proxy MALLOC_ARENA_MAX \
+             OMP_NUM_THREADS LD_PRELOAD UV_LINK_MODE PIP_CONFIG_FILE npm_lifecycle_event \
+             MONOPOLL_PROFILE",
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! The variables that the programs above a bot have set for it: a start script that became the bot
+//! leaves no other trace.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use crate::engine::choosing_variables::Variable;
+use crate::scan::command::Command;
+use crate::scan::linux::describe::{Describer, MAX_WRAPPERS};
+use crate::scan::linux::guard_arguments::command_of;
+use crate::scan::linux::prefilter::{environ, executable, folder, running};
+
+impl Describer<'_> {
+    /// Returns the variables that the launchers of a process set by their words and scripts, with
+    /// the values that the process has. If one of them is the same command without a doubt, what
+    /// this command's scripts set tells nothing apart: the values are those before they set it.
+    pub(super) fn set_by_launchers(&self, pid: u32, parent: u32) -> Vec<Variable> {
+        let Some(mine) = &self.request.command else { return Vec::new() };
+        let mut names: BTreeSet<OsString> = BTreeSet::new();
+        let parent_of = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
+        let above = std::iter::successors(Some(parent), parent_of);
+        for launcher in above.take(MAX_WRAPPERS).take_while(|pid| *pid > 1) {
+            let mut args = Vec::new();
+            let cwd = folder(self.proc, launcher);
+            let Some(cwd) = cwd.filter(|_| self.proc.read(launcher, "cmdline", &mut args).is_ok())
+            else {
+                break;
+            };
+            let exe = executable(self.proc, launcher);
+            if self.request.is_monopoll(self.proc, launcher, exe.as_deref(), self.me) {
+                if let Some(words) = command_of(&args) {
+                    names.extend(Command::names_set_by(words, cwd));
+                }
+                continue;
+            }
+            let it = running(self.proc, launcher, &args, Some(&cwd), |it| mine.compare(it));
+            if it.likeness.is_same() && it.doubt.is_none() {
+                let names = mine.names_passed_on();
+                return values(names, &environ(self.proc, launcher));
+            }
+            let words = args.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+            let words = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
+            names.extend(Command::names_set_by(words, cwd));
+        }
+        values(names, &environ(self.proc, pid))
+    }
+}
+
+/// Returns these variables with their values in an environment.
+pub(super) fn values(names: BTreeSet<OsString>, environ: &[(OsString, OsString)]) -> Vec<Variable> {
+    let value = |name: &OsString| environ.iter().find(|(it, _)| it == name).map(|it| it.1.clone());
+    names.into_iter().map(|name| (name.clone(), value(&name))).collect()
+}
