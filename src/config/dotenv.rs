@@ -149,9 +149,12 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)
 }
 
-/// Returns the variables that `env_file` sets. The last line of each counts.
-pub(crate) fn variables(config: &Config) -> BTreeMap<OsString, OsString> {
-    let Ok((text, _)) = read(&config.env_file) else { return BTreeMap::new() };
+/// Returns the variables that the usual `.env` sets, which every process of the bot in its folder
+/// reads; none of another `env_file`. The last line of each counts.
+pub(crate) fn usual_variables(config: &Config) -> BTreeMap<OsString, OsString> {
+    let is_usual = config.settings.env_file == Path::new(".env");
+    let text = is_usual.then(|| read(&config.env_file).ok()).flatten();
+    let Some((text, _)) = text else { return BTreeMap::new() };
     assignments(&text).into_iter().map(|it| (it.name.into(), it.value.into())).collect()
 }
 

@@ -12,14 +12,26 @@ pub(crate) type Variable = (OsString, Option<OsString>);
 /// Stands for the name of every variable, where a command clears its environment (`env -i`).
 pub(crate) const EVERY_VARIABLE: &str = "*";
 
-/// What it says if only one of two processes has a variable that chooses.
+/// Values for the bot that serves people, as a service has them.
+const PRODUCTION: [&str; 3] = ["production", "prod", "live"];
+
+/// What says that a process is this bot before its variables are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnsetVariable {
-    /// They may be two bots.
-    Differs,
-    /// Only the variables of a guessed name, and what a script reads, say something: a name or a
-    /// token says that they are the same bot.
-    SaysNothing,
+pub enum Proof {
+    Nothing,
+    /// Both have the same given name, or that of the bot's number. An unset variable then says
+    /// nothing, unless it is part of every guessed name or a script reads it. Nor does a name that
+    /// only a command sets.
+    Name,
+}
+
+/// The variables that a process gets on its way to its program, in order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SetVariables<'a> {
+    /// By scripts, recipes and launchers.
+    pub by_scripts: &'a [Variable],
+    /// By its own command line, which has the last word.
+    pub by_words: &'a [Variable],
 }
 
 /// The variables that may select the bot, as COMMAND gets them.
@@ -87,14 +99,13 @@ impl OwnVariables {
         self.environment.get(name).map(OsString::as_os_str)
     }
 
-    /// Returns the first variable whose value differs in a process. `set` has the variables that
-    /// the command line of the process sets, which override its environment. An unset variable is
-    /// an empty one, and has the value of `env_file`.
+    /// Returns the first variable whose value differs in a process. What is set for it overrides
+    /// its environment. An unset variable is an empty one, and has the value of `env_file`.
     pub fn first_difference(
         &self,
-        set: &[Variable],
+        set: SetVariables<'_>,
         environ: &[u8],
-        unset: UnsetVariable,
+        proof: Proof,
     ) -> Option<String> {
         let environ: BTreeMap<&[u8], &[u8]> = environ
             .split(|byte| *byte == 0)
@@ -111,19 +122,30 @@ impl OwnVariables {
         let mine = |name: &OsStr| or_in_file(name, self.value(name).map(OsStr::as_encoded_bytes));
         let theirs = |name: &OsStr| {
             let is_it = |set: &OsStr| set == name || set == EVERY_VARIABLE;
-            let value = match set.iter().rev().find(|(set, _)| is_it(set)) {
+            let mut set = set.by_scripts.iter().chain(set.by_words).rev();
+            let value = match set.find(|(set, _)| is_it(set)) {
                 Some((_, value)) => value.as_ref().map(|value| value.as_encoded_bytes()),
                 None => environ.get(name.as_encoded_bytes()).copied(),
             };
             or_in_file(name, value)
         };
-        let does_unset_count = |name: &OsStr| {
-            unset == UnsetVariable::Differs || is_listed(name) || self.read.contains(name)
-        };
+        let says_more_than_the_name =
+            |name: &OsStr| proof == Proof::Nothing || is_listed(name) || self.read.contains(name);
+        // `env ROOM=bob` on the words of one command is as likely a new option of the same bot.
+        let is_set_by_script = |name: &OsStr| set.by_scripts.iter().any(|(it, _)| it == name);
         let named_differs = |name: &&OsStr| match (mine(name), theirs(name)) {
-            (Some(mine), Some(theirs)) => mine != theirs,
+            (Some(mine), Some(theirs)) => {
+                let counts = VariableKind::of(name).may_choose()
+                    || says_more_than_the_name(name)
+                    || !bots_in(&mine).is_empty();
+                counts && mine != theirs
+            }
             (Some(value), None) | (None, Some(value)) => {
-                does_unset_count(name) || !bots_in(&value).is_empty()
+                let may_be_named = VariableKind::of(name).may_choose() || is_set_by_script(name);
+                let counts = may_be_named && says_more_than_the_name(name)
+                    || self.read.contains(*name)
+                    || is_listed(name);
+                counts || !bots_in(&value).is_empty()
             }
             (None, None) => false,
         };
@@ -135,9 +157,9 @@ impl OwnVariables {
             }
             (VariableKind::Choosing, Some(value), None)
             | (VariableKind::Choosing, None, Some(value)) => {
-                does_unset_count(name)
+                says_more_than_the_name(name)
                     && bots_in(&value).is_empty()
-                    && !is_startup_file(name, &value)
+                    && (is_listed(name) || !is_usual_value(name, &value))
             }
             (
                 VariableKind::Choosing
@@ -148,7 +170,8 @@ impl OwnVariables {
                 ..,
             ) => false,
         };
-        let set = set.iter().map(|(name, _)| name.as_os_str()).filter(|name| counts_if_named(name));
+        let set = set.by_scripts.iter().chain(set.by_words).map(|(name, _)| name.as_os_str());
+        let set = set.filter(|name| counts_if_named(name));
         let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
@@ -187,9 +210,11 @@ fn counts_if_named(name: &OsStr) -> bool {
     !is_listed(name) && name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Harmless
 }
 
-/// Returns whether a value of `$ENV` is the file that an interactive shell reads when it starts.
-fn is_startup_file(name: &OsStr, value: &[u8]) -> bool {
-    name == "ENV" && value.contains(&b'/')
+/// Returns whether a service or a shell often has this value where the other has none:
+/// `NODE_ENV=production`, and `ENV` with the file that an interactive shell reads when it starts.
+fn is_usual_value(name: &OsStr, value: &[u8]) -> bool {
+    let is_startup_file = name == "ENV" && value.contains(&b'/');
+    is_startup_file || PRODUCTION.iter().any(|usual| value.eq_ignore_ascii_case(usual.as_bytes()))
 }
 
 #[cfg(test)]
@@ -230,11 +255,12 @@ mod tests {
             ("", "PYTHONUNBUFFERED=1", "", "", None),
             ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),
             ("TZ=UTC", "", "TZ=CET", "", None),
-            ("", "ROOM=bob", "", "", Some("ROOM")),
+            ("", "ROOM=bob", "", "", None),
+            ("", "ROOM=bob", "", "ROOM=alice", Some("ROOM")),
             ("ROOM=bob", "", "ROOM=bob", "", None),
-            ("", "", "ROOM=bob", "", Some("ROOM")),
+            ("", "", "ROOM=bob", "", None),
             ("", "PYTHON_ENV=a", "", "", Some("PYTHON_ENV")),
-            ("", "LOGIN=a", "", "", Some("LOGIN")),
+            ("", "LOGIN=a", "", "LOGIN=b", Some("LOGIN")),
             ("", "HTTP_PROXY=a", "", "", None),
             ("", "NODE_ENV=production", "", "", Some("NODE_ENV")),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
@@ -242,6 +268,10 @@ mod tests {
             ("NODE_ENV=a", "", "", "NODE_ENV=b", Some("NODE_ENV")),
             ("NODE_ENV=a", "", "NODE_ENV=b", "", Some("NODE_ENV")),
             ("NODE_ENV=a", "", "", "", Some("NODE_ENV")),
+            ("NODE_ENV=production", "", "", "", None),
+            ("", "", "", "ENV=Prod", None),
+            ("BOT_ENV=production", "", "", "", Some("BOT_ENV")),
+            ("NODE_ENV=production", "", "", "NODE_ENV=a", Some("NODE_ENV")),
             ("NODE_ENV=", "", "", "", None),
             ("", "", "", "BOT_NAME=", None),
             ("", "", "", "NODE_ENV=a", Some("NODE_ENV")),
@@ -268,7 +298,8 @@ mod tests {
             ("BOT=bob", "", "", "", Some("BOT")),
             (MY_BOT, "", "", "", None),
             ("AWS_PROFILE=a", "", "", "AWS_PROFILE=b", None),
-            ("", "AWS_PROFILE=a", "", "", Some("AWS_PROFILE")),
+            ("", "AWS_PROFILE=a", "", "", None),
+            ("", "AWS_PROFILE=a", "", "AWS_PROFILE=b", Some("AWS_PROFILE")),
             ("BOT_ID=1", "", "", "BOT_ID=2", Some("BOT_ID")),
             ("INSTANCE_ID=1", "", "", "INSTANCE_ID=2", Some("INSTANCE_ID")),
             ("DATA_DIR=/a", "", "", "DATA_DIR=/b", Some("DATA_DIR")),
@@ -280,9 +311,26 @@ mod tests {
         ] {
             let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
             let environ = theirs.replace(' ', "\0");
-            let unset = UnsetVariable::Differs;
-            let found = own.first_difference(&set(by_theirs), environ.as_bytes(), unset);
+            let by_words = &set(by_theirs);
+            let set = SetVariables { by_words, ..SetVariables::default() };
+            let found = own.first_difference(set, environ.as_bytes(), Proof::Nothing);
             assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {by_theirs} {theirs}");
+        }
+    }
+
+    #[test]
+    fn what_a_script_sets_counts_under_any_name() {
+        let by_scripts = &set("ROOM=bob");
+        let set = SetVariables { by_scripts, ..SetVariables::default() };
+        for (mine, proof, expected) in [
+            ("", Proof::Nothing, Some("ROOM")),
+            ("ROOM=alice", Proof::Nothing, Some("ROOM")),
+            ("ROOM=bob", Proof::Nothing, None),
+            ("ROOM=alice", Proof::Name, None),
+        ] {
+            let own = OwnVariables::new(pairs(mine), &[], &[]);
+            let found = own.first_difference(set, b"ROOM=ann", proof);
+            assert_eq!(found.as_deref(), expected, "{mine} {proof:?}");
         }
     }
 
@@ -308,7 +356,7 @@ mod tests {
     #[test]
     fn what_a_script_reads_chooses_the_bot() {
         let first = |own: &OwnVariables, environ: &[u8]| {
-            own.first_difference(&[], environ, UnsetVariable::SaysNothing)
+            own.first_difference(SetVariables::default(), environ, Proof::Name)
         };
         let own = OwnVariables::new(pairs("BOT=bob"), &[], &["BOT".into(), "TERM".into()]);
         assert_eq!(first(&own, b"BOT=alice\0TERM=x").as_deref(), Some("BOT"));
@@ -325,13 +373,15 @@ mod tests {
             ("NODE_ENV=a", "", "", None),
             ("", "", "ENV=a", None),
             ("", "BOT=bob", "", None),
+            ("", "VERSION=2", "VERSION=1", None),
+            ("", "BOT=bob", "BOT=alice", Some("BOT")),
             ("NODE_ENV=a", "", "NODE_ENV=b", Some("NODE_ENV")),
             ("BOT_ENV=a", "", "", Some("BOT_ENV")),
             ("", TOKEN, "", Some("BOT_TOKEN")),
         ] {
             let own = OwnVariables::new(pairs(mine), &set(by_mine), &[]);
-            let unset = UnsetVariable::SaysNothing;
-            let found = own.first_difference(&[], theirs.as_bytes(), unset);
+            let found =
+                own.first_difference(SetVariables::default(), theirs.as_bytes(), Proof::Name);
             assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {theirs}");
         }
     }
@@ -349,7 +399,8 @@ mod tests {
             ("", "ENV=b", "MODE=a", Some("ENV")),
         ] {
             let own = OwnVariables::new(pairs(mine), &[], &[]).with_file(pairs(file));
-            let found = own.first_difference(&[], theirs.as_bytes(), UnsetVariable::Differs);
+            let found =
+                own.first_difference(SetVariables::default(), theirs.as_bytes(), Proof::Nothing);
             assert_eq!(found.as_deref(), expected, "{mine} | {theirs} | {file}");
         }
     }
@@ -358,8 +409,9 @@ mod tests {
     fn a_command_that_clears_its_environment_has_none_of_the_variables() {
         let cleared = [(EVERY_VARIABLE.into(), None), ("MODE".into(), Some("x".into()))];
         let own = OwnVariables::new(pairs("ENV=a MODE=y"), &cleared, &[]);
-        let first = |set: &[Variable], environ: &[u8]| {
-            own.first_difference(set, environ, UnsetVariable::Differs)
+        let first = |by_words: &[Variable], environ: &[u8]| {
+            let set = SetVariables { by_words, ..SetVariables::default() };
+            own.first_difference(set, environ, Proof::Nothing)
         };
         assert_eq!(first(&[], b"MODE=x"), None);
         assert_eq!(first(&[], b"MODE=x\0ENV=a").as_deref(), Some("ENV"));

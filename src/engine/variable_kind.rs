@@ -41,7 +41,7 @@ pub(crate) enum VariableKind {
     Harmless,
 }
 
-/// Last words of names that select a bot or an environment: `RAILS_ENV`, `RUN_MODE`.
+/// Words that select a bot or an environment: `ENV`, `RAILS_ENV`, `RUN_MODE`.
 #[rustfmt::skip]
 const CHOOSING_NOUNS: [&str; 19] = [
     "BOT", "INSTANCE", "TENANT", "STAGE", "ENV", "ENVIRONMENT", "DOTENV", "ENVFILE", "PROFILE",
@@ -54,6 +54,15 @@ const CHOOSING_NOUNS: [&str; 19] = [
 const QUALIFIERS: [&str; 12] = [
     "NAME", "ID", "FILE", "FILENAME", "PATH", "DIR", "FOLDER", "MODULE", "TYPE", "USERNAME",
     "ACTIVE", "CLASS",
+];
+
+/// Words before such a noun. With another one, as in `NODE_CHANNEL_SERIALIZATION_MODE` of a forked
+/// process or `PROXYCHAINS_CONF_FILE`, a name may belong to a tool that is not known here.
+#[rustfmt::skip]
+const OWNERS: [&str; 26] = [
+    "APP", "ASPNETCORE", "BOT", "BUN", "DENO", "DEPLOY", "DJANGO", "DOTNET", "FASTAPI", "FLASK",
+    "GO", "LARAVEL", "MIX", "MY", "NODE", "PATH", "PYTHON", "RACK", "RAILS", "RUN", "RUST",
+    "SPRING", "SYMFONY", "TELEGRAM", "TG", "TO",
 ];
 
 /// Words that are the name of an environment on their own or in `IS_PROD`, `BOT_TEST`. With another
@@ -96,17 +105,20 @@ const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FI
 /// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
 /// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
 #[rustfmt::skip]
-const OF_TOOLS: [&str; 82] = [
-    "ALACRITTY_", "ANSIBLE_", "ASDF_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_", "BITBUCKET_",
-    "BUILDKITE_", "CARGO_", "CHROME_", "CI_", "CINNAMON_", "CIRCLE_", "CLAUDE_CONFIG_", "CLOUDSDK_",
-    "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_", "DIRENV_", "DOCKER_", "DRONE_",
-    "ELECTRON_", "FISH_CONFIG", "FZF_", "GDK_", "GH_CONFIG_", "GIO_", "GIT_", "GITHUB_", "GITLAB_",
-    "GNOME_", "GOOGLE_", "GTK_", "GUIX_", "HELM_", "HOMEBREW_", "IM_CONFIG_", "ITERM_", "JENKINS_",
-    "KDE_", "KITTY_", "KONSOLE_", "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MISE_", "MYPY_",
-    "NIX_", "NPM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PKG_CONFIG", "PM2_", "PNPM_", "POETRY_",
-    "POWERSHELL_", "PYENV_", "PYTEST_", "QT_", "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_",
-    "SLURM_", "SNAP_", "SSH_", "STARSHIP_", "SUPERVISOR_", "TERMINAL_", "TRAVIS_", "VIRTUAL_ENV",
-    "VSCODE_", "WEZTERM_", "WSL", "XDG_", "YARN_",
+const OF_TOOLS: [&str; 104] = [
+    "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
+    "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
+    "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_",
+    "DEVENV_", "DIRENV_", "DOCKER_", "DRONE_", "ELECTRON_", "FISH_CONFIG", "FZF_", "GDK_",
+    "GH_CONFIG_", "GIO_", "GITHUB_", "GITLAB_", "GIT_", "GNOME_", "GOOGLE_", "GPG_", "GTK_",
+    "GUIX_", "HATCH_", "HELM_", "HOMEBREW_", "IM_CONFIG_", "ITERM_", "JENKINS_", "KDE_", "KITTY_",
+    "KONSOLE_", "KRB5_", "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MISE_", "MYPY_", "NIXPKGS_",
+    "NIX_", "NOX_", "NPM_", "NVIM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PIXI_", "PKG_CONFIG",
+    "PLASMA_", "PM2_", "PNPM_", "POETRY_", "POWERSHELL_", "PTYXIS_", "PYENV_", "PYTEST_", "QT_",
+    "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_", "SHELL_SESSION_", "SLURM_", "SNAP_", "SSH_",
+    "STARSHIP_", "SUDO_", "SUPERVISOR_", "TERMINAL_", "TERMUX_", "TMUX_", "TOX_", "TRAVIS_",
+    "VAGRANT_", "VIRTUAL_ENV", "VSCODE_", "WAYLAND_", "WEZTERM_", "WSL", "WT_", "XDG_", "YARN_",
+    "ZELLIJ_", "ZSH_", "_ZSH_",
 ];
 
 /// Names of variables that only tune a runtime, its output or its network.
@@ -129,6 +141,14 @@ const HARMLESS_STARTS: [&str; 8] =
     ["LC_", "MALLOC_", "MONOPOLL_", "NODE_NO_", "OMP_", "PIP_", "UV_", "npm_"];
 
 impl VariableKind {
+    /// Returns whether two different values mean two bots, whoever set them.
+    pub(crate) fn may_choose(self) -> bool {
+        match self {
+            VariableKind::Choosing | VariableKind::OftenChoosing => true,
+            VariableKind::Other | VariableKind::Session | VariableKind::Harmless => false,
+        }
+    }
+
     pub(crate) fn of(name: &OsStr) -> VariableKind {
         let Some(name) = name.to_str() else { return VariableKind::Other };
         if CHOOSING_VARIABLES.contains(&name) || name == "UV_ENV_FILE" {
@@ -137,17 +157,24 @@ impl VariableKind {
         if is_harmless(name) {
             return VariableKind::Harmless;
         }
-        let (words, last) = words(name);
+        let words = words(name);
         let is_of_a_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
         if is_of_a_tool && !words.contains(&"BOT") {
             return VariableKind::Session;
         }
         let is_often_choosing = OFTEN_CHOOSING.contains(&name)
             || OFTEN_CHOOSING_ENDS.iter().any(|end| name.ends_with(end));
-        if !is_often_choosing && (CHOOSING_NOUNS.contains(&last) || is_stage(&words)) {
+        let is_noun = |word: &&str| !QUALIFIERS.contains(word);
+        let last = words.iter().copied().rfind(is_noun).unwrap_or_default();
+        let has_noun = CHOOSING_NOUNS.contains(&last);
+        let is_known = |word: &&str| {
+            [&CHOOSING_NOUNS[..], &QUALIFIERS, &OWNERS, &STAGES].iter().any(|it| it.contains(word))
+        };
+        if !is_often_choosing && (has_noun && words.iter().all(is_known) || is_stage(&words)) {
             return VariableKind::Choosing;
         }
         let may_choose = is_often_choosing
+            || has_noun
             || OFTEN_CHOOSING_NOUNS.contains(&last)
             || OFTEN_CHOOSING_STARTS.iter().any(|start| name.starts_with(start))
             || name.contains("SECRETS");
@@ -155,13 +182,8 @@ impl VariableKind {
     }
 }
 
-/// Returns the words of a name, and the last one that is not a qualifier.
-fn words(name: &str) -> (Vec<&str>, &str) {
-    let name = name.strip_suffix("_FOR_DYNACONF").unwrap_or(name);
-    let words: Vec<&str> = name.split('_').collect();
-    let is_noun = |word: &&&str| !QUALIFIERS.contains(*word);
-    let last = words.iter().rev().find(is_noun).copied().unwrap_or_default();
-    (words, last)
+fn words(name: &str) -> Vec<&str> {
+    name.strip_suffix("_FOR_DYNACONF").unwrap_or(name).split('_').collect()
 }
 
 fn is_stage(words: &[&str]) -> bool {
@@ -197,18 +219,18 @@ mod tests {
     fn the_kind_of_a_variable_follows_from_its_last_word() {
         all_are(
             VariableKind::Choosing,
-            "BOT BOT_NAME BOT_ID BOT_USERNAME BOT_MODE BOT_ENV ALICE_BOT HTTP_BOT LANGUAGE_BOT \
-             GITHUB_BOT ENV ENVIRONMENT NODE_ENV PYTHON_ENV RUST_ENV RAILS_ENV FLASK_ENV APP_ENV \
+            "BOT BOT_NAME BOT_ID BOT_USERNAME BOT_MODE BOT_ENV TELEGRAM_BOT ENV ENVIRONMENT NODE_ENV PYTHON_ENV RUST_ENV RAILS_ENV FLASK_ENV APP_ENV \
              MY_ENV_FILE ENVFILE ENV_NAME ENV_FOR_DYNACONF SETTINGS_FILE_FOR_DYNACONF DOTENV \
              DOTENV_FILE DOTENV_PATH DOTENV_CONFIG_PATH UV_ENV_FILE ASPNETCORE_ENVIRONMENT STAGE \
              TENANT TENANT_ID INSTANCE INSTANCE_ID PROFILE PROFILE_NAME PYTHON_PROFILE MODE \
              RUN_MODE APP_MODE TEST_MODE PROD IS_PROD IS_TEST DEPLOY TARGET DEPLOY_TARGET CONF \
-             CFG CONFIG_DIR CONFIG_NAME PATH_TO_CONFIG ALICE_CONFIG DJANGO_CONFIGURATION \
+             CFG CONFIG_DIR CONFIG_NAME PATH_TO_CONFIG DJANGO_CONFIGURATION \
              APP_SETTINGS DJANGO_SETTINGS_MODULE SPRING_PROFILES_ACTIVE BOT_TOKEN_FILE",
         );
         all_are(
             VariableKind::OftenChoosing,
-            "BOT_VERSION BOT_TOKEN INSTANCE_COLOR DATA_DIR MY_DATA_DIR DATABASE_URL DB_NAME \
+            "ALICE_BOT HTTP_BOT LANGUAGE_BOT GITHUB_BOT ALICE_CONFIG PROXYCHAINS_CONF_FILE \
+             NODE_CHANNEL_SERIALIZATION_MODE BOT_VERSION BOT_TOKEN INSTANCE_COLOR DATA_DIR MY_DATA_DIR DATABASE_URL DB_NAME \
              CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY DOTENV_KEY MY_SECRETS SECRETS_FILE \
              NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME ALICE_TOKEN_FILE",
         );
@@ -231,6 +253,9 @@ mod tests {
              AZURE_CONFIG_DIR DOCKER_CONFIG GIT_CONFIG_GLOBAL GITHUB_ENV GITHUB_RUN_ID CI \
              CI_ENVIRONMENT_NAME RUNNER_ENVIRONMENT BUILD_ID JOB_NAME NODE_NAME BRANCH_NAME \
              SUPERVISOR_PROCESS_NAME SUPERVISOR_ENABLED PM2_HOME pm_id exec_mode SUDO_USER \
+             SHELL_SESSION_ID WT_SESSION WT_PROFILE_ID ZELLIJ_SESSION_NAME PTYXIS_PROFILE \
+             TMUX_CONF _ZSH_TMUX_FIXED_CONFIG NIXPKGS_CONFIG ALSA_CONFIG_PATH KRB5_CONFIG \
+             DEVENV_PROFILE PIXI_ENVIRONMENT_NAME HATCH_ENV_ACTIVE \
              STARSHIP_CONFIG OPENSSL_CONF RIPGREP_CONFIG_PATH BASH_ENV PKG_CONFIG_PATH \
              MACOSX_DEPLOYMENT_TARGET GOPATH JAVA_HOME PORT WORKERS NAME LOGIN LD_SDK_KEY \
              HTTP_PORT PATH_TO_DATA TEST_TIMEOUT";

@@ -111,7 +111,7 @@ impl StartRequest {
                 None => instance_name::working_folder(),
             },
             variables: instance_name::choosing_variables(self.command.as_ref())
-                .with_file(dotenv::variables(&self.config)),
+                .with_file(dotenv::usual_variables(&self.config)),
             command: self.command.clone(),
             tool_name: self.programs.tool_name.clone(),
             library_exe: self.programs.library_exe.clone(),

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::engine::choosing_variables::Variable;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::scan::command::Command;
 use crate::scan::command_context::{CommandContext, ENVIRONMENT, MODULE_PATH};
@@ -52,7 +53,9 @@ pub struct Comparison {
     /// What the process runs.
     pub compared: ComparedCommand,
     /// The variables that the process's command line sets for the bot.
-    pub variables: Vec<(OsString, Option<OsString>)>,
+    pub variables: Vec<Variable>,
+    /// Those that the scripts above the process have set for it.
+    pub set_by_scripts: Vec<Variable>,
 }
 
 impl Command {
@@ -92,7 +95,16 @@ impl Command {
         let compared = self.compared(&it, process);
         let doubt = if likeness.is_same() { self.doubt(&mut it, process) } else { None };
         let (chooses_another, variables) = (false, it.context.variables);
-        Comparison { same_program, likeness, doubt, chooses_another, compared, variables }
+        let set_by_scripts = Vec::new();
+        Comparison {
+            same_program,
+            likeness,
+            doubt,
+            chooses_another,
+            compared,
+            variables,
+            set_by_scripts,
+        }
     }
 
     pub(super) fn compared(

@@ -120,7 +120,7 @@ pub(super) fn variables_read(text: &str) -> Vec<OsString> {
 }
 
 /// Returns the names of the variables that any line of a script sets or unsets, for itself or for
-/// one command.
+/// one command. The output of a program is rather a release or a date than a bot's name.
 pub(super) fn variables_set(text: &str) -> Vec<OsString> {
     let mut names: Vec<OsString> = Vec::new();
     for Statement { text, .. } in statements(text) {
@@ -146,7 +146,8 @@ pub(super) fn variables_set(text: &str) -> Vec<OsString> {
 
 /// Returns the name of a variable that a word sets.
 fn name_of(word: &str) -> Option<OsString> {
-    assignment(OsStr::new(word)).map(|(name, _)| name.to_owned())
+    let (name, _) = assignment(OsStr::new(word))?;
+    (!word.contains('`') && !word.contains("$(")).then(|| name.to_owned())
 }
 
 /// Returns the end of the line's first command, if it only sets something.
@@ -349,6 +350,7 @@ mod tests {
             ("cross-env A=1 node main.js && ./bot", "A"),
             ("A=1\nA=2\necho B=3", "A"),
             ("exec python3 main.py", ""),
+            ("export A=$(git describe) B=`date`\nC=$D ./bot", "C"),
         ] {
             let names = variables_set(text);
             let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
 use crate::engine::variable_kind::VariableKind;
 use crate::scan::command::{Certainty, Command, StartedCommand, logical};
-use crate::scan::command_context::assignment;
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Target, absolute, base_name};
@@ -203,10 +202,12 @@ impl Command {
     }
 
     /// Returns the names of the variables that the words of this command, its script and all that
-    /// it starts set.
+    /// it starts set. Words alone, as in `env ROOM=bob`, count under names that may choose.
     pub(super) fn names_set(&self) -> BTreeSet<OsString> {
         let name = |(name, _): &Variable| name.clone();
-        let mut names: BTreeSet<_> = self.runs.context.variables.iter().map(name).collect();
+        let by_words = self.runs.context.variables.iter().map(name);
+        let mut names: BTreeSet<_> =
+            by_words.filter(|name| VariableKind::of(name).may_choose()).collect();
         names.extend(self.assigns.iter().cloned());
         for it in &self.started {
             names.extend(it.sets.iter().map(name));
@@ -224,11 +225,7 @@ impl Command {
         let reads: BTreeSet<&OsString> = self.reads.iter().chain(of_started).collect();
         names.retain(|name| {
             let is_set_by_words = self.runs.context.variables.iter().any(|(set, _)| set == name);
-            let may_choose = match VariableKind::of(name) {
-                VariableKind::Choosing | VariableKind::OftenChoosing => true,
-                VariableKind::Other | VariableKind::Session | VariableKind::Harmless => false,
-            };
-            !is_set_by_words && (may_choose || reads.contains(name))
+            !is_set_by_words && (VariableKind::of(name).may_choose() || reads.contains(name))
         });
         names
     }
@@ -236,14 +233,14 @@ impl Command {
     /// Returns the names of the variables that a command line sets, as far as its words and files
     /// tell.
     pub(super) fn names_set_by(words: Vec<OsString>, cwd: PathBuf) -> BTreeSet<OsString> {
-        let set = words.iter().filter_map(|word| Some(assignment(word)?.0.to_owned()));
-        let mut names: BTreeSet<OsString> = set.collect();
         let folder = logical(&cwd);
-        if let Ok(mut command) = Command::find_without_started(words, cwd, folder) {
-            command.started = command.read_started();
-            names.extend(command.names_set());
-        }
-        names
+        Command::find_without_started(words, cwd, folder).map_or_else(
+            |_| BTreeSet::new(),
+            |mut command| {
+                command.started = command.read_started();
+                command.names_set()
+            },
+        )
     }
 
     /// Returns the value of a variable as this command gets it.

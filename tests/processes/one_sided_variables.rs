@@ -119,17 +119,18 @@ fn what_the_script_below_a_guard_or_a_launcher_sets_counts_under_any_name() {
 #[test]
 fn what_the_words_of_one_command_set_counts_although_the_other_has_none() {
     let stage = folder();
-    let scripts = r#"{"scripts": {"dev": "ROOM=dev node main.js", "start": "node main.js"}}"#;
+    let scripts = r#"{"scripts": {"dev": "NODE_ENV=dev node main.js", "start": "node main.js"}}"#;
     write(&stage, "package.json", scripts);
     for (with, without) in [
-        ("sh -c ROOM=dev python3 main.py", "python3 main.py"),
-        ("sh -c export ROOM=dev; exec python3 main.py", "python3 main.py"),
-        ("env ROOM=dev python3 main.py", "python3 main.py"),
+        ("sh -c STAGE=dev python3 main.py", "python3 main.py"),
+        ("sh -c export STAGE=dev; exec python3 main.py", "python3 main.py"),
+        ("env STAGE=dev python3 main.py", "python3 main.py"),
         ("env PYTHON_ENV=dev python3 main.py", "python3 main.py"),
         ("npm run dev", "node main.js"),
         ("npm run dev", "npm start"),
     ] {
-        let variable = if with.contains("PYTHON_ENV") { "PYTHON_ENV" } else { "ROOM" };
+        let variables = ["PYTHON_ENV", "STAGE"];
+        let variable = variables.into_iter().find(|it| with.contains(it)).unwrap_or("NODE_ENV");
         let (process, pid) = bot(&stage, running(&stage, without), stage.folder());
         is_refused(&stage, &process, pid, with, variable);
         end(&stage, process, pid);
@@ -139,10 +140,11 @@ fn what_the_words_of_one_command_set_counts_although_the_other_has_none() {
         is_taken_over(&stage, with, with);
         is_taken_over(&stage, without, without);
     }
-    // Options of a runtime choose nothing.
-    let harmless = "env PYTHONUNBUFFERED=1 TZ=UTC python3 main.py";
-    is_taken_over(&stage, harmless, "python3 main.py");
-    is_taken_over(&stage, "python3 main.py", harmless);
+    // Options of a runtime, and an unknown option that only one command has, choose nothing.
+    for harmless in ["env PYTHONUNBUFFERED=1 TZ=UTC python3 main.py", "env A=1 python3 main.py"] {
+        is_taken_over(&stage, harmless, "python3 main.py");
+        is_taken_over(&stage, "python3 main.py", harmless);
+    }
 }
 
 #[test]
@@ -160,6 +162,11 @@ fn an_inherited_variable_that_names_the_bot_or_its_environment_may_be_unset() {
         both_live(&stage, &format!("{name}=a {line}"), &format!("{name}=b {line}"), name);
     }
     is_taken_over(&stage, &format!("ENV= {line}"), line);
+    // A service has it where a shell has nothing.
+    let production = format!("NODE_ENV=production {line}");
+    is_taken_over(&stage, &production, line);
+    is_taken_over(&stage, line, &production);
+    both_live(&stage, &production, &format!("NODE_ENV=development {line}"), "NODE_ENV");
 }
 
 #[test]
@@ -191,7 +198,7 @@ fn the_token_and_a_given_name_say_more_than_an_unset_variable() {
     assert!(!is_alive(pid) && is_alive(own));
     end(&stage, new, own);
     let named = |line: &str| start(&stage, &["--instance", "voice", "run"], line);
-    let (_first, pid) = bot(&stage, named(&format!("NODE_ENV=production {line}")), stage.folder());
+    let (_first, pid) = bot(&stage, named(&format!("NODE_ENV=staging {line}")), stage.folder());
     let (_second, own) = bot(&stage, named(line), stage.folder());
     assert!(!is_alive(pid) && is_alive(own));
 }
@@ -201,8 +208,8 @@ fn the_token_and_a_given_name_say_more_than_an_unset_variable() {
 #[test]
 fn a_variable_of_the_env_file_is_the_value_of_a_bot_that_has_none() {
     let stage = folder();
-    write(&stage, ".env", "ENV=prod\nBOT_ENV=prod\n");
-    let (plain, loaded) = ("python3 main.py", "ENV=prod BOT_ENV=prod python3 main.py");
+    write(&stage, ".env", "ENV=stage\nBOT_ENV=stage\n");
+    let (plain, loaded) = ("python3 main.py", "ENV=stage BOT_ENV=stage python3 main.py");
     is_taken_over(&stage, loaded, plain);
     is_taken_over(&stage, plain, loaded);
     both_live(&stage, plain, "ENV=test python3 main.py", "ENV");

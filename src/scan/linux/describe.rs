@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
-use crate::engine::choosing_variables::{UnsetVariable, Variable};
+use crate::engine::choosing_variables::{Proof, SetVariables, Variable};
 use crate::engine::fact::Fact;
 use crate::engine::instance::NameSource;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
@@ -156,7 +156,7 @@ impl<'a> Describer<'a> {
             it.doubt = None;
         }
         if it.likeness.is_same() || role == Role::Monopoll {
-            it.variables = [self.set_by_launchers(id.pid, id.parent), it.variables].concat();
+            it.set_by_scripts.extend(self.set_by_launchers(id.pid, id.parent));
         }
         // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
@@ -231,19 +231,20 @@ impl<'a> Describer<'a> {
         let known_args = args.known().map_or(&[][..], Vec::as_slice);
         let role = self.role(pid, exe.as_deref(), known_args);
         let of = Descendant { pid, parent: stat.parent, session: Some(stat.session) };
-        let ComparisonFacts { same_program, likeness, compared, doubt, variables, .. } =
-            match guarded_as_mine {
-                Some(comparison) => ComparisonFacts::from(comparison),
-                None if runs_another => {
-                    self.compare(of, readable, cwd.as_deref(), role).without_suggestions()
-                }
-                None => self.compare(of, readable, cwd.as_deref(), role),
-            };
-        let is_my_program = same_program == Fact::Known(true);
+        let comparison = match guarded_as_mine {
+            Some(comparison) => ComparisonFacts::from(comparison),
+            None if runs_another => {
+                self.compare(of, readable, cwd.as_deref(), role).without_suggestions()
+            }
+            None => self.compare(of, readable, cwd.as_deref(), role),
+        };
+        let is_my_program = comparison.same_program == Fact::Known(true);
         let is_tool = !is_my_program && is_tool(exe.as_deref(), known_args);
         let role = if is_tool && role == Role::Program { Role::ServesOthers } else { role };
         let above = guard.as_ref().and_then(Option::as_ref);
-        let other_variable = self.other_variable(environ, &variables, holds_lock, above);
+        let set = comparison.set_variables();
+        let other_variable = self.other_variable(environ, set, holds_lock, above);
+        let ComparisonFacts { same_program, likeness, compared, doubt, .. } = comparison;
         let cwd = if self.is_my_folder_elsewhere(pid, cwd.as_deref()) { None } else { cwd };
         let needs_connection = needs_connection(&tokens, likeness)
             || self.needs_connection(pid, likeness, cwd.as_deref());
@@ -357,23 +358,22 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns a variable that has another value in a process. `set` has those that its command
-    /// line and its launchers set. A lock of a given name, or of a bot's number, says more than a
-    /// variable that only one of both has.
+    /// Returns a variable that has another value in a process. A lock of a given name, or of a bot's
+    /// number, says more than a variable that only one of both has.
     fn other_variable(
         &self,
         environ: Option<&[u8]>,
-        set: &[Variable],
+        set: SetVariables<'_>,
         holds_lock: Fact<bool>,
         guard: Option<&OtherGuard>,
     ) -> Fact<Option<String>> {
         let is_mine = holds_lock == Fact::Known(true)
             || guard.is_some_and(|it| it.guards == GuardedInstance::Mine);
-        let unset = match self.request.name_source {
-            NameSource::Given | NameSource::Token if is_mine => UnsetVariable::SaysNothing,
-            NameSource::Given | NameSource::Token | NameSource::Command => UnsetVariable::Differs,
+        let proof = match self.request.name_source {
+            NameSource::Given | NameSource::Token if is_mine => Proof::Name,
+            NameSource::Given | NameSource::Token | NameSource::Command => Proof::Nothing,
         };
-        environ.map(|environ| self.request.variables.first_difference(set, environ, unset)).into()
+        environ.map(|environ| self.request.variables.first_difference(set, environ, proof)).into()
     }
 
     /// Returns whether a process's folder has the same path as this start's, but is a different
@@ -414,9 +414,14 @@ struct ComparisonFacts {
     doubt: Fact<Option<CommandDoubt>>,
     chooses_another: bool,
     variables: Vec<Variable>,
+    set_by_scripts: Vec<Variable>,
 }
 
 impl ComparisonFacts {
+    fn set_variables(&self) -> SetVariables<'_> {
+        SetVariables { by_scripts: &self.set_by_scripts, by_words: &self.variables }
+    }
+
     /// Ignores what only a script suggests, and what another value of a choosing variable speaks
     /// against too: the guard says that the process runs another command.
     fn without_suggestions(self) -> ComparisonFacts {
@@ -445,6 +450,7 @@ impl From<Comparison> for ComparisonFacts {
             doubt: Fact::Known(it.doubt),
             chooses_another: it.chooses_another,
             variables: it.variables,
+            set_by_scripts: it.set_by_scripts,
         }
     }
 }

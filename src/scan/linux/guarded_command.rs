@@ -89,8 +89,7 @@ impl ScanRequest {
         let mut comparison = mine.compare_command(theirs.runs.clone(), &process);
         if comparison.likeness.is_same() {
             // Both scripts set the same, so what counts is what they were given.
-            let given = values(mine.names_passed_on(), &environ(proc, guard));
-            comparison.variables = [given, comparison.variables].concat();
+            comparison.set_by_scripts = values(mine.names_passed_on(), &environ(proc, guard));
             return Some(comparison);
         }
         // What COMMAND certainly starts is compared with the guard's processes themselves.

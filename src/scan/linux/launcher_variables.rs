@@ -12,17 +12,19 @@ use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::prefilter::{environ, executable, folder, running};
 
 impl Describer<'_> {
-    /// Returns the variables that the launchers of a process set by their words and scripts, with
-    /// the values that the process has. If one of them is the same command without a doubt, what
+    /// Returns the variables that the launchers of a process in its folder set by their words and
+    /// scripts, with the values that the process has. A terminal or a session above them is no
+    /// launcher. If one of them is the same command without a doubt, what
     /// this command's scripts set tells nothing apart: the values are those before they set it.
     pub(super) fn set_by_launchers(&self, pid: u32, parent: u32) -> Vec<Variable> {
         let Some(mine) = &self.request.command else { return Vec::new() };
         let mut names: BTreeSet<OsString> = BTreeSet::new();
+        let own_folder = folder(self.proc, pid);
         let parent_of = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
         let above = std::iter::successors(Some(parent), parent_of);
         for launcher in above.take(MAX_WRAPPERS).take_while(|pid| *pid > 1) {
             let mut args = Vec::new();
-            let cwd = folder(self.proc, launcher);
+            let cwd = folder(self.proc, launcher).filter(|cwd| Some(cwd) == own_folder.as_ref());
             let Some(cwd) = cwd.filter(|_| self.proc.read(launcher, "cmdline", &mut args).is_ok())
             else {
                 break;

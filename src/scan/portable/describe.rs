@@ -8,7 +8,7 @@ use std::time::Duration;
 use sysinfo::ProcessStatus;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
-use crate::engine::choosing_variables::UnsetVariable;
+use crate::engine::choosing_variables::{Proof, SetVariables};
 use crate::engine::fact::Fact;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId, Role, RunState};
@@ -91,9 +91,10 @@ impl<'a> Describer<'a> {
             other_variable: if environ_bytes.is_empty() {
                 Fact::Unknown
             } else {
-                let set = comparison.as_ref().map_or(&[][..], |it| &it.variables);
+                let by_words = comparison.as_ref().map_or(&[][..], |it| &it.variables);
+                let set = SetVariables { by_words, ..SetVariables::default() };
                 let variables = &self.request.variables;
-                Fact::Known(variables.first_difference(set, &environ_bytes, UnsetVariable::Differs))
+                Fact::Known(variables.first_difference(set, &environ_bytes, Proof::Nothing))
             },
             // A marker's guard cannot be confirmed without the kernel's start times.
             guard: Fact::Known(None),
