@@ -25,6 +25,7 @@ use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::guarded_command::GuardedCommands;
+use crate::scan::linux::launcher_variables::{MAX_WRAPPERS, set_by_launchers};
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{
     ReadBuffers, executable, folder, is_own, name_of, running, sees,
@@ -43,13 +44,10 @@ use crate::sys::{clock, users};
 /// The wait for the end of a process that has no facts left.
 const EXIT_TIME: Duration = Duration::from_millis(100);
 
-/// The maximum number of wrapper programs above a bot.
-pub(super) const MAX_WRAPPERS: usize = 8;
-
 pub(super) struct Describer<'a> {
-    pub(super) proc: &'a ProcFs,
-    pub(super) request: &'a ScanRequest,
-    pub(super) me: u32,
+    proc: &'a ProcFs,
+    request: &'a ScanRequest,
+    me: u32,
     own_cgroup: Option<String>,
     users: BTreeMap<u32, User>,
     /// The living guards above the processes that were described, by their markers.
@@ -156,7 +154,9 @@ impl<'a> Describer<'a> {
             it.doubt = None;
         }
         if it.likeness.is_same() || role == Role::Monopoll {
-            it.set_by_scripts.extend(self.set_by_launchers(id.pid, id.parent));
+            let (proc, request) = (self.proc, self.request);
+            let set = set_by_launchers(proc, request, self.me, id.pid, id.parent);
+            it.set_by_scripts.extend(set);
         }
         // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
@@ -358,8 +358,8 @@ impl<'a> Describer<'a> {
         }
     }
 
-    /// Returns a variable that has another value in a process. A lock of a given name, or of a bot's
-    /// number, says more than a variable that only one of both has.
+    /// Returns a variable that has another value in a process. A lock of a given name, or of a
+    /// bot's number, says more than a variable that only one of both has.
     fn other_variable(
         &self,
         environ: Option<&[u8]>,

@@ -7,46 +7,53 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::engine::choosing_variables::Variable;
 use crate::scan::command::Command;
-use crate::scan::linux::describe::{Describer, MAX_WRAPPERS};
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::prefilter::{environ, executable, folder, running};
+use crate::scan::scan_request::ScanRequest;
+use crate::sys::linux::proc_fs::ProcFs;
 
-impl Describer<'_> {
-    /// Returns the variables that the launchers of a process in its folder set by their words and
-    /// scripts, with the values that the process has. A terminal or a session above them is no
-    /// launcher. If one of them is the same command without a doubt, what
-    /// this command's scripts set tells nothing apart: the values are those before they set it.
-    pub(super) fn set_by_launchers(&self, pid: u32, parent: u32) -> Vec<Variable> {
-        let Some(mine) = &self.request.command else { return Vec::new() };
-        let mut names: BTreeSet<OsString> = BTreeSet::new();
-        let own_folder = folder(self.proc, pid);
-        let parent_of = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
-        let above = std::iter::successors(Some(parent), parent_of);
-        for launcher in above.take(MAX_WRAPPERS).take_while(|pid| *pid > 1) {
-            let mut args = Vec::new();
-            let cwd = folder(self.proc, launcher).filter(|cwd| Some(cwd) == own_folder.as_ref());
-            let Some(cwd) = cwd.filter(|_| self.proc.read(launcher, "cmdline", &mut args).is_ok())
-            else {
-                break;
-            };
-            let exe = executable(self.proc, launcher);
-            if self.request.is_monopoll(self.proc, launcher, exe.as_deref(), self.me) {
-                if let Some(words) = command_of(&args) {
-                    names.extend(Command::names_set_by(words, cwd));
-                }
-                continue;
+/// The maximum number of wrapper programs above a bot.
+pub(super) const MAX_WRAPPERS: usize = 8;
+
+/// Returns the variables that the launchers of a process in its folder set by their words and
+/// scripts, with the values that the process has. A terminal or a session above them is no
+/// launcher. If one of them is the same command without a doubt, what this command's scripts set
+/// tells nothing apart: the values are those before they set it.
+pub(super) fn set_by_launchers(
+    proc: &ProcFs,
+    request: &ScanRequest,
+    me: u32,
+    pid: u32,
+    parent: u32,
+) -> Vec<Variable> {
+    let Some(mine) = &request.command else { return Vec::new() };
+    let mut names: BTreeSet<OsString> = BTreeSet::new();
+    let own_folder = folder(proc, pid);
+    let parent_of = |pid: &u32| proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
+    let above = std::iter::successors(Some(parent), parent_of);
+    for launcher in above.take(MAX_WRAPPERS).take_while(|pid| *pid > 1) {
+        let mut args = Vec::new();
+        let cwd = folder(proc, launcher).filter(|cwd| Some(cwd) == own_folder.as_ref());
+        let Some(cwd) = cwd.filter(|_| proc.read(launcher, "cmdline", &mut args).is_ok()) else {
+            break;
+        };
+        let exe = executable(proc, launcher);
+        if request.is_monopoll(proc, launcher, exe.as_deref(), me) {
+            if let Some(words) = command_of(&args) {
+                names.extend(Command::names_set_by(words, cwd));
             }
-            let it = running(self.proc, launcher, &args, Some(&cwd), |it| mine.compare(it));
-            if it.likeness.is_same() && it.doubt.is_none() {
-                let names = mine.names_passed_on();
-                return values(names, &environ(self.proc, launcher));
-            }
-            let words = args.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-            let words = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
-            names.extend(Command::names_set_by(words, cwd));
+            continue;
         }
-        values(names, &environ(self.proc, pid))
+        let it = running(proc, launcher, &args, Some(&cwd), |it| mine.compare(it));
+        if it.likeness.is_same() && it.doubt.is_none() {
+            let names = mine.names_passed_on();
+            return values(names, &environ(proc, launcher));
+        }
+        let words = args.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        let words = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
+        names.extend(Command::names_set_by(words, cwd));
     }
+    values(names, &environ(proc, pid))
 }
 
 /// Returns these variables with their values in an environment.
