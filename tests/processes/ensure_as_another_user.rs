@@ -1,6 +1,6 @@
-//! `monopoll.ensure()` in a bot that runs as another user than its guard, as under
-//! `monopoll run -- setpriv --reuid=bot python3 main.py`. That user can read neither the guard's
-//! descriptors nor its lock folder.
+//! `monopoll.ensure()` and `monopoll.status()` in a bot that runs as another user than its guard,
+//! as under `monopoll run -- setpriv --reuid=bot python3 main.py`. That user can read neither the
+//! guard's descriptors nor its lock folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -85,6 +85,18 @@ fn a_bot_of_another_user_below_the_guard_is_guarded() {
         let Some(stage) = stage(lock_folder) else { return };
         let end = through_shell(&stage, "").end().exits(0);
         assert_eq!(end.out, format!("guarded {USER}\n"), "{end:?}");
+    }
+}
+
+/// It looked in the folder of its own locks, and said that the bot was stopped.
+#[test]
+fn a_bot_of_another_user_cannot_tell_the_status_of_its_guard() {
+    for lock_folder in [0o700, 0o755] {
+        let Some(stage) = stage(lock_folder) else { return };
+        let bot = "import monopoll\nit = monopoll.status()\nprint(it.instance, it.state)\n";
+        write(&stage, "main.py", bot);
+        let end = through_shell(&stage, "").end().exits(0);
+        assert_eq!(end.out, "test unknown\n", "{end:?}");
     }
 }
 

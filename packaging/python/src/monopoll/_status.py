@@ -128,19 +128,24 @@ def status(
         config: the configuration file, as `--config`.
         profile: the profile, as `--profile`.
         instance: the instance, as `--instance`. Left out, it is that of the command or, under a
-            guard and without a command, the guard's.
+            guard and without a command, the guard's, with the guard's lock.
 
     Raises:
         StatusError: the status cannot be determined, for example because of the configuration.
         ProgramNotFoundError: the package is installed without its program.
     """
+    lock: list[str] = []
     if command is None and instance is None and HELD in os.environ:
-        instance = os.environ[HELD].split(":", 1)[0]
+        held = os.environ[HELD].split(":", 4)
+        instance = held[0]
+        # Another user than the guard's would look for the lock in its own folder.
+        if len(held) == 5:
+            lock = ["--set", f"lock.paths=[{json.dumps(held[4])}]"]
     words = own_command() if command is None else list(command)
     if words is None:
         raise StatusError("the command line of this program is unknown; give `command`")
     asked = subprocess.run(
-        [program(), "status", "--json", *options(config, profile, instance), "--", *words],
+        [program(), "status", "--json", *options(config, profile, instance), *lock, "--", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
