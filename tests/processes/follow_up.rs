@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use monopoll_test_bots::stage::{Stage, is_alive, token};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 
 use crate::other_bots::{plan, unnamed};
 use crate::same_command::{PYTHON, bot, write};
@@ -25,6 +25,79 @@ fn what_a_pausing_loop_brings_back_is_ended_twice_and_then_reported() {
     let history = start(&["status", "--history"]).end();
     assert!(history.out.contains("alert: two pollers"), "{history:?}");
     assert_eq!(history.out.matches("took over from").count(), 3, "{history:?}");
+}
+
+/// A takeover from a loop with a pause, by a guard that watches it.
+struct Watched<'a> {
+    stage: &'a Stage,
+    launcher: Running<'a>,
+    guard: Running<'a>,
+    own: u32,
+}
+
+impl<'a> Watched<'a> {
+    #[track_caller]
+    fn begin(stage: &'a Stage, launcher: Start<'a>) -> Watched<'a> {
+        let (launcher, first) = bot(stage, launcher, stage.folder());
+        let (guard, own) = bot(stage, unnamed(stage, &["run"], "python3 main.py"), stage.folder());
+        assert!(!is_alive(first));
+        Watched { stage, launcher, guard, own }
+    }
+
+    /// Waits until the guard has ended its bot again so often.
+    #[track_caller]
+    fn wait_for_round(&self, round: usize) {
+        self.stage.wait_until("another round", || {
+            (self.guard.stderr().matches("ending it again").count() == round).then_some(())
+        });
+    }
+
+    /// Checks that what comes back was ended twice, and is then reported and left running.
+    #[track_caller]
+    fn expect_report(self) {
+        self.guard.wait_for("two pollers are running");
+        let said = self.guard.stderr();
+        assert_eq!(said.matches("ending it again").count(), 2, "{said}");
+        assert!(said.contains(&format!("(pid {}) restarts it", self.launcher.pid())), "{said}");
+        assert!(is_alive(self.own) && self.launcher.is_alive());
+    }
+}
+
+/// Starts `main.py` again after a pause, as people write it.
+const LAUNCH_BOT: &str = "import subprocess, sys, time\nwhile True:\n\
+                          \x20   subprocess.call([sys.executable, 'main.py'])\n\
+                          \x20   time.sleep(2.5)\n";
+
+#[test]
+fn the_loops_with_a_pause_that_people_write_are_taken_over_and_watched() {
+    let stages = [(); 3].map(|()| Stage::new());
+    for stage in &stages {
+        write(stage, "main.py", PYTHON);
+        write(stage, "launch_bot.py", LAUNCH_BOT);
+    }
+    let [short, usual, script] = &stages;
+    let shell = |pause| format!("while true; do python3 main.py; sleep {pause}; done");
+    // They run at the same time, because the last report comes half a minute after the start.
+    let watched = [
+        Watched::begin(short, short.program("sh", &["-c", &shell("0.3")])),
+        Watched::begin(usual, usual.program("sh", &["-c", &shell("2")])),
+        Watched::begin(script, script.program("python3", &["launch_bot.py"])),
+    ];
+    for one in watched {
+        one.expect_report();
+    }
+}
+
+#[test]
+#[ignore = "the last scan is two minutes after the start"]
+fn a_loop_with_a_long_pause_is_taken_over_and_watched() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let line = "while true; do python3 main.py; sleep 20; done";
+    let watched = Watched::begin(&stage, stage.program("sh", &["-c", line]));
+    watched.wait_for_round(1);
+    watched.wait_for_round(2);
+    watched.expect_report();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A bot must stay in the foreground (S18): processes that COMMAND leaves behind are ended and
 //! reported. If one of them is the bot, a supervisor should try again.
 
-use monopoll_test_bots::stage::{Stage, is_alive, token};
+use monopoll_test_bots::stage::{Stage, is_alive, skip, token};
 
 const WARNING: &str = "left 1 process behind (now ended); a bot must stay in the foreground";
 
@@ -38,6 +38,23 @@ fn a_bot_that_forks_twice_means_75() {
                 time.sleep(60)\n";
     write(&stage, "main.py", fork);
     stage.run_command("python3", &["main.py"]).end().exits(75).says("a bot must stay in the");
+}
+
+#[test]
+fn a_bot_in_a_new_tmux_server_means_75() {
+    if !std::path::Path::new("/usr/bin/tmux").exists() {
+        return skip("tmux is missing; `.ci/run` installs it");
+    }
+    for has_token in [true, false] {
+        let stage = Stage::new();
+        write(&stage, "main.py", WAITS);
+        let args = ["-S", "tmux", "-f", "/dev/null", "new", "-d", "python3 main.py"];
+        let start = stage.run_command("tmux", &args).env("SHELL", "/bin/sh");
+        let start = if has_token { start.env("BOT_TOKEN", token()) } else { start };
+        let ended = start.end().exits(75);
+        assert!(ended.err.contains("a bot must stay in the foreground"), "{ended:?}");
+        assert!(stage.lock_is_free());
+    }
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What a guard leaves behind if it is killed, or if COMMAND ends before its tree does.
 
+use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Stage, is_alive, is_root, send};
 use nix::sys::signal::Signal;
+
+use crate::lost_launchers::parent;
 
 #[test]
 fn a_guard_that_is_killed_takes_its_child_with_it() {
@@ -204,4 +207,35 @@ fn a_guard_that_may_not_kill_still_exits_with_its_command() {
     send(stage.ready(1), Signal::SIGUSR1);
     guard.end().exits(7).says("1 process of the tree could not be ended and still holds the lock");
     assert!(is_alive(member) && !stage.lock_is_free());
+}
+
+/// A change of the user clears the signal for the death of the parent.
+#[test]
+fn a_bot_below_runuser_whose_guard_was_killed_is_never_joined_by_a_second_one() {
+    if !is_root() {
+        return;
+    }
+    let bot = testbot().display().to_string();
+    for is_runuser_killed in [false, true] {
+        let stage = Stage::new();
+        // Not for another user, who may be unable to read the build folder.
+        let start = || stage.run_command("runuser", &["-u", "root", "--", &bot]);
+        let guard = start().start();
+        let first = stage.ready(1);
+        if is_runuser_killed {
+            // Without its guard, the bot gets no signal at all.
+            guard.signal(Signal::SIGSTOP);
+            send(parent(first), Signal::SIGKILL);
+        }
+        guard.signal(Signal::SIGKILL);
+        guard.end();
+        if is_runuser_killed {
+            start().on_conflict("refuse").end().exits(75).says("holds the lock");
+            assert!(is_alive(first));
+        }
+        let _second = start().on_conflict("graceful").start();
+        stage.ready(2);
+        assert!(!is_alive(first));
+        stage.assert_no_overlap();
+    }
 }

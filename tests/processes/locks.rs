@@ -292,3 +292,54 @@ fn two_locks_that_are_one_file_are_refused() {
         assert_eq!(fs::read(stage.folder().join("real/x.lock")).unwrap(), b"");
     }
 }
+
+/// A crontab with `* * * * * flock -n x.lock ./bot`, beside a service that runs monopoll.
+#[test]
+fn a_line_of_cron_with_flock_and_monopoll_share_one_lock_in_both_directions() {
+    let stage = Stage::new();
+    let bot = testbot().display().to_string();
+    let cron = || stage.program("flock", &["-n", "locks/x.lock", &bot]);
+    let guard = stage.run(&[]).start();
+    let guarded = stage.ready(1);
+    for _ in 0..3 {
+        cron().end().exits(1);
+    }
+    assert!(is_alive(guarded));
+    guard.signal(nix::sys::signal::Signal::SIGTERM);
+    guard.end();
+    let line = cron().start();
+    let started = stage.ready(2);
+    stage.run(&[]).on_conflict("refuse").end().exits(75).says("holds the lock");
+    assert!(is_alive(started));
+    let _second = stage.run(&[]).on_conflict("graceful").start();
+    stage.ready(3);
+    assert!(!line.is_alive() && !is_alive(started));
+    cron().end().exits(1);
+    stage.assert_no_overlap();
+}
+
+/// A bot that restarts itself by a start of monopoll.
+#[test]
+fn a_start_from_within_the_bot_does_not_end_the_bot_above_it() {
+    let stage = Stage::new();
+    let monopoll = env!("CARGO_BIN_EXE_monopoll");
+    let text = format!(
+        "import os, subprocess, sys, time\nopen(f'ready-{{os.getpid()}}', 'w').close()\n\
+         code = subprocess.call(['{monopoll}', '--instance', 'test', '--on-conflict', sys.argv[1], \
+         '--set', 'lock.paths=[\"{}\"]', 'run', '--', 'python3', 'main.py', sys.argv[1]])\n\
+         open('code', 'w').write(str(code))\ntime.sleep(600)\n",
+        stage.lock().display()
+    );
+    fs::write(stage.folder().join("main.py"), text).unwrap();
+    for action in ["refuse", "graceful", "force"] {
+        let guard = stage.run_command("python3", &["main.py", action]).start();
+        let code = stage.wait_until("the end of the start", || {
+            fs::read_to_string(stage.folder().join("code")).ok().filter(|it| !it.is_empty())
+        });
+        assert_eq!(code, "75", "{action}: {}", guard.stderr());
+        assert!(guard.is_alive(), "{action}");
+        fs::remove_file(stage.folder().join("code")).unwrap();
+        guard.signal(nix::sys::signal::Signal::SIGTERM);
+        guard.end();
+    }
+}

@@ -33,6 +33,7 @@ mod listed_only;
 mod locks;
 mod logging;
 mod loops;
+mod lost_launchers;
 mod lost_locks;
 mod missing_calls;
 mod namespaces;

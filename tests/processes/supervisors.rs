@@ -136,6 +136,22 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
 }
 
 #[test]
+fn pm2_is_named_also_where_it_restarts_after_a_delay() {
+    let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
+    let stage = Stage::new();
+    let home = stage.folder().join("pm2");
+    let bot = testbot().display().to_string();
+    let args = ["start", &bot, "--name", "voice", "--interpreter", "none"];
+    let start = stage.program(&program, &[&args[..], &["--restart-delay", "2500"]].concat());
+    start.env("PM2_HOME", &home).end().exits(0);
+    stage.ready(1);
+    let command = refused(&stage, "pm2:voice would start it again");
+    assert_eq!(command, format!("PM2_HOME={} pm2 stop voice", home.display()));
+    stage.program("sh", &["-c", &command]).env("PATH", path_with(&program)).end().exits(0);
+    goes_through(&stage);
+}
+
+#[test]
 fn a_bot_that_pm2_does_not_restart_is_ended_for_good() {
     let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
     let stage = Stage::new();

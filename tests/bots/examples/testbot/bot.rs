@@ -28,6 +28,9 @@ use nix::sys::signal::{SigSet, Signal};
 /// Set for a successor.
 const SUCCESSOR: &str = "TESTBOT_SUCCESSOR";
 
+/// Set for the inner process of a program in one file.
+const UNPACKED: &str = "TESTBOT_UNPACKED";
+
 /// The exit status of a second poller.
 const OVERLAP: i32 = 99;
 
@@ -88,6 +91,12 @@ pub(super) fn main() {
         let myself = env::current_exe().unwrap();
         let started = Command::new("setsid").arg("-f").arg(myself).args(rest).status().unwrap();
         exit(started.code().unwrap());
+    }
+    if args.iter().any(|arg| arg == "--one-file") && env::var_os(UNPACKED).is_none() {
+        // The outer process of a program in one file starts itself and waits.
+        let myself = env::current_exe().unwrap();
+        let status = Command::new(myself).args(&args).env(UNPACKED, "1").status().unwrap();
+        exit(status.code().unwrap_or(1));
     }
     let options = options(args.into_iter());
     match options.task {
