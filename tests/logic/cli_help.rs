@@ -45,9 +45,7 @@ fn fed(program: &str, args: &[&str], input: &str) -> Option<Output> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = piped else {
-        monopoll::internals::cli::print_to_stderr(format_args!(
-            "skipped: {program} is not installed"
-        ));
+        monopoll_test_bots::stage::skip(&format!("{program} is not installed"));
         return None;
     };
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

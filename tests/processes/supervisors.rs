@@ -5,18 +5,12 @@ use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Ended, Running, Stage, is_alive, state};
 use std::path::{Path, PathBuf};
 
-/// Returns the program of a supervisor. If it is missing, prints that the test is skipped, unless
-/// everything must be tested.
+/// Returns the program of a supervisor. If it is missing, the test is skipped.
 pub(crate) fn peer(program: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(program);
     if path.exists() {
         return Some(path);
     }
-    assert!(
-        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "{} is missing: `.ci/run` installs it",
-        path.display()
-    );
     monopoll_test_bots::stage::skip(&format!(
         "{} is missing; `.ci/run` installs it",
         path.display()

@@ -102,7 +102,7 @@ fn the_unit_hides_no_process_and_no_lock_folder() {
 #[test]
 fn systemd_accepts_the_unit() {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no systemd-analyze");
+        monopoll_test_bots::stage::skip("there is no systemd-analyze");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +204,7 @@ pub(crate) fn yaml(name: &str) -> Option<Value> {
         .ok()
         .filter(|it| !String::from_utf8_lossy(&it.stderr).contains("ModuleNotFoundError"));
     let Some(parsed) = parsed else {
-        eprintln!("skipped: there is no python3 with PyYAML");
+        monopoll_test_bots::stage::skip("there is no python3 with PyYAML");
         return None;
     };
     Some(serde_json::from_slice(&parsed.stdout).unwrap_or_else(|_| panic!("{parsed:?}")))

@@ -28,4 +28,5 @@ mod planted;
 mod prose;
 // Pages show the output on Linux.
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+mod skips;
 mod snippets;
