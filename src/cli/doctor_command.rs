@@ -83,7 +83,7 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let lookup = token_lookup::search(&config, found);
     let is_clear = lookup.require_clear(&config);
     findings.extend(lookup.warning.as_deref().map(doctor::env_file_finding));
-    let misfits = lookup.misfits.clone();
+    let misfits = lookup.misfits.iter().map(|it| it.place.clone()).collect();
     let tokens = lookup.usable();
     let token = tokens.mine.as_ref();
     findings.push(match &is_clear {

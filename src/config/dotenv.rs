@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::config::{Config, Origin};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
-use crate::engine::token::Token;
+use crate::engine::token::{Misfit, Token};
 use crate::error::{Error, ExitStatus, may_pass};
 use crate::text::printable;
 
@@ -49,7 +49,7 @@ pub(crate) struct EnvFile {
     /// The reason that the file cannot be read, if it may pass: another bot may be named there.
     pub(crate) failure: Option<Error>,
     /// The first variable of `token_env` that has a value other than a token, for a message.
-    pub(crate) invalid: Option<String>,
+    pub(crate) invalid: Option<Misfit>,
 }
 
 impl EnvFile {
@@ -87,7 +87,10 @@ impl EnvFile {
                     .filter(|it| !it.value.trim().is_empty())
                     .find(|it| config.expects_a_token_in(&it.name));
                 EnvFile {
-                    invalid: invalid.map(|it| format!("{} in `{shown_path}`", printable(&it.name))),
+                    invalid: invalid.map(|it| {
+                        let place = format!("{} in `{shown_path}`", printable(&it.name));
+                        Misfit::new(place, &it.value)
+                    }),
                     note: match extent {
                         ReadExtent::Whole => None,
                         ReadExtent::Beginning => note(&format!(

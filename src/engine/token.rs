@@ -61,6 +61,27 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A variable that should have a token, and has another value, which is not kept.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    /// The variable and its place, printable.
+    pub(crate) place: String,
+    /// The number of characters after the colon, if a token has another number of them.
+    pub(crate) wrong_length: Option<usize>,
+}
+
+impl Misfit {
+    pub(crate) fn new(place: String, value: &str) -> Misfit {
+        let secret = value.trim().split_once(':').filter(|(id, _)| is_bot_id(id));
+        let length = secret.map(|(_, secret)| secret.chars().count());
+        Misfit { place, wrong_length: length.filter(|length| *length != SECRET_LENGTH) }
+    }
+}
+
+fn is_bot_id(text: &str) -> bool {
+    parse_bot_id(text.as_bytes()).is_some()
+}
+
 /// Parses the number before a token's colon.
 pub(super) fn parse_bot_id(digits: &[u8]) -> Option<BotId> {
     let is_number = NUMBER_LENGTHS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);

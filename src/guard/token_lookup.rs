@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
-use crate::engine::token::{OwnTokens, Token};
+use crate::engine::token::{Misfit, OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::scan::command::Command;
 use crate::text::{join_and, printable, shell_quote};
@@ -52,7 +52,7 @@ pub(crate) struct TokenLookup {
     /// not `env_file` of the folder of the start.
     pub(crate) not_read: Option<TokenLine>,
     /// If there is no token: printable names of variables with another value.
-    pub(crate) misfits: Vec<String>,
+    pub(crate) misfits: Vec<Misfit>,
     /// The reason that another program may read another bot's token from the same files.
     pub(crate) unclear: Option<Unclear>,
 }
@@ -119,10 +119,12 @@ impl TokenLookup {
                  variable that the bot reads to `token_env`"
             )
         });
-        let misfit = |misfit: &String| {
+        let misfit = |Misfit { place, wrong_length }: &Misfit| {
+            let found = wrong_length
+                .map_or_else(String::new, |length| format!("; it has {length} after the colon"));
             format!(
-                "{misfit} is set, but is not a bot token (5–16 digits, a colon and 35 letters, \
-                 digits, `_` or `-`), so it is ignored; set it to the token from @BotFather"
+                "{place} is set, but is not a bot token (5–16 digits, a colon and 35 letters, \
+                 digits, `_` or `-`{found}), so it is ignored; set it to the token from @BotFather"
             )
         };
         let misfits = self.misfits.iter().map(misfit);
@@ -152,7 +154,8 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
             break;
         }
         if config.expects_a_token_in(name) {
-            misfits.push(format!("${}", printable(name)));
+            let place = format!("${}", printable(name));
+            misfits.push(Misfit::new(place, &value.to_string_lossy()));
         }
     }
     let file = EnvFile::read(config);

@@ -156,6 +156,28 @@ fn a_variable_that_is_no_token_is_named_without_its_value() {
 }
 
 #[test]
+fn a_token_of_the_wrong_length_is_told_its_length() {
+    let stage = Stage::new();
+    let start = |value: &str| stage.run(&["--exit", "7"]).env("BOT_TOKEN", value).end().exits(7);
+    let (number, secret) = ("123456", "Secret7".repeat(5));
+    let cases = [
+        (format!("{number}:{secret}x"), "; it has 36 after the colon), so it is ignored"),
+        (format!(" {number}:{} ", &secret[1..]), "; it has 34 after the colon), so it is ignored"),
+        (format!("{number}:"), "; it has 0 after the colon), so it is ignored"),
+        (format!("{number}:{}é", &secret[1..]), "`_` or `-`), so it is ignored"),
+        (format!("bot{number}:{secret}x"), "`_` or `-`), so it is ignored"),
+    ];
+    for (value, what) in &cases {
+        let ended = start(value);
+        assert!(ended.err.contains(what) && !ended.err.contains("Secret7"), "{ended:?}");
+    }
+    let line = format!("BOT_TOKEN={number}:{secret}x\n");
+    fs::write(stage.folder().join(".env"), line).unwrap();
+    let ended = start("");
+    assert!(ended.err.contains(cases[0].1) && !ended.err.contains("Secret7"), "{ended:?}");
+}
+
+#[test]
 fn a_generic_variable_that_is_no_token_is_not_complained_about() {
     let stage = Stage::new();
     let start = || stage.run(&["--exit", "7"]).env("API_TOKEN", "github-secret");
