@@ -92,7 +92,9 @@ pub(super) fn require_script(request: &StartRequest) -> Result<(), Error> {
         return Ok(());
     }
     let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}, "));
-    Err(error.with_hint(format!("{hint}or name the bot with `--instance`")))
+    Err(error.with_hint(format!(
+        "{hint}or name the bot with `--instance` (`monopoll status` lists the names)"
+    )))
 }
 
 pub(super) fn instance(

@@ -229,7 +229,7 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
             holds: it.lock.holds.known(),
             paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),
         },
-        against: reasons::against(&it.against).as_deref().map(mask_secrets),
+        against: reasons::against(it).as_deref().map(mask_secrets),
         shields: it.shields.iter().map(shield_document).collect(),
         rules_about: it.conflict.and_then(Conflict::pid).unwrap_or(pid),
         rules: it.rules.iter().map(|rule| rule_document(rule, &it.subject, context)).collect(),

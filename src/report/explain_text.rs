@@ -104,7 +104,7 @@ impl LabeledLines {
         let against = if is_shielded {
             reasons::against_without_hint(&it.against)
         } else {
-            reasons::against(&it.against)
+            reasons::against(it)
         };
         match against {
             Some(why) => self.row(Truth::True, &sanitize(&why)),

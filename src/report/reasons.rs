@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
+use crate::engine::explain::Explanation;
 use crate::engine::ladder::WaitLimit;
 use crate::engine::likeness::{CommandDifference, CommandDoubt};
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
-use crate::engine::process::{Launcher, Process};
+use crate::engine::process::{Launcher, OtherGuard, Process, Role};
 use crate::engine::reason::{RefusalCause, RefusalReason};
 use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
@@ -18,7 +19,7 @@ use crate::report::format;
 use crate::report::manager_remedy::remedy;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
-use crate::text::{count, join_and, sanitize};
+use crate::text::{count, join_and, sanitize, shell_quote};
 
 /// The evidence against a suspect, to follow "has".
 pub const SUSPECT: &str = "the same token in its environment";
@@ -81,6 +82,7 @@ pub(super) fn found_by_entries(plan: &Plan) -> bool {
 pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
     let who = name(conflict);
     let decider = decider(&conflict.decided_by);
+    let end_it = || end_it(conflict.root.as_ref(), &conflict.tree);
     Some(match conflict.refusal.as_ref()? {
         RefusalCause::PolicyRefuses if conflict.decided_by == DecidedBy::SameToken => format!(
             "{who} carries the same bot token and is found only by it, so `same_token` (refuse) \
@@ -115,9 +117,11 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             "no bot token is set here, but {who} carries the token of bot {bot}; {SET_TOKEN}"
         ),
         RefusalCause::InDoubt(why @ Doubt::Command(CommandDoubt::StartsAgain)) => {
-            format!("{who} seems to be between two runs of this bot: {}", doubt(why))
+            format!("{who} seems to be between two runs of this bot: {}", doubt(why, &end_it()))
         }
-        RefusalCause::InDoubt(why) => format!("{who} may be another bot's: {}", doubt(why)),
+        RefusalCause::InDoubt(why) => {
+            format!("{who} may be another bot's: {}", doubt(why, &end_it()))
+        }
         RefusalCause::Supervised(manager) => format!(
             "{who} {}, and {manager} would start it again; {}",
             claim(conflict),
@@ -234,10 +238,13 @@ fn restarted(by: &Restarter) -> String {
 
 /// Describes the evidence that a process is not this bot, and what would settle it; `None` if there
 /// is none.
-pub(super) fn against(against: &CounterEvidence) -> Option<String> {
-    match against {
+pub(super) fn against(it: &Explanation<'_>) -> Option<String> {
+    match &it.against {
         CounterEvidence::Nothing => None,
-        CounterEvidence::Doubt(why) => Some(doubt(why)),
+        CounterEvidence::Doubt(why) => {
+            let tree = it.conflict.map_or(&[][..], |conflict| &conflict.tree);
+            Some(doubt(why, &end_it(Some(it.process), tree)))
+        }
         CounterEvidence::AnotherBot(another) => Some(another_bot(another)),
     }
 }
@@ -245,8 +252,9 @@ pub(super) fn against(against: &CounterEvidence) -> Option<String> {
 /// The evidence alone, for a process that is never ended whatever the user does.
 pub(super) fn against_without_hint(against: &CounterEvidence) -> Option<String> {
     match against {
-        CounterEvidence::Doubt(why) => Some(doubt_and_hint(why).0),
-        CounterEvidence::Nothing | CounterEvidence::AnotherBot(_) => self::against(against),
+        CounterEvidence::Doubt(why) => Some(doubt_and_hint(why, "").0),
+        CounterEvidence::AnotherBot(another) => Some(another_bot(another)),
+        CounterEvidence::Nothing => None,
     }
 }
 
@@ -261,22 +269,42 @@ fn another_bot(another: &AnotherBot) -> String {
 const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in another \
                          variable of `token_env`";
 
-const GIVE_NAMES: &str = "give each bot a name with `instance`, or end that process once: a \
-                          bot that runs under monopoll is recognized";
+/// Returns how to end a process that may be another bot's; `tree` is what runs below it.
+fn end_it(process: Option<&Process>, tree: &[Process]) -> String {
+    let above = |it: &Process| it.guard.known().and_then(Clone::clone);
+    let is_of = |guard: &OtherGuard| process.is_some_and(|it| it.id == guard.process);
+    // A guard is known by what it has started.
+    let guard = process
+        .and_then(above)
+        .or_else(|| tree.iter().filter_map(above).find(is_of))
+        .map(|it| it.instance);
+    // The folder may have a configuration with other `lock.paths`.
+    let stop =
+        |name: &str| format!("end that one with `monopoll stop --instance {name}` in its folder");
+    match (guard, process.map(|it| it.role)) {
+        (Some(name), _) => stop(&shell_quote(&sanitize(&name))),
+        (None, None | Some(Role::Monopoll)) => {
+            format!("{} (`monopoll status` lists the names)", stop("NAME"))
+        }
+        (None, Some(_)) => {
+            "end that process once: a bot that runs under monopoll is recognized".to_owned()
+        }
+    }
+}
 
-/// Describes the doubt, and the least harmful ways to settle it.
-fn doubt(doubt: &Doubt) -> String {
-    let (what, hint) = doubt_and_hint(doubt);
+/// Describes the doubt, and the least harmful ways to settle it, of which `end_it` is the last.
+fn doubt(doubt: &Doubt, end_it: &str) -> String {
+    let (what, hint) = doubt_and_hint(doubt, end_it);
     format!("{what}; {hint}")
 }
 
 /// The doubt, and the least harmful ways to settle it.
-fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
+fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
+    let give_names = format!("give each bot a name with `instance`, or {end_it}");
     match doubt {
-        Doubt::AlsoAnotherToken(bot) => (
-            format!("it carries the token of bot {bot} as well as this bot's"),
-            GIVE_NAMES.to_owned(),
-        ),
+        Doubt::AlsoAnotherToken(bot) => {
+            (format!("it carries the token of bot {bot} as well as this bot's"), give_names)
+        }
         Doubt::NoTokenOfMine(bot) => (
             format!("it carries the token of bot {bot}, and no bot token is set here"),
             SET_TOKEN.to_owned(),
@@ -285,23 +313,23 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
             format!(
                 "it shows no token and may have read `.env`, which names bot {bot}, not this one"
             ),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
         Doubt::BelowGuard(instance) => (
             format!("it runs under the guard of instance {instance}, which has another lock"),
             format!(
-                "if it is the same bot, use `--instance {instance}` with the same `lock.paths`, \
+                "if it is the same bot, set `instance=\"{instance}\"` with the same `lock.paths`, \
                  else give this one a name of its own with `instance`"
             ),
         ),
         Doubt::Variable(name) => (
             format!("it has another value of ${name}"),
-            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it with the same value, else {give_names}"),
         ),
-        Doubt::Command(doubt) => command_doubt_and_hint(doubt),
+        Doubt::Command(doubt) => command_doubt_and_hint(doubt, end_it, give_names),
         Doubt::SeveralBots => (
             "both have the tokens of several bots, and do not run the same command".to_owned(),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
         Doubt::BlocksReads => (
             "its command line cannot be read: reading it blocks in the kernel".to_owned(),
@@ -309,62 +337,65 @@ fn doubt_and_hint(doubt: &Doubt) -> (String, String) {
         ),
         Doubt::UnreadableEnvironment => (
             "its environment cannot be read".to_owned(),
-            "run monopoll as the user that owns the process, or end that process once: a bot that \
-             runs under monopoll is recognized"
-                .to_owned(),
+            format!("run monopoll as the user that owns the process, or {end_it}"),
         ),
     }
 }
 
 /// The doubt about a process that runs the same command, and the least harmful ways to settle it.
-fn command_doubt_and_hint(doubt: &CommandDoubt) -> (String, String) {
+fn command_doubt_and_hint(
+    doubt: &CommandDoubt,
+    end_it: &str,
+    give_names: String,
+) -> (String, String) {
     match doubt {
         CommandDoubt::Option(name) => (
             format!("it has another `{}`", sanitize(name)),
-            format!("if both are the same bot, start it with the same option, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it with the same option, else {give_names}"),
         ),
         CommandDoubt::Modules => (
             "it has another virtual environment or another $PYTHONPATH, so its module may be \
              another one"
                 .to_owned(),
-            format!("if both are the same bot, start it with the same ones, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it with the same ones, else {give_names}"),
         ),
         CommandDoubt::ScriptName => (
             "it runs the same script by a link with another name, which may choose the bot"
                 .to_owned(),
-            format!("if both are the same bot, start it by the same name, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it by the same name, else {give_names}"),
         ),
         CommandDoubt::Script => (
             "COMMAND's script starts the same command, but has lines that may choose another bot, \
              such as a condition or `. ./.env`"
                 .to_owned(),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
         CommandDoubt::PartOfScript => (
             "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
         CommandDoubt::Variable(name) => (
             format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
-            format!("if both are the same bot, start it with the same value, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it with the same value, else {give_names}"),
         ),
         CommandDoubt::UnclearScript => (
             "COMMAND's script does not say in full what it starts, and it may be this process"
                 .to_owned(),
-            "write the program, its script and its folder without variables in COMMAND's script, \
-             or end that process once: a bot that runs under monopoll is recognized"
-                .to_owned(),
+            format!(
+                "write the program, its script and its folder without variables in COMMAND's \
+                 script, or {end_it}"
+            ),
         ),
         CommandDoubt::Launcher => (
             "COMMAND begins with a program that monopoll does not know, and goes on with what this \
              process runs"
                 .to_owned(),
-            format!("start the bot without that program, {GIVE_NAMES}"),
+            format!("start the bot without that program, {give_names}"),
         ),
         CommandDoubt::Folder => (
             "it runs in another folder, and only its $PWD says that it was started in this one"
                 .to_owned(),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
         CommandDoubt::StartsAgain => (
             "it starts the same command, now or again".to_owned(),
@@ -372,11 +403,11 @@ fn command_doubt_and_hint(doubt: &CommandDoubt) -> (String, String) {
         ),
         CommandDoubt::OtherFolder => (
             "it runs the same script from another folder".to_owned(),
-            format!("if both are the same bot, start it in the same folder, else {GIVE_NAMES}"),
+            format!("if both are the same bot, start it in the same folder, else {give_names}"),
         ),
         CommandDoubt::UnreadableFolder => (
             "its folder cannot be read, so it may run in another one".to_owned(),
-            GIVE_NAMES.to_owned(),
+            give_names,
         ),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use monopoll_test_bots::programs;
 use monopoll_test_bots::stage::{Stage, Start, is_alive, token};
 use serde_json::Value;
 
@@ -152,6 +153,31 @@ fn the_token_or_the_guard_of_a_bot_in_another_folder_says_whose_it_is() {
         bot(&stage, within(unnamed(&stage, &["run"], &absolute), root), stage.folder());
     assert!(!is_alive(pid));
     guard.end().exits(0);
+}
+
+#[test]
+fn a_refusal_beside_a_guard_names_the_stop_that_ends_it() {
+    let stage = stage();
+    let absolute = at(&stage, "python3 @/bot/main.py");
+    let (root, home) = (Path::new("/"), folder(&stage, "@/bot"));
+    let (guard, pid) =
+        bot(&stage, within(unnamed(&stage, &["run"], &absolute), root), stage.folder());
+    let refused = within(unnamed(&stage, &["run"], &absolute), &home).end().exits(75);
+    let explained = within(unnamed(&stage, &["explain"], &absolute), &home).end();
+    let stop = "or end that one with `monopoll stop --instance ";
+    for text in [&refused.err, &explained.out] {
+        assert!(text.contains(&format!("{stop}main.py-")), "{text}");
+        assert!(!text.contains("end that process once"), "{text}");
+    }
+    let name = refused.err.split(stop).nth(1).unwrap().split('`').next().unwrap();
+    let name = format!("--instance={name}");
+    let lock = format!("lock.paths=[\"{}/{{instance}}.lock\"]", stage.locks().display());
+    let stop = stage.program(programs::monopoll(), &["stop", &name]).set(&lock);
+    within(stop, root).end().exits(0);
+    assert!(!is_alive(pid));
+    guard.end().exits(0);
+    let (_bot, _) =
+        bot(&stage, within(unnamed(&stage, &["run"], &absolute), &home), stage.folder());
 }
 
 #[test]

@@ -443,7 +443,10 @@ fn a_missing_script_is_a_wrong_folder_unless_the_bot_is_named() {
     for (args, code) in
         [(&["stop"][..], 0), (&["stop", "--dry-run"], 0), (&["status"], 3), (&["explain"], 0)]
     {
-        let ended = guessed(args).end().exits(127).says("or name the bot with `--instance`");
+        let ended = guessed(args)
+            .end()
+            .exits(127)
+            .says("or name the bot with `--instance` (`monopoll status` lists the names)");
         let missing = format!("COMMAND's script `no-such-script.py` is not in {folder}");
         assert!(ended.err.contains(&missing) && ended.out.is_empty(), "{args:?} {ended:?}");
         let ended = named(args).end().exits(code);
