@@ -294,6 +294,21 @@ fn a_refusal_names_arguments_of_the_call_and_no_option() {
 }
 
 #[test]
+fn a_refusal_beside_a_guard_with_a_name_says_it_as_an_argument_of_the_call() {
+    let program = Program::new(BOT);
+    let locks = program.stage.locks().display().to_string();
+    let config = format!("lock.paths = ['{locks}/{{instance}}.lock']\n");
+    write(&program.stage, "monopoll.toml", &config);
+    let python = python().display().to_string();
+    let args = ["--instance=given", "run", "--", &python, "main.py"];
+    let _first = program.with(programs::monopoll(), &args).start();
+    program.stage.ready(1);
+    let end = program.start("refuse").end().exits(75);
+    assert!(end.err.contains("is the same bot, set `instance=\"given\"` with the"), "{end:?}");
+    assert!(!end.err.contains(" `--"), "{end:?}");
+}
+
+#[test]
 fn an_unknown_action_is_an_error() {
     let program = Program::new("import monopoll\nmonopoll.ensure(on_conflict='kill')\n");
     let end = program.python(&["main.py"]).end().exits(1);
@@ -316,10 +331,18 @@ fn an_import_by_another_program_is_an_error_that_names_the_place() {
     let tool = "import sys\nsys.path.insert(0, '.')\nimport main\n";
     write(&program.stage, "tool.py", tool);
     let end = program.fails(program.python(&["tool.py"]), "'main' is imported by another program");
-    let place = program.stage.folder().join("tool.py");
-    let place = format!("another program, {}; call", place.display());
-    assert!(end.err.contains(&place), "{end:?}");
-    program.fails(program.python(&["-c", "import main"]), "'main' is imported by another program");
+    let remedy = |main: &str, other: &str| {
+        format!(
+            "'main' is imported by another program; put `monopoll.ensure()` below `if __name__ == \
+             \"__main__\":` in {main}; or, if {other} starts the bot, call it there in the first \
+             lines, or start that program with `monopoll run -- COMMAND`"
+        )
+    };
+    let tool = program.stage.folder().join("tool.py").display().to_string();
+    let remedies = remedy(&program.main_py(), &tool);
+    assert!(end.err.contains(&remedies), "{end:?}");
+    let end = program.python(&["-c", "import main"]).end();
+    assert!(end.err.contains(&remedy(&program.main_py(), "that program")), "{end:?}");
 }
 
 /// An app that a server imports.

@@ -187,9 +187,10 @@ def _require_fresh_program(caller: FrameType) -> None:
                 "with python itself, or with `monopoll run -- COMMAND`"
             )
         raise EnsureError(
-            f"{module!r} is imported by another program, {where}; call `monopoll.ensure()` there "
-            'in the first lines, or below `if __name__ == "__main__":`, or start that program '
-            "with `monopoll run -- COMMAND`"
+            f"{module!r} is imported by another program; put `monopoll.ensure()` below "
+            f'`if __name__ == "__main__":` in {caller.f_code.co_filename}; or, if '
+            f"{'that program' if entry is None else entry} starts the bot, call it there in the "
+            "first lines, or start that program with `monopoll run -- COMMAND`"
         )
     if _is_traced(caller):
         raise EnsureError(
