@@ -120,7 +120,7 @@ fn match_token(bencher: Bencher<'_, '_>, variable: &str) {
 
 fn own_tokens() -> OwnTokens {
     let mine = Token::parse("123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1");
-    OwnTokens { bots: mine.iter().map(Token::id).collect(), mine, in_dotenv: None }
+    OwnTokens { bots: mine.iter().map(Token::id).collect(), mine, ..OwnTokens::default() }
 }
 
 /// A scan of this machine. Its duration depends on the number of processes.

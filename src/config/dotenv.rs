@@ -147,6 +147,15 @@ pub(crate) fn at(config: &Config, path: &Path) -> Option<EnvFile> {
     Some(EnvFile::with_tokens(config, path, &assignments(&text)))
 }
 
+/// Reads the tokens of lines that are commented out.
+pub(crate) fn commented_out(config: &Config, path: &Path) -> Option<EnvFile> {
+    let (text, _) = read(path).ok()?;
+    let lines = text.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.trim_ascii_start().strip_prefix(b"#").unwrap_or_default());
+    let text = lines.collect::<Vec<_>>().join(&b'\n');
+    Some(EnvFile::with_tokens(config, path, &assignments(&text)))
+}
+
 pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     let (text, _) = read(&config.env_file).ok()?;
     assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)

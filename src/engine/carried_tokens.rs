@@ -134,7 +134,7 @@ mod tests {
 
     fn own() -> OwnTokens {
         let bots = [MINE, ALSO_MINE].iter().map(|it| Token::parse(it).unwrap().id()).collect();
-        OwnTokens { mine: Token::parse(MINE), bots, in_dotenv: None }
+        OwnTokens { mine: Token::parse(MINE), bots, ..OwnTokens::default() }
     }
 
     fn carried(args: &str, environ: &str) -> CarriedTokens {

@@ -6,7 +6,7 @@ use crate::engine::likeness::CommandDoubt;
 use crate::engine::policy::Purpose;
 use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role};
 use crate::engine::snapshot::Caller;
-use crate::engine::token::MyToken;
+use crate::engine::token::{ChangedEnvFile, MyToken};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CounterEvidence {
@@ -36,6 +36,13 @@ pub enum Doubt {
     /// The process shows no token and may have read the `.env` of the folder, which names this
     /// other bot.
     Dotenv(BotId),
+    /// The process shows no token and may have read the file that names this bot before its last
+    /// change, when it may have named this other bot, whose token is in the other place.
+    ChangedEnvFile {
+        name: String,
+        other_place: String,
+        bot: BotId,
+    },
     /// The process runs under a guard of the instance with this name. The names prove nothing:
     /// the caller's is a guess, or both are the same but with different locks, or the process has
     /// this bot's token and runs the same command.
@@ -62,6 +69,7 @@ impl Doubt {
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
             Doubt::Dotenv(_)
+            | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
             | Doubt::Variable(_)
             | Doubt::Command(_)
@@ -125,12 +133,19 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }
+    // A guard's program is its child, which reads the file.
+    let reads_dotenv = process.role != Role::Monopoll && !has_my_token && !is_of_my_instance;
     if let Some(bot) = me.in_dotenv
-        && process.role != Role::Monopoll
-        && !has_my_token
-        && !is_of_my_instance
+        && reads_dotenv
     {
         return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+    }
+    if let Some(file) = &me.changed_env_file
+        && reads_dotenv
+        && process.id.start <= file.last_start
+    {
+        let ChangedEnvFile { name, other_place, bot, last_start: _ } = file.clone();
+        return CounterEvidence::Doubt(Doubt::ChangedEnvFile { name, other_place, bot });
     }
     // A guard's program is its child, so the guard itself cannot be compared.
     if process.role != Role::Monopoll

@@ -9,6 +9,7 @@ use crate::engine::process::{Process, ProcessId, User};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::takeover_limit::TakeoverHistory;
 use crate::engine::ticket::Ticket;
+use crate::engine::token::ChangedEnvFile;
 
 /// Everything that [`decide`](crate::engine::decide::decide) needs to know about the machine.
 #[derive(Debug, Clone)]
@@ -59,6 +60,8 @@ pub struct Caller {
     pub bots: usize,
     /// See [`OwnTokens::in_dotenv`](crate::engine::token::OwnTokens::in_dotenv).
     pub in_dotenv: Option<BotId>,
+    /// See [`OwnTokens::changed_env_file`](crate::engine::token::OwnTokens::changed_env_file).
+    pub changed_env_file: Option<ChangedEnvFile>,
     pub cwd: Option<PathBuf>,
     /// COMMAND, in the form used in records.
     pub command: Option<String>,

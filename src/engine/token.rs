@@ -103,6 +103,24 @@ pub struct OwnTokens {
     /// Another bot, which the `.env` of the folder names. A process that has no token in its
     /// environment may have read it.
     pub in_dotenv: Option<BotId>,
+    /// The file that names this bot, if it may have named another one before.
+    pub changed_env_file: Option<ChangedEnvFile>,
+}
+
+/// A file with this bot's token that may have had another bot's before its last change: a file
+/// beside it has that, or a line that is commented out. What a process has read is unknown if it
+/// may have read the file before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedEnvFile {
+    /// The file, printable.
+    pub name: String,
+    /// The file and line with the other bot's token, printable.
+    pub other_place: String,
+    /// The other bot.
+    pub bot: BotId,
+    /// The latest start of a process that may have read the file before its last change, as in
+    /// [`ProcessId::start`](crate::engine::process::ProcessId::start).
+    pub last_start: u64,
 }
 
 /// The bot tokens on a process's command line and in its environment. Tokens that it read from a

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod attempt_state;
+mod changed_env_file;
 pub(crate) mod check_command;
 pub mod follow_up;
 pub mod held_locks;

@@ -14,6 +14,7 @@ use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::engine::token::{Misfit, OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
+use crate::guard::changed_env_file;
 use crate::scan::command::Command;
 use crate::text::{join_and, printable, shell_quote};
 
@@ -194,7 +195,9 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     for (_, value) in env::vars_os().filter(|(name, _)| !is_replaced(name)) {
         bots.extend(bots_in(value.as_encoded_bytes()));
     }
-    let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv }, file.warning);
+    let changed_env_file =
+        mine.as_ref().and_then(|mine| changed_env_file::find(config, command, mine));
+    let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv, changed_env_file }, file.warning);
     let is_missing = tokens.mine.is_none() && file.failure.is_none();
     let not_read = command.filter(|_| is_missing).and_then(|it| nearest_token(config, it));
     TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }

@@ -315,6 +315,15 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
             ),
             give_names,
         ),
+        Doubt::ChangedEnvFile { name, other_place, bot } => (
+            format!(
+                "it shows no token and may have read `{name}` before the last change of that \
+                 file, when it may have named bot {bot}, whose token is in `{other_place}`"
+            ),
+            "if it is this bot, end it once: a bot that runs under monopoll is recognized; else \
+             give each bot a name with `instance`"
+                .to_owned(),
+        ),
         Doubt::BelowGuard(instance) => (
             format!("it runs under the guard of instance {instance}, which has another lock"),
             format!(

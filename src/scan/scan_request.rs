@@ -109,6 +109,7 @@ impl StartState {
             name_source: request.name_source,
             bots: request.tokens.bots.len(),
             in_dotenv: request.tokens.in_dotenv,
+            changed_env_file: request.tokens.changed_env_file.clone(),
             cwd: request.cwd.clone(),
             command: request.command.as_ref().map(Command::recorded),
             script_owner: request.command.as_ref().and_then(Command::owner),

@@ -263,3 +263,42 @@ fn with_the_tokens_of_several_bots_only_the_same_command_is_this_bot() {
         says(&Caller { bots, name_source, ..caller() }, &process, &expected);
     }
 }
+
+#[test]
+fn a_process_not_younger_than_the_env_file_is_in_doubt_without_token_or_guard() {
+    let doubt = CounterEvidence::Doubt(Doubt::ChangedEnvFile {
+        name: ".env".to_owned(),
+        other_place: ".env.alice:1".to_owned(),
+        bot: BotId(9),
+    });
+    let me = Caller { changed_env_file: Some(changed_env_file(5)), ..caller() };
+    for (process, is_in_doubt) in [
+        (process(4), true),
+        (process(5), true),
+        (process(6), false),
+        (Process { likeness: SAME, ..process(5) }, true),
+        (Process { guard: below_a_guess(), likeness: SAME, ..process(5) }, true),
+        // Its token, its guard or its lock says which bot it is.
+        (Process { tokens: MINE, ..process(5) }, false),
+        (Process { guard: below_mine(), ..process(5) }, false),
+        (Process { holds_lock: Known(true), ..process(5) }, false),
+        (Process { holds_lock: Unknown, ..process(5) }, true),
+        // The program of a guard is its child.
+        (Process { role: Role::Monopoll, ..process(5) }, false),
+    ] {
+        says(&caller(), &process, &NOTHING);
+        for name_source in [NameSource::Given, NameSource::Token, NameSource::Command] {
+            let me = Caller { name_source, ..me.clone() };
+            says(&me, &process, if is_in_doubt { &doubt } else { &NOTHING });
+        }
+    }
+    // Stronger evidence comes first.
+    let another = CounterEvidence::AnotherBot(AnotherBot::Token(BotId(9)));
+    says(&me, &Process { tokens: ANOTHER_BOTS, ..process(5) }, &another);
+    let command_doubt = Known(Some(CommandDoubt::Modules));
+    let command = CounterEvidence::Doubt(Doubt::Command(CommandDoubt::Modules));
+    says(&me, &Process { command_doubt, ..process(5) }, &command);
+    let in_dotenv = Some(BotId(8));
+    let dotenv = CounterEvidence::Doubt(Doubt::Dotenv(BotId(8)));
+    says(&Caller { in_dotenv, ..me }, &process(5), &dotenv);
+}

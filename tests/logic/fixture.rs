@@ -26,7 +26,7 @@ use monopoll::internals::engine::snapshot::{
 };
 use monopoll::internals::engine::takeover_limit::TakeoverHistory;
 use monopoll::internals::engine::ticket::Ticket;
-use monopoll::internals::engine::token::{CarriedTokens, MyToken, TokenPlace};
+use monopoll::internals::engine::token::{CarriedTokens, ChangedEnvFile, MyToken, TokenPlace};
 use monopoll::internals::report::reasons;
 
 pub(crate) const MY_PID: u32 = 900;
@@ -182,10 +182,21 @@ pub(crate) fn caller() -> Caller {
         name_source: NameSource::Given,
         bots: 1,
         in_dotenv: None,
+        changed_env_file: None,
         cwd: Some(PathBuf::from("/srv/bot")),
         command: Some("python3 main.py".to_owned()),
         script_owner: Some("id-bot".to_owned()),
         purpose: Purpose::Start,
+    }
+}
+
+/// Returns the change of a file that happened when the process with this pid started.
+pub(crate) fn changed_env_file(pid: u32) -> ChangedEnvFile {
+    ChangedEnvFile {
+        name: ".env".to_owned(),
+        other_place: ".env.alice:1".to_owned(),
+        bot: BotId(9),
+        last_start: process(pid).id.start,
     }
 }
 

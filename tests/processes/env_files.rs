@@ -5,6 +5,7 @@ use std::fs;
 use monopoll_test_bots::stage::{Ended, SECRET, Stage, Start, is_alive, token};
 use serde_json::Value;
 
+use crate::changed_env_files::wait_until_dotenv_is_old;
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, end, write};
 
@@ -199,6 +200,7 @@ fn a_process_that_may_have_read_another_bots_token_from_dotenv_is_in_doubt() {
     let (stage, [main, _]) = two_bots();
     let id = main.split(':').next().unwrap();
     let other = token();
+    wait_until_dotenv_is_old(&stage);
     let (_running, pid) = bot(&stage, stage.program("python3", &["main.py"]), stage.folder());
     let line = "python3 main.py";
     let plan_with = |token: &str| plan(unnamed(&stage, &["plan"], line).env("BOT_TOKEN", token));

@@ -8,6 +8,7 @@
 
 mod almost_the_same;
 mod blocked_reads;
+mod changed_env_files;
 mod chaos;
 mod child;
 mod connected;

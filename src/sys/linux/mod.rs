@@ -14,4 +14,5 @@ pub mod process_handle;
 pub(crate) mod reader_pool;
 pub mod signals;
 pub mod sock_diag;
+pub(crate) mod start_time;
 pub(crate) mod write_lease;

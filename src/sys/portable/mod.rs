@@ -6,6 +6,7 @@ pub mod poll;
 pub mod process_handle;
 pub(crate) mod process_table;
 pub mod signals;
+pub(crate) mod start_time;
 #[cfg(unix)]
 pub(crate) mod unix;
 #[cfg(windows)]
