@@ -37,6 +37,8 @@ pub struct SecondCopy {
 pub enum CopyCertainty {
     /// A start of the program itself would find the process.
     Certain,
+    /// A start would find it, but COMMAND may be the bot, and both a worker that it shares.
+    Likely,
     /// It may be another bot's.
     Doubt,
 }
@@ -65,9 +67,9 @@ pub(super) struct CopySearch {
 }
 
 impl CopySearch {
-    /// `None` if COMMAND is the bot itself, which the start has looked for.
+    /// `None` if there is no COMMAND.
     pub(super) fn new(request: ScanRequest, token_variables: Vec<String>) -> Option<CopySearch> {
-        let command = request.command.clone().filter(Command::may_start_the_bot)?;
+        let command = request.command.clone()?;
         Some(CopySearch { request, command, token_variables, compared: BTreeSet::new() })
     }
 
@@ -85,12 +87,15 @@ impl CopySearch {
                 continue;
             }
             let mine = command.recorded();
+            // COMMAND's own process that runs something else has become the bot.
+            let may_be_worker = self.command.is_rather_the_bot() && !program.is_child;
             let request = self.request.for_program(program, command, &self.token_variables);
             match conflicts(request, ticket) {
                 Ok(plan) => {
                     debug!("compared `{mine}`, which COMMAND has started, with what ran before");
                     self.compared.insert(key);
-                    copies.extend(plan.conflicts.into_iter().filter_map(|it| copy(&mine, it)));
+                    let found = plan.conflicts.into_iter();
+                    copies.extend(found.filter_map(|it| copy(&mine, it, may_be_worker)));
                 }
                 Err(error) => debug!("cannot look for a second copy: {error}"),
             }
@@ -99,10 +104,11 @@ impl CopySearch {
     }
 }
 
-fn copy(mine: &str, conflict: Conflict) -> Option<SecondCopy> {
+fn copy(mine: &str, conflict: Conflict, may_be_worker: bool) -> Option<SecondCopy> {
     let certainty = match (&conflict.refusal, conflict.action) {
         (None, Action::Ignore) => return None,
         (Some(RefusalCause::InDoubt(_) | RefusalCause::Shielded { .. }), _) => CopyCertainty::Doubt,
+        (_, _) if may_be_worker => CopyCertainty::Likely,
         (_, _) => CopyCertainty::Certain,
     };
     Some(SecondCopy { mine: mine.to_owned(), conflict, certainty })

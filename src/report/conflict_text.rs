@@ -1,6 +1,7 @@
 //! A conflict as text: its processes, evidence, decision and steps.
 
 use crate::engine::action::Action;
+use crate::engine::counter_evidence::Doubt;
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Step, WaitLimit};
@@ -151,11 +152,14 @@ pub(super) fn evidence(conflict: &Conflict, plan: &Plan, context: &Context<'_>) 
         }
         Evidence::Token | Evidence::Command => String::new(),
     };
-    let all: Vec<String> = conflict
-        .evidence
-        .iter()
-        .map(|it| format!("{}{}", reasons::evidence(it), place(it)))
-        .collect();
+    let claim = |it: &Evidence| match (it, &conflict.refusal) {
+        (Evidence::Command, Some(RefusalCause::InDoubt(Doubt::Command(_)))) => {
+            "may be the same command".to_owned()
+        }
+        (it, _) => reasons::evidence(it),
+    };
+    let all: Vec<String> =
+        conflict.evidence.iter().map(|it| format!("{}{}", claim(it), place(it))).collect();
     all.join("; ").trim_end().to_owned()
 }
 

@@ -24,6 +24,13 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
                 let (mine, other) = (&copy.mine, reasons::name(&copy.conflict));
                 format!("COMMAND has started `{mine}`, but {other} ran already; ending COMMAND")
             }
+            CopyCertainty::Likely => {
+                let (mine, other) = (&copy.mine, reasons::name(&copy.conflict));
+                format!(
+                    "COMMAND has started `{mine}`, but {other} ran already; two pollers may be \
+                     running: end one of them if it polls"
+                )
+            }
             CopyCertainty::Doubt => {
                 let why = reasons::conflict_refusal(&copy.conflict).unwrap_or_default();
                 format!(

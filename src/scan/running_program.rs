@@ -22,20 +22,22 @@ pub(crate) struct RunningProgram {
     pub(crate) exe: PathBuf,
     pub(crate) cwd: PathBuf,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// It is the process that COMMAND was, or an orphan of its tree.
+    pub(crate) is_child: bool,
 }
 
 impl Command {
-    /// Returns whether another program may be the bot: COMMAND is not the interpreter of its
-    /// script.
-    pub(crate) fn may_start_the_bot(&self) -> bool {
+    /// Returns whether COMMAND is rather the bot than a launcher: the interpreter of its script. What
+    /// it starts may be a worker that several bots have.
+    pub(crate) fn is_rather_the_bot(&self) -> bool {
         match &self.runs.target {
-            Target::Script(_, Some(language)) => *language == Language::Shell,
+            Target::Script(_, Some(language)) => *language != Language::Shell,
             Target::Script(_, None)
             | Target::Module(_)
             | Target::Program(_)
             | Target::Code(..)
             | Target::Entry(..)
-            | Target::Input => true,
+            | Target::Input => false,
         }
     }
 }

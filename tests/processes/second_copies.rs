@@ -42,6 +42,26 @@ fn a_launcher_that_starts_what_runs_already_is_ended() {
     assert!(history.out.contains(&other), "{history:?}");
 }
 
+/// A program of an interpreter may be the bot, and what it starts a worker.
+#[test]
+fn what_a_python_program_starts_is_reported_and_what_it_becomes_is_ended() {
+    let stage = stage();
+    let becomes = "import os, sys\nos.execv(sys.executable, [sys.executable, 'main.py'])\n";
+    write(&stage, "become.py", becomes);
+    write(&stage, "launch.py", LAUNCHER);
+    let (first, pid) = plain(&stage, |it| it);
+    let start = |script: &str| unnamed(&stage, &["run", "-v"], &format!("python3 {script}"));
+    let (guard, second) = bot(&stage, start("launch.py"), stage.folder());
+    let report = format!("main.py` (pid {pid}) ran already; two pollers may be running");
+    stage.wait_until("the report", || guard.stderr().contains(&report).then_some(()));
+    assert!(guard.is_alive() && is_alive(second));
+    end(&stage, guard, second);
+    let (guard, second) = bot(&stage, start("become.py"), stage.folder());
+    let ended = guard.end().exits(75);
+    assert!(ended.err.contains(&format!("(pid {pid}) ran already; ending")), "{ended:?}");
+    assert!(first.is_alive() && !is_alive(second));
+}
+
 #[test]
 fn a_launcher_that_gets_the_token_elsewhere_is_compared_by_it() {
     let stage = stage();

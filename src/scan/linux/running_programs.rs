@@ -21,9 +21,12 @@ pub(crate) fn running_programs() -> io::Result<Vec<RunningProgram>> {
     let pairs = parents.stats.iter().map(|(pid, stat)| (*pid, stat.parent));
     let mut pids = with_descendants(BTreeSet::from([me]), pairs, me);
     pids.remove(&me);
+    let children: BTreeSet<u32> =
+        parents.stats.iter().filter(|(_, stat)| stat.parent == me).map(|(pid, _)| *pid).collect();
     let its_proc = Arc::clone(&proc);
     let read = move || {
-        let programs = pids.iter().filter_map(|pid| program(&its_proc, *pid));
+        let programs =
+            pids.iter().filter_map(|pid| program(&its_proc, *pid, children.contains(pid)));
         programs.filter(|program| !program.is_below_another_guard(me)).collect()
     };
     let task = ReadTask::start(&proc.readers, read)?;
@@ -32,7 +35,7 @@ pub(crate) fn running_programs() -> io::Result<Vec<RunningProgram>> {
     programs
 }
 
-fn program(proc: &ProcFs, pid: u32) -> Option<RunningProgram> {
+fn program(proc: &ProcFs, pid: u32, is_child: bool) -> Option<RunningProgram> {
     let mut args = Vec::new();
     proc.read(pid, "cmdline", &mut args).ok()?;
     let args = args.strip_suffix(&[0]).unwrap_or(&args);
@@ -42,5 +45,6 @@ fn program(proc: &ProcFs, pid: u32) -> Option<RunningProgram> {
         exe: executable(proc, pid)?,
         cwd: folder(proc, pid)?,
         environment: environ(proc, pid),
+        is_child,
     })
 }

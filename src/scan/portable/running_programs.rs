@@ -14,11 +14,13 @@ pub(crate) fn running_programs() -> io::Result<Vec<RunningProgram>> {
     let (table, me) = (ProcessTable::all(TableFields::Everything)?, std::process::id());
     let mut pids = with_descendants(BTreeSet::from([me]), table.parents(), me);
     pids.remove(&me);
-    let programs = pids.into_iter().filter_map(|pid| program(&table, pid));
+    let children: BTreeSet<u32> =
+        table.parents().filter(|(_, parent)| *parent == me).map(|(pid, _)| pid).collect();
+    let programs = pids.into_iter().filter_map(|pid| program(&table, pid, children.contains(&pid)));
     Ok(programs.filter(|program| !program.is_below_another_guard(me)).collect())
 }
 
-fn program(table: &ProcessTable, pid: u32) -> Option<RunningProgram> {
+fn program(table: &ProcessTable, pid: u32, is_child: bool) -> Option<RunningProgram> {
     let process = table.process(pid)?;
     Some(RunningProgram {
         pid,
@@ -26,6 +28,7 @@ fn program(table: &ProcessTable, pid: u32) -> Option<RunningProgram> {
         exe: process.exe()?.to_owned(),
         cwd: process.cwd()?.to_owned(),
         environment: process.environ().iter().filter_map(variable).collect(),
+        is_child,
     })
 }
 
