@@ -102,10 +102,12 @@ fn recipe(
     environment_first: bool,
 ) -> Option<String> {
     let text = text.replace("\\\n", " ");
+    let goal = goal.or_else(|| text.lines().find_map(default_goal));
     let mut variables: BTreeMap<&str, Value<'_>> =
         given.iter().map(|(name, value)| (&**name, Value::Set(value))).collect();
     let mut exports = Exports::default();
     let (mut lines, mut is_wanted): (Option<Vec<&str>>, _) = (None, false);
+    let mut of_target = BTreeMap::new();
     for line in text.lines() {
         if let Some(line) = line.strip_prefix('\t') {
             if is_wanted {
@@ -126,17 +128,21 @@ fn recipe(
                 variables.insert(name, value);
             }
         } else if let Some((targets, rest)) = line.split_once(':') {
-            let mut targets = targets.split_whitespace();
-            is_wanted = match goal {
-                Some(goal) => targets.any(|target| target == goal),
-                None => lines.is_none() && targets.any(|target| !target.starts_with('.')),
-            };
-            if is_wanted {
+            is_wanted = targets.split_whitespace().any(|target| Some(target) == goal);
+            let setting = rest.trim();
+            if let Some((name, value)) = assignment(setting) {
+                if is_wanted && !given.iter().any(|(own, _)| own == name) {
+                    exports.read(setting);
+                    of_target.insert(name, value);
+                }
+                is_wanted = false;
+            } else if is_wanted {
                 let first = rest.split_once(';').map(|(_, line)| line.trim());
                 lines.get_or_insert_default().extend(first);
             }
         }
     }
+    variables.extend(of_target);
     let set = variables.iter().filter(|(name, _)| given.iter().all(|(own, _)| own != *name));
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
     let recipe = lines?
@@ -145,6 +151,14 @@ fn recipe(
         .filter(|line| lasts(line))
         .map(|line| expand(line, &variables, 0));
     Some(set.chain(recipe).collect::<Vec<String>>().join("\n"))
+}
+
+/// Returns the target of a rule that is made if no goal is given.
+fn default_goal(line: &str) -> Option<&str> {
+    let (targets, rest) = line.split('#').next()?.split_once(':')?;
+    let is_rule = !line.starts_with('\t') && assignment(line).is_none();
+    let target = targets.split_whitespace().find(|target| !target.starts_with('.'))?;
+    (is_rule && assignment(rest.trim()).is_none()).then_some(target)
 }
 
 /// The variables that make hands to its recipes.
@@ -307,6 +321,9 @@ mod tests {
             ("export A = $$B", "export A=\"$MAKE_UNKNOWN\"\n"),
             ("export A = x\nA += y", "export A=\"$MAKE_UNKNOWN\"\n"),
             ("A ?= x\nB = $(C)", ""),
+            ("a: export A = x\nb: export A = y", "export A=\"x\"\n"),
+            ("A = z\na b: A := x\nexport A", "export A=\"x\"\n"),
+            ("b: export A = y", ""),
         ] {
             assert_eq!(read(text, false), expected, "{text}");
         }

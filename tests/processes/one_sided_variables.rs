@@ -215,3 +215,13 @@ fn a_variable_of_the_env_file_is_the_value_of_a_bot_that_has_none() {
     both_live(&stage, plain, "ENV=test python3 main.py", "ENV");
     both_live(&stage, "ENV=test python3 main.py", plain, "ENV");
 }
+
+#[test]
+fn a_variable_of_one_target_of_a_makefile_chooses_the_bot() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let target = |name: &str| format!("{name}: export ROOM={name}\n{name}:\n\tpython3 main.py\n");
+    write(&stage, "Makefile", &[target("alice"), target("bob")].concat());
+    both_live(&stage, "make alice", "make bob", "ROOM");
+    is_taken_over(&stage, "make alice", "make alice");
+}
