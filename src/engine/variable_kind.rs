@@ -78,13 +78,18 @@ const BEFORE_STAGES: [&str; 6] = ["IS", "USE", "APP", "BOT", "DEPLOY", "RUN"];
 
 /// Nouns of names that differ between bots, but that a session, a supervisor or a platform may
 /// have for other reasons.
-const OFTEN_CHOOSING_NOUNS: [&str; 9] =
-    ["APP", "SERVICE", "SESSION", "DATABASE", "DB", "CLIENT", "CUSTOMER", "ACCOUNT", "SHARD"];
+#[rustfmt::skip]
+const OFTEN_CHOOSING_NOUNS: [&str; 23] = [
+    "ACCOUNT", "APP", "BOTNAME", "BRAND", "CHANNEL", "CLIENT", "CREDENTIALS", "CUSTOMER",
+    "DATABASE", "DB", "EDITION", "NAMESPACE", "PERSONA", "PHONE", "PROCESS", "PROJECT", "ROLE",
+    "SERVICE", "SESSION", "SHARD", "SITE", "STORE", "VARIANT",
+];
 
 /// Names of that kind. `CREDENTIALS_DIRECTORY` and `CONFIGURATION_DIRECTORY` are systemd's,
 /// `NODE_APP_INSTANCE` is pm2's, `STAGE_NAME` is that of a step of Jenkins. A `DOTENV_KEY` decrypts
 /// a file, and a shell often has no `DATABASE_URL` although the bot reads one from a file.
-const OFTEN_CHOOSING: [&str; 9] = [
+/// The code and options that a runtime loads by a variable may be a bot's configuration.
+const OFTEN_CHOOSING: [&str; 15] = [
     "DATA_DIR",
     "DATABASE_URL",
     "DOTENV_KEY",
@@ -94,6 +99,12 @@ const OFTEN_CHOOSING: [&str; 9] = [
     "RUNTIME_DIRECTORY",
     "NODE_APP_INSTANCE",
     "STAGE_NAME",
+    "PYTHONPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PERL5LIB",
+    "CLASSPATH",
+    "JAVA_TOOL_OPTIONS",
 ];
 
 /// Beginnings of names of that kind.
@@ -123,14 +134,14 @@ const OF_TOOLS: [&str; 104] = [
 
 /// Names of variables that only tune a runtime, its output or its network.
 #[rustfmt::skip]
-const HARMLESS: [&str; 60] = [
+const HARMLESS: [&str; 58] = [
     "ALL_PROXY", "CLICOLOR", "CLICOLOR_FORCE", "COLOR", "COLORFGBG", "COLORS", "COLORTERM", "DEBUG",
     "DEBUGINFOD_URLS", "DEBUG_COLORS", "DEBUG_DEPTH", "DEBUG_FD", "DEBUG_HIDE_DATE", "DEBUG_LEVEL",
     "DEBUG_SHOW_HIDDEN", "FORCE_COLOR", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "LANG",
     "LANGUAGE", "LD_BIND_NOW", "LD_DEBUG", "LD_LIBRARY_PATH", "LD_PRELOAD", "LOG", "LOGFILE",
     "LOGGING_LEVEL", "LOGLEVEL", "LOGNAME", "LOG_COLOR", "LOG_COLORS", "LOG_CONFIG", "LOG_DIR",
     "LOG_FILE", "LOG_FORMAT", "LOG_LEVEL", "LOG_PATH", "LOG_STYLE", "NODE_EXTRA_CA_CERTS",
-    "NODE_OPTIONS", "NODE_PATH", "NO_COLOR", "NO_PROXY", "PATH", "PATHEXT", "RUST_BACKTRACE",
+    "NO_COLOR", "NO_PROXY", "PATH", "PATHEXT", "RUST_BACKTRACE",
     "RUST_LIB_BACKTRACE", "RUST_LOG", "RUST_LOG_SPAN_EVENTS", "RUST_LOG_STYLE", "RUST_MIN_STACK",
     "TERM", "TERMCAP", "TERMINFO", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID", "TZ",
     "TZDIR",
@@ -154,6 +165,9 @@ impl VariableKind {
         if CHOOSING_VARIABLES.contains(&name) || name == "UV_ENV_FILE" {
             return VariableKind::Choosing;
         }
+        if OFTEN_CHOOSING.contains(&name) {
+            return VariableKind::OftenChoosing;
+        }
         if is_harmless(name) {
             return VariableKind::Harmless;
         }
@@ -162,8 +176,7 @@ impl VariableKind {
         if is_of_a_tool && !words.contains(&"BOT") {
             return VariableKind::Session;
         }
-        let is_often_choosing = OFTEN_CHOOSING.contains(&name)
-            || OFTEN_CHOOSING_ENDS.iter().any(|end| name.ends_with(end));
+        let is_often_choosing = OFTEN_CHOOSING_ENDS.iter().any(|end| name.ends_with(end));
         let is_noun = |word: &&str| !QUALIFIERS.contains(word);
         let last = words.iter().copied().rfind(is_noun).unwrap_or_default();
         let has_noun = CHOOSING_NOUNS.contains(&last);
@@ -234,7 +247,8 @@ mod tests {
              NODE_CHANNEL_SERIALIZATION_MODE BOT_VERSION BOT_TOKEN INSTANCE_COLOR \
              DATA_DIR MY_DATA_DIR DATABASE_URL DB_NAME \
              CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY DOTENV_KEY MY_SECRETS SECRETS_FILE \
-             NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME ALICE_TOKEN_FILE",
+             PYTHONPATH NODE_OPTIONS NODE_PATH PERL5LIB ROLE PROCESS_TYPE BOTNAME \
+             TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME ALICE_TOKEN_FILE",
         );
     }
 
@@ -272,9 +286,9 @@ mod tests {
     fn only_what_tunes_a_runtime_is_harmless() {
         all_are(
             VariableKind::Harmless,
-            "PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PATH TERM LANG LANGUAGE LC_ALL \
+            "PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PATH TERM LANG LANGUAGE LC_ALL \
              TZ COLORTERM NO_COLOR FORCE_COLOR LOG LOG_LEVEL LOGNAME DEBUG RUST_LOG \
-             RUST_BACKTRACE NODE_OPTIONS NODE_PATH HTTP_PROXY https_proxy MALLOC_ARENA_MAX \
+             RUST_BACKTRACE HTTP_PROXY https_proxy MALLOC_ARENA_MAX \
              OMP_NUM_THREADS LD_PRELOAD UV_LINK_MODE PIP_CONFIG_FILE npm_lifecycle_event \
              MONOPOLL_PROFILE",
         );

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::engine::choosing_variables::{self, EVERY_VARIABLE};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
+use crate::engine::variable_kind::VariableKind;
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::shell_expansion::is_unknown;
@@ -80,7 +81,9 @@ impl StartedCommand {
             .chain(&self.command.runs.context.variables)
             .map(|(name, value)| (name.as_os_str(), value.as_deref()))
             .filter(|(name, value)| {
-                *name != EVERY_VARIABLE && value.is_none_or(|value| !is_unknown(value))
+                *name != EVERY_VARIABLE
+                    && VariableKind::of(name) != VariableKind::Session
+                    && value.is_none_or(|value| !is_unknown(value))
             })
             .collect();
         if mine.is_empty() {

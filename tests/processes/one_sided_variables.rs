@@ -156,7 +156,7 @@ fn an_inherited_variable_that_names_the_bot_or_its_environment_may_be_unset() {
         both_live(&stage, &format!("{name}=test {line}"), line, name);
         is_taken_over(&stage, &format!("{name}=test {line}"), &format!("{name}=test {line}"));
     }
-    for name in ["DATABASE_URL", "CREDENTIALS_DIRECTORY", "APP_SECRETS"] {
+    for name in ["DATABASE_URL", "CREDENTIALS_DIRECTORY", "PYTHONPATH", "ROLE"] {
         is_taken_over(&stage, line, &format!("{name}=a {line}"));
         is_taken_over(&stage, &format!("{name}=a {line}"), line);
         both_live(&stage, &format!("{name}=a {line}"), &format!("{name}=b {line}"), name);
@@ -178,6 +178,9 @@ fn what_a_session_or_a_service_has_is_no_doubt() {
                    INVOCATION_ID=1 CONFIGURATION_DIRECTORY=/etc/b NODE_APP_INSTANCE=0 TMUX=/t,1,0";
     is_taken_over(&stage, &format!("{session} {line}"), line);
     is_taken_over(&stage, line, &format!("{session} {line}"));
+    write(&stage, "tools.sh", "#!/bin/sh\nexport NVM_DIR=\"$HOME/.nvm\"\nexec python3 main.py\n");
+    is_taken_over(&stage, "./tools.sh", line);
+    is_taken_over(&stage, line, "./tools.sh");
     // Neither of two bots with a cleared environment has a variable of its session.
     let cleared = format!("env -i PATH={} python3 main.py", path());
     let (_running, pid) = bot(&stage, running(&stage, &cleared), stage.folder());
