@@ -24,10 +24,9 @@ fn nodemon_reloads_under_one_guard() {
 
 #[test]
 fn node_watch_reloads_under_one_guard() {
-    let knows = Command::new("node")
-        .args(["--watch", "--version"])
-        .output()
-        .is_ok_and(|it| it.status.success());
+    // `node --watch --version` asks for a file.
+    let help = Command::new("node").arg("--help").output();
+    let knows = help.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("--watch"));
     if !knows {
         return monopoll_test_bots::stage::skip("this node has no `--watch`");
     }
