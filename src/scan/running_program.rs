@@ -27,8 +27,8 @@ pub(crate) struct RunningProgram {
 }
 
 impl Command {
-    /// Returns whether COMMAND is rather the bot than a launcher: the interpreter of its script. What
-    /// it starts may be a worker that several bots have.
+    /// Returns whether COMMAND is rather the bot than a launcher: the interpreter of its script.
+    /// What it starts may be a worker that several bots have.
     pub(crate) fn is_rather_the_bot(&self) -> bool {
         match &self.runs.target {
             Target::Script(_, Some(language)) => *language != Language::Shell,

@@ -213,7 +213,9 @@ impl Command {
             names.extend(it.sets.iter().map(name));
             names.extend(it.command.names_set());
         }
-        names.remove(OsStr::new(EVERY_VARIABLE));
+        names.retain(|name| {
+            name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Session
+        });
         names
     }
 

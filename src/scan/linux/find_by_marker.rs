@@ -24,10 +24,10 @@ use crate::text::command_line;
 /// The maximum number of ancestors. A longer chain must be a cycle of pids read at different times.
 const MAX_ANCESTORS: usize = 1000;
 
-/// The search for guards of a lock. It reads every environment, so it is used only if a lock file
-/// is new.
+/// The search for guards of any of these locks. It reads every environment, so it is used only if a
+/// lock file is new.
 pub(crate) struct MarkerSearch {
-    pub(crate) lock: PathBuf,
+    pub(crate) locks: Vec<PathBuf>,
     /// The base name of the guards' executable.
     pub(crate) tool_name: OsString,
     pub(crate) me: u32,
@@ -49,12 +49,13 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<FoundByMarker> {
         let marker = buffers.environ(proc, pid).and_then(marker);
-        let marker = marker.filter(|it| it.lock == self.lock && it.guard.pid != self.me);
+        // It names the first lock of its guard, which need not be one of these.
+        let marker = marker.filter(|it| it.guard.pid != self.me);
         let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
         let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));
         match guard.and_then(|guard| Some((guard.process?, guard))) {
             Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
-            None => (marker.is_some() && has_held(proc, pid, &self.lock))
+            None => (marker.is_some() && self.has_held_one(proc, pid))
                 .then_some(FoundByMarker::LeftWithLock),
         }
     }
@@ -64,13 +65,17 @@ impl MarkerSearch {
     fn guard_of(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> Option<GuardView> {
         let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
-            && has_held(proc, marker.guard.pid, &self.lock);
+            && self.has_held_one(proc, marker.guard.pid);
         is_confirmed.then(|| {
             let mut args = Vec::new();
             let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
             let args = if is_read { args.as_slice() } else { &[] };
             GuardView { other_lock: None, ..guard_view(proc, marker, args) }
         })
+    }
+
+    fn has_held_one(&self, proc: &ProcFs, pid: u32) -> bool {
+        self.locks.iter().any(|lock| has_held(proc, pid, lock))
     }
 
     /// Returns the guard that this process announces to be.
@@ -81,12 +86,12 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
         let is_tool = buffers.executable(proc, pid)?.file_name() == Some(&self.tool_name);
-        if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
+        if !is_tool || pid == self.me || !self.has_held_one(proc, pid) {
             return None;
         }
         let start = proc.stat(pid, &mut Vec::new()).ok()?.start;
         let found = announcements(proc, pid);
-        let found = found.into_iter().find(|it| it.lock == self.lock && it.guard.start == start)?;
+        let found = found.into_iter().find(|it| it.guard.start == start)?;
         // It knows its pid in its own PID namespace.
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
