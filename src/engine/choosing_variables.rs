@@ -84,7 +84,7 @@ impl OwnVariables {
         OwnVariables { file: file.into_iter().filter(has_no_token).collect(), ..self }
     }
 
-    /// Returns the values of [`CHOOSING_VARIABLES`], in order.
+    /// Returns the values of the variables that are part of every guessed name, in order.
     pub fn values(&self) -> impl Iterator<Item = Option<&OsStr>> {
         CHOOSING_VARIABLES.iter().map(|name| self.value(OsStr::new(name)))
     }
