@@ -12,7 +12,7 @@ use crate::engine::snapshot::GuardView;
 use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::lock_holders::{self, LockTable};
+use crate::scan::linux::lock_holders::{self, LockPlace, LockTable};
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
@@ -55,7 +55,8 @@ impl MarkerSearch {
         let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));
         match guard.and_then(|guard| Some((guard.process?, guard))) {
             Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
-            None => (marker.is_some() && self.has_held_one(proc, pid))
+            None => marker
+                .is_some_and(|marker| self.has_held_one(proc, pid, &marker.lock))
                 .then_some(FoundByMarker::LeftWithLock),
         }
     }
@@ -65,7 +66,7 @@ impl MarkerSearch {
     fn guard_of(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> Option<GuardView> {
         let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
-            && self.has_held_one(proc, marker.guard.pid);
+            && self.has_held_one(proc, marker.guard.pid, &marker.lock);
         is_confirmed.then(|| {
             let mut args = Vec::new();
             let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
@@ -74,8 +75,13 @@ impl MarkerSearch {
         })
     }
 
-    fn has_held_one(&self, proc: &ProcFs, pid: u32) -> bool {
-        self.locks.iter().any(|lock| has_held(proc, pid, lock))
+    /// Returns whether a process has one of the locks. The lock that it `names` may have moved
+    /// since; another one of the same name elsewhere is another instance's.
+    fn has_held_one(&self, proc: &ProcFs, pid: u32, names: &Path) -> bool {
+        self.locks.iter().any(|lock| {
+            let place = if lock == names { LockPlace::Any } else { LockPlace::Here };
+            has_held(proc, pid, lock, place)
+        })
     }
 
     /// Returns the guard that this process announces to be.
@@ -86,12 +92,14 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
         let is_tool = buffers.executable(proc, pid)?.file_name() == Some(&self.tool_name);
-        if !is_tool || pid == self.me || !self.has_held_one(proc, pid) {
+        if !is_tool || pid == self.me {
             return None;
         }
         let start = proc.stat(pid, &mut Vec::new()).ok()?.start;
         let found = announcements(proc, pid);
-        let found = found.into_iter().find(|it| it.guard.start == start)?;
+        let is_mine =
+            |it: &EnvMarker| it.guard.start == start && self.has_held_one(proc, pid, &it.lock);
+        let found = found.into_iter().find(is_mine)?;
         // It knows its pid in its own PID namespace.
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
@@ -175,12 +183,12 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
 }
 
 /// Returns whether a process has the same user, sees the lock's folder at the same path, and has
-/// locked a file of that name, even if it was moved or deleted.
-fn has_held(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
+/// locked a file of that name, even if it was deleted.
+fn has_held(proc: &ProcFs, pid: u32, lock: &Path, place: LockPlace) -> bool {
     let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
         && lock.parent().is_some_and(|folder| sees(proc, pid, folder))
-        && lock_holders::has_locked_one_named(proc, pid, lock)
+        && lock_holders::has_locked_one_named(proc, pid, lock, place)
 }
 
 /// Returns whether a folder is the same for a process as for this one. If it does not exist,
