@@ -309,41 +309,6 @@ fn holds_after_a_kill(action: &str, harm: impl Fn(&Stage)) {
     stage.assert_no_overlap();
 }
 
-/// The marker names the first lock of its guard only.
-#[test]
-fn a_deleted_lock_is_shared_whichever_is_the_first_of_each_start() {
-    for (guards, starts) in [("a x", "x"), ("x", "a x"), ("x z", "x"), ("x", "x z")] {
-        for kills in [false, true] {
-            let stage = Stage::new();
-            let lock = |name: &str| stage.locks().join(format!("{name}.lock"));
-            let path = |name: &str| format!("'{}'", lock(name).display());
-            let paths = |names: &str| {
-                let paths: Vec<String> = names.split(' ').map(path).collect();
-                format!("lock.paths=[{}]", paths.join(", "))
-            };
-            let guard = stage.run(&["--other", "--stubborn"]).set(&paths(guards)).start();
-            let bot = stage.ready(1);
-            guard.wait_for("lock acquired");
-            let first = guards.split(' ').next().unwrap();
-            let mutex = stage.locks().join(format!("{first}.lock.turnstile"));
-            stage.wait_until("the start mutex", || {
-                File::open(&mutex).is_ok_and(|file| file.try_lock().is_ok()).then_some(())
-            });
-            freeze(&stage, &guard);
-            fs::remove_file(lock("x")).unwrap();
-            if kills {
-                guard.signal(Signal::SIGKILL);
-                guard.end();
-            }
-            let next = stage.run(&[]).set(&paths(starts)).on_conflict("refuse");
-            let ended = next.end().exits(75);
-            assert!(is_alive(bot), "{guards} / {starts}: {ended:?}");
-            send(bot, Signal::SIGKILL);
-            stage.assert_no_overlap();
-        }
-    }
-}
-
 /// Between the last check of its lock and its COMMAND, only its announcement shows a start.
 #[test]
 fn a_start_whose_folder_is_removed_before_its_command_runs_is_found() {

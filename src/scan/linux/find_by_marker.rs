@@ -12,7 +12,7 @@ use crate::engine::snapshot::GuardView;
 use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::lock_holders::{self, LockPlace, LockTable};
+use crate::scan::linux::lock_holders::{self, LockTable};
 use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
@@ -24,10 +24,10 @@ use crate::text::command_line;
 /// The maximum number of ancestors. A longer chain must be a cycle of pids read at different times.
 const MAX_ANCESTORS: usize = 1000;
 
-/// The search for guards of any of these locks. It reads every environment, so it is used only if a
-/// lock file is new.
+/// The search for guards of a lock. It reads every environment, so it is used only if a lock file
+/// is new.
 pub(crate) struct MarkerSearch {
-    pub(crate) locks: Vec<PathBuf>,
+    pub(crate) lock: PathBuf,
     /// The base name of the guards' executable.
     pub(crate) tool_name: OsString,
     pub(crate) me: u32,
@@ -49,14 +49,12 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<FoundByMarker> {
         let marker = buffers.environ(proc, pid).and_then(marker);
-        // It names the first lock of its guard, which need not be one of these.
-        let marker = marker.filter(|it| it.guard.pid != self.me);
+        let marker = marker.filter(|it| it.lock == self.lock && it.guard.pid != self.me);
         let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
         let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));
         match guard.and_then(|guard| Some((guard.process?, guard))) {
             Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
-            None => marker
-                .is_some_and(|marker| self.has_held_one(proc, pid, &marker.lock))
+            None => (marker.is_some() && has_held(proc, pid, &self.lock))
                 .then_some(FoundByMarker::LeftWithLock),
         }
     }
@@ -66,21 +64,12 @@ impl MarkerSearch {
     fn guard_of(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> Option<GuardView> {
         let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
-            && self.has_held_one(proc, marker.guard.pid, &marker.lock);
+            && has_held(proc, marker.guard.pid, &self.lock);
         is_confirmed.then(|| {
             let mut args = Vec::new();
             let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
             let args = if is_read { args.as_slice() } else { &[] };
             GuardView { other_lock: None, ..guard_view(proc, marker, args) }
-        })
-    }
-
-    /// Returns whether a process has one of the locks. The lock that it `names` may have moved
-    /// since; another one of the same name elsewhere is another instance's.
-    fn has_held_one(&self, proc: &ProcFs, pid: u32, names: &Path) -> bool {
-        self.locks.iter().any(|lock| {
-            let place = if lock == names { LockPlace::Any } else { LockPlace::Here };
-            has_held(proc, pid, lock, place)
         })
     }
 
@@ -92,14 +81,12 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
         let is_tool = buffers.executable(proc, pid)?.file_name() == Some(&self.tool_name);
-        if !is_tool || pid == self.me {
+        if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
             return None;
         }
         let start = proc.stat(pid, &mut Vec::new()).ok()?.start;
         let found = announcements(proc, pid);
-        let is_mine =
-            |it: &EnvMarker| it.guard.start == start && self.has_held_one(proc, pid, &it.lock);
-        let found = found.into_iter().find(is_mine)?;
+        let found = found.into_iter().find(|it| it.lock == self.lock && it.guard.start == start)?;
         // It knows its pid in its own PID namespace.
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
@@ -183,12 +170,12 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
 }
 
 /// Returns whether a process has the same user, sees the lock's folder at the same path, and has
-/// locked a file of that name, even if it was deleted.
-fn has_held(proc: &ProcFs, pid: u32, lock: &Path, place: LockPlace) -> bool {
+/// locked a file of that name, even if it was moved or deleted.
+fn has_held(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
     let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.effective_user);
     user == Some(rustix::process::geteuid().as_raw())
         && lock.parent().is_some_and(|folder| sees(proc, pid, folder))
-        && lock_holders::has_locked_one_named(proc, pid, lock, place)
+        && lock_holders::has_locked_one_named(proc, pid, lock)
 }
 
 /// Returns whether a folder is the same for a process as for this one. If it does not exist,

@@ -184,24 +184,13 @@ pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
     lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LockPlace {
-    Here,
-    /// The file or its folder was moved.
-    Any,
-}
-
-/// Returns whether a process has locked a file of this name, even if the file was deleted.
-pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path, place: LockPlace) -> bool {
+/// Returns whether a process has locked a file of this name, even if the file was deleted or moved.
+pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
     let has_name = |descriptor: &str| {
         let path = proc.link(pid, descriptor).unwrap_or_default();
-        let bytes = path.as_os_str().as_bytes();
-        let path = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
-        let path = Path::new(OsStr::from_bytes(path));
-        match place {
-            LockPlace::Here => path == lock,
-            LockPlace::Any => path.file_name() == lock.file_name(),
-        }
+        let bytes = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
+        let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
+        lock.file_name().is_some_and(|lock| lock.as_bytes() == name)
     };
     !modes_of_descriptors(proc, pid, &mut Vec::new(), has_name).is_empty()
 }
