@@ -216,7 +216,7 @@ fn a_guard_with_another_name_puts_the_same_command_in_doubt() {
     write(&stage, "main.py", PYTHON);
     let (guard, pid) = old_guard(&stage, "voice");
     let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
-    assert!(refused.err.contains("use `--instance voice`"), "{refused:?}");
+    assert!(refused.err.contains("set `instance=\"voice\"`"), "{refused:?}");
     assert!(guard.is_alive() && is_alive(pid));
 }
 
