@@ -261,8 +261,9 @@ fn a_near_miss_of_what_a_script_starts_is_listed() {
         for running in ["python3 main.py", "python3 main.py --config a.toml"] {
             let (plan, is_found) = planned(&stage, running, started);
             assert_eq!((&plan["verdict"], is_found), (&"clear".into(), false), "{plan:#}");
-            let reason = plan["near_misses"][0]["reason"].to_string();
-            assert!(reason.contains("other arguments"), "{running} / {started}: {plan:#}");
+            // Bots of other tests may be listed too.
+            let listed = plan["near_misses"].to_string();
+            assert!(listed.contains("other arguments"), "{running} / {started}: {plan:#}");
         }
         is_the_same(&stage, "python3 main.py --config b.toml", started);
     }
