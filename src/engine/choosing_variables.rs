@@ -15,7 +15,7 @@ pub(crate) const EVERY_VARIABLE: &str = "*";
 /// Values for the bot that serves people, as a service has them.
 const PRODUCTION: [&str; 3] = ["production", "prod", "live"];
 
-/// What says that a process is this bot before its variables are compared.
+/// The evidence that a process is this bot, before its variables are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     Nothing,
@@ -38,7 +38,7 @@ pub struct SetVariables<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnVariables {
     environment: BTreeMap<OsString, OsString>,
-    /// The values that `env_file` has for a process without them.
+    /// The values that `.env` has for a process without them.
     file: BTreeMap<OsString, OsString>,
     /// The variables that COMMAND's own words set or that its script reads.
     named: BTreeSet<OsString>,

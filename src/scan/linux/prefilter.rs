@@ -67,7 +67,7 @@ impl ReadBuffers {
 
     /// Returns whether the last process may run COMMAND by another name, such as that of a link.
     /// A program that runs under its own name, and runs no other, is no script. Its executable is
-    /// read once for each name, which costs a quarter less among a thousand processes.
+    /// read once for each name, because a machine has many processes of one name.
     fn may_run_by_another_name(&mut self, proc: &ProcFs, pid: u32) -> bool {
         if self.search.as_ref().is_none_or(|it| it.may_be_program) || is_title(&self.args) {
             return true;
