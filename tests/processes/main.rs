@@ -63,6 +63,7 @@ mod simultaneous_starts;
 mod start_scripts;
 mod status;
 mod stop;
+mod supervision_suites;
 mod supervisors;
 mod systemd;
 mod takeover_limits;

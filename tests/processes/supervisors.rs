@@ -26,7 +26,7 @@ fn path_with(program: &Path) -> String {
 /// Checks that a start is refused before it signals a process, and returns the command that it
 /// names.
 #[track_caller]
-fn refused(stage: &Stage, by: &str) -> String {
+pub(crate) fn refused(stage: &Stage, by: &str) -> String {
     let before = stage.pids_of("got SIGTERM").len();
     let ended =
         stage.run(&[]).on_conflict("graceful").end().exits(75).says("is already running").says(by);
@@ -43,7 +43,7 @@ fn command_in(ended: &Ended) -> String {
 
 /// Checks that a start succeeds after the named command has run.
 #[track_caller]
-fn goes_through(stage: &Stage) {
+pub(crate) fn goes_through(stage: &Stage) {
     let start = stage.run(&[]).on_conflict("graceful").start();
     let own = stage.wait_until("the start's own bot", || {
         let ready = stage.pids_of("ready");
