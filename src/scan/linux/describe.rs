@@ -27,9 +27,9 @@ use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::launcher_variables::{MAX_WRAPPERS, set_by_launchers};
 use crate::scan::linux::parents::Stats;
-use crate::scan::linux::prefilter::{
-    ReadBuffers, executable, folder, is_own, name_of, running, sees,
-};
+use crate::scan::linux::prefilter::{is_own, name_of, running, sees};
+use crate::scan::linux::process_links::{executable, folder};
+use crate::scan::linux::read_buffers::ReadBuffers;
 use crate::scan::never_the_bot::{is_tool, serves_others};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;

@@ -13,7 +13,8 @@ use crate::scan::announcement::announcements;
 use crate::scan::env_marker::{EnvMarker, HELD};
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::lock_holders::{self, LockTable};
-use crate::scan::linux::prefilter::{ReadBuffers, executable, file_behind};
+use crate::scan::linux::process_links::{executable, file_behind};
+use crate::scan::linux::read_buffers::ReadBuffers;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{age, strings};
@@ -80,7 +81,7 @@ impl MarkerSearch {
         pid: u32,
         buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
-        let is_tool = buffers.executable(proc, pid)?.file_name() == Some(&self.tool_name);
+        let is_tool = buffers.executes(proc, pid, &self.tool_name);
         if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
             return None;
         }

@@ -20,7 +20,7 @@ use crate::scan::linux::find_by_marker::{FoundByMarker, MarkerSearch};
 use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
 use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
-use crate::scan::linux::prefilter::ReadBuffers;
+use crate::scan::linux::read_buffers::ReadBuffers;
 use crate::scan::linux::systemd_units::SystemdUnits;
 use crate::scan::process_tree::with_descendants;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};

@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use crate::engine::choosing_variables::Variable;
 use crate::scan::command::Command;
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::prefilter::{environ, executable, folder, running};
+use crate::scan::linux::prefilter::{environ, running};
+use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::scan_request::ScanRequest;
 use crate::sys::linux::proc_fs::ProcFs;
 

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::scan::linux::prefilter::file_behind;
+use crate::scan::linux::process_links::file_behind;
 use crate::scan::lock_views::IDENTIFY;
 use crate::state::lock_file::LockFile;
 use crate::sys::clock;

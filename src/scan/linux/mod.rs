@@ -15,6 +15,8 @@ mod lock_holders;
 mod parents;
 mod pid_feed;
 mod prefilter;
+mod process_links;
+mod read_buffers;
 mod recorded_processes;
 mod running_programs;
 mod scanner;

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memchr::memmem;
 
@@ -16,86 +15,17 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::linux::command_search::{CommandSearch, is_title};
+use crate::scan::linux::command_search::is_title;
+use crate::scan::linux::process_links::{executable, file_behind, folder};
+use crate::scan::linux::read_buffers::{ReadBuffers, runs_interpreter};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::starts_again::may_start_commands;
-use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
 /// The ends of the names of shells and watchers, and of what runs watchers.
 const PROGRAMS: [&[u8]; 6] = [b"sh", b"node", b"nodejs", b"bun", b"nodemon", b"watchexec"];
-
-#[derive(Debug, Default)]
-pub(super) struct ReadBuffers {
-    pub(super) args: Vec<u8>,
-    pub(super) environ: Vec<u8>,
-    pub(super) status: Vec<u8>,
-    search: Option<CommandSearch>,
-    environ_of: Option<u32>,
-    executable_of: Option<(u32, Option<PathBuf>)>,
-    /// Whether the programs of these names run others.
-    launchers: BTreeMap<Vec<u8>, bool>,
-    /// The previous process had no executable. Kernel threads come in sequences.
-    had_no_executable: bool,
-}
-
-impl ReadBuffers {
-    pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
-        let search = request.command.as_ref().map(CommandSearch::new);
-        ReadBuffers { search, ..ReadBuffers::default() }
-    }
-
-    /// Returns the environment of a process, cached for repeated calls.
-    pub(super) fn environ(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
-        if self.environ_of != Some(pid) {
-            self.environ_of = None;
-            proc.read(pid, "environ", &mut self.environ).ok()?;
-            self.environ_of = Some(pid);
-        }
-        Some(&self.environ)
-    }
-
-    /// Returns the executable of a process, cached for repeated calls.
-    pub(super) fn executable(&mut self, proc: &ProcFs, pid: u32) -> Option<&Path> {
-        if self.executable_of.as_ref().is_none_or(|(of, _)| *of != pid) {
-            self.executable_of = Some((pid, executable(proc, pid)));
-        }
-        self.executable_of.as_ref()?.1.as_deref()
-    }
-
-    /// Returns whether the last process may run COMMAND by another name, such as that of a link.
-    /// A program that runs under its own name, and runs no other, is no script. Its executable is
-    /// read once for each name, because a machine has many processes of one name.
-    fn may_run_by_another_name(&mut self, proc: &ProcFs, pid: u32) -> bool {
-        if self.search.as_ref().is_none_or(|it| it.may_be_program) || is_title(&self.args) {
-            return true;
-        }
-        let end = memchr::memchr(0, &self.args).unwrap_or(self.args.len());
-        let first = self.args.get(..end).unwrap_or_default().to_vec();
-        if let Some(known) = self.launchers.get(&first) {
-            return *known;
-        }
-        let program = Path::new(OsStr::from_bytes(&first));
-        if self.executable(proc, pid).and_then(Path::file_name) != program.file_name() {
-            return true;
-        }
-        let is_launcher = runs_interpreter(&first) || is_wrapper_script(program);
-        self.launchers.insert(first, is_launcher);
-        is_launcher
-    }
-
-    /// Returns whether the arguments of the last process have one of COMMAND's names.
-    pub(super) fn has_name(&self) -> bool {
-        self.search.as_ref().is_some_and(|search| search.has_name(&self.args))
-    }
-
-    /// Returns whether the last process was a kernel thread or has ended.
-    pub(super) fn last_had_no_executable(&self) -> bool {
-        self.had_no_executable
-    }
-}
 
 impl ScanRequest {
     /// Returns the relevance of a process, and reads as little as possible. Unreadable facts make
@@ -124,7 +54,7 @@ impl ScanRequest {
 
     /// Returns whether a process in this start's folder runs an interpreter or a program of the
     /// folder. Reads the folder of no other process: that would cost more than all the rest.
-    fn is_here(&self, proc: &ProcFs, pid: u32, buffers: &ReadBuffers) -> bool {
+    fn is_here(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers) -> bool {
         let Some(mine) = self.cwd.as_deref().filter(|_| !buffers.had_no_executable) else {
             return false;
         };
@@ -139,7 +69,7 @@ impl ScanRequest {
         let runs_script =
             || Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
         (is_of_folder || is_title(&buffers.args) || runs_script())
-            && folder(proc, pid).is_some_and(|folder| folder == mine)
+            && buffers.folder.of(proc, pid).is_some_and(|folder| folder == mine)
     }
 
     /// Returns whether a process that runs `exe` is a start or a guard. These are recognized by
@@ -215,7 +145,7 @@ impl ScanRequest {
 
     /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again.
     /// Only one in a folder of COMMAND, or with such a folder in its words, is looked at.
-    pub(super) fn is_starter(&self, proc: &ProcFs, pid: u32, buffers: &ReadBuffers) -> bool {
+    pub(super) fn is_starter(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers) -> bool {
         let Some(command) = &self.command else { return false };
         let args = buffers.args.strip_suffix(&[0]).unwrap_or(&buffers.args);
         let Some(end) = memchr::memchr(0, args) else { return false };
@@ -227,7 +157,7 @@ impl ScanRequest {
         if buffers.had_no_executable || !may_start_commands(&words) {
             return false;
         }
-        let Some(cwd) = folder(proc, pid) else { return false };
+        let Some(cwd) = buffers.folder.of(proc, pid).map(Path::to_owned) else { return false };
         let is_named = |folder: &Path| memmem::find(args, folder.as_os_str().as_bytes()).is_some();
         let is_near = command.may_run_in(&cwd)
             || command.runs_in.parent() == Some(&*cwd)
@@ -253,7 +183,7 @@ impl ScanRequest {
         }
         // Assume COMMAND's folder if it hides its own; `describe` then puts it in doubt.
         let assumed = || is_own(proc, pid).then(|| command.runs_in.clone());
-        let cwd = folder(proc, pid).or_else(assumed);
+        let cwd = buffers.folder.of(proc, pid).map(Path::to_owned).or_else(assumed);
         // A link to the script may have any name, and so may a program.
         let is_here = || cwd.as_deref().is_some_and(|cwd| command.may_run_in(cwd));
         let is_compared = has_name
@@ -272,12 +202,6 @@ impl ScanRequest {
 fn logical_folder(environ: &[u8]) -> Option<&Path> {
     let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"PWD="))?;
     Some(Path::new(OsStr::from_bytes(value)))
-}
-
-fn runs_interpreter(args: &[u8]) -> bool {
-    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
-    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
-    name.is_some_and(|name| Interpreter::by_name(name).is_some())
 }
 
 pub(super) fn running<T>(
@@ -332,11 +256,6 @@ pub(super) fn is_own(proc: &ProcFs, pid: u32) -> bool {
     user == Some(rustix::process::getuid().as_raw())
 }
 
-/// Returns the working directory of a process, or its former path if it was deleted.
-pub(super) fn folder(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
-    proc.link(pid, "cwd").ok().map(without_deleted)
-}
-
 /// The facts of a process that are read on demand. Its command line has already been read.
 struct LazyFacts<'a> {
     proc: &'a ProcFs,
@@ -364,21 +283,6 @@ impl PatternFacts for LazyFacts<'_> {
 
     fn cwd(&self) -> Fact<Cow<'_, Path>> {
         folder(self.proc, self.pid).map(Cow::from).into()
-    }
-}
-
-pub(super) fn file_behind(proc: &ProcFs, pid: u32, link: &str) -> Option<FileId> {
-    proc.file_behind(pid, link).ok().map(|(dev, ino)| FileId { dev, ino })
-}
-
-pub(super) fn executable(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
-    proc.link(pid, "exe").ok().map(without_deleted)
-}
-
-fn without_deleted(path: PathBuf) -> PathBuf {
-    match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
-        Some(original) => PathBuf::from(OsStr::from_bytes(original)),
-        None => path,
     }
 }
 

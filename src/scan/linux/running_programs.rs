@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use crate::scan::linux::parents::ParentMap;
-use crate::scan::linux::prefilter::{environ, executable, folder};
+use crate::scan::linux::prefilter::environ;
+use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::process_tree::with_descendants;
 use crate::scan::running_program::RunningProgram;
 use crate::sys::linux::proc_fs::ProcFs;

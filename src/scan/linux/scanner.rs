@@ -13,7 +13,7 @@ use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::find_processes::{RunningScan, StarterSearch, describe_holder};
 use crate::scan::linux::lock_holders::{self, LockTable};
-use crate::scan::linux::prefilter::executable;
+use crate::scan::linux::process_links::executable;
 use crate::scan::linux::tree_reader::TreeReader;
 use crate::scan::lock_views::{FoundRecord, LockProbe, found_records, holders, lock_views};
 use crate::scan::process_tree::PinnedProcesses;

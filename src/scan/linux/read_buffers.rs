@@ -1,0 +1,116 @@
+//! What the first pass has read of the last process, and knows of all before it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::scan::interpreters::Interpreter;
+use crate::scan::linux::command_search::{CommandSearch, is_title};
+use crate::scan::linux::process_links::{executable, folder};
+use crate::scan::scan_request::ScanRequest;
+use crate::scan::wrapper_programs::is_wrapper_script;
+use crate::sys::linux::proc_fs::ProcFs;
+
+#[derive(Debug, Default)]
+pub(super) struct ReadBuffers {
+    pub(super) args: Vec<u8>,
+    pub(super) environ: Vec<u8>,
+    pub(super) status: Vec<u8>,
+    search: Option<CommandSearch>,
+    environ_of: Option<u32>,
+    pub(super) folder: LastFolder,
+    /// By the first argument. A machine has many processes of one name.
+    executables: BTreeMap<Vec<u8>, Executable>,
+    /// The previous process had no executable. Kernel threads come in sequences.
+    pub(super) had_no_executable: bool,
+}
+
+/// The folder of the process that was asked for last.
+#[derive(Debug, Default)]
+pub(super) struct LastFolder(Option<(u32, Option<PathBuf>)>);
+
+impl LastFolder {
+    pub(super) fn of(&mut self, proc: &ProcFs, pid: u32) -> Option<&Path> {
+        if self.0.as_ref().is_none_or(|(of, _)| *of != pid) {
+            self.0 = Some((pid, folder(proc, pid)));
+        }
+        self.0.as_ref()?.1.as_deref()
+    }
+}
+
+/// What the processes with one first argument execute.
+#[derive(Debug, Clone)]
+struct Executable {
+    name: Option<OsString>,
+    /// It may run a script or another program, or it runs under another name.
+    may_run_others: bool,
+}
+
+impl ReadBuffers {
+    pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
+        let search = request.command.as_ref().map(CommandSearch::new);
+        ReadBuffers { search, ..ReadBuffers::default() }
+    }
+
+    /// Returns the environment of a process, cached for repeated calls.
+    pub(super) fn environ(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
+        if self.environ_of != Some(pid) {
+            self.environ_of = None;
+            proc.read(pid, "environ", &mut self.environ).ok()?;
+            self.environ_of = Some(pid);
+        }
+        Some(&self.environ)
+    }
+
+    /// Returns what the last process executes. Reads it once for each first argument, other than a
+    /// relative path, which means another file in each folder.
+    fn executable(&mut self, proc: &ProcFs, pid: u32) -> Executable {
+        let end = memchr::memchr(0, &self.args).unwrap_or(self.args.len());
+        let first = self.args.get(..end).unwrap_or_default();
+        if let Some(known) = self.executables.get(first) {
+            return known.clone();
+        }
+        let program = Path::new(OsStr::from_bytes(first));
+        let exe = executable(proc, pid);
+        let name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
+        let may_run_others = name.as_deref() != program.file_name()
+            || runs_interpreter(first)
+            || is_wrapper_script(program);
+        let read = Executable { name, may_run_others };
+        let is_relative = memchr::memchr(b'/', first).is_some_and(|at| at > 0);
+        if exe.is_some() && !first.is_empty() && !is_relative {
+            self.executables.insert(first.to_vec(), read.clone());
+        }
+        read
+    }
+
+    /// Returns whether the last process executes a program of this name.
+    pub(super) fn executes(&mut self, proc: &ProcFs, pid: u32, name: &OsStr) -> bool {
+        self.executable(proc, pid).name.as_deref() == Some(name)
+    }
+
+    /// Returns whether the last process may run COMMAND by another name, such as that of a link. A
+    /// program that runs under its own name, and runs no other, is no script.
+    pub(super) fn may_run_by_another_name(&mut self, proc: &ProcFs, pid: u32) -> bool {
+        self.search.as_ref().is_none_or(|it| it.may_be_program)
+            || is_title(&self.args)
+            || self.executable(proc, pid).may_run_others
+    }
+
+    /// Returns whether the arguments of the last process have one of COMMAND's names.
+    pub(super) fn has_name(&self) -> bool {
+        self.search.as_ref().is_some_and(|search| search.has_name(&self.args))
+    }
+
+    /// Returns whether the last process was a kernel thread or has ended.
+    pub(super) fn last_had_no_executable(&self) -> bool {
+        self.had_no_executable
+    }
+}
+
+pub(super) fn runs_interpreter(args: &[u8]) -> bool {
+    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| Interpreter::by_name(name).is_some())
+}
