@@ -309,6 +309,59 @@ fn holds_after_a_kill(action: &str, harm: impl Fn(&Stage)) {
     stage.assert_no_overlap();
 }
 
+/// The marker names the first lock of its guard only.
+#[test]
+fn a_lost_lock_is_shared_whichever_is_the_first_of_each_start() {
+    let lost_lock = |stage: &Stage| fs::remove_file(stage.locks().join("x.lock")).unwrap();
+    let lost_folder = |stage: &Stage| fs::remove_dir_all(stage.locks()).unwrap();
+    let moved_folder = |stage: &Stage| {
+        fs::rename(stage.locks(), stage.locks().with_extension("old")).unwrap();
+    };
+    let harms: [&dyn Fn(&Stage); 3] = [&lost_lock, &lost_folder, &moved_folder];
+    for (guards, starts) in [("a x", "x"), ("x", "a x"), ("x z", "x"), ("a x", "x z")] {
+        for (at, harm) in harms.iter().enumerate() {
+            for kills in [false, true] {
+                let stage = Stage::new();
+                let paths = |names: &str| {
+                    let path = |name| format!("'{}'", stage.locks().join(name).display()) + ", ";
+                    let paths: String =
+                        names.split(' ').map(|name| path(format!("{name}.lock"))).collect();
+                    format!("lock.paths=[{paths}]")
+                };
+                let guard = stage.run(&["--other", "--stubborn"]).set(&paths(guards)).start();
+                let bot = stage.ready(1);
+                guard.wait_for("lock acquired");
+                freeze(&stage, &guard);
+                harm(&stage);
+                if kills {
+                    guard.signal(Signal::SIGKILL);
+                    guard.end();
+                }
+                let next = stage.run(&[]).set(&paths(starts)).on_conflict("refuse");
+                let ended = next.end().exits(75);
+                assert!(is_alive(bot), "{guards} / {starts}, {at}: {ended:?}");
+                send(bot, Signal::SIGKILL);
+                stage.assert_no_overlap();
+            }
+        }
+    }
+}
+
+/// A lock of the same name elsewhere is another instance's.
+#[test]
+fn a_guard_of_two_locks_is_not_taken_for_one_of_another_folder() {
+    let (stage, other) = (Stage::new(), Stage::new());
+    let paths = |stage: &Stage, names: [&str; 2]| {
+        let [a, b] = names.map(|name| stage.locks().join(name).display().to_string());
+        format!("lock.paths=['{a}', '{b}']")
+    };
+    let guard = other.run(&["--other"]).set(&paths(&other, ["a.lock", "x.lock"])).start();
+    other.ready(1);
+    let start = stage.run(&["--exit", "0"]).set(&paths(&stage, ["x.lock", "z.lock"]));
+    start.on_conflict("refuse").end().exits(0);
+    assert!(guard.is_alive());
+}
+
 /// Between the last check of its lock and its COMMAND, only its announcement shows a start.
 #[test]
 fn a_start_whose_folder_is_removed_before_its_command_runs_is_found() {

@@ -25,10 +25,11 @@ use crate::text::command_line;
 /// The maximum number of ancestors. A longer chain must be a cycle of pids read at different times.
 const MAX_ANCESTORS: usize = 1000;
 
-/// The search for guards of a lock. It reads every environment, so it is used only if a lock file
-/// is new.
+/// The search for guards of any of these locks. It reads every environment, so it is used only if a
+/// lock file is new.
 pub(crate) struct MarkerSearch {
-    pub(crate) lock: PathBuf,
+    /// This start's locks, the first one of which it keeps its record next to.
+    pub(crate) locks: Vec<PathBuf>,
     /// The base name of the guards' executable.
     pub(crate) tool_name: OsString,
     pub(crate) me: u32,
@@ -50,12 +51,13 @@ impl MarkerSearch {
         buffers: &mut ReadBuffers,
     ) -> Option<FoundByMarker> {
         let marker = buffers.environ(proc, pid).and_then(marker);
-        let marker = marker.filter(|it| it.lock == self.lock && it.guard.pid != self.me);
+        let marker = marker.filter(|it| it.guard.pid != self.me);
         let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
         let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));
         match guard.and_then(|guard| Some((guard.process?, guard))) {
             Some((id, guard)) => Some(FoundByMarker::Guard(id, guard)),
-            None => (marker.is_some() && has_held(proc, pid, &self.lock))
+            None => marker
+                .is_some_and(|marker| self.has_held_one(proc, pid, &marker))
                 .then_some(FoundByMarker::LeftWithLock),
         }
     }
@@ -65,12 +67,11 @@ impl MarkerSearch {
     fn guard_of(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> Option<GuardView> {
         let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
-            && has_held(proc, marker.guard.pid, &self.lock);
+            && self.has_held_one(proc, marker.guard.pid, marker);
         is_confirmed.then(|| {
             let mut args = Vec::new();
             let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
-            let args = if is_read { args.as_slice() } else { &[] };
-            GuardView { other_lock: None, ..guard_view(proc, marker, args) }
+            self.view(proc, marker, if is_read { &args } else { &[] })
         })
     }
 
@@ -81,20 +82,55 @@ impl MarkerSearch {
         pid: u32,
         buffers: &mut ReadBuffers,
     ) -> Option<GuardView> {
-        let is_tool = buffers.executes(proc, pid, &self.tool_name);
-        if !is_tool || pid == self.me || !has_held(proc, pid, &self.lock) {
+        if pid == self.me || !buffers.executes(proc, pid, &self.tool_name) {
             return None;
         }
         let start = proc.stat(pid, &mut Vec::new()).ok()?.start;
-        let found = announcements(proc, pid);
-        let found = found.into_iter().find(|it| it.lock == self.lock && it.guard.start == start)?;
+        let is_its_own =
+            |it: &EnvMarker| it.guard.start == start && self.has_held_one(proc, pid, it);
+        let found = announcements(proc, pid).into_iter().find(is_its_own)?;
         // It knows its pid in its own PID namespace.
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
         proc.read(pid, "cmdline", &mut args).ok()?;
         let command =
             command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
-        Some(GuardView { other_lock: None, ..guard_view(proc, &marker, &command) })
+        Some(self.view(proc, &marker, &command))
+    }
+
+    fn view(&self, proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
+        let mut view = guard_view(proc, marker, args);
+        view.other_lock.take_if(|lock| self.locks.first() == Some(lock));
+        view
+    }
+
+    /// Returns whether a process has the same user, sees the folder of one of the locks at the same
+    /// path, and has locked that file, even if it was moved or deleted.
+    fn has_held_one(&self, proc: &ProcFs, pid: u32, marker: &EnvMarker) -> bool {
+        let is_seen = |lock: &Path| lock.parent().is_some_and(|folder| sees(proc, pid, folder));
+        let is_one = |file: &Path| self.locks.iter().any(|lock| lock == file && is_seen(lock));
+        let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.effective_user);
+        user == Some(rustix::process::geteuid().as_raw())
+            && self.locked_files(proc, pid, &marker.lock).iter().any(|file| is_one(file))
+    }
+
+    /// Returns the files of the locks' names that a process has locked, at the paths that they had
+    /// then, as far as its marker tells. The folder of the lock that it names may have been moved.
+    fn locked_files(&self, proc: &ProcFs, pid: u32, first_lock: &Path) -> Vec<PathBuf> {
+        let wanted = self.locks.iter().map(PathBuf::as_path).chain([first_lock]);
+        let has_name = |name: Option<&OsStr>| wanted.clone().any(|it| it.file_name() == name);
+        let mut files = lock_holders::locked_files(proc, pid, has_name);
+        if files.iter().any(|file| file == first_lock) {
+            return files;
+        }
+        let moved = files.iter().find(|file| file.file_name() == first_lock.file_name());
+        let Some(folder) = moved.and_then(|file| file.parent()).map(Path::to_owned) else {
+            return files;
+        };
+        for file in files.iter_mut().filter(|file| file.parent() == Some(&folder)) {
+            *file = first_lock.with_file_name(file.file_name().unwrap_or_default());
+        }
+        files
     }
 }
 
@@ -168,15 +204,6 @@ fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
         proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0)
     };
     std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
-}
-
-/// Returns whether a process has the same user, sees the lock's folder at the same path, and has
-/// locked a file of that name, even if it was moved or deleted.
-fn has_held(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
-    let user = proc.status(pid, &mut Vec::new()).ok().and_then(|status| status.effective_user);
-    user == Some(rustix::process::geteuid().as_raw())
-        && lock.parent().is_some_and(|folder| sees(proc, pid, folder))
-        && lock_holders::has_locked_one_named(proc, pid, lock)
 }
 
 /// Returns whether a folder is the same for a process as for this one. If it does not exist,

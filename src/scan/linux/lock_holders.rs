@@ -5,10 +5,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::scan::linux::process_links::file_behind;
+use crate::scan::linux::process_links::{file_behind, without_deleted};
 use crate::scan::lock_views::IDENTIFY;
 use crate::state::lock_file::LockFile;
 use crate::sys::clock;
@@ -184,15 +183,24 @@ pub(crate) fn only_shares(proc: &ProcFs, pid: u32, file: FileId) -> bool {
     lock_modes(proc, pid, file, &mut Vec::new()).iter().all(|mode| *mode == LockMode::Shared)
 }
 
-/// Returns whether a process has locked a file of this name, even if the file was deleted or moved.
-pub(crate) fn has_locked_one_named(proc: &ProcFs, pid: u32, lock: &Path) -> bool {
-    let has_name = |descriptor: &str| {
-        let path = proc.link(pid, descriptor).unwrap_or_default();
-        let bytes = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
-        let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
-        lock.file_name().is_some_and(|lock| lock.as_bytes() == name)
-    };
-    !modes_of_descriptors(proc, pid, &mut Vec::new(), has_name).is_empty()
+/// Returns the files of these names that a process has locked, at the paths where they are now, or
+/// were when they were deleted.
+pub(crate) fn locked_files(
+    proc: &ProcFs,
+    pid: u32,
+    has_name: impl Fn(Option<&OsStr>) -> bool,
+) -> Vec<PathBuf> {
+    let mut buffer = Vec::new();
+    let mut files = Vec::new();
+    for descriptor in proc.descriptors(pid).unwrap_or_default() {
+        let Ok(path) = proc.link(pid, &format!("fd/{descriptor}")).map(without_deleted) else {
+            continue;
+        };
+        if has_name(path.file_name()) && !modes(proc, pid, descriptor, &mut buffer).is_empty() {
+            files.push(path);
+        }
+    }
+    files
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,31 +210,23 @@ enum LockMode {
 }
 
 fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Vec<LockMode> {
-    let is_file = |descriptor: &str| file_behind(proc, pid, descriptor) == Some(file);
-    modes_of_descriptors(proc, pid, buffer, is_file)
+    let descriptors = proc.descriptors(pid).unwrap_or_default().into_iter();
+    descriptors
+        .filter(|it| file_behind(proc, pid, &format!("fd/{it}")) == Some(file))
+        .flat_map(|it| modes(proc, pid, it, buffer))
+        .collect()
 }
 
 /// `/proc/PID/fdinfo/N` shows the locks of descriptor N.
-fn modes_of_descriptors(
-    proc: &ProcFs,
-    pid: u32,
-    buffer: &mut Vec<u8>,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Vec<LockMode> {
-    let mut modes = Vec::new();
-    for descriptor in proc.descriptors(pid).unwrap_or_default() {
-        if is_wanted(&format!("fd/{descriptor}"))
-            && proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_ok()
-        {
-            let text = String::from_utf8_lossy(buffer);
-            let locks =
-                text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
-            modes.extend(locks.map(|line| {
-                if line.contains("READ") { LockMode::Shared } else { LockMode::Exclusive }
-            }));
-        }
+fn modes(proc: &ProcFs, pid: u32, descriptor: u32, buffer: &mut Vec<u8>) -> Vec<LockMode> {
+    if proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_err() {
+        return Vec::new();
     }
-    modes
+    let text = String::from_utf8_lossy(buffer);
+    let locks = text.lines().filter(|line| line.starts_with("lock:") && line.contains("FLOCK"));
+    let mode =
+        |line: &str| if line.contains("READ") { LockMode::Shared } else { LockMode::Exclusive };
+    locks.map(mode).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) fn executable(proc: &ProcFs, pid: u32) -> Option<PathBuf> {
     proc.link(pid, "exe").ok().map(without_deleted)
 }
 
-fn without_deleted(path: PathBuf) -> PathBuf {
+pub(super) fn without_deleted(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
         Some(original) => PathBuf::from(OsStr::from_bytes(original)),
         None => path,

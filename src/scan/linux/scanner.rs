@@ -243,8 +243,8 @@ impl Scanner {
             process.is_some_and(|id| self.tree.proc.stat_of(id).is_none())
         };
         let is_needed = locks.iter().any(LockProbe::is_new) || records.iter().any(was_killed);
-        let first = locks.first().filter(|_| is_needed)?;
-        Some(MarkerSearch { lock: first.path(), tool_name, me: self.tree.me })
+        let locks = locks.iter().map(LockProbe::path).collect();
+        is_needed.then_some(MarkerSearch { locks, tool_name, me: self.tree.me })
     }
 
     pub(crate) fn members(&mut self, known: &BTreeSet<ProcessId>) -> Vec<Member> {
