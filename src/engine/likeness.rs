@@ -35,6 +35,9 @@ pub struct ComparedCommand {
 pub enum CommandDoubt {
     /// This option of an interpreter or wrapper, which may select the bot, has a different value.
     Option(String),
+    /// A package manager or make writes this file with settings before it starts the bot, and did
+    /// not do the same for the process.
+    Setup(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,
     /// The script is a link with another name to the same file, which may select the bot.
@@ -69,6 +72,7 @@ impl CommandDoubt {
     pub(super) fn is_settled_by_token(&self) -> bool {
         match self {
             CommandDoubt::Option(_)
+            | CommandDoubt::Setup(_)
             | CommandDoubt::Modules
             | CommandDoubt::ScriptName
             | CommandDoubt::Script

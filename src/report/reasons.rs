@@ -362,6 +362,14 @@ fn command_doubt_and_hint(
             format!("it has another `{}`", sanitize(name)),
             format!("if both are the same bot, start it with the same option, else {give_names}"),
         ),
+        CommandDoubt::Setup(file) => (
+            format!(
+                "before the start, COMMAND or what started it writes `{}`, which may choose \
+                 another bot",
+                sanitize(file)
+            ),
+            format!("if both are the same bot, start it by the same line, else {give_names}"),
+        ),
         CommandDoubt::Modules => (
             "it has another virtual environment or another $PYTHONPATH, so its module may be \
              another one"

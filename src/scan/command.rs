@@ -162,7 +162,11 @@ impl Command {
             runs.target = Target::Script(path.clone(), None);
         }
         let (started, unclear) = (Vec::new(), Vec::new());
-        let text = script_text(&runs, file.as_deref(), &runs_in);
+        let mut text = script_text(&runs, file.as_deref(), &runs_in);
+        for setup in runs.context.options.iter().filter(|it| it.is_setup()) {
+            text.push('\n');
+            text.push_str(&setup.value.to_string_lossy());
+        }
         let reads = shell_words::variables_read(&text);
         let assigns = shell_words::variables_set(&text);
         Command {

@@ -27,6 +27,13 @@ pub(crate) struct CommandOption {
     pub(crate) value: OsString,
 }
 
+impl CommandOption {
+    /// Returns whether it stands for lines that write settings before the start.
+    pub(super) fn is_setup(&self) -> bool {
+        [SETUP, ONE_OF_SETUPS].contains(&&*self.name)
+    }
+}
+
 /// The name of every option whose value is the user of the command. It is part of a guessed name;
 /// where only one side has it, the users of the processes are compared.
 pub(super) const USER_OPTION: &str = "--user";
@@ -34,6 +41,14 @@ pub(super) const USER_OPTION: &str = "--user";
 /// The name of the option for a folder whose `.envrc` sets variables. It is part of a guessed name;
 /// where only one side has it, the variables of the processes are compared.
 pub(super) const ENV_FOLDER: &str = "direnv exec";
+
+/// The name of the option for lines that write the bot's settings before it starts. It is part of a
+/// guessed name. Where only the process has them, the settings are still those that they wrote.
+pub(super) const SETUP: &str = "settings written before the start";
+
+/// The same where the package writes other settings for other scripts: only the last written ones
+/// are still there.
+pub(super) const ONE_OF_SETUPS: &str = "one of several settings written before the start";
 
 /// The virtual environment in which `python -m` finds its module.
 pub(super) const ENVIRONMENT: &str = "virtual environment";
@@ -72,10 +87,10 @@ impl CommandContext {
         self
     }
 
-    /// Returns the name of an option in which two commands differ.
-    pub(super) fn other_option(&self, other: &CommandContext) -> Option<String> {
-        let (mut mine, mut theirs) = (self.options.clone(), other.options.clone());
-        for options in [&mut mine, &mut theirs] {
+    /// Returns the name of an option in which the command of a process and COMMAND differ.
+    pub(super) fn other_option(&self, mine: &CommandContext) -> Option<String> {
+        let (mut theirs, mut mine) = (self.options.clone(), mine.options.clone());
+        for options in [&mut theirs, &mut mine] {
             for option in options.iter_mut().filter(|it| it.name == ENVIRONMENT) {
                 option.value = fs::canonicalize(&option.value)
                     .map_or_else(|_| option.value.clone(), PathBuf::into_os_string);
@@ -91,7 +106,11 @@ impl CommandContext {
             let mut all = options.iter();
             all.find(|it| !of.contains(it) && !is_unsaid(it)).map(|option| option.name.clone())
         };
-        missing(&mine, &theirs).or_else(|| missing(&theirs, &mine))
+        // What was written before the start of a process is still there.
+        if mine.iter().all(|it| it.name != SETUP) {
+            theirs.retain(|it| it.name != SETUP);
+        }
+        missing(&theirs, &mine).or_else(|| missing(&mine, &theirs))
     }
 }
 

@@ -6,13 +6,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::scan::command_context::{CommandContext, ENV_FOLDER};
+use crate::scan::command_context::{CommandContext, CommandOption, ENV_FOLDER};
 use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::project_scripts::{self, Entry};
+use crate::scan::settings_writer;
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
 use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand};
@@ -105,6 +106,10 @@ impl Invocation {
                     }
                     context.enter(&entered);
                 }
+                let entered = absolute_folder(&context, folder);
+                let recipe = entered.as_deref().or(folder).and_then(|it| makefile::read(&args, it));
+                let before = recipe.and_then(|it| settings_writer::of_recipes(&it.before));
+                context.options.extend(before);
                 args
             }
             Target::Script(..)
@@ -129,6 +134,10 @@ impl Invocation {
         folder: Option<&Path>,
     ) {
         self.context.add_passed_options(environ.iter().cloned());
+        if !self.context.options.iter().any(CommandOption::is_setup) {
+            let before = settings_writer::of_environment(environ, folder);
+            self.context.options.extend(before);
+        }
         if let Target::Module(_) = self.target {
             let entered = self.context.folder.clone();
             self.context.set_module_search(environ, entered.as_deref().or(folder));
@@ -254,7 +263,7 @@ impl Unwrapped {
             },
             Operand::Task(task) => {
                 match folder.map(|it| project_scripts::look_up(EntryFile::Package, task, it)) {
-                    Some(Entry::Line(line)) => self.enter(task, line, args),
+                    Some(Entry::Line(line)) => self.enter(task, line, args, folder),
                     Some(Entry::Missing) => Next::Target(
                         Target::Script(script_file(language, task, folder), Some(language)),
                         args,
@@ -283,7 +292,7 @@ impl Unwrapped {
                 }
                 self.context = context;
                 Some(match folder.map(|folder| project_scripts::look_up(file, &name, folder)) {
-                    Some(Entry::Line(line)) => self.enter(&name, line, args),
+                    Some(Entry::Line(line)) => self.enter(&name, line, args, folder),
                     Some(Entry::Missing) if file == EntryFile::Cargo => return None,
                     Some(Entry::Missing) => {
                         self.launch([vec![name], args].concat(), CommandContext::default())
@@ -305,7 +314,15 @@ impl Unwrapped {
         })
     }
 
-    fn enter(&mut self, name: &OsStr, line: String, args: Vec<OsString>) -> Next {
+    fn enter(
+        &mut self,
+        name: &OsStr,
+        line: String,
+        args: Vec<OsString>,
+        folder: Option<&Path>,
+    ) -> Next {
+        let before = folder.and_then(|folder| settings_writer::of_package_script(name, folder));
+        self.context.options.extend(before);
         match simple_command(&line) {
             Some((words, context)) => {
                 self.entry = Some(name.to_owned());

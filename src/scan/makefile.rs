@@ -24,6 +24,8 @@ const MAX_DEPTH: u32 = 4;
 pub(super) struct Recipe {
     /// Shell code.
     pub(super) text: String,
+    /// What make runs before: the recipes of the prerequisites.
+    pub(super) before: String,
     /// The variables given on the command line. make exports them.
     pub(super) variables: Vec<(String, String)>,
 }
@@ -82,8 +84,9 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
         None => FILES.iter().map(|name| folder.join(name)).find(|file| is_file(file))?,
     };
     let text = small_file::text(&file, MAX_LENGTH)?;
-    let text = recipe(&text, goal, &given, environment_first)?;
-    Some(Recipe { text, variables: given })
+    let (text, before) =
+        recipe(&text, goal, &given, environment_first, &|file| is_file(&folder.join(file)))?;
+    Some(Recipe { text, before, variables: given })
 }
 
 /// Returns whether make's flags let variables of the environment override those of the file.
@@ -94,13 +97,15 @@ fn prefers_environment(flags: &str) -> bool {
         || short.is_some_and(|it| it.chars().take_while(|c| !has_value(*c)).any(|c| c == 'e'))
 }
 
-/// Returns the recipe of a goal, or of the first target, after what the file sets for it.
+/// Returns the recipe of a goal, or of the first target, after what the file sets for it, and what
+/// make runs before.
 fn recipe(
     text: &str,
     goal: Option<&str>,
     given: &[(String, String)],
     environment_first: bool,
-) -> Option<String> {
+    is_built: &dyn Fn(&str) -> bool,
+) -> Option<(String, String)> {
     let text = text.replace("\\\n", " ");
     let goal = goal.or_else(|| text.lines().find_map(default_goal));
     let mut variables: BTreeMap<&str, Value<'_>> =
@@ -147,10 +152,54 @@ fn recipe(
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
     let recipe = lines?
         .into_iter()
-        .map(|line| line.trim().trim_start_matches(['@', '-', '+']).trim())
+        .map(without_prefix)
         .filter(|line| lasts(line))
         .map(|line| expand(line, &variables, 0));
-    Some(set.chain(recipe).collect::<Vec<String>>().join("\n"))
+    let before = recipes_before(&text, goal?, is_built);
+    let before = before.into_iter().map(|line| expand(without_prefix(line), &variables, 0));
+    let all = |lines: &mut dyn Iterator<Item = String>| lines.collect::<Vec<_>>().join("\n");
+    Some((all(&mut set.chain(recipe)), all(&mut { before })))
+}
+
+fn without_prefix(line: &str) -> &str {
+    line.trim().trim_start_matches(['@', '-', '+']).trim()
+}
+
+/// Returns the lines of the recipes of a goal's prerequisites. A file that is there is seldom made
+/// again.
+fn recipes_before<'a>(
+    text: &'a str,
+    goal: &'a str,
+    is_built: &dyn Fn(&str) -> bool,
+) -> Vec<&'a str> {
+    let (mut goals, mut lines) = (vec![goal], Vec::new());
+    let mut at = 0;
+    while let Some(goal) = goals.get(at).copied() {
+        at += 1;
+        let mut is_wanted = false;
+        for line in text.lines() {
+            if let Some(line) = line.strip_prefix('\t') {
+                lines.extend((is_wanted && at > 1).then_some(line));
+                continue;
+            }
+            let line = line.split('#').next().unwrap_or_default();
+            let Some((targets, rest)) = line.split_once(':').filter(|_| assignment(line).is_none())
+            else {
+                continue;
+            };
+            is_wanted = targets.split_whitespace().any(|target| target == goal)
+                && assignment(rest.trim()).is_none()
+                && !(at > 1 && is_built(goal));
+            let (needs, first) = rest.split_once(';').unwrap_or((rest, ""));
+            if is_wanted {
+                lines.extend((at > 1 && !first.is_empty()).then_some(first));
+                let needs = needs.trim_start_matches(':').split_whitespace();
+                let new: Vec<&str> = needs.filter(|it| *it != "|" && !goals.contains(it)).collect();
+                goals.extend(new);
+            }
+        }
+    }
+    lines
 }
 
 /// Returns the target of a rule that is made if no goal is given.
@@ -297,20 +346,35 @@ mod tests {
             (Some("none"), None),
         ] {
             let expected = expected.map(|text| format!("FLAGS=\"-u\"\nexport X=\"y\"\n{text}"));
-            assert_eq!(recipe(FILE, goal, &given, false), expected, "{goal:?}");
+            assert_eq!(
+                recipe(FILE, goal, &given, false, &|_| false).map(|it| it.0),
+                expected,
+                "{goal:?}"
+            );
         }
-        let read = |text: &str| recipe(text, None, &[], false).unwrap();
+        let read = |text: &str| recipe(text, None, &[], false, &|_| false).unwrap().0;
         let own = [("X".to_owned(), "pypy".to_owned()), ("FLAGS".to_owned(), "-v".to_owned())];
-        let text = recipe(FILE, None, &own, false);
+        let text = recipe(FILE, None, &own, false, &|_| false).map(|it| it.0);
         assert_eq!(text.as_deref(), Some("${PYTHON:-python3} -v main.py"));
         assert_eq!(read("a:\n\t./a $(B)"), "./a ${B}");
     }
 
     #[test]
+    fn the_recipes_of_prerequisites_run_before() {
+        let file = ".PHONY: bob\nbob: WHO := bob\nbob: venv env-$(X) env | out.env\n\t./bot\n\
+            env: base\n\t@cp .env.$(WHO) .env\nbase: ; mkdir a\nalice:\n\tcp .env.alice .env\n\
+            venv:\n\tpython3 -m venv venv\nout.env:\n\tcp b.env out.env\n";
+        let before = |goal| recipe(file, Some(goal), &[], false, &|it| it == "out.env").unwrap().1;
+        assert_eq!(before("bob"), "python3 -m venv venv\ncp .env.bob .env\nmkdir a");
+        assert_eq!(before("alice"), "");
+    }
+
+    #[test]
     fn what_a_makefile_exports_is_set_for_its_recipe() {
         let read = |text: &str, environment_first| {
-            let text = recipe(&format!("{text}\na:\n\t./a"), None, &[], environment_first);
-            text.unwrap().strip_suffix("./a").unwrap().to_owned()
+            let text = format!("{text}\na:\n\t./a");
+            let (text, _) = recipe(&text, None, &[], environment_first, &|_| false).unwrap();
+            text.strip_suffix("./a").unwrap().to_owned()
         };
         for (text, expected) in [
             ("export A = x y", "export A=\"x y\"\n"),

@@ -37,6 +37,7 @@ mod same_file_elsewhere;
 mod same_started_command;
 mod same_unclear_command;
 pub mod scan_request;
+mod settings_writer;
 mod shell_case;
 mod shell_expansion;
 mod shell_script;

@@ -84,6 +84,16 @@ fn packages_of_pnpm(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the names and lines of the scripts of a package.
+pub(super) fn package_scripts(folder: &Path) -> Vec<(String, String)> {
+    let package = json(&folder.join("package.json"));
+    let scripts = package.as_ref().and_then(|it| it.get("scripts")?.as_object());
+    let line = |(name, line): (&String, &serde_json::Value)| {
+        Some((name.clone(), line.as_str()?.to_owned()))
+    };
+    scripts.into_iter().flatten().filter_map(line).collect()
+}
+
 fn package_script(name: &str, folder: &Path) -> Option<String> {
     let package = json(&folder.join("package.json"))?;
     let script = package.get("scripts").and_then(|scripts| scripts.get(name)?.as_str());

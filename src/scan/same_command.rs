@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::engine::choosing_variables::Variable;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::scan::command::Command;
-use crate::scan::command_context::{CommandContext, ENVIRONMENT, MODULE_PATH};
+use crate::scan::command_context::{
+    CommandContext, ENVIRONMENT, MODULE_PATH, ONE_OF_SETUPS, SETUP,
+};
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::npm_pnpm_yarn;
+use crate::scan::settings_writer::written_settings;
 use crate::scan::shell_expansion::may_be;
 use crate::scan::shell_words::simple_words;
 use crate::scan::wrapper_programs::CommandRole;
@@ -139,6 +142,12 @@ impl Command {
         match it.context.other_option(&self.runs.context) {
             Some(name) if [ENVIRONMENT, MODULE_PATH].contains(&name.as_str()) => {
                 Some(CommandDoubt::Modules)
+            }
+            Some(name) if [SETUP, ONE_OF_SETUPS].contains(&name.as_str()) => {
+                let options = self.runs.context.options.iter().chain(&it.context.options);
+                let mut text = options.filter(|it| it.name == name).map(|it| &it.value);
+                let file = text.find_map(|it| written_settings(&it.to_string_lossy()));
+                Some(CommandDoubt::Setup(file.unwrap_or_default()))
             }
             Some(name) => Some(CommandDoubt::Option(name)),
             None if is_elsewhere

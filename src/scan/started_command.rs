@@ -88,6 +88,11 @@ impl Command {
         if all.is_empty() {
             all = self.launched();
         }
+        let setup = self.runs.context.options.iter().filter(|it| it.is_setup());
+        for it in &mut all {
+            let options = &mut it.command.runs.context.options;
+            options.extend(setup.clone().cloned());
+        }
         let Some(depth) = depth.checked_sub(1) else { return all };
         let mut more = Vec::new();
         for script in &all {

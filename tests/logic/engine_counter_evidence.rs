@@ -210,6 +210,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
     for (doubt, is_settled) in [
         (CommandDoubt::Script, true),
         (CommandDoubt::Launcher, true),
+        (CommandDoubt::Setup(".env".to_owned()), true),
         (CommandDoubt::OtherFolder, true),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),

@@ -58,6 +58,7 @@ mod second_pollers;
 mod second_start;
 mod secrets;
 mod security;
+mod settings_written;
 mod signals;
 mod simultaneous_starts;
 mod start_scripts;

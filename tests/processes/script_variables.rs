@@ -33,7 +33,7 @@ fn start<'a>(stage: &'a Stage, args: &[&str], line: &str) -> Start<'a> {
 
 /// Returns the plan of a start while a bot runs, and whether it finds that bot.
 #[track_caller]
-fn planned(stage: &Stage, bot_line: &str, start_line: &str) -> (Value, bool) {
+pub(crate) fn planned(stage: &Stage, bot_line: &str, start_line: &str) -> (Value, bool) {
     let (process, pid) = bot(stage, running(stage, bot_line), stage.folder());
     let plan = plan(start(stage, &["plan"], start_line));
     end(stage, process, pid);
@@ -51,7 +51,7 @@ fn is_in_doubt(stage: &Stage, bot_line: &str, start_line: &str, variable: &str) 
 }
 
 #[track_caller]
-fn is_the_same(stage: &Stage, bot_line: &str, start_line: &str) {
+pub(crate) fn is_the_same(stage: &Stage, bot_line: &str, start_line: &str) {
     let (plan, is_found) = planned(stage, bot_line, start_line);
     assert_eq!(plan["verdict"], "act", "{bot_line} / {start_line}: {plan:#}");
     assert!(is_found, "{bot_line} / {start_line}: {plan:#}");

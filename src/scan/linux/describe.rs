@@ -142,6 +142,7 @@ impl<'a> Describer<'a> {
         // for it in the folder that it left, or in a script that is not understood.
         if let Some(
             CommandDoubt::Option(_)
+            | CommandDoubt::Setup(_)
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
             | CommandDoubt::Script
