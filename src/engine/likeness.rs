@@ -40,6 +40,9 @@ pub enum CommandDoubt {
     Setup(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,
+    /// One of both is a script that imports the Python program of the other one and calls it, as
+    /// far as names tell.
+    EntryPoint,
     /// The script is a link with another name to the same file, which may select the bot.
     ScriptName,
     /// COMMAND runs a script that has this command and other lines, which may make it another bot.
@@ -74,6 +77,7 @@ impl CommandDoubt {
             CommandDoubt::Option(_)
             | CommandDoubt::Setup(_)
             | CommandDoubt::Modules
+            | CommandDoubt::EntryPoint
             | CommandDoubt::ScriptName
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)

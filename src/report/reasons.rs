@@ -376,6 +376,12 @@ fn command_doubt_and_hint(
                 .to_owned(),
             format!("if both are the same bot, start it with the same ones, else {give_names}"),
         ),
+        CommandDoubt::EntryPoint => (
+            "it runs a script that starts the same Python program, or COMMAND does, and the files \
+             do not tell for certain whether it is the same"
+                .to_owned(),
+            format!("if both are the same bot, start it by the same command, else {give_names}"),
+        ),
         CommandDoubt::ScriptName => (
             "it runs the same script by a link with another name, which may choose the bot"
                 .to_owned(),

@@ -34,6 +34,13 @@ impl CommandContext {
         self.options.extend(prefix.map(|it| option(ENVIRONMENT, it.into())));
         self.options.push(option(MODULE_PATH, modules));
     }
+
+    /// Returns the folders of `$PYTHONPATH`, as `set_module_search` found it.
+    pub(super) fn module_folders(&self, folder: &Path) -> Vec<PathBuf> {
+        let value = self.options.iter().find(|it| it.name == MODULE_PATH);
+        let folders = value.into_iter().flat_map(|it| env::split_paths(&it.value));
+        folders.map(|it| absolute(&it, folder)).collect()
+    }
 }
 
 /// Returns the virtual environment of an interpreter, empty for that of the system; `None` if it

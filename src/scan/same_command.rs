@@ -16,6 +16,7 @@ use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::npm_pnpm_yarn;
+use crate::scan::python_program::PythonSpelling;
 use crate::scan::settings_writer::written_settings;
 use crate::scan::shell_expansion::may_be;
 use crate::scan::shell_words::simple_words;
@@ -136,10 +137,26 @@ impl Command {
 
     /// Returns a reason to doubt that a process that runs the same command is the same bot.
     fn doubt(&self, it: &mut Invocation, process: &RunningCommand<'_>) -> Option<CommandDoubt> {
+        let spelling = self.python_spelling(it, process);
         it.add_environment(&(process.environ)(), process.cwd);
-        let folder = it.context.folder.as_deref().or(process.cwd);
+        let folder = it.context.folder.clone();
+        let folder = folder.as_deref().or(process.cwd);
         let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder));
-        match it.context.other_option(&self.runs.context) {
+        let mut mine = self.runs.context.clone();
+        // Where the modules were found has been compared.
+        if spelling.is_some() {
+            for context in [&mut mine, &mut it.context] {
+                context
+                    .options
+                    .retain(|it| ![ENVIRONMENT, MODULE_PATH].contains(&it.name.as_str()));
+            }
+        }
+        match it.context.other_option(&mine) {
+            None if !self.is_same_target(it, &process.at(folder))
+                && let Some(PythonSpelling::InDoubt(doubt)) = spelling =>
+            {
+                Some(doubt)
+            }
             Some(name) if [ENVIRONMENT, MODULE_PATH].contains(&name.as_str()) => {
                 Some(CommandDoubt::Modules)
             }
@@ -271,19 +288,23 @@ impl Command {
         if !is_here && !has_same_args {
             return CommandLikeness::Different;
         }
+        let other_args = || {
+            CommandLikeness::Near(if self.has_other_subcommand(it) {
+                CommandDifference::OtherSubcommand
+            } else {
+                CommandDifference::OtherArguments
+            })
+        };
+        let is_other_spelling = || self.python_spelling(it, process).is_some();
         if !is_here && (self.was_started_here(it, process) || self.is_known_elsewhere(it, process))
         {
             return CommandLikeness::Same;
         }
         match (is_here, has_same_args) {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
-            (true, false) if self.is_same_target(it, process) => {
-                CommandLikeness::Near(if self.has_other_subcommand(it) {
-                    CommandDifference::OtherSubcommand
-                } else {
-                    CommandDifference::OtherArguments
-                })
-            }
+            (true, false) if self.is_same_target(it, process) => other_args(),
+            (true | false, true) if is_other_spelling() => CommandLikeness::Same,
+            (true, false) if is_other_spelling() => other_args(),
             (true | false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)
             }

@@ -47,6 +47,7 @@ mod preflight;
 mod previous_version;
 mod python_ensure;
 mod python_modules;
+mod python_programs;
 mod random;
 mod reused_pids;
 mod rules;

@@ -44,7 +44,11 @@ fn folder(stage: &Stage, text: &str) -> PathBuf {
 }
 
 /// Returns the plan of a start in one folder beside a bot in another one.
-fn plan_beside(stage: &Stage, running: (&str, &str), start: (&str, &str)) -> (Value, u32) {
+pub(crate) fn plan_beside(
+    stage: &Stage,
+    running: (&str, &str),
+    start: (&str, &str),
+) -> (Value, u32) {
     let it = within(program(stage, &at(stage, running.1)), &folder(stage, running.0));
     let (process, pid) = bot(stage, it, stage.folder());
     let words = words(&at(stage, start.1));

@@ -69,7 +69,12 @@ impl CommandSearch {
                 }
             }
             Target::Program(path) => add(path.file_name().unwrap_or_default().as_bytes()),
-            Target::Module(name) => add(name.as_bytes()),
+            // A process may run the file of the module.
+            Target::Module(name) => {
+                let parts = name.as_bytes().split(|byte| *byte == b'.');
+                let mut long = parts.filter(|part| part.len() >= MIN_STEM);
+                add(long.next_back().unwrap_or(name.as_bytes()));
+            }
             Target::Entry(name, line) => {
                 add(name.as_bytes());
                 add(line.as_ref().map_or(&[], |line| line.as_bytes()));

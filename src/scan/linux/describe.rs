@@ -145,6 +145,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::Setup(_)
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
+            | CommandDoubt::EntryPoint
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher

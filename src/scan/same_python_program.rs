@@ -1,0 +1,114 @@
+//! One Python program in several spellings: an installed script beside `python3 -m`, a module that
+//! `$PYTHONPATH` or an environment finds beside its file, a script that only imports another one.
+
+use std::ffi::OsStr;
+
+use crate::engine::likeness::CommandDoubt;
+use crate::scan::command::Command;
+use crate::scan::interpreters::Language;
+use crate::scan::invocation::{Invocation, Target};
+use crate::scan::python_import::calls_as_main;
+use crate::scan::python_program::{PythonProgram, PythonSpelling};
+use crate::scan::same_command::RunningCommand;
+
+impl Command {
+    /// Returns how a process runs the Python program of this command by another spelling, whatever
+    /// its arguments are; `None` if it does not.
+    pub(super) fn python_spelling(
+        &self,
+        it: &Invocation,
+        process: &RunningCommand<'_>,
+    ) -> Option<PythonSpelling> {
+        if !may_be_python(&self.runs.target) || !may_be_python(&it.target) {
+            return None;
+        }
+        let cwd = it.context.folder.as_deref().or(process.cwd)?;
+        let is_here = self.is_folder(cwd);
+        // In another folder, nothing else is read of each `python3 main.py` of the machine.
+        if !is_here && is_file_of_python(&self.runs.target) && is_file_of_python(&it.target) {
+            return None;
+        }
+        let mine = PythonProgram::of(&self.runs, &self.runs_in, None)?;
+        let theirs = PythonProgram::of(it, cwd, Some(process.environ))?;
+        if mine.file.is_some() && mine.file == theirs.file {
+            return if is_here {
+                Some(PythonSpelling::Certain)
+            } else {
+                let home = mine.file.as_deref()?.parent()?;
+                (home.starts_with(&self.runs_in) && home.starts_with(cwd))
+                    .then_some(PythonSpelling::InDoubt(CommandDoubt::OtherFolder))
+            };
+        }
+        let alike = mine.starts(&theirs).max(theirs.starts(&mine));
+        match alike {
+            Alike::No => None,
+            Alike::Certain if is_here => Some(PythonSpelling::Certain),
+            Alike::Perhaps if is_here => Some(PythonSpelling::InDoubt(CommandDoubt::EntryPoint)),
+            Alike::Perhaps | Alike::Certain => {
+                let is_of_project = mine.is_script_of(cwd) || theirs.is_script_of(&self.runs_in);
+                is_of_project.then_some(PythonSpelling::InDoubt(CommandDoubt::OtherFolder))
+            }
+        }
+    }
+}
+
+/// How certain it is that two programs start the same function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alike {
+    No,
+    Perhaps,
+    Certain,
+}
+
+impl PythonProgram {
+    /// Returns whether this program only starts what the other one runs.
+    fn starts(&self, other: &PythonProgram) -> Alike {
+        let Some(mine) = &self.calls else { return Alike::No };
+        let imported = || self.imported_file();
+        let package = mine.package();
+        let module = mine.module.rsplit('.').next().unwrap_or_default();
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mentions = |text: &String| text.split(|c| !is_word(c)).any(|word| word == module);
+        if let Some(theirs) = &other.calls {
+            // `uvicorn.main` is what `uvicorn/__init__.py` imports from `uvicorn/main.py`.
+            let is_passed_on = || {
+                theirs.module == package
+                    && mine.function == theirs.function
+                    && other.imported_text().as_ref().is_some_and(mentions)
+            };
+            return match (mine.full_name() == theirs.full_name(), imported()) {
+                (false, _) if is_passed_on() => Alike::Perhaps,
+                (false, _) => Alike::No,
+                (true, Some(file)) if other.imported_file() == Some(file.clone()) => Alike::Certain,
+                (true, Some(_) | None) => Alike::Perhaps,
+            };
+        }
+        let is_main = |name: &str| match other.root_of(name) {
+            Some(root) => other.has_root(&root),
+            None => other.file.is_none() && other.module.as_deref() == Some(name),
+        };
+        if is_main(&mine.module) {
+            let text = other.text.as_deref().unwrap_or_default();
+            let is_called = || calls_as_main(text, &mine.function);
+            let is_its_file = || other.file.is_some() && imported() == other.file;
+            return if is_its_file() && is_called() { Alike::Certain } else { Alike::Perhaps };
+        }
+        // The `__main__.py` of the package, with code of its own.
+        let is_named_so = self.name.replace('-', "_") == package;
+        let is_of_package = is_main(package)
+            && (is_named_so || module != package && other.text.as_ref().is_some_and(mentions));
+        if is_of_package { Alike::Perhaps } else { Alike::No }
+    }
+}
+
+fn is_file_of_python(target: &Target) -> bool {
+    matches!(target, Target::Script(path, _) if path.extension() == Some(OsStr::new("py")))
+}
+
+fn may_be_python(target: &Target) -> bool {
+    match target {
+        Target::Script(_, language) => language.is_none_or(|language| language == Language::Python),
+        Target::Module(_) | Target::Program(_) => true,
+        Target::Code(..) | Target::Entry(..) | Target::Input => false,
+    }
+}
