@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use crate::engine::carried_tokens::bots_in;
+use crate::engine::session_variables::may_be_a_name;
 use crate::engine::variable_kind::{CHOOSING_VARIABLES, VariableKind};
 
 /// A variable that is set or unset.
@@ -155,6 +156,11 @@ impl OwnVariables {
             (VariableKind::Choosing | VariableKind::OftenChoosing, Some(mine), Some(theirs)) => {
                 mine != theirs
             }
+            (VariableKind::Unknown, Some(mine), Some(theirs)) => {
+                proof == Proof::Nothing
+                    && mine != theirs
+                    && [&mine, &theirs].iter().all(|it| may_be_a_name(it))
+            }
             (VariableKind::Choosing, Some(value), None)
             | (VariableKind::Choosing, None, Some(value)) => {
                 says_more_than_the_name(name)
@@ -164,6 +170,7 @@ impl OwnVariables {
             (
                 VariableKind::Choosing
                 | VariableKind::OftenChoosing
+                | VariableKind::Unknown
                 | VariableKind::Other
                 | VariableKind::Session
                 | VariableKind::Harmless,
@@ -250,7 +257,10 @@ mod tests {
             ("", "", "BOT=alice", "", Some("BOT")),
             ("BOT=bob", "", "BOT=alice", "", Some("BOT")),
             ("BOT=alice", "", "BOT=alice", "", None),
-            // Inherited variables with other names prove nothing.
+            // Of inherited variables with other names, only two values.
+            ("SHOP=bob", "", "", "SHOP=alice", Some("SHOP")),
+            ("SHOP=bob", "", "", "", None),
+            ("", "", "", "SHOP=alice", None),
             ("NAME=bob", "", "", "NAME=alice", None),
             ("", "PYTHONUNBUFFERED=1", "", "", None),
             ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),

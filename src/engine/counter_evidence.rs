@@ -106,8 +106,10 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     if let Some(another @ CounterEvidence::AnotherBot(_)) = below_guard {
         return another;
     }
-    // With this bot's token, the variable no longer matters: it is this bot.
-    let is_variable_unknown = process.other_variable == Fact::Unknown && !has_my_token;
+    // With this bot's token, the variable no longer matters: it is this bot. Of several bots'
+    // tokens, the variable may choose one.
+    let is_settled_by_token = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
+    let is_variable_unknown = process.other_variable == Fact::Unknown && !is_settled_by_token;
     // An instance has one bot, however it was started.
     let is_of_my_instance = is_of_my_instance(process);
     // Not every doubt about the command is settled by the token.
@@ -123,7 +125,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return doubt;
     }
     if let Fact::Known(Some(variable)) = &process.other_variable
-        && !has_my_token
+        && !is_settled_by_token
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }

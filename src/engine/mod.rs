@@ -30,6 +30,7 @@ pub mod reason;
 pub mod respawn;
 pub mod rules;
 mod safety_rules;
+mod session_variables;
 pub mod shield;
 pub mod signal;
 pub mod signal_sequence;

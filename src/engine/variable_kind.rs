@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 
+use crate::engine::session_variables::{is_usual, is_written_by_people};
+
 /// The variables that are part of a guessed name. `NODE_ENV`, `ENV` and the like are not, because
 /// they are often set in a service and not in a shell: they only put a process in doubt.
 pub(crate) const CHOOSING_VARIABLES: [&str; 18] = [
@@ -33,7 +35,11 @@ pub(crate) enum VariableKind {
     /// Differs between bots, but a service or a session often has it for other reasons. Only two
     /// different values are a difference.
     OftenChoosing,
-    /// Counts only if a command sets it or a script reads it.
+    /// Not known, so a person may have set it to tell two bots apart. Without a command that sets
+    /// it, only two different values that may be names are a difference.
+    Unknown,
+    /// Often another one in another session, service or release of one bot. Counts only if a
+    /// command sets it or a script reads it.
     Other,
     /// Belongs to a shell, a desktop or a tool. Counts only if a command sets it.
     Session,
@@ -116,8 +122,8 @@ const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FI
 /// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
 /// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
 #[rustfmt::skip]
-const OF_TOOLS: [&str; 104] = [
-    "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
+const OF_TOOLS: [&str; 105] = [
+    "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "ATUIN_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
     "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
     "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_",
     "DEVENV_", "DIRENV_", "DOCKER_", "DRONE_", "ELECTRON_", "FISH_CONFIG", "FZF_", "GDK_",
@@ -156,7 +162,10 @@ impl VariableKind {
     pub(crate) fn may_choose(self) -> bool {
         match self {
             VariableKind::Choosing | VariableKind::OftenChoosing => true,
-            VariableKind::Other | VariableKind::Session | VariableKind::Harmless => false,
+            VariableKind::Unknown
+            | VariableKind::Other
+            | VariableKind::Session
+            | VariableKind::Harmless => false,
         }
     }
 
@@ -191,7 +200,13 @@ impl VariableKind {
             || OFTEN_CHOOSING_NOUNS.contains(&last)
             || OFTEN_CHOOSING_STARTS.iter().any(|start| name.starts_with(start))
             || name.contains("SECRETS");
-        if may_choose { VariableKind::OftenChoosing } else { VariableKind::Other }
+        if may_choose {
+            VariableKind::OftenChoosing
+        } else if is_written_by_people(name) && !is_usual(name) {
+            VariableKind::Unknown
+        } else {
+            VariableKind::Other
+        }
     }
 }
 
@@ -275,12 +290,32 @@ mod tests {
              DEVENV_PROFILE PIXI_ENVIRONMENT_NAME HATCH_ENV_ACTIVE \
              STARSHIP_CONFIG OPENSSL_CONF RIPGREP_CONFIG_PATH BASH_ENV PKG_CONFIG_PATH \
              MACOSX_DEPLOYMENT_TARGET GOPATH JAVA_HOME PORT WORKERS NAME LOGIN LD_SDK_KEY \
-             HTTP_PORT PATH_TO_DATA TEST_TIMEOUT";
+             HTTP_PORT TEST_TIMEOUT \
+             WINDOWID SESSION_MANAGER GPG_TTY GPG_AGENT_INFO LS_COLORS LESSOPEN LSCOLORS \
+             SSH_AUTH_SOCK SSH_AGENT_PID SSH_CLIENT DBUS_SESSION_BUS_ADDRESS XAUTHORITY \
+             KONSOLE_DBUS_SESSION GNOME_TERMINAL_SCREEN VTE_VERSION TILIX_ID TERM_SESSION_ID \
+             ITERM_SESSION_ID KITTY_WINDOW_ID ALACRITTY_LOG WEZTERM_PANE GHOSTTY_RESOURCES_DIR \
+             HYPRLAND_INSTANCE_SIGNATURE SWAYSOCK I3SOCK FNM_MULTISHELL_PATH ATUIN_SESSION \
+             STARSHIP_SESSION_KEY P9K_TTY _P9K_SSH_TTY VOLTA_HOME SDKMAN_DIR COLUMNS \
+             LINES HISTFILE \
+             MEMORY_PRESSURE_WATCH WATCHDOG_USEC MANAGERPID LISTEN_PID SYSTEMD_NSS_DYNAMIC_BYPASS \
+             SUDO_COMMAND SUDO_UID UV_RUN_RECURSION_DEPTH MAKEFLAGS MAKELEVEL DYNO \
+             RAILWAY_REPLICA_ID \
+             GIT_SHA RELEASE VERSION IMAGE_TAG BUILD_NUMBER STARTED_TIME \
+             OPENAI_API_KEY DB_PASSWORD \
+             MAX_RETRIES POLL_INTERVAL HTTP_POOL_SIZE INSIDE_EMACS NVIM TERMINAL_EMULATOR \
+             PYCHARM_HOSTED MC_SID BYOBU_TTY SECURITYSESSIONID __CFBundleIdentifier";
         for name in names.split_whitespace() {
             let kind = VariableKind::of(OsStr::new(name));
-            let is_right = matches!(kind, VariableKind::Other | VariableKind::Session);
+            let is_right = !kind.may_choose() && kind != VariableKind::Unknown;
             assert!(is_right, "{name}: {kind:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_may_choose() {
+        all_are(VariableKind::Unknown, "SHOP TG_USER WHO ROOM PATH_TO_DATA WEBHOOK_URL CITY_2");
+        all_are(VariableKind::Other, "shop Shop _SHOP");
     }
 
     #[test]

@@ -75,6 +75,7 @@ mod tickets;
 mod token;
 mod unclear_scripts;
 mod unknown_launchers;
+mod unknown_variables;
 mod users;
 mod validation;
 mod waiters;
