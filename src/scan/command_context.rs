@@ -50,6 +50,10 @@ pub(super) const SETUP: &str = "settings written before the start";
 /// are still there.
 pub(super) const ONE_OF_SETUPS: &str = "one of several settings written before the start";
 
+/// The name of the option for the lock file of flock(1). It is part of a guessed name. One side
+/// without it says nothing: the bot itself does not have it.
+pub(super) const LOCK_FILE: &str = "flock";
+
 /// The virtual environment in which `python -m` finds its module.
 pub(super) const ENVIRONMENT: &str = "virtual environment";
 
@@ -100,7 +104,7 @@ impl CommandContext {
         }
         let missing = |options: &[CommandOption], of: &[CommandOption]| {
             let is_unsaid = |option: &CommandOption| {
-                [USER_OPTION, ENV_FOLDER, ENVIRONMENT].contains(&&*option.name)
+                [USER_OPTION, ENV_FOLDER, ENVIRONMENT, LOCK_FILE].contains(&&*option.name)
                     && of.iter().all(|it| it.name != option.name)
             };
             let mut all = options.iter();

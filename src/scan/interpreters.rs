@@ -168,7 +168,10 @@ static INTERPRETERS: &[Interpreter] = &[
         ],
         long: &[(&["--check-hash-based-pycs", "--jit"], Opt::Value)],
         bare: BareOperand::Script,
-        harmless: ALL,
+        harmless: &[
+            "-b", "-B", "-d", "-E", "-i", "-I", "-O", "-P", "-q", "-R", "-s", "-S", "-u", "-v",
+            "-W", "-x", "--*",
+        ],
         aliases: &[],
     },
     Interpreter {
@@ -278,7 +281,7 @@ static INTERPRETERS: &[Interpreter] = &[
         bare: BareOperand::Script,
         harmless: &[
             "-a", "-d", "-l", "-n", "-p", "-s", "-U", "-v", "-w", "-F", "-W", "-T", "-0", "-i",
-            "-K", "-I", "-E", "--*",
+            "-K", "-E", "--*",
         ],
         aliases: &[],
     },
@@ -296,7 +299,7 @@ static INTERPRETERS: &[Interpreter] = &[
         bare: BareOperand::Script,
         harmless: &[
             "-a", "-f", "-g", "-n", "-p", "-s", "-t", "-T", "-u", "-U", "-w", "-W", "-X", "-0",
-            "-C", "-D", "-F", "-i", "-l", "-I",
+            "-C", "-D", "-F", "-i", "-l",
         ],
         aliases: &[],
     },
@@ -353,12 +356,15 @@ static INTERPRETERS: &[Interpreter] = &[
         bare: BareOperand::Unclear,
         harmless: &[
             "-X*", "-ea*", "-da*", "-esa", "-dsa", "-enable*", "-disable*", "-server", "-client",
-            "-verbose*", "-showversion", "-cp", "-classpath", "--class-path", "-p",
-            "--module-path", "--add-*", "--limit-modules", "--upgrade-module-path", "--source",
-            "--enable-*", "-javaagent*", "-agent*", "-Dfile.encoding", "-Djava.*", "-Dsun.*",
-            "-Dcom.sun.*", "-Duser.*",
+            "-verbose*", "-showversion", "--add-*", "--limit-modules", "--source", "--enable-*",
+            "-javaagent*", "-agent*", "-Dfile.encoding", "-Djava.awt.headless", "-Djava.io.tmpdir",
+            "-Djava.net.*", "-Djava.rmi.*", "-Djava.security.*", "-Djava.util.logging.*",
+            "-Djavax.net.*", "-Dsun.*", "-Dcom.sun.*", "-Duser.country", "-Duser.language",
+            "-Duser.timezone",
         ],
-        aliases: &[],
+        aliases: &[
+            ("-cp", "--class-path"), ("-classpath", "--class-path"), ("-p", "--module-path"),
+        ],
     },
     Interpreter {
         language: Language::DotNet,
@@ -388,6 +394,20 @@ static INTERPRETERS: &[Interpreter] = &[
         harmless: &["-i", "-E", "-W", "-O", "-b", "-j"],
         aliases: &[],
     },
+];
+
+/// Options of node that load code or settings, although others with such a beginning do not.
+const NODE_SETTINGS: &[&str] =
+    &["--experimental-loader", "--experimental-config-file", "--experimental-default-config-file"];
+
+/// Settings that Python itself reads from `-X`. A program can read any other one.
+#[rustfmt::skip]
+const PYTHON_SETTINGS: &[&str] = &[
+    "context_aware_warnings", "cpu_count", "dev", "disable_remote_debug", "disable-remote-debug",
+    "faulthandler", "frozen_modules", "gil", "importtime", "int_max_str_digits", "lazy_imports",
+    "no_debug_ranges", "pathconfig_warnings", "perf*", "pycache_prefix", "showalloccount",
+    "showrefcount", "thread_inherit_context", "tlbc", "tracemalloc", "utf8",
+    "warn_default_encoding",
 ];
 
 /// PHP settings that never select another bot.
@@ -444,9 +464,12 @@ impl Interpreter {
             "--require" | "--import" | "--loader" | "--experimental-loader" | "-r" | "-M" | "-m"
         ) && (is_listed(LOADERS, text)
             || ["/tsx/", "/ts-node/"].iter().any(|folder| text.contains(folder)));
-        let is_harmless = is_listed(self.harmless, name)
+        let is_harmless = is_listed(self.harmless, name) && !NODE_SETTINGS.contains(&name)
             || is_loader
-            || name == "--define" && is_listed(PHP_SETTINGS, setting);
+            || name == "--define" && is_listed(PHP_SETTINGS, setting)
+            || name == "-X"
+                && self.language == Language::Python
+                && is_listed(PYTHON_SETTINGS, setting);
         let value = value.map(|value| {
             OsStr::new(
                 value.to_str().and_then(|it| it.strip_prefix("./")).map_or(value, OsStr::new),

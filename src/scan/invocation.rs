@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::scan::command_context::{CommandContext, CommandOption, ENV_FOLDER};
+use crate::scan::command_context::{CommandContext, CommandOption, ENV_FOLDER, LOCK_FILE};
 use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
@@ -120,7 +120,8 @@ impl Invocation {
             | Target::Input => args,
         };
         context.folder = absolute_folder(&context, folder);
-        for option in context.options.iter_mut().filter(|it| it.name == ENV_FOLDER) {
+        let is_path = |it: &&mut CommandOption| [ENV_FOLDER, LOCK_FILE].contains(&&*it.name);
+        for option in context.options.iter_mut().filter(is_path) {
             let folder = context.folder.as_deref().or(folder).unwrap_or(Path::new(""));
             option.value = absolute(Path::new(&option.value), folder).into();
         }

@@ -1,6 +1,6 @@
 //! make: the folder that it enters, and the recipe that it runs as far as its file tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -150,7 +150,9 @@ fn recipe(
     variables.extend(of_target);
     let set = variables.iter().filter(|(name, _)| given.iter().all(|(own, _)| own != *name));
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
-    let recipe = lines?
+    let lines = lines?;
+    let read = read_by_functions(&lines, &variables, &exports);
+    let recipe = lines
         .into_iter()
         .map(without_prefix)
         .filter(|line| lasts(line))
@@ -158,7 +160,64 @@ fn recipe(
     let before = recipes_before(&text, goal?, is_built);
     let before = before.into_iter().map(|line| expand(without_prefix(line), &variables, 0));
     let all = |lines: &mut dyn Iterator<Item = String>| lines.collect::<Vec<_>>().join("\n");
-    Some((all(&mut set.chain(recipe)), all(&mut { before })))
+    Some((all(&mut set.chain(read).chain(recipe)), all(&mut { before })))
+}
+
+/// Returns a line of shell code that reads the variables of the environment that functions of make,
+/// such as `$(if $(BOB),bob,alice)`, read for these lines or for what is exported.
+fn read_by_functions(
+    lines: &[&str],
+    variables: &BTreeMap<&str, Value<'_>>,
+    exports: &Exports<'_>,
+) -> Option<String> {
+    let exported = variables.keys().filter(|name| exports.all || exports.names.contains(name));
+    let exported = exported.map(|name| format!("$({name})"));
+    let mut texts: Vec<(String, bool)> =
+        lines.iter().map(|line| (*line).to_owned()).chain(exported).map(|it| (it, false)).collect();
+    let (mut seen, mut read) = (BTreeSet::new(), BTreeSet::new());
+    while let Some((text, is_in_function)) = texts.pop() {
+        let mut rest = text.as_str();
+        while let Some((_, after)) = rest.split_once('$') {
+            let Some((name, after)) = reference(after) else {
+                rest = after.strip_prefix('$').unwrap_or(after);
+                continue;
+            };
+            rest = after;
+            match variables.get(name) {
+                _ if !is_name(name) => texts.push((name.to_owned(), true)),
+                Some(Value::Set(value) | Value::Default(value))
+                    if seen.insert((name.to_owned(), is_in_function)) =>
+                {
+                    texts.push(((*value).to_owned(), is_in_function));
+                }
+                None if is_in_function => {
+                    read.insert(format!("\"${{{name}}}\""));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+    let words: Vec<String> = read.into_iter().collect();
+    (!words.is_empty()).then(|| format!(": {}", words.join(" ")))
+}
+
+/// Splits `(NAME) rest`, as it follows a `$`, at the bracket that closes it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (open, close) = match text.chars().next()? {
+        '(' => ('(', ')'),
+        '{' => ('{', '}'),
+        _ => return None,
+    };
+    let mut depth = 0_u32;
+    let end = text.char_indices().find_map(|(at, c)| {
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth -= 1;
+        }
+        (depth == 0).then_some(at)
+    })?;
+    Some((&text[1..end], &text[end + 1..]))
 }
 
 fn without_prefix(line: &str) -> &str {
@@ -296,12 +355,11 @@ fn expand(line: &str, variables: &BTreeMap<&str, Value<'_>>, depth: u32) -> Stri
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('$') {
         text.push_str(before);
-        let bracketed = |open, close| after.strip_prefix(open)?.split_once(close);
         let (name, after) = if let Some(after) = after.strip_prefix('$') {
             text.push('$');
             rest = after;
             continue;
-        } else if let Some(parts) = bracketed('(', ')').or_else(|| bracketed('{', '}')) {
+        } else if let Some(parts) = reference(after) {
             parts
         } else {
             after.split_at(after.chars().next().map_or(0, char::len_utf8))
@@ -393,6 +451,24 @@ mod tests {
         }
         assert_eq!(read("export A = x", true), "export A=\"${A:-x}\"\n");
         assert_eq!(read("A = x", true), "");
+    }
+
+    #[test]
+    fn what_functions_of_make_read_is_read() {
+        let read = |text: &str| recipe(text, None, &[], false, &|_| false).unwrap().0;
+        for (text, expected) in [
+            ("a:\n\t./a $(if $(B),x,$(or ${C},y)) z", ": \"${B}\" \"${C}\"\n./a $MAKE_UNKNOWN z"),
+            ("W = $(if $(B),x,y)\na:\n\t./a $(W)", ": \"${B}\"\n./a $MAKE_UNKNOWN"),
+            ("W := $(shell echo $(V))\nV = $(B)\na:\n\t./a $(W)", ": \"${B}\"\n./a $MAKE_UNKNOWN"),
+            (
+                "export W := $(if $(B),x,y)\na:\n\t./a",
+                "export W=\"$MAKE_UNKNOWN\"\n: \"${B}\"\n./a",
+            ),
+            ("W = $(if $(B),x,y)\na:\n\t./a", "./a"),
+            ("a:\n\t./a $(shell id)", "./a $MAKE_UNKNOWN"),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -174,7 +174,8 @@ impl Command {
                 Some(CommandDoubt::OtherFolder)
             }
             None if is_elsewhere => Some(CommandDoubt::Folder),
-            None => self.has_other_link(it, process).then_some(CommandDoubt::ScriptName),
+            None => (self.has_other_link(it, process) || self.is_behind_another_link(it, process))
+                .then_some(CommandDoubt::ScriptName),
         }
     }
 
@@ -187,8 +188,31 @@ impl Command {
             return false;
         };
         let theirs = absolute(path, cwd);
-        let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         theirs.file_stem() != mine.file_stem() && (is_link(&theirs) || is_link(mine))
+    }
+
+    /// Returns whether two links with other names in one folder, such as `/srv/alice` and
+    /// `/srv/bob`, lead to the one script or folder. Beside the folder itself, a link such as
+    /// `current` says nothing.
+    fn is_behind_another_link(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        let Some(cwd) = process.cwd else { return false };
+        let started_in = process.started_in().filter(|folder| is_same_file(folder, cwd));
+        let folder = it.context.folder.clone().or(started_in).unwrap_or_else(|| cwd.to_owned());
+        let (theirs, mine) = match (&it.target, &self.runs.target, &self.file) {
+            (Target::Script(path, _), Target::Script(..), Some(mine)) => {
+                (absolute(path, &folder), mine)
+            }
+            _ => (folder, &self.folder),
+        };
+        let prefixes = |path: &Path| {
+            let mut prefixes: Vec<_> = path.ancestors().map(Path::to_owned).collect();
+            prefixes.reverse();
+            prefixes
+        };
+        let mut pairs = prefixes(&theirs).into_iter().zip(prefixes(mine));
+        pairs
+            .find(|(theirs, mine)| theirs != mine)
+            .is_some_and(|(theirs, mine)| is_link(&theirs) && is_link(&mine))
     }
 
     /// Returns the likeness of a process, and what was compared.
@@ -569,6 +593,10 @@ impl RunningCommand<'_> {
     fn at<'b>(&'b self, folder: Option<&'b Path>) -> RunningCommand<'b> {
         RunningCommand { cwd: folder.or(self.cwd), ..self.clone() }
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
 }
 
 /// Returns whether a path is a name without a folder, which is searched in `$PATH`.

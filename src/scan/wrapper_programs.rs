@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{
-    CommandContext, CommandOption, ENV_FOLDER, USER_OPTION, after_assignments,
+    CommandContext, CommandOption, ENV_FOLDER, LOCK_FILE, USER_OPTION, after_assignments,
 };
 use crate::scan::interpreters::{Interpreter, is_listed};
 use crate::scan::npm_pnpm_yarn;
@@ -587,7 +587,7 @@ impl WrapperProgram {
         words = self.after_options(words, &mut context)?;
         match self.rest {
             Rest::Behind(_) | Rest::PythonBehind(_) => None,
-            Rest::FileAndCommand => match words.get(1..)? {
+            Rest::FileAndCommand => match after_path(words, LOCK_FILE, &mut context)? {
                 [option, line, ..] if *option == "-c" || *option == "--command" => {
                     shell(line, context)
                 }
@@ -610,12 +610,7 @@ impl WrapperProgram {
                 }
                 shell(target, context)
             }
-            Rest::EnvFolder => {
-                let (folder, rest) = words.split_first()?;
-                let value = (*folder).to_owned();
-                context.options.push(CommandOption { name: ENV_FOLDER.to_owned(), value });
-                command(rest, context)
-            }
+            Rest::EnvFolder => command(after_path(words, ENV_FOLDER, &mut context)?, context),
             Rest::DotenvRun if words.first().is_some_and(|word| *word == "run") => {
                 command(self.after_options(&words[1..], &mut context)?, context)
             }
@@ -782,6 +777,17 @@ fn python(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {
     command(&[&[OsStr::new("python")], words].concat(), context)
 }
 
+/// Records the path before a command as an option of this name.
+fn after_path<'a, 'b>(
+    words: &'b [&'a OsStr],
+    name: &str,
+    context: &mut CommandContext,
+) -> Option<&'b [&'a OsStr]> {
+    let (path, rest) = words.split_first()?;
+    context.options.push(CommandOption { name: name.to_owned(), value: (*path).to_owned() });
+    Some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
@@ -844,8 +850,8 @@ mod tests {
             ("proxychains4 -q -f p.conf ./bot", "./bot"),
             ("torsocks -i -P 9050 ./bot", "./bot"),
             ("torify ./bot", "./bot"),
-            ("flock -n bot.lock ./bot -x", "./bot -x"),
-            ("flock -w 5 --verbose bot.lock -c ./bot", "sh -c ./bot"),
+            ("flock -n bot.lock ./bot -x", "./bot -x with flock bot.lock"),
+            ("flock -w 5 --verbose bot.lock -c ./bot", "sh -c ./bot with flock bot.lock"),
             ("flock 9", "unclear"),
             ("direnv exec . ./bot x", "./bot x with direnv exec ."),
             ("direnv allow", "unclear"),

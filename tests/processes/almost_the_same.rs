@@ -158,7 +158,7 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
         fs::copy(testbot(), copy).unwrap();
     }
-    for script in ["bot.jar", "bot.rb", "bot.php", "bot.pl"] {
+    for script in ["bot.jar", "Bot.java", "bot.rb", "bot.php", "bot.pl"] {
         write(&stage, script, "");
     }
     let path = format!("{}:{}", stage.folder().join("bin").display(), path());
@@ -179,6 +179,10 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
         ("-r", "ruby -ralice bot.rb", "ruby -r bob bot.rb"),
         ("--define", "php -d bot=alice bot.php", "php -dbot=bob bot.php"),
         ("-M", "perl -MAlice bot.pl", "perl -MBob bot.pl"),
+        ("--class-path", "java -cp alice Bot.java", "java -classpath bob Bot.java"),
+        ("-Duser.dir", "java -Duser.dir=/a -jar bot.jar", "java -Duser.dir=/b -jar bot.jar"),
+        ("-I", "ruby -Ialice bot.rb", "ruby -I bob bot.rb"),
+        ("-I", "perl -Ialice bot.pl", "perl -I bob bot.pl"),
     ] {
         let (verdict, reason) = judge(alice, bob);
         assert_eq!(verdict, "refuse");
@@ -191,6 +195,8 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
         ("ruby -w bot.rb", "ruby bot.rb"),
         ("php -d memory_limit=1G bot.php", "php bot.php"),
         ("perl -w bot.pl", "perl -Mstrict bot.pl"),
+        ("perl -w -Ilib bot.pl", "perl -I lib bot.pl"),
+        ("java -cp lib Bot.java", "java -Duser.timezone=UTC --class-path=lib Bot.java"),
     ] {
         assert_eq!(judge(one, other).0, "act");
     }

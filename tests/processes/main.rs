@@ -11,6 +11,7 @@ mod blocked_reads;
 mod changed_env_files;
 mod chaos;
 mod child;
+mod choosing_launchers;
 mod connected;
 mod container;
 mod corrupt_state;
