@@ -51,7 +51,11 @@ pub(super) struct AttemptState {
 
 impl AttemptState {
     pub(super) fn follow_up(&self) -> FollowUp {
-        FollowUp { launchers: self.rounds.launchers.clone(), suspects: self.suspects.clone() }
+        FollowUp {
+            launchers: self.rounds.launchers.clone(),
+            suspects: self.suspects.clone(),
+            released: self.rounds.released.clone(),
+        }
     }
 
     /// Records the conflicts that `plan` has ended by `now`, for the next decision.

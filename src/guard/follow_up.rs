@@ -1,5 +1,5 @@
-//! Scans again for a while after a start: for what may come back after a takeover (S13), for
-//! suspects that turn out to poll, and for second copies of what COMMAND has started.
+//! Scans again for a while after a start: for what may come back after a takeover (S13), and for
+//! suspects that turn out to poll.
 //!
 //! A separate thread does this, and only if there is something to look for, because the guard has
 //! to forward signals and answer requests.
@@ -15,16 +15,17 @@ use tracing::{debug, error, info, warn};
 
 use crate::engine::decide::decide;
 use crate::engine::fact::Fact;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Conflict, Plan};
 use crate::engine::policy::Policy;
 use crate::engine::process::{Launcher, Process, ProcessId, Relation};
 use crate::engine::reason::{RefusalCause, Verdict};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::ticket::Ticket;
+use crate::guard::copy_scans::CopyScans;
 use crate::guard::history_writer::{EndedLog, HistoryWriter};
 use crate::guard::lock_monitor::LockMonitor;
-use crate::guard::second_copy::{CopyAlarm, CopyCertainty, CopySearch, SecondCopy};
+use crate::guard::second_copy::{CopyAlarm, SecondCopy};
 use crate::guard::start_request::StartRequest;
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::state::state_dir::StateDir;
@@ -34,7 +35,7 @@ use crate::terminate::process_control::{ProcessControl, StartHost};
 use crate::terminate::real_host::RealHost;
 
 /// The times of the scans, after the start.
-const TIMES: [Duration; 6] = [
+pub(super) const TIMES: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
     Duration::from_secs(10),
@@ -53,6 +54,8 @@ pub enum FollowUpEvent<'a> {
     Connected(&'a Process),
     /// A program that COMMAND has started may run twice.
     SecondCopy(&'a SecondCopy),
+    /// A conflict that began after the start, and is left running.
+    Later(&'a Conflict),
 }
 
 impl FollowUpEvent<'_> {
@@ -61,7 +64,8 @@ impl FollowUpEvent<'_> {
         match self {
             FollowUpEvent::ComesBack(_)
             | FollowUpEvent::Connected(_)
-            | FollowUpEvent::SecondCopy(_) => error!("{text}"),
+            | FollowUpEvent::SecondCopy(_)
+            | FollowUpEvent::Later(_) => error!("{text}"),
             FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{text}"),
         }
     }
@@ -76,11 +80,13 @@ pub struct FollowUp {
     /// The launchers of the unguarded conflicts that the start has ended.
     pub(super) launchers: BTreeSet<ProcessId>,
     pub(super) suspects: BTreeSet<ProcessId>,
+    /// The guards that have released the instance, and their launchers.
+    pub(super) released: BTreeSet<ProcessId>,
 }
 
 /// The places where a scanning thread reports: the callback, which all of them share, and the
 /// history.
-struct Reporter {
+pub(super) struct Reporter {
     on_event: Arc<Mutex<OnFollowUp>>,
     state_dir: Arc<StateDir>,
     history: HistoryWriter,
@@ -92,7 +98,7 @@ impl Reporter {
         (*on_event)(event)
     }
 
-    fn alert(&self, event: &FollowUpEvent<'_>) {
+    pub(super) fn alert(&self, event: &FollowUpEvent<'_>) {
         if let Some(why) = self.tell(event) {
             self.history.alert(&self.state_dir, why);
         }
@@ -103,21 +109,6 @@ impl Reporter {
 pub(crate) struct FollowUpScans {
     _stop: Option<mpsc::Sender<()>>,
     pub(crate) copies: Option<CopyScans>,
-}
-
-/// The scans for second copies. Each has a thread of its own that lives only for the scan: the
-/// child of a killed guard gets the death signal once for every thread of the guard.
-pub(crate) struct CopyScans {
-    scan: Arc<Mutex<CopyScan>>,
-    began: Duration,
-    done: usize,
-}
-
-struct CopyScan {
-    search: CopySearch,
-    alarm: CopyAlarm,
-    ticket: Ticket,
-    reporter: Reporter,
 }
 
 impl FollowUp {
@@ -137,16 +128,8 @@ impl FollowUp {
             state_dir: Arc::clone(monitor.locks.state_dir()),
             history: HistoryWriter::new(record.holder.clone(), record.ticket),
         };
-        let copies = alarm.and_then(|alarm| {
-            let token_variables = request.config.token_variables().map(str::to_owned).collect();
-            let scan = CopyScan {
-                search: CopySearch::new(request.scan_request(), token_variables)?,
-                alarm,
-                ticket: record.ticket,
-                reporter: reporter(),
-            };
-            Some(CopyScans { scan: Arc::new(Mutex::new(scan)), began: clock::monotonic(), done: 0 })
-        });
+        let copies = alarm
+            .and_then(|alarm| CopyScans::new(request, &self, alarm, record.ticket, reporter()));
         if self.launchers.is_empty() && self.suspects.is_empty() {
             return copies.map(|it| FollowUpScans { _stop: None, copies: Some(it) });
         }
@@ -252,39 +235,6 @@ impl Scans {
             self.rounds.ended_unguarded += 1;
         }
         history.ended_again(state_dir, ended.conflicts(plan));
-    }
-}
-
-impl CopyScans {
-    /// Returns the time of the next scan.
-    pub(crate) fn next(&self) -> Option<Duration> {
-        Some(self.began.saturating_add(*TIMES.get(self.done)?))
-    }
-
-    /// Begins the next scan if it is due.
-    pub(crate) fn begin_if_due(&mut self) {
-        if self.next().is_none_or(|next| clock::monotonic() < next) {
-            return;
-        }
-        self.done += 1;
-        let scan = Arc::clone(&self.scan);
-        let run = move || scan.lock().unwrap_or_else(PoisonError::into_inner).run();
-        if let Err(error) = thread::Builder::new().name("copies".to_owned()).spawn(run) {
-            debug!("cannot look for a second copy: no thread ({error})");
-        }
-    }
-}
-
-impl CopyScan {
-    /// Reports second copies. If one is certain, the guard ends its tree: the other one ran before.
-    fn run(&mut self) {
-        let copies = self.search.find(self.ticket);
-        for copy in &copies {
-            self.reporter.alert(&FollowUpEvent::SecondCopy(copy));
-        }
-        if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
-            self.alarm.raise();
-        }
     }
 }
 

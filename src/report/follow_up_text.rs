@@ -1,7 +1,11 @@
 //! Sentences about what a guard finds after its start.
 
+use crate::engine::plan::Conflict;
+use crate::engine::process::Process;
+use crate::engine::reason::RefusalCause;
 use crate::guard::follow_up::FollowUpEvent;
 use crate::guard::second_copy::CopyCertainty;
+use crate::report::manager_remedy::remedy;
 use crate::report::{format, reasons};
 use crate::terminate::execute::TerminateEvent;
 
@@ -39,6 +43,7 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
                 )
             }
         }),
+        FollowUpEvent::Later(conflict) => Some(later(conflict)),
         FollowUpEvent::Connected(process) => {
             let pid = process.id.pid;
             let command = format::short_command(process);
@@ -48,4 +53,15 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
             ))
         }
     }
+}
+
+fn later(conflict: &Conflict) -> String {
+    if let Some(RefusalCause::InDoubt(_)) = &conflict.refusal {
+        let why = reasons::conflict_refusal(conflict).unwrap_or_default();
+        return format!("{why}; it began after this bot, so two pollers may be running");
+    }
+    let manager = conflict.root.as_ref().and_then(Process::manager);
+    let end_one = manager.map_or_else(|| "end one of them".to_owned(), remedy);
+    let name = reasons::name(conflict);
+    format!("{name} began after this bot, without monopoll: two pollers are running; {end_one}")
 }

@@ -6,7 +6,7 @@ use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::engine::signal_sequence::Member;
 use crate::error::ExitStatus;
-use crate::guard::follow_up::CopyScans;
+use crate::guard::copy_scans::CopyScans;
 use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start_request::StartRequest;
 use crate::scan::guard_tree::GuardTree;

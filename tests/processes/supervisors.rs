@@ -19,7 +19,7 @@ pub(crate) fn peer(program: &str) -> Option<PathBuf> {
 }
 
 /// Returns `PATH` with the folder of this program.
-fn path_with(program: &Path) -> String {
+pub(crate) fn path_with(program: &Path) -> String {
     format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap())
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn goes_through(stage: &Stage) {
     stage.assert_no_overlap();
 }
 
-fn parent(pid: u32) -> Option<u32> {
+pub(crate) fn parent(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

@@ -1,6 +1,7 @@
 //! A bot as a service of a real `systemd --user`: refused if the unit would restart it, else taken
 //! over.
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use monopoll_test_bots::programs::testbot;
@@ -31,7 +32,7 @@ done 2>/dev/null
 "#;
 
 /// A user's systemd with one unit.
-struct Systemd<'a> {
+pub(crate) struct Systemd<'a> {
     stage: &'a Stage,
     running: Running<'a>,
 }
@@ -39,7 +40,7 @@ struct Systemd<'a> {
 impl<'a> Systemd<'a> {
     /// Starts systemd with the unit `bot.service`. Without root or systemd, prints that the test is
     /// skipped.
-    fn start(stage: &'a Stage, service: &str) -> Option<Systemd<'a>> {
+    pub(crate) fn start(stage: &'a Stage, service: &str) -> Option<Systemd<'a>> {
         if !is_root() {
             return None;
         }
@@ -63,27 +64,27 @@ impl<'a> Systemd<'a> {
             .env("XDG_CONFIG_HOME", folder.join("config"));
         let systemd = Systemd { stage, running: start.start() };
         stage.wait_until("systemd's socket", || {
-            folder.join("run/systemd/private").exists().then_some(())
+            UnixStream::connect(folder.join("run/systemd/private")).ok()
         });
         systemd.systemctl("systemctl --user start bot.service");
         stage.ready(1);
         Some(systemd)
     }
 
-    fn systemctl(&self, command: &str) {
+    pub(crate) fn systemctl(&self, command: &str) {
         let runtime = self.stage.folder().join("run");
         let command = self.stage.program("sh", &["-c", command]).env("XDG_RUNTIME_DIR", runtime);
         command.end().exits(0);
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         self.running.signal(Signal::SIGTERM);
         self.running.end();
     }
 }
 
 /// Starts with `graceful`, in the session of that systemd's user.
-fn graceful(stage: &Stage) -> monopoll_test_bots::stage::Start<'_> {
+pub(crate) fn graceful(stage: &Stage) -> monopoll_test_bots::stage::Start<'_> {
     let start = stage.run(&[]).on_conflict("graceful");
     start.env("XDG_RUNTIME_DIR", stage.folder().join("run"))
 }

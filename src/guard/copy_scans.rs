@@ -1,0 +1,116 @@
+//! The scans after a start for second copies of the bot: those that ran before (`second_copy.rs`),
+//! and those that begin later (`later_copy.rs`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::engine::ticket::Ticket;
+use crate::guard::follow_up::{FollowUp, FollowUpEvent, Reporter, TIMES};
+use crate::guard::later_copy::LaterSearch;
+use crate::guard::second_copy::{CopyAlarm, CopyCertainty, CopySearch};
+use crate::guard::start_request::StartRequest;
+use crate::sys::clock;
+use crate::sys::machine::{memory, signals};
+
+/// A process that becomes a start of its own, as with `monopoll.ensure()`, does so within this
+/// time.
+const BECOMES_A_START: Duration = Duration::from_secs(3);
+
+/// The scans for second copies. Each has a thread of its own that lives only for the scan: the
+/// child of a killed guard gets the death signal once for every thread of the guard.
+pub(crate) struct CopyScans {
+    scan: Arc<Mutex<CopyScan>>,
+    /// An additional scan, for what the last one saw for the first time.
+    confirm_at: Arc<Mutex<Option<Duration>>>,
+    began: Duration,
+    done: usize,
+}
+
+struct CopyScan {
+    copies: CopySearch,
+    later: LaterSearch,
+    alarm: CopyAlarm,
+    ticket: Ticket,
+    reporter: Reporter,
+}
+
+impl CopyScans {
+    /// `None` if there is no COMMAND.
+    pub(super) fn new(
+        request: &StartRequest,
+        start: &FollowUp,
+        alarm: CopyAlarm,
+        ticket: Ticket,
+        reporter: Reporter,
+    ) -> Option<CopyScans> {
+        let token_variables = request.config.token_variables().map(str::to_owned).collect();
+        let scan = CopyScan {
+            copies: CopySearch::new(request.scan_request(), token_variables)?,
+            later: LaterSearch::new(request.scan_request(), start),
+            alarm,
+            ticket,
+            reporter,
+        };
+        Some(CopyScans {
+            scan: Arc::new(Mutex::new(scan)),
+            confirm_at: Arc::default(),
+            began: clock::monotonic(),
+            done: 0,
+        })
+    }
+
+    /// Returns the time of the next scan.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        let planned = TIMES.get(self.done).map(|time| self.began.saturating_add(*time));
+        planned.into_iter().chain(*lock(&self.confirm_at)).min()
+    }
+
+    /// Begins the next scan if it is due.
+    pub(crate) fn begin_if_due(&mut self) {
+        let now = clock::monotonic();
+        if self.next().is_none_or(|next| now < next) {
+            return;
+        }
+        let is_planned = |time: &&Duration| self.began.saturating_add(**time) <= now;
+        self.done = TIMES.iter().take_while(is_planned).count();
+        *lock(&self.confirm_at) = None;
+        let (scan, confirm_at) = (Arc::clone(&self.scan), Arc::clone(&self.confirm_at));
+        let run = move || {
+            if lock(&scan).run() {
+                *lock(&confirm_at) = Some(clock::monotonic().saturating_add(BECOMES_A_START));
+                signals::wake_guard();
+            }
+            memory::release_unused();
+        };
+        if let Err(error) = thread::Builder::new().name("copies".to_owned()).spawn(run) {
+            debug!("cannot look for a second copy: no thread ({error})");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl CopyScan {
+    /// Reports second copies. If one that ran before is certain, the guard ends its tree. Returns
+    /// whether a process must be seen again to count.
+    fn run(&mut self) -> bool {
+        let copies = self.copies.find(self.ticket);
+        for copy in &copies {
+            self.reporter.alert(&FollowUpEvent::SecondCopy(copy));
+        }
+        if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
+            self.alarm.raise();
+            return false;
+        }
+        let later = self.later.find(self.ticket);
+        for conflict in &later.confirmed {
+            self.reporter.alert(&FollowUpEvent::Later(conflict));
+        }
+        later.has_new
+    }
+}
