@@ -130,6 +130,7 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
             findings.extend(doctor::lock_findings(&folders(&paths)));
             if named.is_ok() {
                 findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
+                findings.extend(alerts(&paths).iter().map(|why| doctor::alert_finding(why)));
             }
             let folder = paths.first().and_then(|path| path.parent());
             folder.and_then(|folder| machine::private_folder(&resolved(folder)))
@@ -197,6 +198,19 @@ fn resolved(path: &Path) -> PathBuf {
         Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or(path)),
         None => path.to_owned(),
     }
+}
+
+/// Returns what the guard with the record next to the lock has reported. It removes its record
+/// when it ends.
+fn alerts(paths: &[PathBuf]) -> Vec<String> {
+    let place = LockSet::open_existing(paths).ok().flatten();
+    let Some((place, record)) = place.and_then(|it| it.state_dir().record().map(|of| (it, of)))
+    else {
+        return Vec::new();
+    };
+    let history = place.state_dir().history();
+    let own = history.into_iter().filter(|event| event.is_of(&record));
+    own.filter_map(|event| event.alert().map(|(why, _)| why.to_owned())).collect()
 }
 
 /// Returns the holder of the lock, without taking the lock; `None` if the finding about the folder

@@ -45,6 +45,15 @@ pub enum RunningState {
     Unknown,
 }
 
+/// Describes what the guard that holds the lock has reported.
+pub fn alert_finding(why: &str) -> Finding {
+    Finding::warning(
+        "alert",
+        format!("the guard has reported: {}", printable(why)),
+        "`monopoll status --history` shows when, and `monopoll plan` what runs now",
+    )
+}
+
 pub fn running_finding(state: &RunningState) -> Finding {
     const NAME: &str = "running";
     match state {

@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use crate::error::Error;
 pub use config_findings::config_findings;
-pub use instance_findings::{RunningState, command_finding, instance_finding, running_finding};
+pub use instance_findings::{
+    RunningState, alert_finding, command_finding, instance_finding, running_finding,
+};
 pub use lock_findings::{FolderCheck, lock_findings};
 pub use machine_findings::{DoctorUser, ScanReach, machine_findings};
 pub use token_findings::{TokenSearch, env_file_finding, telegram_finding, token_finding};

@@ -165,8 +165,16 @@ impl InstanceStatus {
 
     /// Returns the events of the guard whose record this is: the present holder or the last one.
     pub fn own_events(&self) -> impl Iterator<Item = &HistoryEvent> {
-        let mine = self.record.as_ref().map(|record| (record.ticket, &record.holder.boot));
-        self.history.iter().filter(move |event| mine == Some((event.ticket, &event.boot)))
+        let mine = self.record.as_ref();
+        self.history.iter().filter(move |event| mine.is_some_and(|record| event.is_of(record)))
+    }
+
+    /// Returns what the present holder has reported: each event with its text, and how often.
+    pub fn alerts(&self) -> impl Iterator<Item = (&HistoryEvent, &str, u32)> {
+        self.own_events().filter_map(|event| {
+            let (why, times) = event.alert()?;
+            Some((event, why, times))
+        })
     }
 
     /// Returns the end of the last start; `None` if none was recorded, as after SIGKILL.

@@ -72,7 +72,7 @@ pub(super) fn happened(event: &HistoryEvent) -> String {
     }
 }
 
-fn repeated(times: u32) -> String {
+pub(super) fn repeated(times: u32) -> String {
     if times > 1 { format!(" {times} times") } else { String::new() }
 }
 

@@ -45,6 +45,8 @@ pub struct InstanceDocument {
     pub holder: Option<GuardDocument>,
     /// The takeovers that are remembered, oldest first.
     pub takeovers: Vec<TakeoverDocument>,
+    /// What the holder has reported: possible second pollers that it left running, oldest first.
+    pub alerts: Vec<AlertDocument>,
     /// The conflicts that a start would have, including the holder, as in `plan`.
     pub conflicts: Vec<ConflictDocument>,
     /// Processes that are almost the same command. Empty if all instances are listed.
@@ -78,6 +80,17 @@ pub struct TakeoverDocument {
     pub took_ms: u64,
 }
 
+/// A report of a guard while its COMMAND runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AlertDocument {
+    /// RFC 3339; null after the year 9999.
+    pub at: Option<String>,
+    /// A sentence, with secrets masked.
+    pub why: String,
+    /// How often it was reported in a row.
+    pub times: u32,
+}
+
 pub fn one(status: &InstanceStatus, context: &Context<'_>) -> StatusDocument {
     StatusDocument::One { version: 1, instance: Box::new(instance(status, context)) }
 }
@@ -95,6 +108,7 @@ fn instance(status: &InstanceStatus, context: &Context<'_>) -> InstanceDocument 
         state: status.state,
         holder: holder(status, context),
         takeovers: status.history.iter().filter_map(takeover).collect(),
+        alerts: status.alerts().map(alert).collect(),
         conflicts: status
             .plan
             .iter()
@@ -137,4 +151,8 @@ fn takeover(event: &HistoryEvent) -> Option<TakeoverDocument> {
         action: ended.action,
         took_ms: ended.took_ms,
     })
+}
+
+fn alert((event, why, times): (&HistoryEvent, &str, u32)) -> AlertDocument {
+    AlertDocument { at: unix_rfc3339(event.at), why: mask_secrets(why), times }
 }

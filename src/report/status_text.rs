@@ -4,9 +4,9 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::Process;
 use crate::guard::instance_status::{InstanceState, InstanceStatus};
 use crate::report::format;
-use crate::report::history_text::{EndedText, happened, time_and_age};
+use crate::report::history_text::{EndedText, happened, repeated, time_and_age};
 use crate::report::{Context, conflict_text, plan_text};
-use crate::state::history_event::{EndedConflict, HistoryEventKind};
+use crate::state::history_event::{EndedConflict, HistoryEvent, HistoryEventKind};
 use crate::state::record::Record;
 use crate::text::{Paint, Style, sanitize};
 
@@ -39,6 +39,9 @@ pub fn text(status: &InstanceStatus, context: &Context<'_>, paint: Paint) -> Str
     if let Some(takeovers) = takeovers(status) {
         line("acquired", takeovers);
     }
+    for alert in status.alerts() {
+        line("alert", alert_text(alert, context));
+    }
     if let Some(event) = status.last_end().filter(|_| status.state == InstanceState::Stopped) {
         line("last", format!("{}: {}", time_and_age(event, context), happened(event)));
     }
@@ -57,7 +60,16 @@ pub fn list(statuses: &[&InstanceStatus], context: &Context<'_>, paint: Paint) -
         let name = paint.style(Style::Bold, &format!("{:<width$}", sanitize(&status.instance)));
         let (tone, word) = state_word(status.state);
         let state = paint.style(tone, &format!("{word:<9}"));
-        format!("{name}  {state}  {}", summary(status, context)).trim_end().to_owned() + "\n"
+        let mut lines = format!("{name}  {state}  {}", summary(status, context));
+        lines.truncate(lines.trim_end().len());
+        lines.push('\n');
+        let word = paint.style(Style::Error, &format!("{:<9}", "alert"));
+        lines.extend(
+            status
+                .alerts()
+                .map(|alert| format!("{:<width$}  {word}  {}\n", "", alert_text(alert, context))),
+        );
+        lines
     };
     statuses.iter().map(line).collect()
 }
@@ -163,6 +175,11 @@ fn takeovers(status: &InstanceStatus) -> Option<String> {
     } else {
         format!("by takeover from {}", sources.join(", "))
     })
+}
+
+fn alert_text(alert: (&HistoryEvent, &str, u32), context: &Context<'_>) -> String {
+    let (event, why, times) = alert;
+    format!("{}{}: {}", time_and_age(event, context), repeated(times), sanitize(why))
 }
 
 /// Returns the processes that run without the lock.

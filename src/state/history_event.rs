@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::action::Action;
 use crate::engine::ticket::Ticket;
-use crate::state::record::HostProcess;
+use crate::state::record::{HostProcess, Record};
 use crate::sys::clock;
 use crate::text::{command_line, mask_secrets};
 
@@ -119,6 +119,24 @@ impl HistoryEvent {
             ticket,
             pid: me.process.pid,
             kind,
+        }
+    }
+
+    /// Returns whether the guard with this record wrote the event.
+    pub fn is_of(&self, record: &Record) -> bool {
+        (self.ticket, &self.boot) == (record.ticket, &record.holder.boot)
+    }
+
+    /// Returns the text of an alert, and how often it was reported in a row.
+    pub fn alert(&self) -> Option<(&str, u32)> {
+        match &self.kind {
+            HistoryEventKind::Alert { why, times } => Some((why, *times)),
+            HistoryEventKind::Start { .. }
+            | HistoryEventKind::Refusal { .. }
+            | HistoryEventKind::Takeover { .. }
+            | HistoryEventKind::Loss { .. }
+            | HistoryEventKind::Stop { .. }
+            | HistoryEventKind::Clearing { .. } => None,
         }
     }
 

@@ -146,6 +146,7 @@ fn troubled() -> Vec<Finding> {
         FolderCheck::Unsafe(link),
     ]));
     findings.push(doctor::running_finding(&RunningState::Strangers(vec![55, 56])));
+    findings.push(doctor::alert_finding("two pollers are running: `python3 main.py` (pid 12)"));
     let me = DoctorUser {
         user: User { id: "1000".to_owned(), name: "bot".to_owned() },
         privileged: false,

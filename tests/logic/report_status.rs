@@ -183,6 +183,16 @@ fn starting() -> InstanceStatus {
     status_of(&snapshot(vec![guard]), None, Vec::new())
 }
 
+fn alerted() -> InstanceStatus {
+    let alert = |times, why: &str| HistoryEventKind::Alert { why: why.to_owned(), times };
+    let events = vec![
+        event(6, alert(1, "of an earlier guard")),
+        event(7, alert(1, "two pollers are running: `python3 main.py` (pid 12) comes back")),
+        event(7, alert(3, "`python3 main.py` (pid 13) may be another bot's")),
+    ];
+    status_of(&guarded(Some(7)), Some(record(RecordStage::Running)), events)
+}
+
 fn stopped() -> InstanceStatus {
     let stop = event(
         8,
@@ -250,6 +260,7 @@ fn hostile() -> InstanceStatus {
         event(7, HistoryEventKind::Takeover { ended: takeover, to_pid: Some(10) }),
         event(7, HistoryEventKind::Stop { why: text(), asked_by: Some(9), killed: 0 }),
         event(7, HistoryEventKind::Refusal { cause: GiveUpCause::Failed, why: text(), times: 1 }),
+        event(7, HistoryEventKind::Alert { why: text(), times: 1 }),
     ];
     status_of(&guarded(Some(7)), Some(record), events)
 }
@@ -258,6 +269,7 @@ fn every() -> Vec<(&'static str, InstanceStatus)> {
     vec![
         ("running", running()),
         ("managed", managed()),
+        ("alerted", alerted()),
         ("starting", starting()),
         ("stopped", stopped()),
         ("unguarded", unguarded()),
@@ -463,6 +475,7 @@ fn the_json_keys_are_in_the_documented_order() {
     let json =
         |status: &InstanceStatus| serde_json::to_string_pretty(&one(status, &context())).unwrap();
     insta::assert_snapshot!("json_running", json(&running()));
+    insta::assert_snapshot!("json_alerted", json(&alerted()));
     insta::assert_snapshot!("json_stopped", json(&stopped()));
     insta::assert_snapshot!("json_elsewhere", json(&elsewhere()));
     insta::assert_snapshot!(

@@ -7,6 +7,7 @@ use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 
 use crate::other_bots::{plan, unnamed};
 use crate::same_command::{PYTHON, bot, write};
+use crate::supervisors::parent;
 
 #[test]
 fn what_a_pausing_loop_brings_back_is_ended_twice_and_then_reported() {
@@ -25,6 +26,20 @@ fn what_a_pausing_loop_brings_back_is_ended_twice_and_then_reported() {
     let history = start(&["status", "--history"]).end();
     assert!(history.out.contains("alert: two pollers"), "{history:?}");
     assert_eq!(history.out.matches("took over from").count(), 3, "{history:?}");
+    is_shown(start, &format!("(pid {}) restarts it", shell.pid()));
+}
+
+/// Checks that every command that shows the instance shows its alert.
+#[track_caller]
+fn is_shown<'a>(start: impl Fn(&[&str]) -> Start<'a>, why: &str) {
+    let status = start(&["status"]).end().exits(0);
+    let line = status.out.lines().find(|line| line.trim_start().starts_with("alert")).unwrap();
+    assert!(line.contains("two pollers are running") && line.contains(why), "{status:?}");
+    let json = plan(start(&["status"]));
+    let alerts = json["alerts"].as_array().unwrap();
+    assert!(alerts.len() == 1 && alerts[0]["why"].as_str().unwrap().contains(why), "{json:#}");
+    let doctor = start(&["doctor", "--offline"]).end().exits(0);
+    assert!(doctor.out.contains("warning  alert") && doctor.out.contains(why), "{doctor:?}");
 }
 
 /// A takeover from a loop with a pause, by a guard that watches it.
@@ -39,7 +54,14 @@ impl<'a> Watched<'a> {
     #[track_caller]
     fn begin(stage: &'a Stage, launcher: Start<'a>) -> Watched<'a> {
         let (launcher, first) = bot(stage, launcher, stage.folder());
-        let (guard, own) = bot(stage, unnamed(stage, &["run"], "python3 main.py"), stage.folder());
+        let guard = unnamed(stage, &["run"], "python3 main.py").start();
+        // The loop may bring its bot back before this one is ready.
+        let own = stage.wait_until("the guard's bot", || {
+            let ready = fs::read_dir(stage.folder()).unwrap().flatten();
+            let pids = ready
+                .filter_map(|file| file.file_name().to_str()?.strip_prefix("ready-")?.parse().ok());
+            pids.into_iter().find(|pid| parent(*pid) == Some(guard.pid()))
+        });
         assert!(!is_alive(first));
         Watched { stage, launcher, guard, own }
     }
