@@ -45,6 +45,7 @@ mod only_by_pwd;
 mod other_bots;
 mod passing_failures;
 mod pid_one;
+mod podman;
 mod preflight;
 mod previous_version;
 mod python_ensure;
