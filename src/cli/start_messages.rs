@@ -15,7 +15,7 @@ use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::Conflict;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
-use crate::guard::follow_up::FollowUpEvent;
+use crate::guard::follow_up_event::FollowUpEvent;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::guard::start_request::StartRequest;
 use crate::library::lock_warning;

@@ -51,11 +51,7 @@ pub(super) struct AttemptState {
 
 impl AttemptState {
     pub(super) fn follow_up(&self) -> FollowUp {
-        FollowUp {
-            launchers: self.rounds.launchers.clone(),
-            suspects: self.suspects.clone(),
-            released: self.rounds.released.clone(),
-        }
+        FollowUp { rounds: self.rounds.clone(), suspects: self.suspects.clone() }
     }
 
     /// Records the conflicts that `plan` has ended by `now`, for the next decision.

@@ -7,13 +7,24 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use crate::engine::respawn::EarlierRounds;
 use crate::engine::ticket::Ticket;
-use crate::guard::follow_up::{FollowUp, FollowUpEvent, Reporter, TIMES};
+use crate::guard::follow_up_event::{FollowUpEvent, Reporter};
 use crate::guard::later_copy::LaterSearch;
 use crate::guard::second_copy::{CopyAlarm, CopyCertainty, CopySearch};
 use crate::guard::start_request::StartRequest;
 use crate::sys::clock;
 use crate::sys::machine::{memory, signals};
+
+/// The times of the scans, after the start.
+pub(super) const TIMES: [Duration; 6] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_mins(1),
+    Duration::from_mins(2),
+];
 
 /// A process that becomes a start of its own, as with `monopoll.ensure()`, does so within this
 /// time.
@@ -41,7 +52,7 @@ impl CopyScans {
     /// `None` if there is no COMMAND.
     pub(super) fn new(
         request: &StartRequest,
-        start: &FollowUp,
+        rounds: EarlierRounds,
         alarm: CopyAlarm,
         ticket: Ticket,
         reporter: Reporter,
@@ -49,7 +60,7 @@ impl CopyScans {
         let token_variables = request.config.token_variables().map(str::to_owned).collect();
         let scan = CopyScan {
             copies: CopySearch::new(request.scan_request(), token_variables)?,
-            later: LaterSearch::new(request.scan_request(), start),
+            later: LaterSearch::new(request.scan_request(), rounds),
             alarm,
             ticket,
             reporter,

@@ -5,104 +5,40 @@
 //! to forward signals and answer requests.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, warn};
 
 use crate::engine::decide::decide;
 use crate::engine::fact::Fact;
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::Plan;
 use crate::engine::policy::Policy;
-use crate::engine::process::{Launcher, Process, ProcessId, Relation};
+use crate::engine::process::{Launcher, ProcessId, Relation};
 use crate::engine::reason::{RefusalCause, Verdict};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::ticket::Ticket;
-use crate::guard::copy_scans::CopyScans;
+use crate::guard::copy_scans::{CopyScans, TIMES};
+use crate::guard::follow_up_event::{FollowUpEvent, OnFollowUp, Reporter};
 use crate::guard::history_writer::{EndedLog, HistoryWriter};
 use crate::guard::lock_monitor::LockMonitor;
-use crate::guard::second_copy::{CopyAlarm, SecondCopy};
+use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start_request::StartRequest;
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
-use crate::state::state_dir::StateDir;
 use crate::sys::clock;
-use crate::terminate::execute::{self, TerminateEvent, TerminateLimits};
+use crate::terminate::execute::{self, TerminateLimits};
 use crate::terminate::process_control::{ProcessControl, StartHost};
 use crate::terminate::real_host::RealHost;
-
-/// The times of the scans, after the start.
-pub(super) const TIMES: [Duration; 6] = [
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-    Duration::from_secs(30),
-    Duration::from_mins(1),
-    Duration::from_mins(2),
-];
-
-pub enum FollowUpEvent<'a> {
-    /// A conflict that this start had ended came back, and is ended again.
-    Ending(&'a Plan),
-    Terminate(TerminateEvent),
-    /// A conflict came back, and is left running for the reason in this refused plan.
-    ComesBack(&'a Plan),
-    /// A process that only carried the token is now connected to the Bot API.
-    Connected(&'a Process),
-    /// A program that COMMAND has started may run twice.
-    SecondCopy(&'a SecondCopy),
-    /// A conflict that began after the start, and is left running.
-    Later(&'a Conflict),
-}
-
-impl FollowUpEvent<'_> {
-    /// Logs `text` about this event, as an error if a person must act.
-    pub(crate) fn log(&self, text: impl fmt::Display) {
-        match self {
-            FollowUpEvent::ComesBack(_)
-            | FollowUpEvent::Connected(_)
-            | FollowUpEvent::SecondCopy(_)
-            | FollowUpEvent::Later(_) => error!("{text}"),
-            FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{text}"),
-        }
-    }
-}
-
-/// Logs an event, and returns it as a sentence for the history.
-pub(crate) type OnFollowUp = Box<dyn FnMut(&FollowUpEvent<'_>) -> Option<String> + Send>;
 
 /// The processes to look for after a start.
 #[derive(Debug, Clone, Default)]
 pub struct FollowUp {
-    /// The launchers of the unguarded conflicts that the start has ended.
-    pub(super) launchers: BTreeSet<ProcessId>,
+    /// What the start has ended.
+    pub(super) rounds: EarlierRounds,
     pub(super) suspects: BTreeSet<ProcessId>,
-    /// The guards that have released the instance, and their launchers.
-    pub(super) released: BTreeSet<ProcessId>,
-}
-
-/// The places where a scanning thread reports: the callback, which all of them share, and the
-/// history.
-pub(super) struct Reporter {
-    on_event: Arc<Mutex<OnFollowUp>>,
-    state_dir: Arc<StateDir>,
-    history: HistoryWriter,
-}
-
-impl Reporter {
-    fn tell(&self, event: &FollowUpEvent<'_>) -> Option<String> {
-        let mut on_event = self.on_event.lock().unwrap_or_else(PoisonError::into_inner);
-        (*on_event)(event)
-    }
-
-    pub(super) fn alert(&self, event: &FollowUpEvent<'_>) {
-        if let Some(why) = self.tell(event) {
-            self.history.alert(&self.state_dir, why);
-        }
-    }
 }
 
 /// The scans after a start. The scanning thread ends on drop.
@@ -128,16 +64,17 @@ impl FollowUp {
             state_dir: Arc::clone(monitor.locks.state_dir()),
             history: HistoryWriter::new(record.holder.clone(), record.ticket),
         };
-        let copies = alarm
-            .and_then(|alarm| CopyScans::new(request, &self, alarm, record.ticket, reporter()));
-        if self.launchers.is_empty() && self.suspects.is_empty() {
+        let copies = alarm.and_then(|alarm| {
+            CopyScans::new(request, self.rounds.clone(), alarm, record.ticket, reporter())
+        });
+        if self.rounds.launchers.is_empty() && self.suspects.is_empty() {
             return copies.map(|it| FollowUpScans { _stop: None, copies: Some(it) });
         }
         let (stop, stopped) = mpsc::channel();
         let mut scans = Scans {
             policy: request.config.policy.clone(),
             ticket: record.ticket,
-            rounds: EarlierRounds { launchers: self.launchers, ..EarlierRounds::default() },
+            rounds: EarlierRounds { launchers: self.rounds.launchers, ..EarlierRounds::default() },
             suspects: self.suspects,
             reporter: reporter(),
         };

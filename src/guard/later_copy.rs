@@ -14,7 +14,6 @@ use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::{Launcher, Process, ProcessId, Role};
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::ticket::Ticket;
-use crate::guard::follow_up::FollowUp;
 use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
 use crate::terminate::process_control::StartHost;
 use crate::terminate::real_host::RealHost;
@@ -37,12 +36,8 @@ pub(super) struct LaterCopies {
 }
 
 impl LaterSearch {
-    pub(super) fn new(request: ScanRequest, start: &FollowUp) -> LaterSearch {
-        let rounds = EarlierRounds {
-            launchers: start.launchers.clone(),
-            released: start.released.clone(),
-            ..EarlierRounds::default()
-        };
+    /// Takes what the start has ended.
+    pub(super) fn new(request: ScanRequest, rounds: EarlierRounds) -> LaterSearch {
         LaterSearch { request, rounds, seen: BTreeSet::new(), reported: BTreeSet::new() }
     }
 
@@ -80,7 +75,8 @@ impl LaterSearch {
 
     fn plan(&self, ticket: Ticket) -> io::Result<Plan> {
         let mut machine = RealHost::new(self.request.clone())?;
-        let rounds = EarlierRounds { launchers: BTreeSet::new(), ..self.rounds.clone() };
+        let released = self.rounds.released.clone();
+        let rounds = EarlierRounds { released, ..EarlierRounds::default() };
         let state = StartState { ticket: Some(ticket), rounds, ..StartState::default() };
         let snapshot = machine.snapshot(&[], None, &state, ScanScope::Conflicts);
         machine.end_threads();

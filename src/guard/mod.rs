@@ -6,6 +6,7 @@ mod changed_env_file;
 pub(crate) mod check_command;
 pub(crate) mod copy_scans;
 pub mod follow_up;
+pub mod follow_up_event;
 pub mod held_locks;
 mod history_writer;
 pub(crate) mod instance_name;

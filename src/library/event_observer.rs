@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 
 use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
-use crate::guard::follow_up::OnFollowUp;
+use crate::guard::follow_up_event::OnFollowUp;
 use crate::guard::lock_monitor::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
 use crate::report::{follow_up_text, not_touched, reasons, trace};

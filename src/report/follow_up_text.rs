@@ -3,7 +3,7 @@
 use crate::engine::plan::Conflict;
 use crate::engine::process::Process;
 use crate::engine::reason::RefusalCause;
-use crate::guard::follow_up::FollowUpEvent;
+use crate::guard::follow_up_event::FollowUpEvent;
 use crate::guard::second_copy::CopyCertainty;
 use crate::report::manager_remedy::remedy;
 use crate::report::{format, reasons};

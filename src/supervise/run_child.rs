@@ -5,7 +5,7 @@ use tracing::{debug, warn};
 
 use crate::engine::ladder::StopMode;
 use crate::error::{Error, ExitStatus, may_pass};
-use crate::guard::follow_up::OnFollowUp;
+use crate::guard::follow_up_event::OnFollowUp;
 use crate::guard::second_copy::CopyAlarm;
 use crate::guard::start::{Acquired, StartingGuard};
 use crate::guard::start_request::StartRequest;
