@@ -1,5 +1,8 @@
 //! What a guard leaves behind if it is killed, or if COMMAND ends before its tree does.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
 use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Stage, is_alive, is_root, send};
 use nix::sys::signal::Signal;
@@ -215,13 +218,17 @@ fn a_bot_below_runuser_whose_guard_was_killed_is_never_joined_by_a_second_one() 
     if !is_root() {
         return;
     }
-    let bot = testbot().display().to_string();
     for is_runuser_killed in [false, true] {
         let stage = Stage::new();
-        // Not for another user, who may be unable to read the build folder.
-        let start = || stage.run_command("runuser", &["-u", "root", "--", &bot]);
+        // The other user may be unable to read the build folder, and writes to the stage's.
+        let bot = stage.folder().join("testbot");
+        fs::copy(testbot(), &bot).unwrap();
+        fs::set_permissions(stage.folder(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let bot = bot.display().to_string();
+        let start = || stage.run_command("runuser", &["-u", "nobody", "--", &bot]);
         let guard = start().start();
         let first = stage.ready(1);
+        assert_ne!(fs::metadata(format!("/proc/{first}")).unwrap().uid(), 0);
         if is_runuser_killed {
             // Without its guard, the bot gets no signal at all.
             guard.signal(Signal::SIGSTOP);
