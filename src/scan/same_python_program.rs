@@ -79,7 +79,12 @@ impl PythonProgram {
             return match (mine.full_name() == theirs.full_name(), imported()) {
                 (false, _) if is_passed_on() => Alike::Perhaps,
                 (false, _) => Alike::No,
-                (true, Some(file)) if other.imported_file() == Some(file.clone()) => Alike::Certain,
+                (true, Some(file))
+                    if other.imported_file().as_ref() == Some(&file)
+                        && self.is_named_like(other) =>
+                {
+                    Alike::Certain
+                }
                 (true, Some(_) | None) => Alike::Perhaps,
             };
         }
@@ -98,6 +103,13 @@ impl PythonProgram {
         let is_of_package = is_main(package)
             && (is_named_so || module != package && other.text.as_ref().is_some_and(mentions));
         if is_of_package { Alike::Perhaps } else { Alike::No }
+    }
+
+    /// Returns whether no name of a script can choose the bot: `alice.py` and `bob.py` may both
+    /// only import what reads the name.
+    fn is_named_like(&self, other: &PythonProgram) -> bool {
+        let has_own_name = |it: &PythonProgram| it.module.is_none() && it.name != "__main__";
+        self.name == other.name || !has_own_name(self) || !has_own_name(other)
     }
 }
 
