@@ -64,6 +64,9 @@ pub enum CommandDoubt {
     /// The process runs the same file with the same arguments from another folder: one of both
     /// folders is that of the script, or both are above it.
     OtherFolder,
+    /// The process runs a script of the same name that was removed, in a folder beside COMMAND's:
+    /// perhaps in an older release.
+    RemovedRelease,
     /// The folder of a process of this user cannot be read: it hides its facts, as a program with
     /// capabilities does.
     UnreadableFolder,
@@ -86,6 +89,7 @@ impl CommandDoubt {
             | CommandDoubt::OtherFolder
             | CommandDoubt::UnreadableFolder => true,
             CommandDoubt::PartOfScript
+            | CommandDoubt::RemovedRelease
             | CommandDoubt::UnclearScript
             | CommandDoubt::StartsAgain => false,
         }

@@ -428,6 +428,11 @@ fn command_doubt_and_hint(
             "it runs the same script from another folder".to_owned(),
             format!("if both are the same bot, start it in the same folder, else {give_names}"),
         ),
+        CommandDoubt::RemovedRelease => (
+            "its script was removed, and was beside COMMAND's, like that of an older release"
+                .to_owned(),
+            give_names,
+        ),
         CommandDoubt::UnreadableFolder => (
             "its folder cannot be read, so it may run in another one".to_owned(),
             give_names,

@@ -173,6 +173,12 @@ impl Command {
             {
                 Some(CommandDoubt::OtherFolder)
             }
+            None if !self.is_same_target(it, &process.at(folder))
+                && !self.was_started_here(it, &process.at(folder))
+                && self.other_release(it, process) == Some(CommandLikeness::Same) =>
+            {
+                Some(CommandDoubt::RemovedRelease)
+            }
             None if is_elsewhere => Some(CommandDoubt::Folder),
             None => (self.has_other_link(it, process) || self.is_behind_another_link(it, process))
                 .then_some(CommandDoubt::ScriptName),
@@ -328,7 +334,7 @@ impl Command {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
             (true, false) if self.is_same_target(it, process) => other_args(),
             (true | false, true) if is_other_spelling() => CommandLikeness::Same,
-            (true, false) if is_other_spelling() => other_args(),
+            (true | false, true) if let Some(alike) = self.other_release(it, process) => alike,
             (true | false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)
             }

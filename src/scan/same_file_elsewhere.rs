@@ -39,7 +39,7 @@ impl Command {
     }
 
     /// Returns the file of this command, with links in its folder resolved.
-    fn own_file(&self) -> Option<PathBuf> {
+    pub(super) fn own_file(&self) -> Option<PathBuf> {
         let is_by_path = match &self.runs.target {
             Target::Script(..) => true,
             Target::Program(path) => has_folder(path.as_os_str()),

@@ -212,6 +212,8 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
         (CommandDoubt::Launcher, true),
         (CommandDoubt::Setup(".env".to_owned()), true),
         (CommandDoubt::OtherFolder, true),
+        (CommandDoubt::EntryPoint, true),
+        (CommandDoubt::RemovedRelease, false),
         (CommandDoubt::Variable("TZ".to_owned()), true),
         (CommandDoubt::PartOfScript, false),
         (CommandDoubt::StartsAgain, false),

@@ -52,6 +52,7 @@ mod python_ensure;
 mod python_modules;
 mod python_programs;
 mod random;
+mod releases;
 mod restart_pauses;
 mod reused_pids;
 mod rules;

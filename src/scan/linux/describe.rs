@@ -146,6 +146,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
             | CommandDoubt::EntryPoint
+            | CommandDoubt::RemovedRelease
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher
