@@ -122,8 +122,17 @@ impl Error {
         what: &str,
         source: impl Into<io::Error>,
     ) -> Self {
+        const NOT_WRITABLE: &str =
+            "make the folder writable for this user, or choose another one in `lock.paths`";
         let source = source.into();
-        Error::unsafe_lock(path, &format!("{what} ({source})")).due_to(source)
+        let error = Error::unsafe_lock(path, &format!("{what} ({source})"));
+        let error = match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                error.with_hint(NOT_WRITABLE)
+            }
+            _ => error,
+        };
+        error.due_to(source)
     }
 
     /// Adds a hint about what to do.

@@ -209,13 +209,13 @@ fn has_marker(pid: i32, guard: &str) -> bool {
 }
 
 /// The wall clock of the starts.
-struct Clock {
+pub(crate) struct Clock {
     library: PathBuf,
     offset: PathBuf,
 }
 
 impl Clock {
-    fn find(folder: &Path) -> Option<Clock> {
+    pub(crate) fn find(folder: &Path) -> Option<Clock> {
         let libraries = fs::read_dir("/usr/lib").ok()?.flatten();
         let library = libraries
             .map(|it| it.path().join("faketime/libfaketime.so.1"))
@@ -228,13 +228,13 @@ impl Clock {
         Some(clock)
     }
 
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         let new = self.offset.with_extension("new");
         fs::write(&new, offset).unwrap();
         fs::rename(&new, &self.offset).unwrap();
     }
 
-    fn variables(&self) -> [(&'static str, &Path); 5] {
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 5] {
         let on = Path::new("1");
         [
             ("LD_PRELOAD", &self.library),

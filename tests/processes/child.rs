@@ -77,7 +77,7 @@ fn standard_streams_pass_through() {
 #[test]
 fn standard_streams_that_are_closed_stay_closed() {
     let stage = Stage::new();
-    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"] {
         let list = |through: &str, start: Start<'_>| {
             let line = format!("exec 7>{through} && exec \"$@\" {closed}");
             start.through(&["bash", "-c", &line, "bash"]).end().exits(0);

@@ -3,8 +3,10 @@
 //! says why, and leaves nothing behind.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
+use monopoll_test_bots::programs;
 use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_root, skip};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -39,6 +41,30 @@ fn with_few_descriptors_a_start_works_or_may_be_tried_again() {
     assert!(worked.is_sorted() && worked.ends_with(&[true]), "{worked:?}");
 }
 
+/// The limit counts all processes of the user: no other test may have it.
+#[test]
+fn with_few_processes_a_start_works_or_may_be_tried_again() {
+    const USER: &str = "54326";
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let (id, lock) = (USER.parse().unwrap(), format!("lock.paths=['{}']", stage.lock().display()));
+    chown(stage.folder(), Some(id), Some(id)).unwrap();
+    fs::copy(programs::monopoll(), stage.folder().join("monopoll")).unwrap();
+    let mut worked = Vec::new();
+    for most in 1..10 {
+        let most = format!("--nproc={most}");
+        let user = ["--reuid", USER, "--regid", USER, "--clear-groups", "prlimit", &most];
+        let run = ["./monopoll", "run", "--instance", "test", "--set", &lock];
+        let command = ["--", "sh", "-c", "exit 7"];
+        let ended = stage.program("setpriv", &[&user[..], &run, &command].concat()).end();
+        works_or_says_why(&stage, &ended, 75, "try again later");
+        worked.push(ended.code == Some(7));
+    }
+    assert!(worked.is_sorted() && !worked[0] && worked.ends_with(&[true]), "{worked:?}");
+}
+
 #[test]
 fn with_little_memory_a_start_works_or_may_be_tried_again() {
     let stage = Stage::new();
@@ -62,7 +88,17 @@ fn a_small_stack_and_a_large_environment_are_enough() {
 #[test]
 fn full_and_closed_streams_stop_no_bot() {
     let stage = Stage::new();
-    for streams in ["exec >/dev/full", "exec 2>/dev/full", "exec >&- 2>&- <&-"] {
+    for streams in [
+        "exec >/dev/full",
+        "exec 2>/dev/full",
+        "exec <&-",
+        "exec >&-",
+        "exec 2>&-",
+        "exec <&- >&-",
+        "exec <&- 2>&-",
+        "exec >&- 2>&-",
+        "exec <&- >&- 2>&-",
+    ] {
         run_after(&stage, streams).exits(7);
     }
     let document = stage.monopoll(&["status", "--json"]);

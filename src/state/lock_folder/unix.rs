@@ -28,14 +28,24 @@ pub struct LockFolder {
 }
 
 impl LockFolder {
+    /// Creates the folder and those above it that are missing.
     pub(super) fn create_path(path: &Path) -> io::Result<()> {
-        let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
-            // std says `AlreadyExists` even if it could not read the type of the path: return that
-            // error.
-            fs::metadata(path)?;
+        let create = || fs::DirBuilder::new().mode(0o700).create(path);
+        let created = match (create(), path.parent()) {
+            (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound => {
+                Self::create_path(parent)?;
+                create()
+            }
+            (created, _) => created,
+        };
+        match (created, fs::metadata(path)) {
+            (Ok(()), metadata) => undo_umask(path, &metadata?),
+            (Err(_), Ok(metadata)) if metadata.is_dir() => Ok(()),
+            (Err(error), Err(unreadable)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(unreadable)
+            }
+            (Err(error), _) => Err(error),
         }
-        created
     }
 
     pub(super) fn open_resolved(path: PathBuf) -> Result<LockFolder, Error> {
@@ -188,7 +198,12 @@ impl LockFolder {
         trace_access("create", name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(&self.file, name, flags, PRIVATE)?.into())
+        let file = File::from(rustix::fs::openat(&self.file, name, flags, PRIVATE)?);
+        // A umask may exclude even the owner.
+        if file.metadata()?.mode() & 0o7777 != 0o600 {
+            rustix::fs::fchmod(&file, PRIVATE)?;
+        }
+        Ok(file)
     }
 
     /// Overwrites a file in place if the length stays the same, and replaces it otherwise. A reader
@@ -245,6 +260,15 @@ impl LockFolder {
         let entries = Dir::read_from(&self.file).into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
     }
+}
+
+/// Gives the owner of a new folder the permissions that a umask such as 0777 excludes. Later starts
+/// could not use the folder.
+fn undo_umask(folder: &Path, created: &fs::Metadata) -> io::Result<()> {
+    if created.is_dir() && is_me(created.uid()) && created.mode() & 0o700 != 0o700 {
+        rustix::fs::chmod(folder, Mode::RWXU)?;
+    }
+    Ok(())
 }
 
 fn is_me(uid: u32) -> bool {
