@@ -341,8 +341,12 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
             give_names,
         ),
         Doubt::BlocksReads => (
-            "its command line cannot be read: reading it blocks in the kernel".to_owned(),
-            "end it, or what it waits for, such as a network file system".to_owned(),
+            "its command line cannot be read in time: reading it blocks in the kernel, or this \
+             machine is overloaded"
+                .to_owned(),
+            "start again; if it stays so, end it, or what it waits for, such as a network file \
+             system"
+                .to_owned(),
         ),
         Doubt::UnreadableEnvironment => (
             "its environment cannot be read".to_owned(),

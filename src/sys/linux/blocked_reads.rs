@@ -45,16 +45,24 @@ impl BlockedReads {
     /// Notes a process. Fails if there are too many, or if nothing can be known about one of this
     /// user: it may be a bot.
     pub(super) fn note(&self, pid: u32, part: ProcessPart) -> io::Result<()> {
+        self.note_at(clock::monotonic(), pid, part)
+    }
+
+    fn note_at(&self, now: Duration, pid: u32, part: ProcessPart) -> io::Result<()> {
         const ROOT: u32 = 0;
         let user = real_user(pid);
         let is_own = user == Some(rustix::process::getuid().as_raw());
         self.with(|found| {
             self.is_used.store(true, Ordering::Relaxed);
-            let now = clock::monotonic();
             let took = now.saturating_sub(*found.first_at.get_or_insert(now));
-            if took > BUDGET || is_own && part == ProcessPart::Others {
-                let what = format!("every read of pid {pid} blocks in the kernel");
-                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            if took > BUDGET {
+                let seconds = BUDGET.as_secs();
+                return Err(timed_out(&format!(
+                    "reading processes took longer than {seconds}s, at last pid {pid}"
+                )));
+            }
+            if is_own && part == ProcessPart::Others {
+                return Err(timed_out(&format!("reading pid {pid} took too long")));
             }
             match user.filter(|user| *user != ROOT && !is_own) {
                 Some(user) => {
@@ -91,7 +99,37 @@ impl BlockedReads {
     }
 }
 
+/// Names both causes: a process that is stuck looks like one that a busy machine has no time for.
+fn timed_out(what: &str) -> io::Error {
+    let why = "it is stuck in the kernel, or this machine is overloaded";
+    io::Error::new(io::ErrorKind::TimedOut, format!("{what}: {why}"))
+}
+
 /// Reading this never blocks.
 fn real_user(pid: u32) -> Option<u32> {
     ProcStatus::parse(&std::fs::read(format!("/proc/{pid}/status")).ok()?).real_user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_what_took_too_long_and_does_not_claim_to_know_why() {
+        let reads = BlockedReads::default();
+        let me = std::process::id();
+        let own = reads.note(me, ProcessPart::Others).unwrap_err();
+        let why = "it is stuck in the kernel, or this machine is overloaded";
+        assert_eq!(own.to_string(), format!("reading pid {me} took too long: {why}"));
+        assert_eq!(own.kind(), io::ErrorKind::TimedOut);
+
+        let reads = BlockedReads::default();
+        reads.note_at(Duration::ZERO, me, ProcessPart::Memory).unwrap();
+        reads.note_at(BUDGET, me, ProcessPart::Memory).unwrap();
+        assert!(reads.includes(me, ProcessPart::Memory));
+        let late = BUDGET + Duration::from_millis(1);
+        let budget = reads.note_at(late, me, ProcessPart::Memory).unwrap_err().to_string();
+        let expected = format!("reading processes took longer than 2s, at last pid {me}: {why}");
+        assert_eq!(budget, expected);
+    }
 }
