@@ -53,8 +53,8 @@ fn without_inotify_a_takeover_and_a_wait_work() {
     }
 }
 
-/// Forbids `pidfd_open` to a program and to all that it starts, as the default filters of containers
-/// did when the call was new: EPERM, and not ENOSYS.
+/// Forbids `pidfd_open` to a program and to all that it starts, as the default filters of
+/// containers did when the call was new: EPERM, and not ENOSYS.
 const FILTER: &str = r"
 import ctypes, os, struct, sys
 call, refuse, allow = 434, 0x00050001, 0x7fff0000
