@@ -8,8 +8,9 @@ use nix::sys::signal::Signal;
 use crate::supervisors::{path_with, peer, supervisord};
 use crate::systemd::{Systemd, graceful};
 
-/// A bot of this slot does not see the guard's: the test bot ends when two poll.
-const OWN_SLOT: &str = "TESTBOT_TOKEN_SLOT=another";
+/// Lets a bot not see the guard's, because the test bot ends when two poll. With another value
+/// instead, it might be another bot's.
+const WITHOUT_SLOT: [&str; 3] = ["/usr/bin/env", "-u", "TESTBOT_TOKEN_SLOT"];
 
 /// Ends the n-th bot, which its supervisor restarts after a pause.
 #[track_caller]
@@ -48,7 +49,8 @@ fn is_alone(stage: &Stage, guard: Running<'_>, other: u32) {
 fn a_unit_that_waits_for_its_restart_is_reported_when_its_bot_is_back() {
     let stage = Stage::new();
     let service = format!(
-        "ExecStart=/usr/bin/env {OWN_SLOT} {}\nRestart=always\nRestartSec=5",
+        "ExecStart={} {}\nRestart=always\nRestartSec=5",
+        WITHOUT_SLOT.join(" "),
         testbot().display()
     );
     let Some(systemd) = Systemd::start(&stage, &service) else { return };
@@ -72,7 +74,7 @@ fn an_app_that_pm2_restarts_after_a_delay_is_reported_when_it_is_back() {
     let bot = testbot().display().to_string();
     let args = ["start", &bot, "--name", "voice", "--interpreter", "none"];
     let start = stage.program(&program, &[&args[..], &["--restart-delay", "2500"]].concat());
-    start.env("PM2_HOME", &home).other_token().end().exits(0);
+    start.env("PM2_HOME", &home).through(&WITHOUT_SLOT).end().exits(0);
     end_bot(&stage, 1);
     let guard = stage.run(&[]).on_conflict("graceful").start();
     let (other, command) = reported(&stage, &guard, 2);
@@ -87,7 +89,8 @@ fn a_program_from_which_supervisord_backs_off_is_reported_when_it_is_back() {
     let stage = Stage::new();
     let lines = format!(
         "[program:voice]\nautorestart=true\nstartsecs=99\nstartretries=9\n\
-         environment={OWN_SLOT}\ncommand={}",
+         command={} {}",
+        WITHOUT_SLOT.join(" "),
         testbot().display()
     );
     let _supervisord = supervisord(&stage, &program, &lines);
