@@ -179,7 +179,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         })?;
         terminate_guard_of(old.bot);
         let guard = scene.end(old.top)?;
-        check(scene.is_signal() || guard.code == Some(0), || format!("the guard: {guard:?}"))
+        scene.judge_status(&guard, &[0])
     }),
     guard("guard_whose_lock_is_deleted", |scene| {
         let old = scene.guarded(&["--keep"])?;
@@ -199,21 +199,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         check(started.is_none() || !is_alive(old.bot), || "started a second bot".to_owned())?;
         terminate_guard_of(old.bot);
         let guard = scene.end(old.top)?;
-        check(scene.is_signal() || guard.code == Some(0), || format!("the guard: {guard:?}"))
+        scene.judge_status(&guard, &[0])
     }),
     guard("guard_terminated", |scene| {
         let old = scene.guarded(&["--keep"])?;
         let _tracer = scene.trace(old.top.pid())?;
         old.top.signal(Signal::SIGTERM);
         let guard = scene.end(old.top)?;
-        check(scene.is_signal() || guard.code == Some(0), || format!("the guard: {guard:?}"))
+        scene.judge_status(&guard, &[0])
     }),
     guard("guard_whose_bot_ends", |scene| {
         let old = scene.guarded(&["--keep", "--leaves", "--exit", "9"])?;
         let _tracer = scene.trace(old.top.pid())?;
         send(old.bot, Signal::SIGUSR1);
         let guard = scene.end(old.top)?;
-        check(scene.is_signal() || guard.code == Some(9), || format!("the guard: {guard:?}"))
+        scene.judge_status(&guard, &[9])
     }),
     guard("guard_whose_bot_leaves_processes", |scene| {
         let bot = ["--keep", "--leaves", "--exit", "9", "--detached", "--as daemon"];
@@ -221,6 +221,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         let _tracer = scene.trace(old.top.pid())?;
         send(old.bot, Signal::SIGUSR1);
         let guard = scene.end(old.top)?;
-        check(scene.is_signal() || guard.code == Some(9), || format!("the guard: {guard:?}"))
+        scene.judge_status(&guard, &[9])
     }),
 ];

@@ -136,17 +136,31 @@ impl<'a> Scene<'a> {
 
     /// Judges the end of a guard of which the bot got SIGTERM.
     pub(super) fn judge_guard(&self, ended: &Ended, bot: u32) -> Verdict {
-        if self.is_signal() {
-            return Ok(());
+        if !self.is_signal() {
+            until("the end of the bot", || (!is_alive(bot)).then_some(()))?;
         }
-        until("the end of the bot", || (!is_alive(bot)).then_some(()))?;
-        check(ended.code == Some(0), || format!("the guard's status is {}", status(ended)))
+        self.judge_status(ended, &[0])
+    }
+
+    /// Judges the status of a program: one of these, or the signal that was sent to it.
+    pub(super) fn judge_status(&self, ended: &Ended, expected: &[i32]) -> Verdict {
+        let signal = match self.fault.map(|fault| &*fault.kind) {
+            Some("SIGTERM") => Some(Signal::SIGTERM as i32),
+            Some("SIGKILL") => Some(Signal::SIGKILL as i32),
+            Some(_) | None => None,
+        };
+        let by_signal = signal
+            .is_some_and(|signal| ended.signal == Some(signal) || ended.code == Some(128 + signal));
+        let by_itself = ended.code.is_some_and(|code| expected.contains(&code));
+        check(by_signal || by_itself, || format!("the status is {}", status(ended)))
     }
 
     /// Judges the end of a start that did not start its bot.
     pub(super) fn judge_not_started(&self, ended: &Ended, old: Option<&Old<'_>>) -> Verdict {
         let touched = old.is_some_and(|old| self.is_touched(old.bot));
-        if !self.is_signal() {
+        if self.is_signal() {
+            self.judge_status(ended, &[75])?;
+        } else {
             self.judge_failure(ended, &FAILURES)?;
             let untouched = [64, 73, 78, 126, 127];
             let says_untouched = ended.code.is_some_and(|code| untouched.contains(&code));
@@ -176,8 +190,11 @@ impl<'a> Scene<'a> {
     /// Judges a command that may also give an answer.
     pub(super) fn judge_answer(&self, ended: &Ended, answers: &[i32]) -> Verdict {
         let code = ended.code.unwrap_or(-1);
-        if answers.contains(&code) || self.is_signal() {
+        if answers.contains(&code) {
             return Ok(());
+        }
+        if self.is_signal() {
+            return self.judge_status(ended, &[75]);
         }
         // An answer that cannot be written is no start that may work later.
         if code == 1 && self.is_silent() {
