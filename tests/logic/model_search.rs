@@ -36,6 +36,9 @@ use machine::Machine;
 use search::{Fault, Scenario, Search};
 
 const GRACEFUL: &[&str] = &["on_conflict=graceful"];
+const FORCE: &[&str] = &["on_conflict=force"];
+/// A guard that lost its lock keeps its bot.
+const WARN: &[&str] = &["on_conflict=graceful", "lock.on_lost=warn"];
 const REFUSE: &[&str] = &["on_conflict=refuse"];
 const WAIT: &[&str] = &["on_conflict=wait", "timeouts.wait=1m"];
 
@@ -146,6 +149,36 @@ fn with_faults(max_faults: u32, faults: &'static [Fault], scenario: Scenario) ->
 #[test]
 fn of_two_starts_the_newest_polls() {
     search(scenario("two starts", vec![GRACEFUL; 2], 1));
+}
+
+#[test]
+fn of_starts_that_force_the_newest_polls() {
+    search(scenario("two that force", vec![FORCE; 2], 1));
+    search(scenario("one that forces, one that does not", vec![GRACEFUL, FORCE, GRACEFUL], 0));
+}
+
+#[test]
+fn a_fault_while_a_start_forces_never_makes_two_poll() {
+    for (name, faults) in [
+        ("forced, one is killed", &[Fault::Kill] as &[Fault]),
+        ("forced, one is stopped", &[Fault::Stop]),
+        ("forced, the lock is lost", &[Fault::DeleteLock, Fault::ReplaceLock]),
+    ] {
+        search(with_faults(1, faults, scenario(name, vec![FORCE; 2], 0)));
+    }
+}
+
+#[test]
+fn a_guard_that_only_warns_about_a_lost_lock_never_makes_two_poll() {
+    let faults = &[Fault::DeleteLock, Fault::ReplaceLock];
+    search(with_faults(1, faults, scenario("one only warns", vec![WARN; 2], 0)));
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn a_stop_among_three_starts_never_makes_two_poll() {
+    let name = "three, one is stopped";
+    search(with_faults(1, &[Fault::Stop], against_a_guard(name, &[GRACEFUL; 2])));
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn all_take_over(&self) -> bool {
-        self.starts.iter().all(|settings| *settings == super::GRACEFUL)
+        let takes_over = [super::GRACEFUL, super::FORCE, super::WARN];
+        self.starts.iter().all(|settings| takes_over.contains(settings))
     }
 }
 

@@ -13,7 +13,6 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-use monopoll::internals::engine::action::OnLost;
 use monopoll::internals::engine::ladder::StopMode;
 use monopoll::internals::guard::lock_monitor::GuardEnd;
 use monopoll::internals::guard::lock_set::OpenedLocks;
@@ -91,7 +90,8 @@ fn run_start(machine: &Arc<Machine>, me: usize, request: &StartRequest) -> Outco
         }
     };
     drop(host);
-    let mut guard = StartingGuard::new(acquired, FileWatch::new(), OnLost::Stop).unwrap();
+    let on_lost = request.config.settings.lock.on_lost;
+    let mut guard = StartingGuard::new(acquired, FileWatch::new(), on_lost).unwrap();
     machine.pause(me, Action::new("starts COMMAND", Object::Processes), Wait::Ready);
     let child = {
         let held = &guard.monitor.locks;
