@@ -30,6 +30,28 @@ fn a_guard_kills_its_stubborn_bot_after_the_time_in_the_request() {
     assert_eq!(stage.times(old, "got SIGTERM"), 1);
 }
 
+/// What is killed in the same step has not ended in it yet.
+#[test]
+fn without_time_for_a_graceful_end_a_bot_is_killed_and_the_start_goes_on() {
+    for round in 0..10 {
+        let stage = Stage::new();
+        let bot: &[&str] = if round % 2 == 0 { &["--stubborn"] } else { &[] };
+        let is_guarded = round % 4 < 2;
+        let old = if is_guarded { stage.run(bot) } else { stage.bot(bot) }.start();
+        stage.ready(1);
+        if is_guarded {
+            stage.wait_for_start_mutex();
+        }
+        let start = stage.run(bot).on_conflict("graceful").set("timeouts.graceful='0s'");
+        let new = start.start();
+        let bot = stage.ready(2);
+        old.end();
+        send(bot, Signal::SIGKILL);
+        new.end().exits(137);
+        stage.assert_no_overlap();
+    }
+}
+
 #[test]
 fn without_escalation_a_stubborn_bot_lives_and_the_start_is_refused() {
     let stage = Stage::new();
