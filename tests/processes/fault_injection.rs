@@ -3,8 +3,8 @@
 //! faults, so std and all crates are included, and monopoll has no code for that.
 //!
 //! A random sample by default: `MONOPOLL_FAULTS_SECONDS` is its time, `MONOPOLL_FAULTS_SEED`
-//! repeats it. `MONOPOLL_FAULTS` chooses: `all`, `SCENARIO` (all of it), `sample SCENARIO`, or
-//! `SCENARIO CALL FAULT N`, as a failure is named.
+//! repeats it. `MONOPOLL_FAULTS` chooses: `all`, `SCENARIO` (all of it), `sample SCENARIO`, `sample
+//! SCENARIO CALL FAULT`, or `SCENARIO CALL FAULT N`, as a failure is named.
 #![expect(clippy::disallowed_macros, reason = "a failure names its fault and its seed")]
 
 mod calls;
@@ -42,6 +42,11 @@ struct Chosen {
 
 enum ChosenFaults {
     Sample,
+    /// Those of one call with one error.
+    SampleOf {
+        call: String,
+        kind: String,
+    },
     All,
     One(Fault),
 }
@@ -55,6 +60,10 @@ impl Chosen {
             ["all"] => (None, ChosenFaults::All),
             [scenario] => (Some(scenario), ChosenFaults::All),
             ["sample", scenario] => (Some(scenario), ChosenFaults::Sample),
+            ["sample", scenario, call, kind] => {
+                let (call, kind) = (call.to_owned(), kind.to_owned());
+                (Some(scenario), ChosenFaults::SampleOf { call, kind })
+            }
             [scenario, call, kind, nth] => {
                 let (call, kind) = (call.to_owned(), kind.to_owned());
                 let fault = Fault { call, kind, nth: nth.parse().unwrap() };
@@ -140,12 +149,15 @@ fn play_all(scenario: &Scenario) {
     let (faults, until) = match Chosen::from_environment().faults {
         ChosenFaults::One(fault) => (vec![fault], None),
         ChosenFaults::All => (faults_of(scenario), None),
-        ChosenFaults::Sample => {
+        chosen @ (ChosenFaults::Sample | ChosenFaults::SampleOf { .. }) => {
             // A guard looks at its tree more often in one run than in another. A call that only
             // one of two runs makes may not come again, so that its fault would not be injected.
             let again = faults_of(scenario);
             let mut faults = faults_of(scenario);
             faults.retain(|fault| again.contains(fault));
+            if let ChosenFaults::SampleOf { call, kind } = chosen {
+                faults.retain(|fault| (&fault.call, &fault.kind) == (&call, &kind));
+            }
             Random::new(setting("MONOPOLL_FAULTS_SEED").unwrap()).shuffle(&mut faults);
             let time = Duration::from_millis(setting("MONOPOLL_FAULTS_MILLISECONDS").unwrap());
             (faults, Some(began + time))
