@@ -157,6 +157,23 @@ const HARMLESS: [&str; 58] = [
 const HARMLESS_STARTS: [&str; 8] =
     ["LC_", "MALLOC_", "MONOPOLL_", "NODE_NO_", "OMP_", "PIP_", "UV_", "npm_"];
 
+/// Names of variables that no program reads to choose what it does: they are about the interpreter,
+/// the output, the log, the locale and the time zone. `DEBUG`, `LOG_CONFIG` and `LANGUAGE` may be a
+/// bot's own.
+#[rustfmt::skip]
+const NEVER_CHOOSING: [&str; 21] = [
+    "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "FORCE_COLOR", "LANG", "LOGGING_LEVEL", "LOGLEVEL",
+    "LOG_LEVEL", "NO_COLOR", "PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER",
+    "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONUTF8", "PYTHONWARNINGS",
+    "RUST_BACKTRACE", "RUST_LOG", "TERM", "TZ",
+];
+
+/// Returns whether a variable chooses no bot even if a start script sets it.
+pub(crate) fn never_chooses(name: &OsStr) -> bool {
+    let is_locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));
+    is_locale || NEVER_CHOOSING.iter().any(|it| name == *it)
+}
+
 impl VariableKind {
     /// Returns whether two different values mean two bots, whoever set them.
     pub(crate) fn may_choose(self) -> bool {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::engine::choosing_variables::{self, EVERY_VARIABLE};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
-use crate::engine::variable_kind::VariableKind;
+use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::shell_expansion::is_unknown;
@@ -83,6 +83,7 @@ impl StartedCommand {
             .filter(|(name, value)| {
                 *name != EVERY_VARIABLE
                     && VariableKind::of(name) != VariableKind::Session
+                    && !never_chooses(name)
                     && value.is_none_or(|value| !is_unknown(value))
             })
             .collect();
@@ -110,10 +111,15 @@ impl StartedCommand {
 }
 
 /// Returns whether a launcher, such as the shim of a version manager, has put folders before those
-/// of a search path.
+/// of a search path, or COMMAND's script adds some to those that a shell has.
 fn is_extended(name: &OsStr, mine: Option<&OsStr>, theirs: Option<&OsStr>) -> bool {
     let bytes = |value: Option<&OsStr>| value.map(|it| it.as_encoded_bytes().to_vec());
     let (Some(mine), Some(theirs)) = (bytes(mine), bytes(theirs)) else { return false };
     let is_path = name == "PATH" || name == "PYTHONPATH";
-    is_path && theirs.strip_suffix(&*mine).is_some_and(|before| before.ends_with(b":"))
+    let is_before = |long: &[u8], end: &[u8]| {
+        long.strip_suffix(end).is_some_and(|before| before.ends_with(b":"))
+    };
+    let is_after = || mine.strip_prefix(&*theirs).is_some_and(|after| after.starts_with(b":"));
+    is_path && is_before(&theirs, &mine)
+        || name == "PATH" && (is_before(&mine, &theirs) || is_after())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::engine::variable_kind::VariableKind;
 use crate::scan::command_context::CommandContext;
 use crate::scan::invocation::absolute;
 use crate::scan::shell_case::with_chosen_branches;
@@ -24,6 +25,16 @@ const MAX_LENGTH: u64 = 4 << 10;
 const HARMLESS: [&str; 14] = [
     ":", "chmod", "date", "echo", "exit", "git", "mkdir", "pip", "pip3", "printf", "sleep", "true",
     "ulimit", "umask",
+];
+
+/// Commands that may follow the bot, too: nothing is started after it.
+const HARMLESS_AFTER: [&str; 8] = ["disown", "kill", "rm", "set", "tail", "touch", "trap", "wait"];
+
+/// The signals whose handler cannot run before the bot: not DEBUG or ERR.
+#[rustfmt::skip]
+const SIGNALS: [&str; 14] = [
+    "EXIT", "0", "HUP", "INT", "QUIT", "TERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "1", "2",
+    "3", "15",
 ];
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
@@ -157,14 +168,55 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     script.commands
 }
 
-/// Returns whether nothing follows a command but filters of its output.
+/// Returns whether nothing follows a command but filters of its output, and commands that start no
+/// other program: `echo $! > bot.pid`, `wait`.
 fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
     let mut before = statement.end;
     rest.iter().all(|next| {
         let is_part = before == Separator::Pipe && begins_with_filter(&next.text);
+        let is_harmless = is_harmless_after(&next.text)
+            && match before {
+                Separator::Line | Separator::Background | Separator::And | Separator::Or => true,
+                Separator::Pipe | Separator::Open | Separator::Close => false,
+            };
         before = next.end;
-        is_part
-    }) && matches!(before, Separator::Line)
+        is_part || is_harmless
+    }) && matches!(before, Separator::Line | Separator::Background)
+}
+
+/// Returns whether a command after the bot starts no other program.
+fn is_harmless_after(command: &str) -> bool {
+    let first = command.split_whitespace().next().unwrap_or_default();
+    let is_harmless = HARMLESS.contains(&first)
+        || HARMLESS_AFTER.contains(&first)
+        || assignment(first).is_some() && first == command.trim();
+    is_harmless && !command.contains('`') && !without_dates(command).contains("$(")
+}
+
+/// Removes the substitutions whose output differs between two starts of one bot, or is the same for
+/// all programs of a user: `$(date +%s)`, `$(git rev-parse HEAD)`, `$(hostname)`.
+fn without_dates(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once("$(") {
+        kept.push_str(before);
+        let Some((code, behind)) = after.split_once(')') else {
+            return text.to_owned();
+        };
+        let mut words = code.split_whitespace();
+        let is_date = match words.next() {
+            Some("date" | "hostname" | "nproc" | "uname" | "whoami") => true,
+            Some("git") => matches!(words.next(), Some("rev-parse" | "describe")),
+            Some(_) | None => false,
+        };
+        if !is_date || code.contains(['`', '$', '(', ';', '|', '&', '<', '>']) {
+            kept.push_str("$(");
+            rest = after;
+            continue;
+        }
+        rest = behind;
+    }
+    kept + rest
 }
 
 /// A script while it is read.
@@ -230,6 +282,7 @@ impl Script<'_> {
                 Some(command) => return self.add(Vec::new(), &command, statement),
                 None => self.forget_variables(),
             },
+            "trap" if is_for_signals(rest) => {}
             name if OPAQUE.contains(&name) => self.forget_variables(),
             // `exec > log` only redirects.
             "exec" if command.len() == 1 => {}
@@ -264,7 +317,6 @@ impl Script<'_> {
         }
         let is_all_arguments =
             ["exec \"$@\"", "exec $@", "exec \"${@}\""].contains(&statement.text.trim());
-        self.is_simple &= statement.end != Separator::Background;
         let role = match statement.end {
             _ if is_all_arguments => ScriptRole::Arguments,
             Separator::Background => ScriptRole::Background,
@@ -304,7 +356,13 @@ impl Script<'_> {
             && !value.contains('\0')
             && !self.scope.variables.contains_key(name);
         let value = is_certain.then(|| value.to_owned());
-        self.is_simple &= is_certain;
+        // Such a value is part of no name of a bot. A command with it is not known.
+        let is_date = statement.place == Place::Always
+            && !statement.text.contains('`')
+            && statement.text.contains("$(")
+            && !without_dates(&statement.text).contains(['$', '`'])
+            && !VariableKind::of(OsStr::new(name)).may_choose();
+        self.is_simple &= is_certain || is_date;
         // A variable of the environment stays exported.
         if self.exports_all || (self.scope.environment)(name).is_some() {
             self.set_variable(name, value.as_deref(), statement);
@@ -402,6 +460,12 @@ impl Script<'_> {
         self.context.variables.clear();
         self.is_simple = false;
     }
+}
+
+/// Returns whether `trap` sets a handler that runs only when the script ends.
+fn is_for_signals(words: &[String]) -> bool {
+    let signals = words.get(1..).unwrap_or_default();
+    !signals.is_empty() && signals.iter().all(|it| SIGNALS.contains(&it.as_str()))
 }
 
 /// Returns the command that `eval` runs, if it is a single one with known words.
@@ -507,6 +571,12 @@ mod tests {
             ("exec python3 main.py '<' < /dev/null", "python3|main.py|<"),
             ("BOT=alice\nexec ./bot $BOT", "./bot|alice"),
             ("BOT_ENV=prod\nexec ./bot", "./bot BOT_ENV=prod"),
+            ("python3 main.py &", "python3|main.py"),
+            ("nohup python3 main.py > log 2>&1 & echo $! > bot.pid", "nohup|python3|main.py"),
+            ("./bot &\nPID=$!\ntrap \"kill $PID\" TERM\nwait $PID\n", "./bot"),
+            ("trap 'rm -f bot.pid' EXIT INT\n./bot\necho done", "./bot"),
+            ("./bot | tee log\necho \"done $(date)\"", "./bot"),
+            ("export V=$(date +%s) W=$(git rev-parse HEAD)\nexec ./bot", "./bot"),
             ("eval \"exec python3 main.py\"", "python3|main.py"),
             ("eval python3 main.py", "python3|main.py"),
             ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
@@ -529,7 +599,15 @@ mod tests {
             ("exec python3 \"$DIR/main.py\"", "python3|?/main.py Exec"),
             ("exec python3 main.py \"$1\"", "python3|main.py|? Exec"),
             ("exec python3 \"$@\" main.py", "python3|-x|a b|main.py"),
-            ("python3 main.py &", "python3|main.py Background"),
+            (
+                "python3 main.py & python3 web.py",
+                "python3|main.py Background, python3|web.py Other",
+            ),
+            ("python3 main.py\necho $(python3 web.py)", "python3|main.py Other"),
+            ("trap 'A=b' DEBUG\nexec ./bot", "./bot Exec"),
+            ("V=$(cat v)\nexec ./bot", "./bot Exec"),
+            ("export BOT=$(date)\nexec ./bot", "./bot Exec"),
+            ("V=$(date)\nexec ./bot $V", "./bot|* Exec"),
             ("python3 one.py\npython3 two.py", "python3|one.py Other, python3|two.py Other"),
             ("if true; then\nexec python3 main.py\nfi", "python3|main.py Exec"),
             ("while true; do\npython3 main.py\ndone", "python3|main.py Other"),

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
-use crate::engine::variable_kind::VariableKind;
+use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand, logical};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
@@ -219,7 +219,9 @@ impl Command {
             names.extend(it.command.names_set());
         }
         names.retain(|name| {
-            name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Session
+            name != EVERY_VARIABLE
+                && VariableKind::of(name) != VariableKind::Session
+                && !never_chooses(name)
         });
         names
     }
@@ -298,15 +300,17 @@ fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedComman
         found.iter().filter(|(role, _)| *role == ScriptRole::Exec).map(targets).collect();
     execs.sort();
     execs.dedup();
+    let is_only_one = found.iter().map(targets).all(|it| found.first().map(targets) == Some(it));
     let last = found.iter().rposition(|(role, _)| *role == ScriptRole::Other);
     let kept = found.into_iter().enumerate().filter_map(|(at, (role, mut it))| {
         it.certainty = match role {
             ScriptRole::Certain => Certainty::Certain,
             ScriptRole::Exec if execs.len() > 1 => Certainty::Possible,
             ScriptRole::NotChosen => Certainty::Possible,
+            ScriptRole::Background if is_only_one => Certainty::Likely,
             ScriptRole::Background => Certainty::Part,
             ScriptRole::Other if replaces_itself || Some(at) != last => return None,
-            ScriptRole::Other if has_background => Certainty::Part,
+            ScriptRole::Other if has_background && !is_only_one => Certainty::Part,
             ScriptRole::Exec | ScriptRole::Arguments | ScriptRole::Other => Certainty::Likely,
         };
         Some(it)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
 
-/// Variables of a start: `BOT=bob TZ=UTC`.
+/// Variables of a start: `BOT=bob SLOT=UTC`.
 pub(crate) fn with<'a>(start: Start<'a>, variables: &str) -> Start<'a> {
     let pairs = variables.split_whitespace().filter_map(|it| it.split_once('='));
     pairs.fold(start, |start, (name, value)| start.env(name, value))
@@ -68,9 +68,9 @@ fn stage_with(script: &str) -> Stage {
 #[test]
 fn a_script_that_sets_a_variable_finds_the_bot_without_it() {
     for (script, variable, value) in [
-        ("export TZ=UTC\nexec python3 main.py", "TZ", "UTC"),
-        ("PYTHONUNBUFFERED=1 exec python3 main.py", "PYTHONUNBUFFERED", "1"),
-        ("exec env PYTHONUNBUFFERED=1 python3 main.py", "PYTHONUNBUFFERED", "1"),
+        ("export SLOT=UTC\nexec python3 main.py", "SLOT", "UTC"),
+        ("OPTION_A=1 exec python3 main.py", "OPTION_A", "1"),
+        ("exec env OPTION_A=1 python3 main.py", "OPTION_A", "1"),
         ("export WORKERS=2\npython3 main.py", "WORKERS", "2"),
         ("export BOT_ENV=bob\nexec python3 main.py", "BOT_ENV", "bob"),
         ("exec env BOT_ENV=bob python3 main.py", "BOT_ENV", "bob"),
@@ -89,7 +89,9 @@ fn a_script_that_sets_a_variable_finds_the_bot_without_it() {
     }
     // A start by cron.
     let stage = stage_with("export PATH=\"/opt/bot/bin:$PATH\"\nexec python3 main.py");
-    is_in_doubt(&stage, "PATH=/usr/bin:/bin python3 main.py", "./start.sh", "PATH");
+    is_in_doubt(&stage, "PATH=/bin:/usr/bin:/opt/cron/bin python3 main.py", "./start.sh", "PATH");
+    // A shell.
+    is_the_same(&stage, "python3 main.py", "./start.sh");
     is_the_same(&stage, "./start.sh", "./start.sh");
     // The shim of a version manager.
     let path = path();
@@ -102,36 +104,36 @@ fn a_script_that_sets_a_variable_finds_the_bot_without_it() {
 #[test]
 fn a_recipe_that_sets_a_variable_finds_the_bot_without_it() {
     for makefile in [
-        "run:\n\texport TZ=UTC; exec python3 main.py\n",
-        "run:\n\tTZ=UTC python3 main.py\n",
-        "export TZ = UTC\nrun:\n\tpython3 main.py\n",
-        "ZONE := UTC\nexport TZ ?= $(ZONE)\nrun:\n\tpython3 main.py\n",
-        "TZ = UTC\nexport TZ\nrun:\n\tpython3 main.py\n",
-        "export\nTZ = UTC\nrun:\n\tpython3 main.py\n",
+        "run:\n\texport SLOT=UTC; exec python3 main.py\n",
+        "run:\n\tSLOT=UTC python3 main.py\n",
+        "export SLOT = UTC\nrun:\n\tpython3 main.py\n",
+        "ZONE := UTC\nexport SLOT ?= $(ZONE)\nrun:\n\tpython3 main.py\n",
+        "SLOT = UTC\nexport SLOT\nrun:\n\tpython3 main.py\n",
+        "export\nSLOT = UTC\nrun:\n\tpython3 main.py\n",
     ] {
         let stage = stage_with("");
         write(&stage, "Makefile", makefile);
-        is_in_doubt(&stage, "python3 main.py", "make run", "TZ");
-        is_the_same(&stage, "TZ=UTC python3 main.py", "make run");
+        is_in_doubt(&stage, "python3 main.py", "make run", "SLOT");
+        is_the_same(&stage, "SLOT=UTC python3 main.py", "make run");
         is_the_same(&stage, "make run", "make run");
     }
     let stage = stage_with("");
-    write(&stage, "Makefile", "TZ = UTC\nrun:\n\tpython3 main.py\n");
+    write(&stage, "Makefile", "SLOT = UTC\nrun:\n\tpython3 main.py\n");
     is_the_same(&stage, "python3 main.py", "make run");
 }
 
 #[test]
 fn the_variables_of_a_script_are_compared_with_those_of_a_guarded_bot_too() {
-    let stage = stage_with("export TZ=UTC\nexec python3 main.py");
+    let stage = stage_with("export SLOT=UTC\nexec python3 main.py");
     let run = |line: &str| start(&stage, &["run"], line);
     let (guard, pid) = bot(&stage, run("python3 main.py"), stage.folder());
     let refused = run("./start.sh").end().exits(75);
-    assert!(refused.err.contains("another value of $TZ"), "{refused:?}");
+    assert!(refused.err.contains("another value of $SLOT"), "{refused:?}");
     assert!(guard.is_alive() && is_alive(pid));
     end(&stage, guard, pid);
     // The script was edited since.
     let (guard, pid) = bot(&stage, run("./start.sh"), stage.folder());
-    write(&stage, "start.sh", "#!/bin/sh\nexport TZ=CET\nexec python3 main.py\n");
+    write(&stage, "start.sh", "#!/bin/sh\nexport SLOT=CET\nexec python3 main.py\n");
     let (_again, own) = bot(&stage, run("./start.sh"), stage.folder());
     assert!(!is_alive(pid) && is_alive(own));
     guard.end().exits(0);
@@ -139,16 +141,16 @@ fn the_variables_of_a_script_are_compared_with_those_of_a_guarded_bot_too() {
 
 #[test]
 fn the_bot_of_an_earlier_version_of_the_script_is_in_doubt_and_with_my_token_the_same() {
-    let stage = stage_with("export TZ=UTC\nexec python3 main.py");
+    let stage = stage_with("export SLOT=UTC\nexec python3 main.py");
     let (process, pid) = bot(&stage, running(&stage, "./start.sh"), stage.folder());
-    write(&stage, "start.sh", "#!/bin/sh\nexport TZ=CET\nexec python3 main.py\n");
+    write(&stage, "start.sh", "#!/bin/sh\nexport SLOT=CET\nexec python3 main.py\n");
     let refused = start(&stage, &["run"], "./start.sh").end().exits(75);
-    assert!(refused.err.contains("another value of $TZ"), "{refused:?}");
+    assert!(refused.err.contains("another value of $SLOT"), "{refused:?}");
     assert!(is_alive(pid));
     end(&stage, process, pid);
 
     let mine = token();
-    let with_token = running(&stage, "TZ=UTC python3 main.py").env("BOT_TOKEN", &mine);
+    let with_token = running(&stage, "SLOT=UTC python3 main.py").env("BOT_TOKEN", &mine);
     let (_process, pid) = bot(&stage, with_token, stage.folder());
     let same = plan(start(&stage, &["plan"], "./start.sh").env("BOT_TOKEN", &mine));
     assert_eq!((found(&same), &same["verdict"]), (vec![u64::from(pid)], &"act".into()), "{same:#}");
@@ -156,9 +158,9 @@ fn the_bot_of_an_earlier_version_of_the_script_is_in_doubt_and_with_my_token_the
 
 #[test]
 fn a_script_that_still_waits_for_its_bot_says_whose_it_is() {
-    let stage = stage_with("export TZ=UTC\npython3 main.py");
+    let stage = stage_with("export SLOT=UTC\npython3 main.py");
     let (process, pid) = bot(&stage, running(&stage, "sh start.sh"), stage.folder());
-    write(&stage, "start.sh", "#!/bin/sh\nexport TZ=CET\npython3 main.py\n");
+    write(&stage, "start.sh", "#!/bin/sh\nexport SLOT=CET\npython3 main.py\n");
     let plan = plan(start(&stage, &["plan"], "sh start.sh"));
     assert_eq!(plan["verdict"], "act", "{plan:#}");
     assert!(found(&plan).contains(&u64::from(pid)), "{plan:#}");
@@ -294,4 +296,49 @@ fn what_an_outer_script_sets_counts_for_the_inner_one() {
     let (plan, is_found) =
         planned(&stage, "NAME=alice python3 main.py --bot alice", "NAME=alice ./start.sh");
     assert_eq!((&plan["verdict"], is_found), (&"clear".into(), false), "{plan:#}");
+}
+
+#[test]
+fn a_script_that_only_sets_the_output_the_locale_or_the_time_zone_starts_the_same_bot() {
+    for script in [
+        "export TZ=UTC LANG=C.UTF-8 LC_ALL=C\nexec python3 main.py",
+        "export PYTHONUNBUFFERED=1\nexport PYTHONDONTWRITEBYTECODE=1\npython3 main.py",
+        "LOG_LEVEL=debug exec python3 main.py",
+        "exec env TZ=UTC python3 main.py",
+    ] {
+        let stage = stage_with(script);
+        is_the_same(&stage, "python3 main.py", "./start.sh");
+        is_the_same(&stage, "./start.sh", "python3 main.py");
+        is_the_same(&stage, "TZ=CET LANG=C LOG_LEVEL=info python3 main.py", "./start.sh");
+        let stage = stage_with(&format!("export SLOT=1\n{script}"));
+        is_in_doubt(&stage, "python3 main.py", "./start.sh", "SLOT");
+    }
+}
+
+/// The script has ended, and its bot goes on.
+#[test]
+fn a_script_that_starts_one_bot_in_the_background_starts_the_same_bot_again() {
+    for script in [
+        "nohup python3 main.py > bot.log 2>&1 &\necho $! > bot.pid",
+        "python3 main.py & echo $! >bot.pid; disown",
+        "python3 main.py &\nPID=$!\ntrap \"kill $PID\" TERM INT\nwait $PID",
+        "trap 'rm -f bot.pid' EXIT\npython3 main.py\necho done",
+        "export VERSION=$(date +%s)\nexec python3 main.py",
+    ] {
+        let stage = stage_with(script);
+        is_the_same(&stage, "./start.sh", "./start.sh");
+        is_the_same(&stage, "python3 main.py", "./start.sh");
+    }
+    // Another program follows, or the script chooses.
+    for script in [
+        "python3 main.py &\npython3 web.py",
+        "python3 web.py &\nnohup python3 main.py &",
+        "[ -f bob ] && cd bob\npython3 main.py &\necho $! > bot.pid",
+    ] {
+        let stage = stage_with(script);
+        write(&stage, "web.py", "import time\ntime.sleep(600)\n");
+        let (plan, is_found) = planned(&stage, "python3 main.py", "./start.sh");
+        assert_eq!(plan["verdict"] == "refuse", is_found, "{script}: {plan:#}");
+        assert_ne!(plan["verdict"], "act", "{script}: {plan:#}");
+    }
 }
