@@ -1,7 +1,9 @@
 //! Compares a process with what COMMAND starts.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use crate::engine::choosing_variables::{self, EVERY_VARIABLE};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
@@ -111,15 +113,16 @@ impl StartedCommand {
 }
 
 /// Returns whether a launcher, such as the shim of a version manager, has put folders before those
-/// of a search path, or COMMAND's script adds some to those that a shell has.
+/// of a search path, or COMMAND's script adds some to those that a shell has, or both.
 fn is_extended(name: &OsStr, mine: Option<&OsStr>, theirs: Option<&OsStr>) -> bool {
-    let bytes = |value: Option<&OsStr>| value.map(|it| it.as_encoded_bytes().to_vec());
-    let (Some(mine), Some(theirs)) = (bytes(mine), bytes(theirs)) else { return false };
-    let is_path = name == "PATH" || name == "PYTHONPATH";
-    let is_before = |long: &[u8], end: &[u8]| {
-        long.strip_suffix(end).is_some_and(|before| before.ends_with(b":"))
-    };
-    let is_after = || mine.strip_prefix(&*theirs).is_some_and(|after| after.starts_with(b":"));
-    is_path && is_before(&theirs, &mine)
-        || name == "PATH" && (is_before(&mine, &theirs) || is_after())
+    let (Some(mine), Some(theirs)) = (mine, theirs) else { return false };
+    let folders = |value: &OsStr| -> Vec<PathBuf> { env::split_paths(value).collect() };
+    let (mine, theirs) = (folders(mine), folders(theirs));
+    let common = mine.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
+    match name.to_str() {
+        // The common end is that of the shell, so two folders are enough.
+        Some("PATH") => common >= 2.min(mine.len()).min(theirs.len()) || mine.starts_with(&theirs),
+        Some("PYTHONPATH") => common == mine.len(),
+        Some(_) | None => false,
+    }
 }
