@@ -1,22 +1,29 @@
-//! Random starts of random bots on one instance, random signals to all of them, a wall clock that
-//! jumps, and attacks on the lock folder and its disk. Two bots must never poll at once: each binds
-//! a socket that its whole tree keeps. A guard must not exit while anything of its tree is left.
+//! Random starts of random bots on one instance, with random policies, random signals to all
+//! of them, a wall clock that jumps, and attacks on the lock folder and its disk.
+//! Two bots must never poll at once: each binds a socket that its whole tree keeps. A guard must
+//! not exit while anything of its tree is left. What the guarantees exclude is counted and printed.
 //!
 //! `MONOPOLL_CHAOS_SECONDS` is the time of each test, `MONOPOLL_CHAOS_SEED` repeats its choices.
 #![expect(clippy::disallowed_macros, reason = "a failure names its seed")]
 
-use std::fs;
+mod excluded;
+mod policy;
+
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, is_root, skip};
+use excluded::{Excluded, LOST, NOT_ENDED};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, is_root};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use policy::random_policy;
 
+use crate::clock::{CLOCKS, Clock};
 use crate::random::{Random, seed, setting};
 
 /// The bots. Each keeps its slot until its whole tree has ended.
@@ -35,13 +42,8 @@ const BOTS: [&[&str]; 8] = [
 /// command.
 const SUCCESSOR: &[&str] = &["--keep", "--successor"];
 
-const ACTIONS: [&str; 4] = ["graceful", "force", "wait", "refuse"];
-
 const SIGNALS: [Signal; 5] =
     [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP, Signal::SIGCONT, Signal::SIGCONT];
-
-/// What is added to the wall clock.
-const CLOCKS: [&str; 5] = ["+0", "+40", "-40", "+30d", "-30d"];
 
 /// Starts that run at the same time.
 const AT_ONCE: usize = 6;
@@ -53,19 +55,28 @@ enum Attack {
     ProcessesAndFiles,
 }
 
+/// What differs between the starts of a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Policies {
+    OnlyActions,
+    All,
+}
+
 struct Chaos<'a> {
     stage: &'a Stage,
     random: Random,
     attack: Attack,
+    policies: Policies,
     bots: &'a [&'a [&'a str]],
     clock: Option<Clock>,
     /// The lock folder has a small disk of its own.
     on_disk: bool,
     starts: Vec<Running<'a>>,
     count: usize,
+    excluded: Excluded,
 }
 
-impl Chaos<'_> {
+impl<'a> Chaos<'a> {
     fn step(&mut self) {
         match self.random.below(20) {
             0..=9 => self.start(),
@@ -88,13 +99,20 @@ impl Chaos<'_> {
             return;
         }
         let bot = self.random.one_of(self.bots);
-        let action = self.random.one_of(&ACTIONS);
-        self.begin(bot, action);
-        self.count += 1;
+        let start = self.stage.run(bot).on_conflict(policy::random_action(&mut self.random));
+        let start = match self.policies {
+            Policies::OnlyActions => start,
+            Policies::All => random_policy(start, self.stage, &mut self.random),
+        };
+        self.begin(start);
     }
 
-    fn begin(&mut self, bot: &[&str], action: &str) {
-        let start = start(self.stage, bot, action);
+    fn take_over(&mut self) {
+        self.begin(self.stage.run(self.bots[0]).on_conflict("graceful"));
+    }
+
+    fn begin(&mut self, start: Start<'a>) {
+        let start = start.own_process_group();
         let start = match &self.clock {
             Some(clock) => clock
                 .variables()
@@ -103,6 +121,7 @@ impl Chaos<'_> {
             None => start,
         };
         self.starts.push(start.start());
+        self.count += 1;
     }
 
     /// Removes the starts that have ended. Only one that was killed may leave processes behind.
@@ -113,13 +132,10 @@ impl Chaos<'_> {
         for start in ended {
             let guard = format!(":{}:{}:", start.pid(), start_time(start.pid()));
             let ended = start.end();
-            if ended.code.is_some() && !ended.err.contains("could not be ended") {
-                let left: Vec<i32> = self
-                    .stage
-                    .marked()
-                    .into_iter()
-                    .filter(|pid| has_marker(*pid, &guard))
-                    .collect();
+            let mut left = self.stage.marked();
+            left.retain(|pid| has_marker(*pid, &guard));
+            self.excluded.note(&ended, &left);
+            if ended.code.is_some() && !ended.err.contains(NOT_ENDED) {
                 assert!(left.is_empty(), "{left:?} are left of the guard {guard}: {ended:?}");
             }
         }
@@ -152,7 +168,7 @@ impl Chaos<'_> {
         let _ = match self.random.below(6) {
             0 => fs::remove_file(&file),
             1 => fs::write(&new, "").and_then(|()| fs::rename(&new, &file)),
-            2 => fs::File::create(&file).map(drop),
+            2 => File::create(&file).map(drop),
             3 => fs::write(&file, [0xff, b'{', b'\n', 0]),
             4 if self.on_disk => fill(&folder.join(FILLER)),
             5 if self.on_disk => fs::remove_file(folder.join(FILLER)),
@@ -173,7 +189,7 @@ impl Chaos<'_> {
             self.take_ended();
             match &self.starts[..] {
                 [] => {
-                    self.begin(self.bots[0], "graceful");
+                    self.take_over();
                     None
                 }
                 [only] => only.stderr().contains("lock acquired").then_some(()),
@@ -181,17 +197,20 @@ impl Chaos<'_> {
             }
         });
     }
-}
 
-fn start<'a>(stage: &'a Stage, bot: &[&str], action: &str) -> Start<'a> {
-    stage
-        .run(bot)
-        .on_conflict(action)
-        .set("timeouts.graceful='150ms'")
-        .set("timeouts.wait='400ms'")
-        .set("limits.max_takeovers=30")
-        .set("limits.takeover_window='1s'")
-        .own_process_group()
+    /// Takes the lock from a guard until that applies `lock.on_lost`.
+    fn take_lock(&mut self) {
+        let on_lost: &&str = self.random.one_of(&["lock.on_lost=stop", "lock.on_lost=warn"]);
+        self.begin(self.stage.run(self.bots[0]).on_conflict("graceful").set(on_lost));
+        let guard = self.starts.last().unwrap();
+        guard.wait_for("lock acquired");
+        let new = self.stage.folder().join("new.lock");
+        // These tests are above every start, and so never ended.
+        let lock = File::create(&new).unwrap();
+        lock.lock().unwrap();
+        self.stage.wait_until("the lock folder", || fs::rename(&new, self.stage.lock()).ok());
+        guard.wait_for(LOST);
+    }
 }
 
 /// Returns the start time of a process that may have ended and is not reaped.
@@ -208,49 +227,11 @@ fn has_marker(pid: i32, guard: &str) -> bool {
     environ.split('\0').any(|it| it.starts_with("MONOPOLL_HELD=") && it.contains(guard))
 }
 
-/// The wall clock of the starts.
-pub(crate) struct Clock {
-    library: PathBuf,
-    offset: PathBuf,
-}
-
-impl Clock {
-    pub(crate) fn find(folder: &Path) -> Option<Clock> {
-        let libraries = fs::read_dir("/usr/lib").ok()?.flatten();
-        let library = libraries
-            .map(|it| it.path().join("faketime/libfaketime.so.1"))
-            .find(|library| library.exists());
-        if library.is_none() {
-            skip("libfaketime moves the wall clock");
-        }
-        let clock = Clock { library: library?, offset: folder.join("clock") };
-        clock.set("+0");
-        Some(clock)
-    }
-
-    pub(crate) fn set(&self, offset: &str) {
-        let new = self.offset.with_extension("new");
-        fs::write(&new, offset).unwrap();
-        fs::rename(&new, &self.offset).unwrap();
-    }
-
-    pub(crate) fn variables(&self) -> [(&'static str, &Path); 5] {
-        let on = Path::new("1");
-        [
-            ("LD_PRELOAD", &self.library),
-            ("FAKETIME_TIMESTAMP_FILE", &self.offset),
-            ("FAKETIME_NO_CACHE", on),
-            ("FAKETIME_DISABLE_SHM", on),
-            ("DONT_FAKE_MONOTONIC", on),
-        ]
-    }
-}
-
 /// A file of the lock folder that takes all the room.
 const FILLER: &str = "filler";
 
 fn fill(path: &Path) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
+    let mut file = File::create(path)?;
     while file.write(&[0; 4096])? > 0 {}
     Ok(())
 }
@@ -270,14 +251,16 @@ fn run(attack: Attack) {
     let seed = seed("MONOPOLL_CHAOS_SEED");
     let until = Instant::now() + Duration::from_secs(seconds);
     let (mut starts, mut bots, mut rounds) = (0, 0, 0);
+    let mut excluded = Excluded::default();
     while Instant::now() < until {
         // A new stage for each round: its log grows, and every step reads it.
         let stage = Stage::new();
-        let on_disk = attack == Attack::ProcessesAndFiles && rounds % 2 == 1 && is_root();
+        fs::write(stage.folder().join("config.toml"), policy::CONFIG).unwrap();
+        let on_disk = attack == Attack::ProcessesAndFiles && rounds % 4 >= 2 && is_root();
         if on_disk {
             mount_disk(&stage.locks());
         }
-        let unguarded = (rounds % 3 == 2).then(|| {
+        let unguarded = (rounds % 3 == 0).then(|| {
             let bot = stage.bot(SUCCESSOR).start();
             stage.ready(1);
             bot
@@ -286,24 +269,45 @@ fn run(attack: Attack) {
             stage: &stage,
             random: Random::new(seed + rounds),
             attack,
+            policies: if rounds % 3 == 1 { Policies::OnlyActions } else { Policies::All },
             bots: if unguarded.is_some() { &[SUCCESSOR] } else { &BOTS },
             clock: Clock::find(stage.folder()),
             on_disk,
             starts: Vec::new(),
             count: 0,
+            excluded: Excluded::default(),
         };
-        let end_of_round = until.min(Instant::now() + Duration::from_secs(5));
+        let mut time = match chaos.policies {
+            Policies::OnlyActions => Duration::from_secs(5),
+            Policies::All => Duration::from_millis(2500),
+        };
+        if unguarded.is_some() {
+            // Only the first takeover meets this bot. In most rounds, nothing disturbs it.
+            chaos.take_over();
+            if chaos.random.below(4) > 0 {
+                chaos.starts[0].wait_for("lock acquired");
+            }
+            time = Duration::from_millis(1500);
+        }
+        let end_of_round = until.min(Instant::now() + time);
         while Instant::now() < end_of_round {
             chaos.step();
             stage.assert_no_overlap();
         }
         chaos.settle();
+        if attack == Attack::ProcessesAndFiles && rounds % 12 == 4 {
+            chaos.take_lock();
+            chaos.settle();
+        }
         stage.assert_no_overlap();
         starts += chaos.count;
         bots += stage.pids_of("ready").len();
+        chaos.excluded.lost_locks = stage.transcript().matches(LOST).count();
+        excluded.add(&chaos.excluded);
         rounds += 1;
     }
     eprintln!("{rounds} rounds, {starts} starts, {bots} bots");
+    eprintln!("excluded by the guarantees: {excluded}");
     assert!(bots >= starts / 20, "too few of {starts} starts became bots: {bots}");
 }
 

@@ -12,6 +12,7 @@ mod changed_env_files;
 mod chaos;
 mod child;
 mod choosing_launchers;
+mod clock;
 mod connected;
 mod container;
 mod corrupt_state;

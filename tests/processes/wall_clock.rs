@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use monopoll_test_bots::stage::{Running, Stage, Start, send};
 use nix::sys::signal::Signal;
 
-use crate::chaos::Clock;
+use crate::clock::Clock;
 
 fn waiter<'a>(stage: &'a Stage, clock: &Clock, wait: &str) -> Running<'a> {
     let start = stage.run(&[]).on_conflict("wait").set(&format!("timeouts.wait='{wait}'"));
