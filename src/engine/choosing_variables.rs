@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use crate::engine::carried_tokens::bots_in;
-use crate::engine::session_variables::may_be_a_name;
+use crate::engine::unrelated_variables::may_be_a_name;
 use crate::engine::variable_kind::{CHOOSING_VARIABLES, VariableKind};
 
 /// A variable that is set or unset.

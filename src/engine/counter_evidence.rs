@@ -108,8 +108,8 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     // With this bot's token, the variable no longer matters: it is this bot. Of several bots'
     // tokens, the variable may choose one.
-    let is_settled_by_token = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
-    let is_variable_unknown = process.other_variable == Fact::Unknown && !is_settled_by_token;
+    let token_settles_variable = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
+    let is_variable_unknown = process.other_variable == Fact::Unknown && !token_settles_variable;
     // An instance has one bot, however it was started.
     let is_of_my_instance = is_of_my_instance(process);
     // Not every doubt about the command is settled by the token.
@@ -125,7 +125,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return doubt;
     }
     if let Fact::Known(Some(variable)) = &process.other_variable
-        && !is_settled_by_token
+        && !token_settles_variable
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }

@@ -35,8 +35,8 @@ pub struct ComparedCommand {
 pub enum CommandDoubt {
     /// This option of an interpreter or wrapper, which may select the bot, has a different value.
     Option(String),
-    /// A package manager or make writes this file with settings before it starts the bot, and did
-    /// not do the same for the process.
+    /// A package manager or make writes this file with settings before one of both starts, and not,
+    /// or differently, before the other.
     Setup(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,

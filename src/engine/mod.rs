@@ -30,7 +30,6 @@ pub mod reason;
 pub mod respawn;
 pub mod rules;
 mod safety_rules;
-mod session_variables;
 pub mod shield;
 pub mod signal;
 pub mod signal_sequence;
@@ -39,4 +38,5 @@ pub mod takeover_limit;
 pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;
+mod unrelated_variables;
 pub(crate) mod variable_kind;

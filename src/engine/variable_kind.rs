@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::engine::session_variables::{is_usual, is_written_by_people};
+use crate::engine::unrelated_variables::{differs_for_other_reasons, is_in_capitals};
 
 /// The variables that are part of a guessed name. `NODE_ENV`, `ENV` and the like are not, because
 /// they are often set in a service and not in a shell: they only put a process in doubt.
@@ -157,7 +157,7 @@ const HARMLESS: [&str; 58] = [
 const HARMLESS_STARTS: [&str; 8] =
     ["LC_", "MALLOC_", "MONOPOLL_", "NODE_NO_", "OMP_", "PIP_", "UV_", "npm_"];
 
-/// Names of variables that no program reads to choose what it does: they are about the interpreter,
+/// Variables that hardly choose a bot, even if a start script sets them: those of the interpreter,
 /// the output, the log, the locale and the time zone. `DEBUG`, `LOG_CONFIG` and `LANGUAGE` may be a
 /// bot's own.
 #[rustfmt::skip]
@@ -219,7 +219,7 @@ impl VariableKind {
             || name.contains("SECRETS");
         if may_choose {
             VariableKind::OftenChoosing
-        } else if is_written_by_people(name) && !is_usual(name) {
+        } else if is_in_capitals(name) && !differs_for_other_reasons(name) {
             VariableKind::Unknown
         } else {
             VariableKind::Other

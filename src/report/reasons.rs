@@ -344,8 +344,8 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
             "its command line cannot be read in time: reading it blocks in the kernel, or this \
              machine is overloaded"
                 .to_owned(),
-            "start again; if it stays so, end it, or what it waits for, such as a network file \
-             system"
+            "try again; if this persists, end that process or what it waits for, such as a network \
+             file system"
                 .to_owned(),
         ),
         Doubt::UnreadableEnvironment => (
@@ -368,11 +368,12 @@ fn command_doubt_and_hint(
         ),
         CommandDoubt::Setup(file) => (
             format!(
-                "before the start, COMMAND or what started it writes `{}`, which may choose \
+                "COMMAND, or what started this process, first writes `{}`, which may choose \
                  another bot",
                 sanitize(file)
             ),
-            format!("if both are the same bot, start it by the same line, else {give_names}"),
+            format!("if both are the same bot, start it with the same command line, else \
+                     {give_names}"),
         ),
         CommandDoubt::Modules => (
             "it has another virtual environment or another $PYTHONPATH, so its module may be \
@@ -381,10 +382,10 @@ fn command_doubt_and_hint(
             format!("if both are the same bot, start it with the same ones, else {give_names}"),
         ),
         CommandDoubt::EntryPoint => (
-            "it runs a script that starts the same Python program, or COMMAND does, and the files \
-             do not tell for certain whether it is the same"
+            "it or COMMAND runs a script that starts the same Python program, as far as names show"
                 .to_owned(),
-            format!("if both are the same bot, start it by the same command, else {give_names}"),
+            format!("if both are the same bot, start it with the same command line, else \
+                     {give_names}"),
         ),
         CommandDoubt::ScriptName => (
             "it runs the same script by a link with another name, which may choose the bot"
@@ -433,7 +434,7 @@ fn command_doubt_and_hint(
             format!("if both are the same bot, start it in the same folder, else {give_names}"),
         ),
         CommandDoubt::RemovedRelease => (
-            "its script was removed, and was beside COMMAND's, like that of an older release"
+            "its script was removed; it was in a folder beside COMMAND's, as in an older release"
                 .to_owned(),
             give_names,
         ),

@@ -396,7 +396,7 @@ static INTERPRETERS: &[Interpreter] = &[
     },
 ];
 
-/// Options of node that load code or settings, although others with such a beginning do not.
+/// Options of node that load code or settings, unlike other `--experimental-*` options.
 const NODE_SETTINGS: &[&str] =
     &["--experimental-loader", "--experimental-config-file", "--experimental-default-config-file"];
 

@@ -19,6 +19,9 @@ const UNKNOWN: &str = "$MAKE_UNKNOWN";
 /// Variables that use each other more deeply are not expanded.
 const MAX_DEPTH: u32 = 4;
 
+/// Of more prerequisites, the rest is not read.
+const MAX_TARGETS: usize = 256;
+
 /// What `make` runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
@@ -84,9 +87,7 @@ pub(super) fn read(args: &[OsString], folder: &Path) -> Option<Recipe> {
         None => FILES.iter().map(|name| folder.join(name)).find(|file| is_file(file))?,
     };
     let text = small_file::text(&file, MAX_LENGTH)?;
-    let (text, before) =
-        recipe(&text, goal, &given, environment_first, &|file| is_file(&folder.join(file)))?;
-    Some(Recipe { text, before, variables: given })
+    recipe(&text, goal, given, environment_first, &|file| is_file(&folder.join(file)))
 }
 
 /// Returns whether make's flags let variables of the environment override those of the file.
@@ -102,10 +103,10 @@ fn prefers_environment(flags: &str) -> bool {
 fn recipe(
     text: &str,
     goal: Option<&str>,
-    given: &[(String, String)],
+    given: Vec<(String, String)>,
     environment_first: bool,
     is_built: &dyn Fn(&str) -> bool,
-) -> Option<(String, String)> {
+) -> Option<Recipe> {
     let text = text.replace("\\\n", " ");
     let goal = goal.or_else(|| text.lines().find_map(default_goal));
     let mut variables: BTreeMap<&str, Value<'_>> =
@@ -159,8 +160,9 @@ fn recipe(
         .map(|line| expand(line, &variables, 0));
     let before = recipes_before(&text, goal?, is_built);
     let before = before.into_iter().map(|line| expand(without_prefix(line), &variables, 0));
-    let all = |lines: &mut dyn Iterator<Item = String>| lines.collect::<Vec<_>>().join("\n");
-    Some((all(&mut set.chain(read).chain(recipe)), all(&mut { before })))
+    let text = set.chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
+    let before = before.collect::<Vec<_>>().join("\n");
+    Some(Recipe { text, before, variables: given })
 }
 
 /// Returns a line of shell code that reads the variables of the environment that functions of make,
@@ -231,34 +233,59 @@ fn recipes_before<'a>(
     goal: &'a str,
     is_built: &dyn Fn(&str) -> bool,
 ) -> Vec<&'a str> {
-    let (mut goals, mut lines) = (vec![goal], Vec::new());
+    let (rules, rules_of) = rules(text);
+    let (mut targets, mut seen) = (vec![goal], BTreeSet::from([goal]));
+    let (mut lines, mut done) = (Vec::new(), BTreeSet::new());
     let mut at = 0;
-    while let Some(goal) = goals.get(at).copied() {
+    while let Some(target) = targets.get(at).copied().filter(|_| at < MAX_TARGETS) {
         at += 1;
-        let mut is_wanted = false;
-        for line in text.lines() {
-            if let Some(line) = line.strip_prefix('\t') {
-                lines.extend((is_wanted && at > 1).then_some(line));
-                continue;
+        let Some(its_rules) = rules_of.get(target) else { continue };
+        if target != goal && is_built(target) {
+            continue;
+        }
+        for rule in its_rules.iter().filter(|rule| done.insert(**rule)).map(|rule| &rules[*rule]) {
+            if target != goal {
+                lines.extend(&rule.lines);
             }
-            let line = line.split('#').next().unwrap_or_default();
-            let Some((targets, rest)) = line.split_once(':').filter(|_| assignment(line).is_none())
-            else {
-                continue;
-            };
-            is_wanted = targets.split_whitespace().any(|target| target == goal)
-                && assignment(rest.trim()).is_none()
-                && !(at > 1 && is_built(goal));
-            let (needs, first) = rest.split_once(';').unwrap_or((rest, ""));
-            if is_wanted {
-                lines.extend((at > 1 && !first.is_empty()).then_some(first));
-                let needs = needs.trim_start_matches(':').split_whitespace();
-                let new: Vec<&str> = needs.filter(|it| *it != "|" && !goals.contains(it)).collect();
-                goals.extend(new);
-            }
+            targets.extend(rule.needs.iter().filter(|it| seen.insert(it)));
         }
     }
     lines
+}
+
+#[derive(Default)]
+struct Rule<'a> {
+    needs: Vec<&'a str>,
+    lines: Vec<&'a str>,
+}
+
+/// Returns the rules of a file, and the places of those of each target.
+fn rules(text: &str) -> (Vec<Rule<'_>>, BTreeMap<&str, Vec<usize>>) {
+    let (mut rules, mut rules_of) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
+    for line in text.lines() {
+        if let Some(line) = line.strip_prefix('\t') {
+            if let Some(Rule { lines, .. }) = rules.last_mut() {
+                lines.push(line);
+            }
+            continue;
+        }
+        let line = line.split('#').next().unwrap_or_default();
+        let Some((targets, rest)) = line.split_once(':').filter(|_| assignment(line).is_none())
+        else {
+            continue;
+        };
+        let is_setting = assignment(rest.trim()).is_some();
+        let (needs, first) = rest.split_once(';').unwrap_or((rest, ""));
+        let needs = needs.trim_start_matches(':').split_whitespace();
+        for target in targets.split_whitespace().filter(|_| !is_setting) {
+            rules_of.entry(target).or_default().push(rules.len());
+        }
+        rules.push(Rule {
+            needs: needs.filter(|it| *it != "|").collect(),
+            lines: Some(first).filter(|it| !it.is_empty()).into_iter().collect(),
+        });
+    }
+    (rules, rules_of)
 }
 
 /// Returns the target of a rule that is made if no goal is given.
@@ -405,14 +432,14 @@ mod tests {
         ] {
             let expected = expected.map(|text| format!("FLAGS=\"-u\"\nexport X=\"y\"\n{text}"));
             assert_eq!(
-                recipe(FILE, goal, &given, false, &|_| false).map(|it| it.0),
+                recipe(FILE, goal, given.to_vec(), false, &|_| false).map(|it| it.text),
                 expected,
                 "{goal:?}"
             );
         }
-        let read = |text: &str| recipe(text, None, &[], false, &|_| false).unwrap().0;
+        let read = |text: &str| recipe(text, None, Vec::new(), false, &|_| false).unwrap().text;
         let own = [("X".to_owned(), "pypy".to_owned()), ("FLAGS".to_owned(), "-v".to_owned())];
-        let text = recipe(FILE, None, &own, false, &|_| false).map(|it| it.0);
+        let text = recipe(FILE, None, own.to_vec(), false, &|_| false).map(|it| it.text);
         assert_eq!(text.as_deref(), Some("${PYTHON:-python3} -v main.py"));
         assert_eq!(read("a:\n\t./a $(B)"), "./a ${B}");
     }
@@ -422,7 +449,10 @@ mod tests {
         let file = ".PHONY: bob\nbob: WHO := bob\nbob: venv env-$(X) env | out.env\n\t./bot\n\
             env: base\n\t@cp .env.$(WHO) .env\nbase: ; mkdir a\nalice:\n\tcp .env.alice .env\n\
             venv:\n\tpython3 -m venv venv\nout.env:\n\tcp b.env out.env\n";
-        let before = |goal| recipe(file, Some(goal), &[], false, &|it| it == "out.env").unwrap().1;
+        let before = |goal| {
+            let recipe = recipe(file, Some(goal), Vec::new(), false, &|it| it == "out.env");
+            recipe.unwrap().before
+        };
         assert_eq!(before("bob"), "python3 -m venv venv\ncp .env.bob .env\nmkdir a");
         assert_eq!(before("alice"), "");
     }
@@ -431,8 +461,8 @@ mod tests {
     fn what_a_makefile_exports_is_set_for_its_recipe() {
         let read = |text: &str, environment_first| {
             let text = format!("{text}\na:\n\t./a");
-            let (text, _) = recipe(&text, None, &[], environment_first, &|_| false).unwrap();
-            text.strip_suffix("./a").unwrap().to_owned()
+            let recipe = recipe(&text, None, Vec::new(), environment_first, &|_| false).unwrap();
+            recipe.text.strip_suffix("./a").unwrap().to_owned()
         };
         for (text, expected) in [
             ("export A = x y", "export A=\"x y\"\n"),
@@ -455,7 +485,7 @@ mod tests {
 
     #[test]
     fn what_functions_of_make_read_is_read() {
-        let read = |text: &str| recipe(text, None, &[], false, &|_| false).unwrap().0;
+        let read = |text: &str| recipe(text, None, Vec::new(), false, &|_| false).unwrap().text;
         for (text, expected) in [
             ("a:\n\t./a $(if $(B),x,$(or ${C},y)) z", ": \"${B}\" \"${C}\"\n./a $MAKE_UNKNOWN z"),
             ("W = $(if $(B),x,y)\na:\n\t./a $(W)", ": \"${B}\"\n./a $MAKE_UNKNOWN"),

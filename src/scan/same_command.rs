@@ -142,6 +142,8 @@ impl Command {
         let folder = it.context.folder.clone();
         let folder = folder.as_deref().or(process.cwd);
         let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder));
+        let here = process.at(folder);
+        let is_same_target = self.is_same_target(it, &here);
         let mut mine = self.runs.context.clone();
         // Where the modules were found has been compared.
         if spelling.is_some() {
@@ -152,9 +154,7 @@ impl Command {
             }
         }
         match it.context.other_option(&mine) {
-            None if !self.is_same_target(it, &process.at(folder))
-                && let Some(PythonSpelling::InDoubt(doubt)) = spelling =>
-            {
+            None if !is_same_target && let Some(PythonSpelling::InDoubt(doubt)) = spelling => {
                 Some(doubt)
             }
             Some(name) if [ENVIRONMENT, MODULE_PATH].contains(&name.as_str()) => {
@@ -169,12 +169,12 @@ impl Command {
             Some(name) => Some(CommandDoubt::Option(name)),
             None if is_elsewhere
                 && self.is_known_elsewhere(it, process)
-                && !self.was_started_here(it, &process.at(it.context.folder.as_deref())) =>
+                && !self.was_started_here(it, &here) =>
             {
                 Some(CommandDoubt::OtherFolder)
             }
-            None if !self.is_same_target(it, &process.at(folder))
-                && !self.was_started_here(it, &process.at(folder))
+            None if !is_same_target
+                && !self.was_started_here(it, &here)
                 && self.other_release(it, process) == Some(CommandLikeness::Same) =>
             {
                 Some(CommandDoubt::RemovedRelease)
@@ -210,15 +210,13 @@ impl Command {
             }
             _ => (folder, &self.folder),
         };
-        let prefixes = |path: &Path| {
-            let mut prefixes: Vec<_> = path.ancestors().map(Path::to_owned).collect();
-            prefixes.reverse();
-            prefixes
-        };
-        let mut pairs = prefixes(&theirs).into_iter().zip(prefixes(mine));
+        let prefixes =
+            |path: &'_ Path| -> Vec<_> { path.ancestors().map(Path::to_owned).collect() };
+        let (theirs, mine) = (prefixes(&theirs), prefixes(mine));
+        let mut pairs = theirs.iter().rev().zip(mine.iter().rev());
         pairs
             .find(|(theirs, mine)| theirs != mine)
-            .is_some_and(|(theirs, mine)| is_link(&theirs) && is_link(&mine))
+            .is_some_and(|(theirs, mine)| is_link(theirs) && is_link(mine))
     }
 
     /// Returns the likeness of a process, and what was compared.

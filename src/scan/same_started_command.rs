@@ -120,7 +120,7 @@ fn is_extended(name: &OsStr, mine: Option<&OsStr>, theirs: Option<&OsStr>) -> bo
     let (mine, theirs) = (folders(mine), folders(theirs));
     let common = mine.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
     match name.to_str() {
-        // The common end is that of the shell, so two folders are enough.
+        // Two common last folders are enough: they come from the shell.
         Some("PATH") => common >= 2.min(mine.len()).min(theirs.len()) || mine.starts_with(&theirs),
         Some("PYTHONPATH") => common == mine.len(),
         Some(_) | None => false,

@@ -13,13 +13,14 @@ use crate::text::shell_quote;
 /// A longer shell script does more than writing settings.
 const MAX_LENGTH: u64 = 4 << 10;
 
-/// Limits scripts that run each other.
+/// Limits scripts that run each other, and how many.
 const MAX_DEPTH: u32 = 3;
+const MAX_TEXT: usize = 64 << 10;
 
 /// Programs whose last argument is the file or link that they write.
 const COPY: [&str; 6] = ["cp", "mv", "ln", "install", "rsync", "scp"];
 
-/// Programs that only read the files in their arguments.
+/// Programs that write no settings into the files in their arguments.
 #[rustfmt::skip]
 const READERS: [&str; 24] = [
     ".", ":", "[", "[[", "cat", "chmod", "command", "diff", "dotenv", "dotenvx", "echo", "env-cmd",
@@ -53,7 +54,7 @@ pub(super) fn of_package_script(name: &OsStr, folder: &Path) -> Option<CommandOp
     Some(CommandOption { name: name.to_owned(), value: text.into() })
 }
 
-/// Returns what `package.json` says that ran before a process of its script.
+/// Returns what ran before the package script that started a process, by its environment.
 pub(super) fn of_environment(
     environ: &[(OsString, OsString)],
     folder: Option<&Path>,
@@ -97,6 +98,9 @@ fn with_inner_scripts(
         if let Some(added) = added {
             text.push('\n');
             text.push_str(&added);
+        }
+        if text.len() > MAX_TEXT {
+            break;
         }
     }
     text

@@ -28,7 +28,7 @@ const MAX_ANCESTORS: usize = 1000;
 /// The search for guards of any of these locks. It reads every environment, so it is used only if a
 /// lock file is new.
 pub(crate) struct MarkerSearch {
-    /// This start's locks, the first one of which it keeps its record next to.
+    /// The locks of this start. Its record is next to the first one.
     pub(crate) locks: Vec<PathBuf>,
     /// The base name of the guards' executable.
     pub(crate) tool_name: OsString,

@@ -389,13 +389,13 @@ impl FirstPass {
         if proc.is_own_and_blocks(pid) {
             found.candidates.insert(pid);
         }
-        if !buffers.last_had_no_executable() {
+        if !buffers.had_no_executable {
             let compared = &mut found.guarded;
             let started = self.request.guarded_as_mine(proc, pid, buffers, self.me, compared);
             found.candidates.extend(started);
         }
         if let Some(marker) = &self.marker
-            && !buffers.last_had_no_executable()
+            && !buffers.had_no_executable
         {
             match marker.find(proc, pid, buffers) {
                 Some(FoundByMarker::Guard(id, guard)) => {

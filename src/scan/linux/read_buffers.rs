@@ -22,7 +22,7 @@ pub(super) struct ReadBuffers {
     pub(super) folder: LastFolder,
     /// By the first argument. A machine has many processes of one name.
     executables: BTreeMap<Vec<u8>, Executable>,
-    /// The previous process had no executable. Kernel threads come in sequences.
+    /// The previous process was a kernel thread or had ended. Kernel threads come in sequences.
     pub(super) had_no_executable: bool,
 }
 
@@ -63,8 +63,8 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
-    /// Returns what the last process executes. Reads it once for each first argument, other than a
-    /// relative path, which means another file in each folder.
+    /// Returns what the last process executes. Reads it once for each first argument that is its
+    /// name, other than a relative path, which means another file in each folder.
     fn executable(&mut self, proc: &ProcFs, pid: u32) -> Executable {
         let end = memchr::memchr(0, &self.args).unwrap_or(self.args.len());
         let first = self.args.get(..end).unwrap_or_default();
@@ -74,12 +74,11 @@ impl ReadBuffers {
         let program = Path::new(OsStr::from_bytes(first));
         let exe = executable(proc, pid);
         let name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
-        let may_run_others = name.as_deref() != program.file_name()
-            || runs_interpreter(first)
-            || is_wrapper_script(program);
+        let is_its_name = name.as_deref() == program.file_name();
+        let may_run_others = !is_its_name || runs_interpreter(first) || is_wrapper_script(program);
         let read = Executable { name, may_run_others };
         let is_relative = memchr::memchr(b'/', first).is_some_and(|at| at > 0);
-        if exe.is_some() && !first.is_empty() && !is_relative {
+        if is_its_name && !first.is_empty() && !is_relative {
             self.executables.insert(first.to_vec(), read.clone());
         }
         read
@@ -101,11 +100,6 @@ impl ReadBuffers {
     /// Returns whether the arguments of the last process have one of COMMAND's names.
     pub(super) fn has_name(&self) -> bool {
         self.search.as_ref().is_some_and(|search| search.has_name(&self.args))
-    }
-
-    /// Returns whether the last process was a kernel thread or has ended.
-    pub(super) fn last_had_no_executable(&self) -> bool {
-        self.had_no_executable
     }
 }
 

@@ -41,6 +41,7 @@ impl LockFolder {
         match (created, fs::metadata(path)) {
             (Ok(()), metadata) => undo_umask(path, &metadata?),
             (Err(_), Ok(metadata)) if metadata.is_dir() => Ok(()),
+            // A dangling link, or a path that cannot be read.
             (Err(error), Err(unreadable)) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(unreadable)
             }
@@ -262,8 +263,8 @@ impl LockFolder {
     }
 }
 
-/// Gives the owner of a new folder the permissions that a umask such as 0777 excludes. Later starts
-/// could not use the folder.
+/// Gives the owner of a new folder the permissions that a umask such as 0777 excludes.
+/// Without them, later starts could not use it.
 fn undo_umask(folder: &Path, created: &fs::Metadata) -> io::Result<()> {
     if created.is_dir() && is_me(created.uid()) && created.mode() & 0o700 != 0o700 {
         rustix::fs::chmod(folder, Mode::RWXU)?;
