@@ -1,16 +1,18 @@
 //! The scans after a start for second copies of the bot: those that ran before (`second_copy.rs`),
 //! and those that begin later (`later_copy.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tracing::debug;
 
+use crate::engine::process::ProcessId;
 use crate::engine::respawn::EarlierRounds;
 use crate::engine::ticket::Ticket;
 use crate::guard::follow_up_event::{FollowUpEvent, Reporter};
-use crate::guard::later_copy::LaterSearch;
+use crate::guard::later_copy::LaterCopySearch;
 use crate::guard::second_copy::{CopyAlarm, CopyCertainty, CopySearch};
 use crate::guard::start_request::StartRequest;
 use crate::sys::clock;
@@ -26,15 +28,11 @@ pub(super) const TIMES: [Duration; 6] = [
     Duration::from_mins(2),
 ];
 
-/// A process that becomes a start of its own, as with `monopoll.ensure()`, does so within this
-/// time.
-const BECOMES_A_START: Duration = Duration::from_secs(3);
-
 /// The scans for second copies. Each has a thread of its own that lives only for the scan: the
 /// child of a killed guard gets the death signal once for every thread of the guard.
 pub(crate) struct CopyScans {
     scan: Arc<Mutex<CopyScan>>,
-    /// An additional scan, for what the last one saw for the first time.
+    /// An additional scan, for what the last one saw and could not confirm yet.
     confirm_at: Arc<Mutex<Option<Duration>>>,
     began: Duration,
     done: usize,
@@ -42,7 +40,7 @@ pub(crate) struct CopyScans {
 
 struct CopyScan {
     copies: CopySearch,
-    later: LaterSearch,
+    later: LaterCopySearch,
     alarm: CopyAlarm,
     ticket: Ticket,
     reporter: Reporter,
@@ -53,6 +51,7 @@ impl CopyScans {
     pub(super) fn new(
         request: &StartRequest,
         rounds: EarlierRounds,
+        suspects: BTreeSet<ProcessId>,
         alarm: CopyAlarm,
         ticket: Ticket,
         reporter: Reporter,
@@ -60,7 +59,7 @@ impl CopyScans {
         let token_variables = request.config.token_variables().map(str::to_owned).collect();
         let scan = CopyScan {
             copies: CopySearch::new(request.scan_request(), token_variables)?,
-            later: LaterSearch::new(request.scan_request(), rounds),
+            later: LaterCopySearch::new(request.scan_request(), rounds, suspects),
             alarm,
             ticket,
             reporter,
@@ -90,8 +89,8 @@ impl CopyScans {
         *lock(&self.confirm_at) = None;
         let (scan, confirm_at) = (Arc::clone(&self.scan), Arc::clone(&self.confirm_at));
         let run = move || {
-            if lock(&scan).run() {
-                *lock(&confirm_at) = Some(clock::monotonic().saturating_add(BECOMES_A_START));
+            if let Some(time) = lock(&scan).run() {
+                *lock(&confirm_at) = Some(time);
                 signals::wake_guard();
             }
             memory::release_unused();
@@ -108,20 +107,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl CopyScan {
     /// Reports second copies. If one that ran before is certain, the guard ends its tree. Returns
-    /// whether a process must be seen again to count.
-    fn run(&mut self) -> bool {
+    /// when a process must be seen again to count.
+    fn run(&mut self) -> Option<Duration> {
         let copies = self.copies.find(self.ticket);
         for copy in &copies {
             self.reporter.alert(&FollowUpEvent::SecondCopy(copy));
         }
         if copies.iter().any(|copy| copy.certainty == CopyCertainty::Certain) {
             self.alarm.raise();
-            return false;
+            return None;
         }
         let later = self.later.find(self.ticket);
         for conflict in &later.confirmed {
-            self.reporter.alert(&FollowUpEvent::Later(conflict));
+            self.reporter.alert(&FollowUpEvent::LaterCopy(conflict));
         }
-        later.has_new
+        later.confirm_at
     }
 }

@@ -65,7 +65,8 @@ impl FollowUp {
             history: HistoryWriter::new(record.holder.clone(), record.ticket),
         };
         let copies = alarm.and_then(|alarm| {
-            CopyScans::new(request, self.rounds.clone(), alarm, record.ticket, reporter())
+            let (rounds, suspects) = (self.rounds.clone(), self.suspects.clone());
+            CopyScans::new(request, rounds, suspects, alarm, record.ticket, reporter())
         });
         if self.rounds.launchers.is_empty() && self.suspects.is_empty() {
             return copies.map(|it| FollowUpScans { _stop: None, copies: Some(it) });

@@ -23,7 +23,7 @@ pub enum FollowUpEvent<'a> {
     /// A program that COMMAND has started may run twice.
     SecondCopy(&'a SecondCopy),
     /// A conflict that began after the start, and is left running.
-    Later(&'a Conflict),
+    LaterCopy(&'a Conflict),
 }
 
 impl FollowUpEvent<'_> {
@@ -33,7 +33,7 @@ impl FollowUpEvent<'_> {
             FollowUpEvent::ComesBack(_)
             | FollowUpEvent::Connected(_)
             | FollowUpEvent::SecondCopy(_)
-            | FollowUpEvent::Later(_) => error!("{text}"),
+            | FollowUpEvent::LaterCopy(_) => error!("{text}"),
             FollowUpEvent::Ending(_) | FollowUpEvent::Terminate(_) => info!("{text}"),
         }
     }

@@ -1,97 +1,115 @@
 //! Finds a copy of the bot that begins after the start, without a guard: what a supervisor brings
 //! back after a pause in which no process of it existed.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tracing::debug;
 
 use crate::engine::action::Action;
-use crate::engine::decide::decide;
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
-use crate::engine::plan::{Conflict, Plan};
+use crate::engine::plan::Conflict;
 use crate::engine::process::{Launcher, Process, ProcessId, Role};
+use crate::engine::reason::RefusalCause;
 use crate::engine::respawn::EarlierRounds;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::ticket::Ticket;
-use crate::scan::scan_request::{ScanRequest, ScanScope, StartState};
-use crate::terminate::process_control::StartHost;
-use crate::terminate::real_host::RealHost;
+use crate::guard::second_copy::conflicts;
+use crate::scan::scan_request::ScanRequest;
+use crate::sys::clock;
 
-pub(super) struct LaterSearch {
+/// A process that becomes a start of its own, as with `monopoll.ensure()`, does so within this
+/// time.
+const CONFIRM_AFTER: Duration = Duration::from_secs(3);
+
+pub(super) struct LaterCopySearch {
     request: ScanRequest,
     rounds: EarlierRounds,
-    /// What the last scan found.
-    seen: BTreeSet<ProcessId>,
-    /// What was reported. A supervisor may bring it back again and again.
-    reported: BTreeSet<Vec<String>>,
+    suspects: BTreeSet<ProcessId>,
+    sightings: Sightings,
+    /// What was reported, and whether it was in doubt.
+    reported: BTreeSet<(Reported, bool)>,
+}
+
+/// What stands for a reported process.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Reported {
+    /// A supervisor may bring it back again and again.
+    Command(Vec<String>),
+    /// Its arguments are unknown.
+    Process(ProcessId),
 }
 
 #[derive(Default)]
 pub(super) struct LaterCopies {
-    /// The conflicts that the last scan has seen, too.
     pub(super) confirmed: Vec<Conflict>,
-    /// There are others, which may be about to become starts of their own.
-    pub(super) has_new: bool,
+    /// When the first of the others can be confirmed. They may be about to become starts of their
+    /// own.
+    pub(super) confirm_at: Option<Duration>,
 }
 
-impl LaterSearch {
-    /// Takes what the start has ended.
-    pub(super) fn new(request: ScanRequest, rounds: EarlierRounds) -> LaterSearch {
-        LaterSearch { request, rounds, seen: BTreeSet::new(), reported: BTreeSet::new() }
+impl LaterCopySearch {
+    /// Takes what the start has ended, and the suspects that it has listed.
+    pub(super) fn new(
+        request: ScanRequest,
+        rounds: EarlierRounds,
+        suspects: BTreeSet<ProcessId>,
+    ) -> LaterCopySearch {
+        let (sightings, reported) = (Sightings::default(), BTreeSet::new());
+        LaterCopySearch { request, rounds, suspects, sightings, reported }
     }
 
     /// Looks for what a start would have to end or to refuse now. The start itself has left
     /// nothing of that.
     pub(super) fn find(&mut self, ticket: Ticket) -> LaterCopies {
-        let plan = match self.plan(ticket) {
+        let now = clock::monotonic();
+        let released = self.rounds.released.clone();
+        let rounds = EarlierRounds { released, ..EarlierRounds::default() };
+        let keep = |snapshot: &mut Snapshot| {
+            snapshot.processes.retain(|process| self.is_unguarded(process));
+            snapshot.other_guards.clear();
+        };
+        let plan = match conflicts(self.request.clone(), ticket, rounds, keep) {
             Ok(plan) => plan,
             Err(error) => {
                 debug!("cannot look for a copy that began later: {error}");
                 return LaterCopies::default();
             }
         };
-        let mut found = LaterCopies::default();
-        let mut seen = BTreeSet::new();
+        let mut seen = Vec::new();
         for conflict in plan.conflicts {
             let Some(root) = conflict.root.as_ref().filter(|root| counts(&conflict, root)) else {
                 continue;
             };
-            let (id, command) = (root.id, root.args.known().cloned().unwrap_or_default());
-            if self.reported.contains(&command) {
-                continue;
+            let args = root.args.known().cloned();
+            let what = args.map_or(Reported::Process(root.id), Reported::Command);
+            let is_doubtful = matches!(conflict.refusal, Some(RefusalCause::InDoubt(_)));
+            let key = (what, is_doubtful);
+            if !self.reported.contains(&key) {
+                seen.push((root.id, key, conflict));
             }
-            if self.seen.contains(&id) {
-                self.reported.insert(command);
-                found.confirmed.push(conflict);
-            } else {
-                found.has_new = true;
-            }
-            seen.insert(id);
         }
-        self.seen = seen;
+        self.sightings.update(seen.iter().map(|(id, ..)| *id), now);
+        let mut found = LaterCopies::default();
+        for (id, key, conflict) in seen {
+            match self.sightings.confirm_at(id).filter(|time| now < *time) {
+                Some(time) => {
+                    found.confirm_at = found.confirm_at.into_iter().chain([time]).min();
+                }
+                None if self.reported.insert(key) => found.confirmed.push(conflict),
+                None => {}
+            }
+        }
         found
     }
 
-    fn plan(&self, ticket: Ticket) -> io::Result<Plan> {
-        let mut machine = RealHost::new(self.request.clone())?;
-        let released = self.rounds.released.clone();
-        let rounds = EarlierRounds { released, ..EarlierRounds::default() };
-        let state = StartState { ticket: Some(ticket), rounds, ..StartState::default() };
-        let snapshot = machine.snapshot(&[], None, &state, ScanScope::Conflicts);
-        machine.end_threads();
-        let mut snapshot = snapshot?;
-        snapshot.processes.retain(|process| self.is_unguarded(process));
-        snapshot.guards.clear();
-        snapshot.other_guards.clear();
-        Ok(decide(&self.request.policy, &snapshot))
-    }
-
     /// Returns whether no guard has decided about a process, and none of this start's scans will:
-    /// the launcher of an ended conflict is watched, and what comes back below it is ended again.
+    /// the launcher of an ended conflict and the suspects are watched, and what comes back below
+    /// that launcher is ended again.
     fn is_unguarded(&self, process: &Process) -> bool {
         let is_watched = |above: &Launcher| self.rounds.launchers.contains(&above.id);
-        if self.rounds.launchers.contains(&process.id) {
+        if self.rounds.launchers.contains(&process.id) || self.suspects.contains(&process.id) {
             return false;
         }
         !process.is_related()
@@ -109,4 +127,45 @@ fn counts(conflict: &Conflict, root: &Process) -> bool {
         Evidence::Token => root.connected == Fact::Known(true),
     };
     polls && !is_ignored
+}
+
+/// When each process that the last scan saw was seen first.
+#[derive(Default)]
+struct Sightings(BTreeMap<ProcessId, Duration>);
+
+impl Sightings {
+    /// Takes what a scan saw, and forgets everything else.
+    fn update(&mut self, seen: impl Iterator<Item = ProcessId>, now: Duration) {
+        let first = |id| (id, self.0.get(&id).copied().unwrap_or(now));
+        self.0 = seen.map(first).collect();
+    }
+
+    /// Returns the time from which a process that is still there is confirmed.
+    fn confirm_at(&self, id: ProcessId) -> Option<Duration> {
+        Some(self.0.get(&id)?.saturating_add(CONFIRM_AFTER))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_confirmed_only_three_seconds_after_its_first_sighting() {
+        let mut sightings = Sightings::default();
+        let [one, other] = [1, 2].map(|pid| ProcessId { pid, start: 7 });
+        let mut scan = |second: u64, seen: &[ProcessId]| {
+            let now = Duration::from_secs(second);
+            sightings.update(seen.iter().copied(), now);
+            [one, other].map(|id| sightings.confirm_at(id).is_some_and(|time| time <= now))
+        };
+        assert_eq!(scan(5, &[one]), [false, false]);
+        // The scan that confirms one sees another for the first time, and the next one is planned.
+        assert_eq!(scan(8, &[one, other]), [true, false]);
+        assert_eq!(scan(10, &[other]), [false, false]);
+        assert_eq!(scan(11, &[other]), [false, true]);
+        // What was gone in between counts as new.
+        assert_eq!(scan(30, &[]), [false, false]);
+        assert_eq!(scan(60, &[other]), [false, false]);
+    }
 }

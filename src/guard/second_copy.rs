@@ -16,6 +16,7 @@ use crate::engine::decide::decide;
 use crate::engine::plan::{Conflict, Plan};
 use crate::engine::process::ProcessId;
 use crate::engine::reason::RefusalCause;
+use crate::engine::respawn::EarlierRounds;
 use crate::engine::snapshot::{Caller, Snapshot};
 use crate::engine::ticket::Ticket;
 use crate::scan::command::Command;
@@ -90,7 +91,7 @@ impl CopySearch {
             // COMMAND's own process that runs something else has become the bot.
             let may_be_worker = self.command.is_rather_the_bot() && !program.is_child;
             let request = self.request.for_program(program, command, &self.token_variables);
-            match conflicts(request, ticket) {
+            match conflicts(request, ticket, EarlierRounds::default(), keep_earlier) {
                 Ok(plan) => {
                     debug!("compared `{mine}`, which COMMAND has started, with what ran before");
                     self.compared.insert(key);
@@ -114,20 +115,30 @@ fn copy(mine: &str, conflict: Conflict, may_be_worker: bool) -> Option<SecondCop
     Some(SecondCopy { mine: mine.to_owned(), conflict, certainty })
 }
 
-/// Decides about what ran before this guard, outside of its tree.
-fn conflicts(request: ScanRequest, ticket: Ticket) -> io::Result<Plan> {
+/// Decides about what `keep` leaves in a snapshot.
+pub(super) fn conflicts(
+    request: ScanRequest,
+    ticket: Ticket,
+    rounds: EarlierRounds,
+    keep: impl FnOnce(&mut Snapshot),
+) -> io::Result<Plan> {
     let policy = request.policy.clone();
     let mut machine = RealHost::new(request)?;
-    let state = StartState { ticket: Some(ticket), ..StartState::default() };
+    let state = StartState { ticket: Some(ticket), rounds, ..StartState::default() };
     let snapshot = machine.snapshot(&[], None, &state, ScanScope::Conflicts);
     machine.end_threads();
     let mut snapshot = snapshot?;
-    let Snapshot { me, processes, other_guards, guards, .. } = &mut snapshot;
+    keep(&mut snapshot);
+    // This guard.
+    snapshot.guards.clear();
+    Ok(decide(&policy, &snapshot))
+}
+
+/// Keeps what ran before this guard, outside of its tree.
+fn keep_earlier(snapshot: &mut Snapshot) {
+    let Snapshot { me, processes, other_guards, .. } = snapshot;
     processes.retain(|it| !it.is_related() && is_earlier(it.id, me));
     other_guards.retain(|guard| guard.process.is_some_and(|id| is_earlier(id, me)));
-    // This guard.
-    guards.clear();
-    Ok(decide(&policy, &snapshot))
 }
 
 fn is_earlier(id: ProcessId, me: &Caller) -> bool {

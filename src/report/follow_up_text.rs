@@ -1,5 +1,6 @@
 //! Sentences about what a guard finds after its start.
 
+use crate::engine::fact::Fact;
 use crate::engine::plan::Conflict;
 use crate::engine::process::Process;
 use crate::engine::reason::RefusalCause;
@@ -43,7 +44,7 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
                 )
             }
         }),
-        FollowUpEvent::Later(conflict) => Some(later(conflict)),
+        FollowUpEvent::LaterCopy(conflict) => Some(later_copy(conflict)),
         FollowUpEvent::Connected(process) => {
             let pid = process.id.pid;
             let command = format::short_command(process);
@@ -55,13 +56,16 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
     }
 }
 
-fn later(conflict: &Conflict) -> String {
+fn later_copy(conflict: &Conflict) -> String {
     if let Some(RefusalCause::InDoubt(_)) = &conflict.refusal {
         let why = reasons::conflict_refusal(conflict).unwrap_or_default();
         return format!("{why}; it began after this bot, so two pollers may be running");
     }
-    let manager = conflict.root.as_ref().and_then(Process::manager);
+    let root = conflict.root.as_ref();
+    let polls = root.is_some_and(|root| root.connected == Fact::Known(true));
+    let pollers = if polls { "two pollers are running" } else { "two pollers may be running" };
+    let manager = root.and_then(Process::manager);
     let end_one = manager.map_or_else(|| "end one of them".to_owned(), remedy);
     let name = reasons::name(conflict);
-    format!("{name} began after this bot, without monopoll: two pollers are running; {end_one}")
+    format!("{name} began after this bot, without monopoll: {pollers}; {end_one}")
 }

@@ -1,5 +1,8 @@
 //! What begins after a start without a guard: reported if it may be this bot.
 
+use std::fs;
+use std::net::TcpListener;
+
 use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 
 use crate::other_bots::{behind_a_proxy, unnamed};
@@ -53,10 +56,47 @@ fn one_that_a_rule_ignores_is_not_reported() {
     let start = unnamed(&stage, &["run"], "python3 main.py").config(rule);
     let (guard, _) = starts(&stage, start);
     let (_ignored, _) = starts(&stage, program(&stage, "python3 main.py"));
-    let doubtful = program(&stage, "python3 -u main.py").env("BOT_ENV", "bob");
+    let doubtful = program(&stage, "python3 main.py").env("BOT_ENV", "bob");
     let (_doubtful, pid) = starts(&stage, doubtful);
     guard.wait_for(MAY_BE);
     let said = guard.stderr();
     assert!(said.matches("began after").count() == 1, "{said}");
     assert!(said.contains(&format!("(pid {pid}) may be another bot's")), "{said}");
+}
+
+#[test]
+fn a_certain_one_is_reported_also_after_one_in_doubt() {
+    let stage = main_py();
+    let (guard, _) = starts(&stage, unnamed(&stage, &["run"], "python3 main.py"));
+    let doubtful = program(&stage, "python3 main.py").env("BOT_ENV", "bob");
+    let (_doubtful, _) = starts(&stage, doubtful);
+    guard.wait_for(MAY_BE);
+    let (_certain, pid) = starts(&stage, program(&stage, "python3 main.py"));
+    let began = format!("(pid {pid}) began after this bot, without monopoll");
+    guard.wait_for(&format!("{began}: two pollers may be running; end one of them"));
+}
+
+#[test]
+fn a_suspect_that_connects_is_not_said_to_have_begun_later() {
+    let stage = main_py();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connect = format!(
+        "import socket, sys\nif 'worker' in sys.argv:\n\
+         \x20   while not os.path.exists('connect'): time.sleep(.01)\n\
+         \x20   to = socket.create_connection(('127.0.0.1', {port}))\ntime.sleep(600)"
+    );
+    write(&stage, "main.py", &PYTHON.replace("time.sleep(600)", &connect));
+    let mine = token();
+    let worker = program(&stage, "python3 main.py worker").env("BOT_TOKEN", &mine);
+    let (_worker, suspect) = starts(&stage, worker);
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let start = unnamed(&stage, &["run"], "python3 main.py").env("BOT_TOKEN", &mine).set(&api);
+    let (guard, _) = starts(&stage, start);
+    fs::write(stage.folder().join("connect"), "").unwrap();
+    guard.wait_for(&format!("(pid {suspect}) has the same bot token and is connected"));
+    // What begins now is seen, and reported, after the suspect would be.
+    let (_later, pid) = starts(&stage, program(&stage, "python3 main.py"));
+    guard.wait_for(&format!("(pid {pid}) began after this bot"));
+    assert_eq!(guard.stderr().matches("began after this bot").count(), 1, "{}", guard.stderr());
 }

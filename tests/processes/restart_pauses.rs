@@ -8,8 +8,8 @@ use nix::sys::signal::Signal;
 use crate::supervisors::{path_with, peer, supervisord};
 use crate::systemd::{Systemd, graceful};
 
-/// Lets a bot not see the guard's, because the test bot ends when two poll. With another value
-/// instead, it might be another bot's.
+/// Hides a bot from the guard's: test bots end when two poll in one slot. Another value could look
+/// like another bot.
 const WITHOUT_SLOT: [&str; 3] = ["/usr/bin/env", "-u", "TESTBOT_TOKEN_SLOT"];
 
 /// Ends the n-th bot, which its supervisor restarts after a pause.
@@ -25,7 +25,8 @@ fn end_bot(stage: &Stage, n: usize) {
 #[track_caller]
 fn reported<'a>(stage: &'a Stage, guard: &Running<'a>, own: usize) -> (u32, String) {
     let (mine, other) = (stage.ready(own), stage.ready(own + 1));
-    let report = format!("(pid {other}) began after this bot, without monopoll: two pollers are");
+    let began = format!("(pid {other}) began after this bot, without monopoll");
+    let report = format!("{began}: two pollers may be running");
     guard.wait_for(&report);
     let said = guard.stderr();
     let line = said.lines().find(|line| line.contains(&report)).unwrap();
