@@ -128,9 +128,13 @@ fn examine(common: &Common, args: DoctorArgs) -> Result<Vec<Finding>, Error> {
     let private_folder = match lock_files(&config, instance, &user) {
         Ok(paths) => {
             findings.extend(doctor::lock_findings(&folders(&paths)));
-            if named.is_ok() {
-                findings.extend(running(&paths).map(|who| doctor::running_finding(&who)));
-                findings.extend(alerts(&paths).iter().map(|why| doctor::alert_finding(why)));
+            if named.is_ok()
+                && let Some(state) = running(&paths)
+            {
+                findings.push(doctor::running_finding(&state));
+                if state != RunningState::NotRunning {
+                    findings.extend(alerts(&paths).iter().map(|why| doctor::alert_finding(why)));
+                }
             }
             let folder = paths.first().and_then(|path| path.parent());
             folder.and_then(|folder| machine::private_folder(&resolved(folder)))
@@ -200,15 +204,12 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
-/// Returns what the guard with the record next to the lock has reported. It removes its record
-/// when it ends.
+/// Returns what the guard with the record next to the lock has reported. The record of a killed
+/// guard stays.
 fn alerts(paths: &[PathBuf]) -> Vec<String> {
-    let place = LockSet::open_existing(paths).ok().flatten();
-    let Some((place, record)) = place.and_then(|it| it.state_dir().record().map(|of| (it, of)))
-    else {
-        return Vec::new();
-    };
-    let history = place.state_dir().history();
+    let Some(locks) = LockSet::open_existing(paths).ok().flatten() else { return Vec::new() };
+    let Some(record) = locks.state_dir().record() else { return Vec::new() };
+    let history = locks.state_dir().history();
     let own = history.into_iter().filter(|event| event.is_of(&record));
     own.filter_map(|event| event.alert().map(|(why, _)| why.to_owned())).collect()
 }

@@ -169,7 +169,8 @@ impl InstanceStatus {
         self.history.iter().filter(move |event| mine.is_some_and(|record| event.is_of(record)))
     }
 
-    /// Returns what the present holder has reported: each event with its text, and how often.
+    /// Returns what the guard whose record this is has reported: each event with its text, and how
+    /// often.
     pub fn alerts(&self) -> impl Iterator<Item = (&HistoryEvent, &str, u32)> {
         self.own_events().filter_map(|event| {
             let (why, times) = event.alert()?;

@@ -4,9 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 
 use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
+use nix::sys::signal::Signal;
 
 use crate::other_bots::{behind_a_proxy, unnamed};
-use crate::same_command::{PYTHON, bot, program, write};
+use crate::same_command::{PYTHON, bot, end, program, write};
 
 const MAY_BE: &str = "it began after this bot, so two pollers may be running";
 
@@ -99,4 +100,21 @@ fn a_suspect_that_connects_is_not_said_to_have_begun_later() {
     let (_later, pid) = starts(&stage, program(&stage, "python3 main.py"));
     guard.wait_for(&format!("(pid {pid}) began after this bot"));
     assert_eq!(guard.stderr().matches("began after this bot").count(), 1, "{}", guard.stderr());
+}
+
+#[test]
+fn doctor_does_not_show_what_a_killed_guard_has_reported() {
+    let stage = main_py();
+    let start = |args: &[&str]| unnamed(&stage, args, "python3 main.py");
+    let (guard, own) = starts(&stage, start(&["run"]));
+    let (later, pid) = starts(&stage, program(&stage, "python3 main.py"));
+    guard.wait_for(&format!("(pid {pid}) began after this bot"));
+    let doctor = || start(&["doctor", "--offline", "-v"]).end().exits(0);
+    stage.wait_until("the alert", || doctor().out.contains("the guard has reported").then_some(()));
+    guard.signal(Signal::SIGKILL);
+    end(&stage, later, pid);
+    stage.wait_until("the bot's end", || (!is_alive(own)).then_some(()));
+    let doctor = doctor();
+    assert!(doctor.out.contains("no process holds the lock"), "{doctor:?}");
+    assert!(!doctor.out.contains("the guard has reported"), "{doctor:?}");
 }
