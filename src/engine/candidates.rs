@@ -6,6 +6,7 @@ use crate::engine::classify::{Classification, Objection, classify};
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt, weigh_against};
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::helper_programs::may_be_a_bot;
 use crate::engine::instance::NameSource;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::plan::{NearMiss, Shielded};
@@ -171,7 +172,8 @@ fn other_guards(
             }
             GuardedInstance::Mine => own(),
             GuardedInstance::Another if candidate.evidence.contains(&Evidence::Command) => {
-                candidate.objection.clone().or_else(own)
+                let runs_another = || runs_another_program(snapshot, process, table, candidates);
+                candidate.objection.clone().or_else(own).or_else(runs_another)
             }
             GuardedInstance::Another => return None,
         };
@@ -183,6 +185,41 @@ fn other_guards(
         *known = known.take().or(objection);
     }
     guards
+}
+
+/// Returns the doubt about a guard that was found only by the same command below it, and that runs
+/// another program too. Its COMMAND may start several bots.
+fn runs_another_program(
+    snapshot: &Snapshot,
+    guard: &Process,
+    table: &BTreeMap<u32, &Process>,
+    candidates: &Candidates,
+) -> Option<Objection> {
+    let me = &snapshot.me;
+    let is_same_command = guard_view(snapshot, guard)
+        .is_some_and(|view| Some(&view.command) == me.command.as_ref())
+        && guard.is_in(me.cwd.as_deref()) == Truth::True;
+    if is_same_command {
+        return None;
+    }
+    let children = children_of(table);
+    let members = descendants(guard.id.pid, &children);
+    let is_same = |pid: &&u32| {
+        let found = candidates.get(pid);
+        found.is_some_and(|candidate| candidate.evidence.contains(&Evidence::Command))
+    };
+    let same: BTreeSet<u32> = members.iter().filter(is_same).copied().collect();
+    let below_same: BTreeSet<u32> =
+        same.iter().flat_map(|pid| descendants(*pid, &children)).collect();
+    let is_related = |pid: &u32| {
+        same.contains(pid)
+            || below_same.contains(pid)
+            || descendants(*pid, &children).iter().any(|below| same.contains(below))
+    };
+    let others = members.iter().filter(|pid| !is_related(pid)).filter_map(|pid| table.get(pid));
+    let another = others.into_iter().find(|process| may_be_a_bot(process))?;
+    let name = another.name.known().cloned();
+    Some(Objection::Doubt(Doubt::BesideAnotherProgram { name, pid: another.id.pid }))
 }
 
 /// Returns the objection to asking the guard of another lock to end.

@@ -47,6 +47,12 @@ pub enum Doubt {
     /// the caller's is a guess, or both are the same but with different locks, or the process has
     /// this bot's token and runs the same command.
     BelowGuard(String),
+    /// The guard was found only by the same command below it. This other program below it may be
+    /// another bot.
+    BesideAnotherProgram {
+        name: Option<String>,
+        pid: u32,
+    },
     /// This variable, which selects the bot, has a different value.
     Variable(String),
     /// The process runs the same command, but perhaps for another bot.
@@ -71,6 +77,7 @@ impl Doubt {
             Doubt::Dotenv(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
+            | Doubt::BesideAnotherProgram { .. }
             | Doubt::Variable(_)
             | Doubt::Command(_)
             | Doubt::SeveralBots => false,

@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod evidence_kind;
 pub mod explain;
 pub mod fact;
+mod helper_programs;
 pub mod instance;
 pub mod ladder;
 pub mod likeness;

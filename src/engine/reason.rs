@@ -133,6 +133,7 @@ impl RefusalCause {
                 | Doubt::Dotenv(_)
                 | Doubt::ChangedEnvFile { .. }
                 | Doubt::BelowGuard(_)
+                | Doubt::BesideAnotherProgram { .. }
                 | Doubt::Variable(_)
                 | Doubt::Command(_)
                 | Doubt::SeveralBots

@@ -331,6 +331,16 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
                  else give this one a name of its own with `instance`"
             ),
         ),
+        Doubt::BesideAnotherProgram { name, pid } => {
+            let name = name.as_ref().map_or_else(
+                || format!("pid {pid}"),
+                |name| format!("`{}` (pid {pid})", format::shorten(&sanitize(name))),
+            );
+            (
+                format!("it also runs {name}, which may be another bot"),
+                format!("start each bot with a `monopoll run` of its own, or {end_it}"),
+            )
+        }
         Doubt::Variable(name) => (
             format!("it has another value of ${name}"),
             format!("if both are the same bot, start it with the same value, else {give_names}"),

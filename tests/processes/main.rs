@@ -66,6 +66,7 @@ mod second_start;
 mod secrets;
 mod security;
 mod settings_written;
+mod several_bots_in_one_guard;
 mod signals;
 mod simultaneous_starts;
 mod start_scripts;
