@@ -332,6 +332,7 @@ impl Command {
             (true, true) if self.is_same_target(it, process) => CommandLikeness::Same,
             (true, false) if self.is_same_target(it, process) => other_args(),
             (true | false, true) if is_other_spelling() => CommandLikeness::Same,
+            (true, false) if is_other_spelling() => other_args(),
             (true | false, true) if let Some(alike) = self.other_release(it, process) => alike,
             (true | false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)

@@ -10,7 +10,7 @@ use crate::systemd::{Systemd, graceful};
 
 /// Hides a bot from the guard's: test bots end when two poll in one slot. Another value could look
 /// like another bot.
-const WITHOUT_SLOT: [&str; 3] = ["/usr/bin/env", "-u", "TESTBOT_TOKEN_SLOT"];
+const WITHOUT_SLOT: [&str; 3] = ["/usr/bin/env", "-u", "TESTBOT_SOCKET"];
 
 /// Ends the n-th bot, which its supervisor restarts after a pause.
 #[track_caller]

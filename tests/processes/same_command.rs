@@ -448,7 +448,7 @@ fn the_other_interpreters_run_the_same_command() {
     write(&stage, "bot.sh", "#!/bin/sh\n: > ready-$$\nsleep 600\n");
     write(&stage, "bot.pl", "#!/usr/bin/perl\nopen(F, '>', \"ready-$$\"); close F; sleep 600;\n");
     all_find_each_other(&stage, &["sh bot.sh", "bash -eu ./bot.sh", "./bot.sh"], &path());
-    all_find_each_other(&stage, &["perl bot.pl", "perl -w -Ilib ./bot.pl", "./bot.pl"], &path());
+    all_find_each_other(&stage, &["perl bot.pl", "perl -w -W ./bot.pl", "./bot.pl"], &path());
 }
 
 #[test]

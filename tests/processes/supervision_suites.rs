@@ -115,7 +115,7 @@ fn openrc_is_named_with_the_command_that_stops_the_bot_for_good() {
     let folder = stage.folder().display();
     // OpenRC clears the environment.
     let service = format!(
-        "#!/sbin/openrc-run\nexport TESTBOT_STAGE={folder} TESTBOT_TOKEN_SLOT={folder}\n\
+        "#!/sbin/openrc-run\nexport TESTBOT_STAGE={folder} TESTBOT_SOCKET={folder}\n\
          export TESTBOT_LOG={folder}/bots.log\nsupervisor=supervise-daemon\ncommand={}\n\
          directory={folder}\nrespawn_delay=1\n",
         testbot().display()

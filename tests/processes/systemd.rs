@@ -54,7 +54,7 @@ impl<'a> Systemd<'a> {
         std::fs::create_dir(folder.join("run")).unwrap();
         let unit = format!(
             "[Service]\nWorkingDirectory={0}\nEnvironment=TESTBOT_LOG={0}/bots.log\n\
-             Environment=TESTBOT_TOKEN_SLOT={0}\n{service}\n",
+             Environment=TESTBOT_SOCKET={0}\n{service}\n",
             folder.display()
         );
         std::fs::write(units.join("bot.service"), unit).unwrap();

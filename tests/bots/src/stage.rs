@@ -375,7 +375,7 @@ impl<'a> Start<'a> {
     /// Uses a different token, so that it may poll at the same time as the stage's other bots.
     pub fn other_token(self) -> Self {
         let slot = format!("{} another", self.stage.folder().display());
-        self.env("TESTBOT_TOKEN_SLOT", slot)
+        self.env("TESTBOT_SOCKET", slot)
     }
 
     /// Sets the program name.
@@ -436,7 +436,7 @@ impl<'a> Start<'a> {
             .env("HOME", self.stage.folder())
             .env(MARK, self.stage.folder())
             .env("TESTBOT_LOG", self.stage.log())
-            .env("TESTBOT_TOKEN_SLOT", self.stage.folder())
+            .env("TESTBOT_SOCKET", self.stage.folder())
             .envs(self.env)
             .stdout(File::create(&out).unwrap())
             .stderr(self.errors.unwrap_or(created));

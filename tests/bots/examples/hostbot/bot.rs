@@ -121,7 +121,7 @@ async fn run(options: &Options) -> i32 {
 
 /// Takes the slot that only one process can have.
 fn poll() -> Option<UnixListener> {
-    let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
+    let name = env::var_os("TESTBOT_SOCKET")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
     let slot = UnixListener::bind_addr(&name);
     if slot.is_err() {

@@ -214,7 +214,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
 
 /// Takes the slot that only one process can have.
 fn poll() -> Option<UnixListener> {
-    let name = env::var_os("TESTBOT_TOKEN_SLOT")?;
+    let name = env::var_os("TESTBOT_SOCKET")?;
     let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
     let Ok(slot) = UnixListener::bind_addr(&name) else {
         say("OVERLAP");
