@@ -7,6 +7,8 @@ use std::path::Path;
 
 use monopoll_test_bots::programs::{self, testbot};
 use monopoll_test_bots::stage::{Running, Stage, Start, is_root};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::other_bots::{self, unnamed};
@@ -69,9 +71,8 @@ pub(crate) fn bot<'a>(stage: &'a Stage, start: Start<'a>, folder: &Path) -> (Run
 #[track_caller]
 pub(crate) fn end(stage: &Stage, running: Running<'_>, pid: u32) {
     drop(running);
-    if monopoll_test_bots::stage::is_alive(pid) {
-        monopoll_test_bots::stage::send(pid, nix::sys::signal::Signal::SIGKILL);
-    }
+    // It may have just ended.
+    let _ = kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL);
     stage.wait_until("its end", || (!monopoll_test_bots::stage::is_alive(pid)).then_some(()));
 }
 
