@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::scan::command_context::{CommandOption, ONE_OF_SETUPS, SETUP};
 use crate::scan::project_scripts;
+use crate::scan::shell_redirection::output_files;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::small_file;
 use crate::text::shell_quote;
@@ -135,11 +136,9 @@ fn is_only_if_missing(test: &Statement, statement: &Statement, file: &str) -> bo
 }
 
 fn written_by(statement: &str) -> Option<&str> {
-    if let Some((_, after)) = statement.rsplit_once('>') {
-        let file = after.split_whitespace().next().map(unquoted);
-        if let Some(file) = file.filter(|file| is_settings(file)) {
-            return Some(file);
-        }
+    let mut outputs = output_files(statement).into_iter().map(unquoted);
+    if let Some(file) = outputs.find(|file| is_settings(file)) {
+        return Some(file);
     }
     let mut words = statement.split_whitespace().map(unquoted);
     let first = words.find(|word| !word.contains('='))?;
@@ -172,7 +171,7 @@ fn base_name(file: &str) -> &str {
 }
 
 /// Returns whether a file has the name of one with settings.
-fn is_settings(file: &str) -> bool {
+pub(super) fn is_settings(file: &str) -> bool {
     let name = base_name(file);
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
     let stem = stem.trim_start_matches('.');
@@ -193,6 +192,7 @@ mod tests {
             ("ln -sfn .env.bob .env && tsc", Some(".env")),
             ("cat base.env bob.env > .env", Some(".env")),
             ("echo WHO=bob >> '.env'", Some(".env")),
+            ("echo WHO=bob > .env 2>/dev/null", Some(".env")),
             ("sed s/x/bob/ config.tmpl.yaml >config.yaml", Some("config.yaml")),
             ("sed -i s/alice/bob/ settings.toml", Some("settings.toml")),
             ("cp config_bob.py config.py", Some("config.py")),

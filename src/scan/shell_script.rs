@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::variable_kind::VariableKind;
 use crate::scan::command_context::CommandContext;
+use crate::scan::harmless_command::{HARMLESS, is_harmless, writes_a_choice};
 use crate::scan::invocation::absolute;
 use crate::scan::shell_case::with_chosen_branches;
 use crate::scan::shell_expansion::Scope;
@@ -20,12 +21,6 @@ use crate::scan::small_file;
 
 /// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
-
-/// Commands that do not affect those after them.
-const HARMLESS: [&str; 14] = [
-    ":", "chmod", "date", "echo", "exit", "git", "mkdir", "pip", "pip3", "printf", "sleep", "true",
-    "ulimit", "umask",
-];
 
 /// Commands that may follow the bot, too: nothing is started after it.
 const HARMLESS_AFTER: [&str; 8] = ["disown", "kill", "rm", "set", "tail", "touch", "trap", "wait"];
@@ -149,12 +144,16 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     };
     let statements = statements(text);
     let mut rest = statements.iter();
+    let mut before = Separator::Line;
     while let Some(statement) = rest.next() {
         let is_end = statement.place == Place::Always && statement.text.starts_with("exit");
         if is_end {
             break;
         }
         let is_done = script.read(statement);
+        // What a command gets from a pipe may choose the bot.
+        script.is_simple &= !is_done || before != Separator::Pipe;
+        before = statement.end;
         if let Some(command) = script.commands.last_mut()
             && is_done
             && script.is_simple
@@ -247,6 +246,8 @@ impl Script<'_> {
             self.scope.knows_own_path = true;
             let words = self.scope.words(&statement.text);
             self.scope.knows_own_path = false;
+            // `{ echo …; } > .env`
+            self.is_simple &= !writes_a_choice(&statement.text);
             let words = words.unwrap_or_default();
             let assignments = words.as_slice();
             for (name, value) in assignments.iter().filter_map(|it| assignment(it)) {
@@ -254,11 +255,12 @@ impl Script<'_> {
             }
             return false;
         };
+        let rest = command.get(1..).unwrap_or_default();
         if HARMLESS.contains(&first.as_str()) {
+            self.is_simple &= is_harmless(first, rest, &statement.text);
             return false;
         }
         self.is_simple &= statement.place == Place::Always;
-        let rest = command.get(1..).unwrap_or_default();
         match first.as_str() {
             "cd" | "pushd" => self.enter(rest, statement),
             "[" | "[[" => self.is_simple = false,
@@ -285,7 +287,7 @@ impl Script<'_> {
             "trap" if is_for_signals(rest) => {}
             name if OPAQUE.contains(&name) => self.forget_variables(),
             // `exec > log` only redirects.
-            "exec" if command.len() == 1 => {}
+            "exec" if command.len() == 1 => self.is_simple &= !reads_a_file(&statement.text),
             _ => {
                 let set = assignments.iter().filter_map(|it| assignment(it));
                 return self.add(set.collect(), command, statement);
@@ -563,6 +565,7 @@ mod tests {
             ("cd x\nexec \"$(pwd)/bot\" $PWD", "/work/x/bot|/work/x in x"),
             ("D=$(cd \"$(dirname \"$0\")\" && pwd)\ncd \"$D\"\nexec ./bot", "./bot in /srv/bot"),
             ("git pull\npip install -r r.txt\necho 'up: now'\n./bot", "./bot"),
+            ("echo up >> up.log\necho $$ > bot.pid\ngit fetch\nexec ./bot", "./bot"),
             (". venv/bin/activate\npython main.py", "python|main.py by venv/bin"),
             ("./bot >> bot.log 2>&1", "./bot"),
             ("./bot -v > /dev/null 2>> err.log", "./bot|-v"),
@@ -625,6 +628,13 @@ mod tests {
             ("eval \"$X\"\nexec ./bot", "./bot Exec"),
             ("eval \"cd x; exec ./bot\"", ""),
             ("exec python3 main.py < in.txt", "python3|main.py Exec"),
+            ("exec < in.txt\nexec python3 main.py", "python3|main.py Exec"),
+            ("echo alice | python3 main.py", "python3|main.py Other"),
+            ("{ echo alice; } | python3 main.py", "python3|main.py Other"),
+            ("(echo alice) | python3 main.py", "python3|main.py Other"),
+            ("echo BOT=alice > .env\nexec ./bot", "./bot Exec"),
+            ("{ echo A=b; echo C=d; } > .env\nexec ./bot", "./bot Exec"),
+            ("git checkout alice\nexec ./bot", "./bot Exec"),
             ("./bot <<EOF\nx\nEOF", "./bot Other"),
             ("exit\nexec ./bot", ""),
             ("exec -a bot python3 main.py", "python3|main.py Exec"),

@@ -80,6 +80,11 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
         if !text.is_empty() {
             let place = if is_sure { Place::Always } else { Place::Perhaps };
             statements.push(Statement { text: text.to_owned(), place, end });
+        } else if end == Separator::Pipe
+            && let Some(last) = statements.last_mut()
+        {
+            // The output of a block: `{ echo alice; } | ./bot`.
+            last.end = end;
         }
     }
     statements

@@ -60,6 +60,7 @@ mod rules;
 mod same_command;
 mod same_file_elsewhere;
 mod script_variables;
+mod scripts_that_choose;
 mod second_copies;
 mod second_pollers;
 mod second_start;
