@@ -28,11 +28,9 @@ impl Command {
         }
         let (mine, theirs) = (self.own_file()?, absolute(path, cwd));
         let (release, names) = differing_folder(&mine, &theirs)?;
-        let is_removed = !theirs.exists();
+        // One that cannot be read may still be there.
+        let is_removed = matches!(theirs.try_exists(), Ok(false));
         let is_behind_a_link = || {
-            if self.file.as_ref() == Some(&mine) {
-                return false;
-            }
             let mut folders = self.file.iter().flat_map(|file| file.ancestors().skip(1));
             folders.any(|folder| {
                 folder.file_name() != release.file_name()

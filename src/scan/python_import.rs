@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::scan::passing_failure::is_file;
+
 /// A function that a script imports and calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImportedFunction {
@@ -33,7 +35,7 @@ impl ImportedFunction {
             return Some(self);
         }
         let package = file.ancestors().nth(dots)?;
-        let parents = package.ancestors().take_while(|it| it.join("__init__.py").is_file());
+        let parents = package.ancestors().take_while(|it| is_file(&it.join("__init__.py")));
         let mut names: Vec<String> =
             parents.filter_map(|it| Some(it.file_name()?.to_string_lossy().into_owned())).collect();
         if names.is_empty() {
@@ -83,9 +85,13 @@ pub(super) fn imported_function(text: &str) -> Option<ImportedFunction> {
 /// Returns whether a module calls this function of its own where it runs as `__main__`, and does
 /// nothing else there.
 pub(super) fn calls_as_main(text: &str, function: &str) -> bool {
-    let mut lines = statements(text).into_iter();
-    let is_guard = |line: &str| line.starts_with("if __name__ ==") && line.contains("__main__");
-    lines.by_ref().any(is_guard) && lines.map(call_of).eq([Some(function)])
+    let mut lines = statements(text).into_iter().skip_while(|line| !line.contains("__main__"));
+    lines.next().is_some_and(is_main_guard) && lines.map(call_of).eq([Some(function)])
+}
+
+/// Returns whether a line only tells that the lines below it run as `__main__`.
+fn is_main_guard(line: &str) -> bool {
+    ["if __name__ == \"__main__\":", "if __name__ == '__main__':"].contains(&line)
 }
 
 /// Returns the lines without indentation, comments and strings of several lines.
@@ -172,13 +178,22 @@ fn call_of(line: &str) -> Option<&str> {
     is_name(name).then_some(name)
 }
 
-/// Returns whether a line only prepares the call: it tells whether the script runs as `__main__`,
-/// or changes the name of the program, as generated scripts do.
+/// The lines by which generated scripts remove an extension from the name of the program: how they
+/// begin and end.
+const WITHOUT_EXTENSION: [(&str, &str); 6] = [
+    ("sys.argv[0] = re.sub(", ", '', sys.argv[0])"),
+    ("sys.argv[0] = re.sub(", ", \"\", sys.argv[0])"),
+    ("sys.argv[0] = sys.argv[0][:-", "]"),
+    ("sys.argv[0] = sys.argv[0].removesuffix(", ")"),
+    ("if sys.argv[0].endswith(", "):"),
+    ("elif sys.argv[0].endswith(", "):"),
+];
+
+/// Returns whether a line only prepares the call: it tells that the script runs as `__main__`, or
+/// changes the name of the program, as generated scripts do.
 fn is_preparation(line: &str) -> bool {
-    line.starts_with("if __name__ ==")
-        || ["sys.argv[0]", "if sys.argv[0]", "elif sys.argv[0]"]
-            .iter()
-            .any(|it| line.starts_with(it))
+    let is_one = |(start, end): &(&str, &str)| line.starts_with(start) && line.ends_with(end);
+    is_main_guard(line) || WITHOUT_EXTENSION.iter().any(is_one)
 }
 
 /// Returns whether a text is a name of Python, with dots.
@@ -230,6 +245,16 @@ mod tests {
             ("from bot import main\nmain()\nmain()\n", None),
             ("from bot import main\nprint(1)\nmain()\n", None),
             ("from bot import main\nother()\n", None),
+            ("from bot import main\nif __name__ == '__main__': BOT = 'x'\nmain()\n", None),
+            ("from bot import main\nif __name__ == '__main__' and X:\n    main()\n", None),
+            ("from bot import main\nsys.argv[0] = 'alice'\nmain()\n", None),
+            ("from bot import main\nif sys.argv[0].endswith('x'): BOT = 'x'\nmain()\n", None),
+            ("from bot import main\nsys.argv[0] = sys.argv[0][:-4] + 'x'\nmain()\n", None),
+            (
+                "import sys\nfrom bot import main\nif __name__ == '__main__':\n\
+                 \x20   sys.argv[0] = sys.argv[0].removesuffix('.exe')\n    sys.exit(main())\n",
+                Some("bot:main"),
+            ),
             ("import time\ntime.sleep(1)\n", None),
             ("", None),
         ] {
@@ -250,6 +275,11 @@ mod tests {
             (format!("{guard}    os.environ['BOT'] = 'x'\n    main()\n"), false),
             (format!("main()\n{guard}    test()\n"), false),
             ("main()\n".to_owned(), false),
+            ("if __name__ == '__main__': BOT = 'x'\nmain()\n".to_owned(), false),
+            ("if __name__ == '__main__' and DEBUG:\n    main()\n".to_owned(), false),
+            (format!("if __name__ != '__main__': BOT = 'x'\n{guard}    main()\n"), false),
+            (format!("{guard}    sys.argv[0] = 'alice'\n    main()\n"), false),
+            ("if __name__ == \"__main__\":  # a bot\n    main()\n".to_owned(), true),
         ] {
             assert_eq!(calls_as_main(&text, "main"), expected, "{text}");
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::CommandDoubt;
 use crate::scan::command_context::{CommandContext, ENVIRONMENT};
+use crate::scan::executable::has_folder;
 use crate::scan::invocation::{Invocation, Target, Through, absolute};
 use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::python_import::{ImportedFunction, imported_function};
@@ -23,6 +24,9 @@ const MAX_SETTINGS: u64 = 64 << 10;
 /// The number of `.pth` files of a virtual environment that are read.
 const MAX_PATH_FILES: usize = 64;
 
+/// The number of folders that `.pth` files name and in which modules are searched.
+const MAX_PATH_FOLDERS: usize = 256;
+
 /// The number of folders from the current one upward that may have `pyproject.toml`.
 const MAX_PARENTS: usize = 4;
 
@@ -30,6 +34,8 @@ const MAX_PARENTS: usize = 4;
 pub(super) struct PythonProgram {
     /// The name of the script, without a folder and extension.
     pub(super) name: String,
+    /// The path of the script, with its links.
+    pub(super) path: Option<PathBuf>,
     /// What `-m` was given.
     pub(super) module: Option<String>,
     /// The file that runs as `__main__`, with links resolved, if it was found.
@@ -61,6 +67,7 @@ impl PythonProgram {
     ) -> Option<PythonProgram> {
         let mut program = PythonProgram {
             name: String::new(),
+            path: None,
             module: None,
             file: None,
             text: None,
@@ -71,7 +78,9 @@ impl PythonProgram {
         match &it.target {
             Target::Script(path, _) => {
                 program.name = stem(path);
-                program.set_file(&absolute(path, cwd));
+                let path = absolute(path, cwd);
+                program.set_file(&path);
+                program.path = Some(path);
             }
             Target::Module(name) => {
                 let name = name.to_str()?;
@@ -83,7 +92,7 @@ impl PythonProgram {
                 }
                 program.find_module(&context, name);
             }
-            Target::Program(name) if it.through == Through::Wrapper && is_bare(name) => {
+            Target::Program(name) if is_script_of_project(it) => {
                 let name = name.to_str()?;
                 name.clone_into(&mut program.name);
                 program.calls = Some(script_of_project(name, cwd)?);
@@ -126,8 +135,8 @@ impl PythonProgram {
         file.ancestors().nth(tail.components().count()).map(Path::to_owned)
     }
 
-    /// Returns whether the modules below this folder are those of the program: its own folder, one
-    /// directly below it, such as `src`, or one in which Python searches for modules.
+    /// Returns whether the modules below this folder are those of the program: its own folder, or
+    /// one directly below it, such as `src`. With `-m`, Python has found it there: any folder.
     pub(super) fn has_root(&self, root: &Path) -> bool {
         let is_for_tests = ["test", "tests", "examples"].iter().any(|name| root.ends_with(name));
         self.module.is_some()
@@ -193,13 +202,19 @@ impl PythonProgram {
             let lines = text.lines().map(str::trim).filter(|line| line.starts_with('/'));
             lines.map(PathBuf::from).collect::<Vec<_>>()
         });
-        let folders: Vec<PathBuf> = folders.collect();
+        let folders: Vec<PathBuf> = folders.take(MAX_PATH_FOLDERS).collect();
         sites.into_iter().chain(folders).collect()
     }
 }
 
+/// Returns whether a launcher such as `uv run` finds the program by its name in the project.
+pub(super) fn is_script_of_project(it: &Invocation) -> bool {
+    it.through == Through::Wrapper
+        && matches!(&it.target, Target::Program(name) if !has_folder(name.as_os_str()))
+}
+
 /// Returns the files of a module that may run as `__main__`, below the folder that has it.
-fn main_files(name: &str) -> [PathBuf; 2] {
+pub(super) fn main_files(name: &str) -> [PathBuf; 2] {
     let path = name.replace('.', "/");
     [format!("{path}/__main__.py"), format!("{path}.py")].map(PathBuf::from)
 }
@@ -217,10 +232,6 @@ fn script_of_project(name: &str, cwd: &Path) -> Option<ImportedFunction> {
     let (module, function) = script.split_once(':')?;
     let function = function.split_whitespace().next()?;
     Some(ImportedFunction { module: module.trim().to_owned(), function: function.to_owned() })
-}
-
-fn is_bare(path: &Path) -> bool {
-    path.components().count() == 1
 }
 
 fn stem(path: &Path) -> String {

@@ -2,13 +2,16 @@
 //! `$PYTHONPATH` or an environment finds beside its file, a script that only imports another one.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use crate::engine::likeness::CommandDoubt;
 use crate::scan::command::Command;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::{Invocation, Target};
 use crate::scan::python_import::calls_as_main;
-use crate::scan::python_program::{PythonProgram, PythonSpelling};
+use crate::scan::python_program::{
+    PythonProgram, PythonSpelling, is_script_of_project, main_files,
+};
 use crate::scan::same_command::RunningCommand;
 
 impl Command {
@@ -19,7 +22,7 @@ impl Command {
         it: &Invocation,
         process: &RunningCommand<'_>,
     ) -> Option<PythonSpelling> {
-        if !may_be_python(&self.runs.target) || !may_be_python(&it.target) {
+        if !may_be_python(&self.runs) || !may_be_python(it) {
             return None;
         }
         let cwd = it.context.folder.as_deref().or(process.cwd)?;
@@ -28,11 +31,13 @@ impl Command {
         if !is_here && is_file_of_python(&self.runs.target) && is_file_of_python(&it.target) {
             return None;
         }
-        let mine = PythonProgram::of(&self.runs, &self.runs_in, None)?;
         let theirs = PythonProgram::of(it, cwd, Some(process.environ))?;
+        let mine = PythonProgram::of(&self.runs, &self.runs_in, None)?;
         if mine.file.is_some() && mine.file == theirs.file {
-            return if is_here {
+            return if is_here && mine.is_found_by_the_name_of(&theirs) {
                 Some(PythonSpelling::Certain)
+            } else if is_here {
+                Some(PythonSpelling::InDoubt(CommandDoubt::ScriptName))
             } else {
                 let home = mine.file.as_deref()?.parent()?;
                 (home.starts_with(&self.runs_in) && home.starts_with(cwd))
@@ -61,22 +66,38 @@ enum Alike {
 }
 
 impl PythonProgram {
-    /// Returns whether this program only starts what the other one runs.
+    /// Returns whether no link has led one of both to the file by another name, which the file may
+    /// read.
+    fn is_found_by_the_name_of(&self, other: &PythonProgram) -> bool {
+        let is_at = |path: &Option<PathBuf>, module: &str| {
+            path.iter().any(|path| main_files(module).iter().any(|tail| path.ends_with(tail)))
+        };
+        match (&self.module, &other.module) {
+            (Some(module), Some(other)) => {
+                module.trim_end_matches(".__main__") == other.trim_end_matches(".__main__")
+            }
+            (Some(module), None) => is_at(&other.path, module),
+            (None, Some(module)) => is_at(&self.path, module),
+            (None, None) => true,
+        }
+    }
+
+    /// Returns how certain it is that this program only starts what the other one runs.
     fn starts(&self, other: &PythonProgram) -> Alike {
-        let Some(mine) = &self.calls else { return Alike::No };
+        let Some(call) = &self.calls else { return Alike::No };
         let imported = || self.imported_file();
-        let package = mine.package();
-        let module = mine.module.rsplit('.').next().unwrap_or_default();
+        let package = call.package();
+        let module = call.module.rsplit('.').next().unwrap_or_default();
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let mentions = |text: &String| text.split(|c| !is_word(c)).any(|word| word == module);
-        if let Some(theirs) = &other.calls {
+        if let Some(other_call) = &other.calls {
             // `uvicorn.main` is what `uvicorn/__init__.py` imports from `uvicorn/main.py`.
             let is_passed_on = || {
-                theirs.module == package
-                    && mine.function == theirs.function
+                other_call.module == package
+                    && call.function == other_call.function
                     && other.imported_text().as_ref().is_some_and(mentions)
             };
-            return match (mine.full_name() == theirs.full_name(), imported()) {
+            return match (call.full_name() == other_call.full_name(), imported()) {
                 (false, _) if is_passed_on() => Alike::Perhaps,
                 (false, _) => Alike::No,
                 (true, Some(file))
@@ -92,9 +113,9 @@ impl PythonProgram {
             Some(root) => other.has_root(&root),
             None => other.file.is_none() && other.module.as_deref() == Some(name),
         };
-        if is_main(&mine.module) {
+        if is_main(&call.module) {
             let text = other.text.as_deref().unwrap_or_default();
-            let is_called = || calls_as_main(text, &mine.function);
+            let is_called = || calls_as_main(text, &call.function);
             let is_its_file = || other.file.is_some() && imported() == other.file;
             return if is_its_file() && is_called() { Alike::Certain } else { Alike::Perhaps };
         }
@@ -117,10 +138,11 @@ fn is_file_of_python(target: &Target) -> bool {
     matches!(target, Target::Script(path, _) if path.extension() == Some(OsStr::new("py")))
 }
 
-fn may_be_python(target: &Target) -> bool {
-    match target {
+fn may_be_python(it: &Invocation) -> bool {
+    match &it.target {
         Target::Script(_, language) => language.is_none_or(|language| language == Language::Python),
-        Target::Module(_) | Target::Program(_) => true,
+        Target::Module(_) => true,
+        Target::Program(_) => is_script_of_project(it),
         Target::Code(..) | Target::Entry(..) | Target::Input => false,
     }
 }

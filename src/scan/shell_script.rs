@@ -22,10 +22,10 @@ use crate::scan::small_file;
 /// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
 
-/// Commands that may follow the bot, too: nothing is started after it.
+/// Commands that may follow the bot, too: they start no other program. A handler of `trap` may.
 const HARMLESS_AFTER: [&str; 8] = ["disown", "kill", "rm", "set", "tail", "touch", "trap", "wait"];
 
-/// The signals whose handler cannot run before the bot: not DEBUG or ERR.
+/// Signals that arrive from outside or at the end. DEBUG and ERR handlers run between the lines.
 #[rustfmt::skip]
 const SIGNALS: [&str; 14] = [
     "EXIT", "0", "HUP", "INT", "QUIT", "TERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "1", "2",
@@ -189,12 +189,33 @@ fn is_harmless_after(command: &str) -> bool {
     let is_harmless = HARMLESS.contains(&first)
         || HARMLESS_AFTER.contains(&first)
         || assignment(first).is_some() && first == command.trim();
-    is_harmless && !command.contains('`') && !without_dates(command).contains("$(")
+    is_harmless
+        && !command.contains('`')
+        && !without_neutral_substitutions(command).contains("$(")
+        && (first != "trap" || is_line_of_harmless_trap(command))
+}
+
+/// Returns whether the line `trap HANDLER SIGNAL…` is a harmless one.
+fn is_line_of_harmless_trap(line: &str) -> bool {
+    let rest = line.trim().trim_start_matches("trap").trim_start();
+    let quote = ['\'', '"'].into_iter().find(|quote| rest.starts_with(*quote));
+    let parts = match quote {
+        Some(quote) => rest.strip_prefix(quote).and_then(|rest| rest.rsplit_once(quote)),
+        None => rest.split_once(char::is_whitespace),
+    };
+    let Some((handler, signals)) = parts else { return false };
+    let words = [handler].into_iter().chain(signals.split_whitespace());
+    is_harmless_trap(&words.map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Returns whether a handler of `trap` starts no other program.
+fn is_harmless_handler(handler: &str) -> bool {
+    handler == "-" || statements(handler).iter().all(|it| is_harmless_after(&it.text))
 }
 
 /// Removes the substitutions whose output differs between two starts of one bot, or is the same for
-/// all programs of a user: `$(date +%s)`, `$(git rev-parse HEAD)`, `$(hostname)`.
-fn without_dates(text: &str) -> String {
+/// all programs of a host: `$(date +%s)`, `$(git rev-parse HEAD)`, `$(hostname)`.
+fn without_neutral_substitutions(text: &str) -> String {
     let mut rest = text;
     let mut kept = String::new();
     while let Some((before, after)) = rest.split_once("$(") {
@@ -203,12 +224,19 @@ fn without_dates(text: &str) -> String {
             return text.to_owned();
         };
         let mut words = code.split_whitespace();
-        let is_date = match words.next() {
-            Some("date" | "hostname" | "nproc" | "uname" | "whoami") => true,
-            Some("git") => matches!(words.next(), Some("rev-parse" | "describe")),
+        let is_neutral = match words.next() {
+            Some("date" | "hostname" | "nproc" | "uname") => true,
+            // The name of a branch may choose the bot, and so may a folder.
+            Some("git") => match words.next() {
+                Some("rev-parse") => words.all(|it| {
+                    !it.starts_with("--") || it.starts_with("--short") || it == "--verify"
+                }),
+                Some("describe") => words.all(|it| it != "--all"),
+                Some(_) | None => false,
+            },
             Some(_) | None => false,
         };
-        if !is_date || code.contains(['`', '$', '(', ';', '|', '&', '<', '>']) {
+        if !is_neutral || code.contains(['`', '$', '(', ';', '|', '&', '<', '>']) {
             kept.push_str("$(");
             rest = after;
             continue;
@@ -284,7 +312,7 @@ impl Script<'_> {
                 Some(command) => return self.add(Vec::new(), &command, statement),
                 None => self.forget_variables(),
             },
-            "trap" if is_for_signals(rest) => {}
+            "trap" if is_harmless_trap(rest) => {}
             name if OPAQUE.contains(&name) => self.forget_variables(),
             // `exec > log` only redirects.
             "exec" if command.len() == 1 => self.is_simple &= !reads_a_file(&statement.text),
@@ -359,12 +387,11 @@ impl Script<'_> {
             && !self.scope.variables.contains_key(name);
         let value = is_certain.then(|| value.to_owned());
         // Such a value is part of no name of a bot. A command with it is not known.
-        let is_date = statement.place == Place::Always
-            && !statement.text.contains('`')
+        let is_neutral = statement.place == Place::Always
             && statement.text.contains("$(")
-            && !without_dates(&statement.text).contains(['$', '`'])
+            && !without_neutral_substitutions(&statement.text).contains(['$', '`'])
             && !VariableKind::of(OsStr::new(name)).may_choose();
-        self.is_simple &= is_certain || is_date;
+        self.is_simple &= is_certain || is_neutral;
         // A variable of the environment stays exported.
         if self.exports_all || (self.scope.environment)(name).is_some() {
             self.set_variable(name, value.as_deref(), statement);
@@ -464,10 +491,12 @@ impl Script<'_> {
     }
 }
 
-/// Returns whether `trap` sets a handler that runs only when the script ends.
-fn is_for_signals(words: &[String]) -> bool {
-    let signals = words.get(1..).unwrap_or_default();
-    !signals.is_empty() && signals.iter().all(|it| SIGNALS.contains(&it.as_str()))
+/// Returns whether `trap` sets handlers for these signals only, which start no other program.
+fn is_harmless_trap(words: &[String]) -> bool {
+    let [handler, signals @ ..] = words else { return false };
+    !signals.is_empty()
+        && signals.iter().all(|it| SIGNALS.contains(&it.as_str()))
+        && is_harmless_handler(handler)
 }
 
 /// Returns the command that `eval` runs, if it is a single one with known words.
@@ -578,6 +607,9 @@ mod tests {
             ("nohup python3 main.py > log 2>&1 & echo $! > bot.pid", "nohup|python3|main.py"),
             ("./bot &\nPID=$!\ntrap \"kill $PID\" TERM\nwait $PID\n", "./bot"),
             ("trap 'rm -f bot.pid' EXIT INT\n./bot\necho done", "./bot"),
+            ("./bot &\ntrap 'kill $! 2> /dev/null || true; exit 0' INT\nwait", "./bot"),
+            ("trap '' HUP\n./bot &\ntrap - HUP", "./bot"),
+            ("export V=$(git rev-parse --short HEAD) W=$(git describe --tags)\n./bot", "./bot"),
             ("./bot | tee log\necho \"done $(date)\"", "./bot"),
             ("export V=$(date +%s) W=$(git rev-parse HEAD)\nexec ./bot", "./bot"),
             ("eval \"exec python3 main.py\"", "python3|main.py"),
@@ -608,6 +640,15 @@ mod tests {
             ),
             ("python3 main.py\necho $(python3 web.py)", "python3|main.py Other"),
             ("trap 'A=b' DEBUG\nexec ./bot", "./bot Exec"),
+            ("trap 'python3 web.py' EXIT\n./bot", "./bot Other"),
+            ("trap 'echo $(python3 web.py)' EXIT\n./bot", "./bot Other"),
+            ("./bot\ntrap 'wait; python3 web.py' EXIT", "./bot Other"),
+            ("./bot\ntrap 'wait \"$P\"; python3 web.py' EXIT", "./bot Other"),
+            ("./bot\ntrap 'wait'\"; python3 web.py\" EXIT", "./bot Other"),
+            ("./bot &\ntrap \"python3 web.py\" EXIT\nwait", "./bot Background, wait Other"),
+            ("export SHOP=$(git rev-parse --abbrev-ref HEAD)\nexec ./bot", "./bot Exec"),
+            ("export SHOP=$(git describe --all)\nexec ./bot", "./bot Exec"),
+            ("export SHOP=$(whoami)\nexec ./bot", "./bot Exec"),
             ("V=$(cat v)\nexec ./bot", "./bot Exec"),
             ("export BOT=$(date)\nexec ./bot", "./bot Exec"),
             ("V=$(date)\nexec ./bot $V", "./bot|* Exec"),

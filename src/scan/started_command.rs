@@ -12,7 +12,7 @@ use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand, logical};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::invocation::{Target, absolute, base_name};
+use crate::scan::invocation::{Invocation, Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{canonicalize, is_file, note_refusal};
 use crate::scan::shell_expansion::is_unknown;
@@ -300,7 +300,19 @@ fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedComman
         found.iter().filter(|(role, _)| *role == ScriptRole::Exec).map(targets).collect();
     execs.sort();
     execs.dedup();
-    let is_only_one = found.iter().map(targets).all(|it| found.first().map(targets) == Some(it));
+    // The arguments, options or variables may decide which of them is the bot.
+    let starts = |it: &(ScriptRole, StartedCommand)| {
+        let (command, sets) = (&it.1.command, it.1.sets.clone());
+        let Invocation { args, context, .. } = command.runs.clone();
+        (targets(it), command.runs_in.clone(), args, context, sets)
+    };
+    let is_known = |it: &(ScriptRole, StartedCommand)| {
+        !it.1.command.runs.args.iter().any(|word| is_unknown(word))
+    };
+    let is_only_one = found.first().is_none_or(|first| {
+        let starts_first = |it| starts(it) == starts(first) && is_known(it);
+        found.iter().skip(1).all(starts_first)
+    });
     let last = found.iter().rposition(|(role, _)| *role == ScriptRole::Other);
     let kept = found.into_iter().enumerate().filter_map(|(at, (role, mut it))| {
         it.certainty = match role {

@@ -2,6 +2,7 @@
 //! module, a script that only imports it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use monopoll_test_bots::stage::{Stage, token};
 use serde_json::Value;
@@ -171,14 +172,9 @@ fn uvicorn_is_in_doubt_beside_its_module() {
     write(&stage, "app.py", code);
     let python = uvicorn.with_file_name("python3").display().to_string();
     let script = format!("{} --port 0 app:app", uvicorn.display());
-    for module in [format!("{python} -m uvicorn --port 0 app:app"), script.clone()] {
-        let judged = both(&stage, &script, &module);
-        if module == script {
-            assert_eq!(judged, [Judged::Same, Judged::Same]);
-        } else {
-            in_doubt(judged, IMPORTS);
-        }
-    }
+    assert_eq!(judge(&stage, &script, &script, |it| it), Judged::Same);
+    let module = format!("{python} -m uvicorn --port 0 app:app");
+    in_doubt(both(&stage, &script, &module), IMPORTS);
     let judged = judge(&stage, &script, &format!("{python} -m uvicorn app:other"), |it| it);
     assert_eq!(judged, Judged::Different);
 }
@@ -257,6 +253,28 @@ fn a_module_in_a_folder_of_python_path_is_its_file() {
             assert!(parts.iter().any(|part| reason.contains(part)), "{seen:#}");
         }
     }
+}
+
+/// The file may read the name of its link.
+#[test]
+fn two_links_by_which_modules_are_the_same_file_are_in_doubt() {
+    let stage = Stage::new();
+    write(&stage, "src/main.py", &format!("{}main()\n", polls(&stage)));
+    for name in ["alice", "bob"] {
+        symlink("main.py", stage.folder().join(format!("src/{name}.py"))).unwrap();
+    }
+    let judge = |running: &str, started: &str| {
+        judge(&stage, running, started, |it| it.env("PYTHONPATH", "src"))
+    };
+    let by_name = ["python3 -m alice", "python3 -m bob", "python3 -m main", "python3 src/main.py"];
+    for (one, other) in [(0, 1), (0, 2), (0, 3)] {
+        let judged = [(one, other), (other, one)].map(|(a, b)| judge(by_name[a], by_name[b]));
+        in_doubt(judged, "by a link with another name");
+    }
+    for (one, other) in [(0, 0), (2, 3), (3, 2)] {
+        assert_eq!(judge(by_name[one], by_name[other]), Judged::Same, "{}", by_name[one]);
+    }
+    assert_eq!(judge("python3 -m alice", "python3 src/alice.py"), Judged::Same);
 }
 
 #[test]

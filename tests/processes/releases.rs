@@ -45,7 +45,7 @@ fn plan_after(
 ) -> (Value, u32) {
     let it = program(stage, &at(stage, running.1)).current_dir(at(stage, running.0));
     let it = it.env("PWD", at(stage, running.0));
-    let it = if let Some(it_is) = bot_token { it.env("BOT_TOKEN", it_is) } else { it };
+    let it = if let Some(token) = bot_token { it.env("BOT_TOKEN", token) } else { it };
     let (process, pid) = bot(stage, it, stage.folder());
     if let Some(folder) = removed {
         fs::remove_dir_all(stage.folder().join(folder)).unwrap();
@@ -56,7 +56,7 @@ fn plan_after(
     let folder = at(stage, start.0);
     let planned = planned.current_dir(Path::new(&folder)).env("PWD", &folder);
     let planned =
-        if let Some(it_is) = bot_token { planned.env("BOT_TOKEN", it_is) } else { planned };
+        if let Some(token) = bot_token { planned.env("BOT_TOKEN", token) } else { planned };
     let seen = plan(planned);
     end(stage, process, pid);
     (seen, pid)
@@ -112,6 +112,21 @@ fn a_bot_of_a_release_that_is_still_there_is_a_near_miss() {
     let (seen, pid) = plan_after(&stage, running, Some("releases/alice"), start, None);
     assert_eq!(seen["verdict"], "clear", "{seen:#}");
     assert!(near_misses(&seen).contains(&u64::from(pid)), "{seen:#}");
+}
+
+/// Root can read all folders, but no loop of links.
+#[test]
+fn a_release_that_cannot_be_read_was_not_removed() {
+    let stage = stage();
+    let (process, pid) =
+        bot(&stage, program(&stage, &at(&stage, "python3 @/releases/1/main.py")), stage.folder());
+    fs::remove_dir_all(stage.folder().join("releases/1")).unwrap();
+    symlink("1", stage.folder().join("releases/1")).unwrap();
+    let start = at(&stage, "@/current/main.py");
+    let seen = plan(unnamed(&stage, &["plan"], "python3").argument(&start));
+    assert_eq!(seen["verdict"], "clear", "{seen:#}");
+    assert!(near_misses(&seen).contains(&u64::from(pid)), "{seen:#}");
+    end(&stage, process, pid);
 }
 
 #[test]

@@ -329,16 +329,41 @@ fn a_script_that_starts_one_bot_in_the_background_starts_the_same_bot_again() {
         is_the_same(&stage, "./start.sh", "./start.sh");
         is_the_same(&stage, "python3 main.py", "./start.sh");
     }
-    // Another program follows, or the script chooses.
+    // Another program follows.
     for script in [
         "python3 main.py &\npython3 web.py",
         "python3 web.py &\nnohup python3 main.py &",
-        "[ -f bob ] && cd bob\npython3 main.py &\necho $! > bot.pid",
+        "python3 main.py &\ntrap 'wait; python3 web.py' EXIT\nwait",
     ] {
         let stage = stage_with(script);
         write(&stage, "web.py", "import time\ntime.sleep(600)\n");
         let (plan, is_found) = planned(&stage, "python3 main.py", "./start.sh");
-        assert_eq!(plan["verdict"] == "refuse", is_found, "{script}: {plan:#}");
-        assert_ne!(plan["verdict"], "act", "{script}: {plan:#}");
+        assert_eq!((&plan["verdict"], is_found), (&"refuse".into(), true), "{script}: {plan:#}");
+    }
+    // The script chooses.
+    let stage = stage_with("[ -f bob ] && cd bob\npython3 main.py &\necho $! > bot.pid");
+    let (plan, is_found) = planned(&stage, "python3 main.py", "./start.sh");
+    assert_eq!(plan["verdict"] == "refuse", is_found, "{plan:#}");
+    assert_ne!(plan["verdict"], "act", "{plan:#}");
+}
+
+/// One of them may be no bot, although all have its token.
+#[test]
+fn what_a_script_starts_with_several_arguments_or_variables_is_in_doubt_with_my_token_too() {
+    for (script, line) in [
+        ("python3 main.py runserver &\npython3 main.py bot", "python3 main.py runserver"),
+        ("python3 main.py runserver &\npython3 main.py bot &", "python3 main.py bot"),
+        ("ROLE=web python3 main.py &\nROLE=bot python3 main.py", "ROLE=web python3 main.py"),
+        ("env ROLE=web python3 main.py & python3 main.py", "ROLE=web python3 main.py"),
+        ("python3 main.py $A &\npython3 main.py $B &\nwait", "python3 main.py runserver"),
+    ] {
+        let stage = stage_with(script);
+        let mine = token();
+        let with_token = running(&stage, line);
+        let (process, pid) = bot(&stage, with_token.env("BOT_TOKEN", &mine), stage.folder());
+        let plan = plan(start(&stage, &["plan"], "./start.sh").env("BOT_TOKEN", &mine));
+        assert_eq!(plan["verdict"], "refuse", "{script}: {plan:#}");
+        assert!(found(&plan).contains(&u64::from(pid)), "{script}: {plan:#}");
+        end(&stage, process, pid);
     }
 }
