@@ -152,6 +152,22 @@ impl PythonProgram {
         self.calls.is_some() && [own, outer].contains(&Some(folder))
     }
 
+    /// Returns whether the file is a script of a virtual environment.
+    pub(super) fn is_in_environment(&self) -> bool {
+        let bin = self.prefix.as_ref().map(|prefix| prefix.join("bin"));
+        bin.is_some() && self.file.as_deref().and_then(Path::parent) == bin.as_deref()
+    }
+
+    /// Returns whether this is the `__main__.py` of the package whose function it calls.
+    pub(super) fn is_main_of_package(&self) -> bool {
+        let Some(package) = self.calls.as_ref().map(ImportedFunction::package) else {
+            return false;
+        };
+        let folder = self.file.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        self.module.as_deref() == Some(package)
+            || self.name == "__main__" && folder == Some(OsStr::new(package))
+    }
+
     /// Returns the file of the module whose function the program calls, with links resolved.
     pub(super) fn imported_file(&self) -> Option<PathBuf> {
         let path = self.calls.as_ref()?.module.replace('.', "/");

@@ -126,11 +126,13 @@ impl PythonProgram {
         if is_of_package { Alike::Perhaps } else { Alike::No }
     }
 
-    /// Returns whether no name of a script can choose the bot: `alice.py` and `bob.py` may both
-    /// only import what reads the name.
+    /// Returns whether no name can choose the bot: `alice.py` and `bob.py`, or `-m bots.alice` and
+    /// `-m bots.bob`, may both only import what reads the name.
     fn is_named_like(&self, other: &PythonProgram) -> bool {
-        let has_own_name = |it: &PythonProgram| it.module.is_none() && it.name != "__main__";
-        self.name == other.name || !has_own_name(self) || !has_own_name(other)
+        let is_installed = |it: &PythonProgram| it.file.is_none() || it.is_in_environment();
+        self.is_main_of_package()
+            || other.is_main_of_package()
+            || self.name == other.name && (is_installed(self) || is_installed(other))
     }
 }
 

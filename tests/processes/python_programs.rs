@@ -291,6 +291,19 @@ fn a_script_that_only_imports_the_bot_is_the_bot() {
     let judged = both(&stage, "python3 web.py", "python3 main.py");
     assert_eq!(judged, [Judged::Different, Judged::Different]);
     in_doubt(both(&stage, "python3 run.py", "python3 alice.py"), IMPORTS);
+    // Two bots of one package, with settings beside each.
+    write(&stage, "bots/core.py", &code);
+    for name in ["alice", "bob"] {
+        let main = "from bots.core import main\n\nif __name__ == '__main__':\n    main()\n";
+        write(&stage, &format!("bots/{name}/main.py"), main);
+        write(&stage, &format!("bots/{name}/__main__.py"), main);
+    }
+    for [one, other] in [
+        ["python3 -m bots.alice.main", "python3 -m bots.bob.main"],
+        ["python3 -m bots.alice", "python3 -m bots.bob"],
+    ] {
+        in_doubt(both(&stage, one, other), IMPORTS);
+    }
     write(
         &stage,
         "main.py",
