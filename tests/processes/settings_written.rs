@@ -40,7 +40,7 @@ fn is_in_doubt(stage: &Stage, bot_line: &str, start_line: &str) {
     let (plan, is_found) = planned(stage, bot_line, start_line);
     let reason = refusal(&plan);
     assert!(is_found && reason.contains("writes `.env`"), "{bot_line} / {start_line}: {reason}");
-    assert!(reason.contains("start it by the same line"), "{reason}");
+    assert!(reason.contains("start it with the same command line"), "{reason}");
 }
 
 #[test]
