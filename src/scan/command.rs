@@ -277,13 +277,15 @@ fn script_text(runs: &Invocation, file: Option<&Path>, folder: &Path) -> String 
 }
 
 /// Returns whether COMMAND is a script such as `./node2`, `./sh1` or `./make`, which only has the
-/// name of another program. The shims of version managers are scripts too, and run the interpreter
-/// that they are named after.
+/// name of another program. The shims of version managers and `node_modules/.bin/tsx` are scripts
+/// too, and run the interpreter that they are named after.
 fn is_script_with_another_meaning(args: &[OsString], kind: &ProgramKind) -> bool {
     let Some(path) = args.first().filter(|name| has_folder(name)).map(Path::new) else {
         return false;
     };
-    let is_shim = path.parent().is_some_and(|folder| folder.ends_with("shims"));
+    let is_shim = path.parent().is_some_and(|folder| {
+        folder.ends_with("shims") || folder.ends_with("node_modules/.bin")
+    });
     matches!(kind, ProgramKind::Script(_))
         && (Interpreter::by_name(&base_name(path)).is_some() || makefile::is_make(path))
         && !is_shim

@@ -161,7 +161,7 @@ impl Command {
         }
     }
 
-    fn is_tool(&self) -> bool {
+    pub(super) fn is_tool(&self) -> bool {
         is_tool(Some(&self.program), &self.text())
     }
 }

@@ -183,6 +183,12 @@ fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
     }) && matches!(before, Separator::Line | Separator::Background)
 }
 
+/// Returns whether a program of this name is never the bot.
+pub(super) fn is_harmless(name: &Path) -> bool {
+    let is_listed = |names: &[&str]| names.iter().any(|it| name == Path::new(it));
+    is_listed(&HARMLESS) || is_listed(&HARMLESS_AFTER)
+}
+
 /// Returns whether a command after the bot starts no other program.
 fn is_harmless_after(command: &str) -> bool {
     let first = command.split_whitespace().next().unwrap_or_default();

@@ -46,7 +46,8 @@ impl Command {
         for it in commands {
             let role = it.role;
             let unclear = self.unclear(&it);
-            let is_last = unclear.is_some() || self.resolve(it).is_some();
+            let is_of_bot = |it: &StartedCommand| !it.command.is_bare_program();
+            let is_last = unclear.is_some() || self.resolve(it).as_ref().is_some_and(is_of_bot);
             match (role, unclear) {
                 (ScriptRole::Exec | ScriptRole::Background, Some(unclear)) => found.push(unclear),
                 // A line such as `$CLEANUP` says nothing.
@@ -84,7 +85,7 @@ impl Command {
             let role = it.role;
             found.extend(self.resolve(it).map(|started| (role, started)));
         }
-        let mut all = with_certainty(found);
+        let mut all = with_certainty(without_helpers(found));
         if all.is_empty() {
             all = self.launched();
         }
@@ -174,12 +175,10 @@ impl Command {
             Target::Script(..) if command.file.as_ref().is_none_or(|file| !is_file(file)) => {
                 return None;
             }
-            // A bare program, such as `sleep` or `tail`, may also run for other purposes in this
-            // folder. `make` may start the bot, and so may a launcher with a command.
+            // `sleep` and `tail` may also run for other purposes in this folder.
             Target::Program(name)
-                if !has_folder(name.as_os_str())
-                    && !makefile::is_make(name)
-                    && !command.launches_command() =>
+                if command.is_bare_program()
+                    && (shell_script::is_harmless(name) || command.is_tool()) =>
             {
                 return None;
             }
@@ -195,6 +194,14 @@ impl Command {
         let replaces = set.flat_map(|(name, _)| self.replaced(name)).collect();
         let certainty = Certainty::Likely;
         Some(StartedCommand { command, sets: context.variables, replaces, certainty })
+    }
+
+    /// Returns whether this is a program found through `$PATH`, such as `java`, that may be the bot
+    /// or a helper of it. `make` may start the bot, and so may a launcher with a command.
+    fn is_bare_program(&self) -> bool {
+        matches!(&self.runs.target, Target::Program(name)
+            if !has_folder(name.as_os_str()) && !makefile::is_make(name))
+            && !self.launches_command()
     }
 
     /// Returns the variables that a setting of this name replaces, as this command gets them.
@@ -285,6 +292,28 @@ impl Command {
     pub(super) fn shell_script_text(&self) -> Option<String> {
         self.shell_script().and_then(shell_script::text)
     }
+}
+
+/// Leaves out the programs found through `$PATH` that may be helpers: those beside a command that
+/// is rather the bot, and those that the script starts on the way.
+fn without_helpers(
+    mut found: Vec<(ScriptRole, StartedCommand)>,
+) -> Vec<(ScriptRole, StartedCommand)> {
+    let is_bare = |it: &(ScriptRole, StartedCommand)| it.1.command.is_bare_program();
+    let roles: Vec<ScriptRole> =
+        found.iter().filter(|it| !is_bare(it)).map(|(role, _)| *role).collect();
+    let is_last_step = |role: &ScriptRole| *role == ScriptRole::Other;
+    found.retain(|it| {
+        !is_bare(it)
+            || match it.0 {
+                ScriptRole::Certain => true,
+                // The commands before only prepare what the script becomes.
+                ScriptRole::Exec | ScriptRole::Arguments => roles.iter().all(is_last_step),
+                ScriptRole::Other | ScriptRole::Background => roles.is_empty(),
+                ScriptRole::NotChosen => false,
+            }
+    });
+    found
 }
 
 /// Chooses the commands that the script runs last or in the background, and says how certain each

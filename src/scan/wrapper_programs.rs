@@ -489,6 +489,12 @@ pub(super) fn program_name(program: &Path) -> String {
     if program.ends_with(LAUNCHER) {
         return LAUNCHER.to_owned();
     }
+    // What `.bin/tsx` and `.bin/ts-node` lead to.
+    for (file, name) in [("tsx/dist/cli.mjs", "tsx"), ("ts-node/dist/bin.js", "ts-node")] {
+        if program.ends_with(file) {
+            return name.to_owned();
+        }
+    }
     program.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

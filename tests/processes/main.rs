@@ -49,6 +49,7 @@ mod pid_one;
 mod podman;
 mod preflight;
 mod previous_version;
+mod programs_on_path;
 mod python_ensure;
 mod python_modules;
 mod python_programs;

@@ -406,6 +406,8 @@ fn the_package_managers_and_runtimes_of_javascript_run_the_same_command() {
         "tsx index.js",
         "node --import tsx index.js",
         "npx tsx index.js",
+        "node_modules/.bin/tsx index.js",
+        "node node_modules/tsx/dist/cli.mjs index.js",
     ];
     all_find_each_other(&stage, &spellings, &path);
     write(
