@@ -283,9 +283,9 @@ fn is_script_with_another_meaning(args: &[OsString], kind: &ProgramKind) -> bool
     let Some(path) = args.first().filter(|name| has_folder(name)).map(Path::new) else {
         return false;
     };
-    let is_shim = path.parent().is_some_and(|folder| {
-        folder.ends_with("shims") || folder.ends_with("node_modules/.bin")
-    });
+    let is_shim = path
+        .parent()
+        .is_some_and(|folder| folder.ends_with("shims") || folder.ends_with("node_modules/.bin"));
     matches!(kind, ProgramKind::Script(_))
         && (Interpreter::by_name(&base_name(path)).is_some() || makefile::is_make(path))
         && !is_shim

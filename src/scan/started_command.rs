@@ -302,14 +302,16 @@ fn without_helpers(
     let is_bare = |it: &(ScriptRole, StartedCommand)| it.1.command.is_bare_program();
     let roles: Vec<ScriptRole> =
         found.iter().filter(|it| !is_bare(it)).map(|(role, _)| *role).collect();
-    let is_last_step = |role: &ScriptRole| *role == ScriptRole::Other;
+    let is_only_one = found.len() == 1;
+    let is_step = |role: &ScriptRole| *role == ScriptRole::Other;
     found.retain(|it| {
         !is_bare(it)
             || match it.0 {
                 ScriptRole::Certain => true,
                 // The commands before only prepare what the script becomes.
-                ScriptRole::Exec | ScriptRole::Arguments => roles.iter().all(is_last_step),
-                ScriptRole::Other | ScriptRole::Background => roles.is_empty(),
+                ScriptRole::Exec | ScriptRole::Arguments => roles.iter().all(is_step),
+                ScriptRole::Other => roles.is_empty(),
+                ScriptRole::Background => is_only_one,
                 ScriptRole::NotChosen => false,
             }
     });
