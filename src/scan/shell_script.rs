@@ -184,7 +184,7 @@ fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
 }
 
 /// Returns whether a program of this name is never the bot.
-pub(super) fn is_harmless(name: &Path) -> bool {
+pub(super) fn is_never_the_bot(name: &Path) -> bool {
     let is_listed = |names: &[&str]| names.iter().any(|it| name == Path::new(it));
     is_listed(&HARMLESS) || is_listed(&HARMLESS_AFTER)
 }

@@ -178,7 +178,7 @@ impl Command {
             // `sleep` and `tail` may also run for other purposes in this folder.
             Target::Program(name)
                 if command.is_bare_program()
-                    && (shell_script::is_harmless(name) || command.is_tool()) =>
+                    && (shell_script::is_never_the_bot(name) || command.is_tool()) =>
             {
                 return None;
             }
