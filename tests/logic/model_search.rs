@@ -175,13 +175,6 @@ fn a_guard_that_only_warns_about_a_lost_lock_never_makes_two_poll() {
 }
 
 #[test]
-#[ignore = "it takes minutes"]
-fn a_stop_among_three_starts_never_makes_two_poll() {
-    let name = "three, one is stopped";
-    search(with_faults(1, &[Fault::Stop], against_a_guard(name, &[GRACEFUL; 2])));
-}
-
-#[test]
 fn of_three_starts_the_newest_polls() {
     search(scenario("three starts", vec![GRACEFUL; 3], 0));
     search(Scenario {
