@@ -364,6 +364,7 @@ schema = json.load(open(sys.argv[2]))['$defs']
 for kind, name in (
     (monopoll.Guard, 'GuardDocument'),
     (monopoll.Takeover, 'TakeoverDocument'),
+    (monopoll.Alert, 'AlertDocument'),
     (monopoll.Conflict, 'ConflictDocument'),
     (monopoll.NearMiss, 'NearMissDocument'),
     (monopoll.Status, 'InstanceDocument'),

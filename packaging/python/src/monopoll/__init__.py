@@ -7,6 +7,7 @@
 from monopoll._ensure import ensure
 from monopoll._program import EnsureError, OnConflict, ProgramNotFoundError
 from monopoll._status import (
+    Alert,
     Conflict,
     Guard,
     NearMiss,
@@ -18,6 +19,7 @@ from monopoll._status import (
 )
 
 __all__ = [
+    "Alert",
     "Conflict",
     "EnsureError",
     "Guard",

@@ -52,6 +52,18 @@ class Takeover:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """What the guard has reported while the bot runs, such as a possible second poller."""
+
+    at: Optional[str]
+    """RFC 3339."""
+    why: str
+    """A sentence, with secrets masked."""
+    times: int
+    """How often it was reported in a row."""
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of ending a conflict or waiting for it."""
 
@@ -104,6 +116,8 @@ class Status:
     state: Literal["starting", "running", "stopping", "stopped", "unguarded", "unknown"]
     holder: Optional[Guard]
     takeovers: tuple[Takeover, ...]
+    alerts: tuple[Alert, ...]
+    """Oldest first."""
     conflicts: tuple[Conflict, ...]
     near_misses: tuple[NearMiss, ...]
 
@@ -166,6 +180,7 @@ def _parse(document: Mapping[str, Any]) -> Status:
         state=document["state"],
         holder=None if holder is None else Guard(**_known(Guard, holder)),
         takeovers=tuple(Takeover(**_known(Takeover, it)) for it in document["takeovers"]),
+        alerts=tuple(Alert(**_known(Alert, it)) for it in document["alerts"]),
         conflicts=tuple(map(_conflict, document["conflicts"])),
         near_misses=tuple(NearMiss(**_known(NearMiss, it)) for it in document["near_misses"]),
     )
