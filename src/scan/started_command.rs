@@ -235,6 +235,10 @@ impl Command {
 
     /// Returns the names of the variables that its scripts set, but perhaps not in every case or
     /// from the value that they get. Its words set what this start compares.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "only Linux reads the variables of processes")
+    )]
     pub(super) fn names_passed_on(&self) -> BTreeSet<OsString> {
         let mut names = self.names_set();
         let of_started = self.started.iter().flat_map(|it| &it.command.reads);
@@ -248,6 +252,10 @@ impl Command {
 
     /// Returns the names of the variables that a command line sets, as far as its words and files
     /// tell.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "only Linux reads the variables of processes")
+    )]
     pub(super) fn names_set_by(words: Vec<OsString>, cwd: PathBuf) -> BTreeSet<OsString> {
         let folder = logical(&cwd);
         Command::find_without_started(words, cwd, folder).map_or_else(

@@ -533,6 +533,7 @@ pub(super) fn wrapped_command(
 }
 
 /// Returns whether these are the arguments of a program that runs another one.
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub(super) fn is_wrapper(args: &[String]) -> bool {
     let Some((first, rest)) = args.split_first() else { return false };
     let rest: Vec<&OsStr> = rest.iter().map(OsStr::new).collect();

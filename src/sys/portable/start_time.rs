@@ -1,4 +1,5 @@
 //! Start times of processes, in seconds since 1970.
+#![expect(clippy::disallowed_types, reason = "a start time to be printed")]
 
 use std::time::Duration;
 
