@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::TcpListener;
 
-use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
+use monopoll_test_bots::stage::{Running, Stage, is_alive, token};
 use nix::sys::signal::Signal;
 
-use crate::other_bots::{behind_a_proxy, unnamed};
+use crate::other_bots::{behind_a_proxy, starts, unnamed};
 use crate::same_command::{PYTHON, bot, end, program, write};
 
 const MAY_BE: &str = "it began after this bot, so two pollers may be running";
@@ -17,11 +17,6 @@ fn main_py() -> Stage {
         write(&stage, name, PYTHON);
     }
     stage
-}
-
-#[track_caller]
-fn starts<'a>(stage: &'a Stage, start: Start<'a>) -> (Running<'a>, u32) {
-    bot(stage, start, stage.folder())
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn main_py() -> Stage {
 }
 
 #[track_caller]
-fn starts<'a>(stage: &'a Stage, start: Start<'a>) -> (Running<'a>, u32) {
+pub(crate) fn starts<'a>(stage: &'a Stage, start: Start<'a>) -> (Running<'a>, u32) {
     bot(stage, start, stage.folder())
 }
 

@@ -5,7 +5,7 @@ use monopoll_test_bots::programs::testbot;
 use monopoll_test_bots::stage::{Running, Stage, is_alive, send};
 use nix::sys::signal::Signal;
 
-use crate::supervisors::{path_with, peer, supervisord};
+use crate::supervisors::{path_with, peer, supervisord, with_restart_delay};
 use crate::systemd::{Systemd, graceful};
 
 /// Hides a bot from the guard's: test bots end when two poll in one slot. Another value could look
@@ -71,11 +71,8 @@ fn a_unit_that_waits_for_its_restart_is_reported_when_its_bot_is_back() {
 fn an_app_that_pm2_restarts_after_a_delay_is_reported_when_it_is_back() {
     let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
     let stage = Stage::new();
-    let home = stage.folder().join("pm2");
-    let bot = testbot().display().to_string();
-    let args = ["start", &bot, "--name", "voice", "--interpreter", "none"];
-    let start = stage.program(&program, &[&args[..], &["--restart-delay", "2500"]].concat());
-    start.env("PM2_HOME", &home).through(&WITHOUT_SLOT).end().exits(0);
+    let (start, home) = with_restart_delay(&stage, &program);
+    start.through(&WITHOUT_SLOT).end().exits(0);
     end_bot(&stage, 1);
     let guard = stage.run(&[]).on_conflict("graceful").start();
     let (other, command) = reported(&stage, &guard, 2);

@@ -2,7 +2,7 @@
 //! `.ci/run` installs supervisord and PM2 below `target/peers`.
 
 use monopoll_test_bots::programs::testbot;
-use monopoll_test_bots::stage::{Ended, Running, Stage, is_alive, state};
+use monopoll_test_bots::stage::{Ended, Running, Stage, Start, is_alive, state};
 use std::path::{Path, PathBuf};
 
 /// Returns the program of a supervisor. If it is missing, the test is skipped.
@@ -129,15 +129,21 @@ fn pm2_is_named_with_the_command_that_stops_the_bot_for_good() {
     goes_through(&stage);
 }
 
+/// Returns a start of the bot `voice` under PM2, which restarts it after a pause, and PM2's folder.
+pub(crate) fn with_restart_delay<'a>(stage: &'a Stage, pm2: &Path) -> (Start<'a>, PathBuf) {
+    let home = stage.folder().join("pm2");
+    let bot = testbot().display().to_string();
+    let args = ["start", &bot, "--name", "voice", "--interpreter", "none"];
+    let start = stage.program(pm2, &[&args[..], &["--restart-delay", "2500"]].concat());
+    (start.env("PM2_HOME", &home), home)
+}
+
 #[test]
 fn pm2_is_named_also_where_it_restarts_after_a_delay() {
     let Some(program) = peer("npm/node_modules/.bin/pm2") else { return };
     let stage = Stage::new();
-    let home = stage.folder().join("pm2");
-    let bot = testbot().display().to_string();
-    let args = ["start", &bot, "--name", "voice", "--interpreter", "none"];
-    let start = stage.program(&program, &[&args[..], &["--restart-delay", "2500"]].concat());
-    start.env("PM2_HOME", &home).end().exits(0);
+    let (start, home) = with_restart_delay(&stage, &program);
+    start.end().exits(0);
     stage.ready(1);
     let command = refused(&stage, "pm2:voice would start it again");
     assert_eq!(command, format!("PM2_HOME={} pm2 stop voice", home.display()));
