@@ -146,6 +146,7 @@ fn require_not_written(_path: &Path) -> Result<(), Fault> {
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 fn require_format(path: &Path, start: &[u8]) -> Result<(), Fault> {
     use crate::sys::linux::elf::{self, ElfFault};
+    use crate::sys::linux::foreign_formats;
 
     const REBUILD: &str = "copy or build it again for this system";
     let name = path.to_string_lossy();
@@ -156,7 +157,7 @@ fn require_format(path: &Path, start: &[u8]) -> Result<(), Fault> {
     if !start.starts_with(elf::MAGIC) {
         let first_line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
         // Shells recognize binary files the same way.
-        if first_line.contains(&0) && !elf::may_have_foreign_formats() {
+        if first_line.contains(&0) && !foreign_formats::may_execute(start) {
             return Err(Fault::new(format!("`{name}` is not a program for Linux"), REBUILD));
         }
         return Ok(());
@@ -165,7 +166,7 @@ fn require_format(path: &Path, start: &[u8]) -> Result<(), Fault> {
     let what = match read {
         Ok(None) => return Ok(()),
         Ok(Some(loader)) => return require_loader(&name, &loader),
-        Err(ElfFault::OtherMachine) if elf::may_have_foreign_formats() => return Ok(()),
+        Err(ElfFault::OtherMachine) if foreign_formats::may_execute(start) => return Ok(()),
         Err(ElfFault::OtherMachine) => "is for another kind of processor",
         Err(ElfFault::Truncated) => "is cut off",
         Err(ElfFault::NoProgram) => "is not a program",

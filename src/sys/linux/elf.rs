@@ -120,21 +120,6 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Returns whether the kernel may run files in foreign formats with other programs (`binfmt_misc`).
-pub(crate) fn may_have_foreign_formats() -> bool {
-    const FOLDER: &str = "/proc/sys/fs/binfmt_misc";
-    #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
-    let folder = std::fs::read_dir(FOLDER).into_iter().flatten().flatten();
-    let names: Vec<_> = folder.map(|entry| entry.file_name()).collect();
-    if names.iter().any(|name| name == "status") {
-        return names.iter().any(|name| name != "status" && name != "register");
-    }
-    // If it is not mounted, formats of the host may apply, unless the kernel does not support it.
-    #[expect(clippy::disallowed_methods, reason = "a file of the kernel")]
-    let file_systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    file_systems.lines().any(|line| line.split_whitespace().next_back() == Some("binfmt_misc"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod blocked_reads;
 mod diag_bytecode;
 pub(crate) mod elf;
 pub mod file_watch;
+pub(crate) mod foreign_formats;
 pub(crate) mod memory;
 pub mod poll;
 pub(crate) mod proc_fs;
