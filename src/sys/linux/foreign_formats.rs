@@ -43,8 +43,7 @@ fn is_unknown_format(start: &[u8]) -> bool {
     let length = start.len().min(HEADER);
     header[..length].copy_from_slice(&start[..length]);
     header[PROGRAM].fill(0);
-    execute(&header)
-        .is_err_and(|error| error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()))
+    execute(&header).is_err_and(|error| error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()))
 }
 
 fn execute(bytes: &[u8]) -> io::Result<()> {
