@@ -141,6 +141,11 @@ impl OwnVariables {
                     || !bots_in(&mine).is_empty();
                 counts && mine != theirs
             }
+            (Some(value), None) | (None, Some(value))
+                if says_nothing_alone(name, &value) && !self.read.contains(*name) =>
+            {
+                false
+            }
             (Some(value), None) | (None, Some(value)) => {
                 let may_be_named = VariableKind::of(name).may_choose() || is_set_by_script(name);
                 let counts = may_be_named && says_more_than_the_name(name)
@@ -165,7 +170,7 @@ impl OwnVariables {
             | (VariableKind::Choosing, None, Some(value)) => {
                 says_more_than_the_name(name)
                     && bots_in(&value).is_empty()
-                    && (is_listed(name) || !is_usual_value(name, &value))
+                    && !says_nothing_alone(name, &value)
             }
             (
                 VariableKind::Choosing
@@ -217,9 +222,13 @@ fn counts_if_named(name: &OsStr) -> bool {
     !is_listed(name) && name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Harmless
 }
 
-/// Returns whether a service or a shell often has this value where the other has none:
-/// `NODE_ENV=production`, and `ENV` with the file that an interactive shell reads when it starts.
-fn is_usual_value(name: &OsStr, value: &[u8]) -> bool {
+/// Returns whether a service, a shell or a start script often has this value where another start of
+/// the same bot has none: `NODE_ENV=production`, and `ENV` with the file that an interactive shell
+/// reads when it starts. In a guessed name, unset is a value.
+pub(crate) fn says_nothing_alone(name: &OsStr, value: &[u8]) -> bool {
+    if is_listed(name) || VariableKind::of(name) != VariableKind::Choosing {
+        return false;
+    }
     let is_startup_file = name == "ENV" && value.contains(&b'/');
     is_startup_file || PRODUCTION.iter().any(|usual| value.eq_ignore_ascii_case(usual.as_bytes()))
 }
@@ -272,7 +281,14 @@ mod tests {
             ("", "PYTHON_ENV=a", "", "", Some("PYTHON_ENV")),
             ("", "LOGIN=a", "", "LOGIN=b", Some("LOGIN")),
             ("", "HTTP_PROXY=a", "", "", None),
-            ("", "NODE_ENV=production", "", "", Some("NODE_ENV")),
+            ("", "NODE_ENV=production", "", "", None),
+            ("", "", "NODE_ENV=production", "", None),
+            ("", "BOT_ENV=production", "", "", Some("BOT_ENV")),
+            ("", "NODE_ENV=test", "", "", Some("NODE_ENV")),
+            ("bot=alice", "", "", "bot=bob", Some("bot")),
+            ("bot=alice", "", "", "", Some("bot")),
+            ("", "profile=a", "", "profile=b", Some("profile")),
+            ("shop=a", "", "", "shop=b", None),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
             // An unset one of these is a value too, and empty is unset.
             ("NODE_ENV=a", "", "", "NODE_ENV=b", Some("NODE_ENV")),

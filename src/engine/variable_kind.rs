@@ -186,6 +186,22 @@ impl VariableKind {
         }
     }
 
+    /// Returns the kind of a name with small letters, such as `bot`: that of its capitals, if a
+    /// person may have chosen it. Most other such names belong to tools.
+    fn of_small_letters(name: &str) -> VariableKind {
+        let kind = VariableKind::of(OsStr::new(&name.to_ascii_uppercase()));
+        match kind {
+            VariableKind::Choosing | VariableKind::OftenChoosing if OF_PM2.contains(&name) => {
+                VariableKind::Session
+            }
+            VariableKind::Choosing | VariableKind::OftenChoosing => kind,
+            VariableKind::Unknown
+            | VariableKind::Other
+            | VariableKind::Session
+            | VariableKind::Harmless => VariableKind::Other,
+        }
+    }
+
     pub(crate) fn of(name: &OsStr) -> VariableKind {
         let Some(name) = name.to_str() else { return VariableKind::Other };
         if CHOOSING_VARIABLES.contains(&name) || name == "UV_ENV_FILE" {
@@ -196,6 +212,9 @@ impl VariableKind {
         }
         if is_harmless(name) {
             return VariableKind::Harmless;
+        }
+        if name.contains(|c: char| c.is_ascii_lowercase()) {
+            return VariableKind::of_small_letters(name);
         }
         let words = words(name);
         let is_of_a_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
@@ -226,6 +245,9 @@ impl VariableKind {
         }
     }
 }
+
+/// The variables that PM2 sets for what it starts.
+const OF_PM2: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
 
 fn words(name: &str) -> Vec<&str> {
     name.strip_suffix("_FOR_DYNACONF").unwrap_or(name).split('_').collect()
@@ -283,6 +305,9 @@ mod tests {
              TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME \
              ALICE_TOKEN_FILE",
         );
+        all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env");
+        all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version");
+        all_are(VariableKind::Session, "env exec_mode namespace instance_var");
     }
 
     #[test]

@@ -153,6 +153,8 @@ impl Command {
                     .retain(|it| ![ENVIRONMENT, MODULE_PATH].contains(&it.name.as_str()));
             }
         }
+        it.context.resolve_env_files(here.cwd.unwrap_or(Path::new("/")));
+        mine.resolve_env_files(&self.runs_in);
         match it.context.other_option(&mine) {
             None if !is_same_target && let Some(PythonSpelling::InDoubt(doubt)) = spelling => {
                 Some(doubt)
@@ -612,8 +614,9 @@ fn is_bare(path: &Path) -> bool {
 /// Splits each `--name=value`: most programs read it like `--name value`.
 fn with_split_options(args: &[OsString]) -> Vec<OsString> {
     let split = |arg: &OsString| {
+        // Programs in Go have one dash.
         let option =
-            arg.to_str().filter(|it| it.starts_with("--")).and_then(|it| it.split_once('='));
+            arg.to_str().filter(|it| it.starts_with('-')).and_then(|it| it.split_once('='));
         option.map_or_else(|| vec![arg.clone()], |(name, value)| vec![name.into(), value.into()])
     };
     args.iter().flat_map(split).collect()

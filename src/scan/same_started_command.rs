@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use crate::engine::choosing_variables::{self, EVERY_VARIABLE};
+use crate::engine::choosing_variables::{self, EVERY_VARIABLE, says_nothing_alone};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
 use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand};
@@ -99,11 +99,19 @@ impl StartedCommand {
         let others = mine.into_iter().filter_map(|(name, mine)| {
             let mine = mine.filter(is_set);
             let theirs = theirs.get(name).and_then(Option::as_deref).filter(is_set);
-            (mine != theirs && !is_extended(name, mine, theirs)).then(|| OtherVariable {
-                name: name.to_string_lossy().into_owned(),
-                chooses: mine.zip(theirs).is_some_and(|(mine, theirs)| {
-                    choosing_variables::differ_by_bot(name, mine, theirs)
-                }),
+            let is_usual = match (mine, theirs) {
+                (Some(value), None) | (None, Some(value)) => {
+                    says_nothing_alone(name, value.as_encoded_bytes())
+                }
+                (Some(_), Some(_)) | (None, None) => false,
+            };
+            (mine != theirs && !is_usual && !is_extended(name, mine, theirs)).then(|| {
+                OtherVariable {
+                    name: name.to_string_lossy().into_owned(),
+                    chooses: mine.zip(theirs).is_some_and(|(mine, theirs)| {
+                        choosing_variables::differ_by_bot(name, mine, theirs)
+                    }),
+                }
             })
         });
         let mut others: Vec<OtherVariable> = others.collect();

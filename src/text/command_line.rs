@@ -5,6 +5,8 @@ use crate::text::quote::shell_quote;
 
 /// Formats a command line as it can be typed: quoted for a shell, printable and masked.
 pub fn command_line(args: &[String]) -> String {
+    let title = words_of_title(args);
+    let args = title.as_deref().unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
     words.join(" ")
 }
@@ -12,6 +14,8 @@ pub fn command_line(args: &[String]) -> String {
 /// Formats a command line in at most `width` characters: the program, the script, and what else
 /// fits. `…` stands for the rest.
 pub fn short_command_line(args: &[String], width: usize) -> String {
+    let title = words_of_title(args);
+    let args = title.as_deref().unwrap_or(args);
     // Each word takes at least two characters including its space, so no more words can be shown.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
@@ -29,6 +33,16 @@ pub fn short_command_line(args: &[String], width: usize) -> String {
         kept[index] = before || width_of(&join(&shown, &kept)) <= width;
     }
     cut_start(join(&shown, &kept), width)
+}
+
+/// Splits a title, such as `npm run prod`, which a process has written over its command line. The
+/// path of a program may have a space, too.
+fn words_of_title(args: &[String]) -> Option<Vec<String>> {
+    let [title] = args else { return None };
+    let words: Vec<String> = title.split(' ').map(str::to_owned).collect();
+    let is_title = words.iter().all(|it| !it.is_empty() && shell_quote(it) == *it)
+        && !words.first()?.contains('/');
+    is_title.then_some(words)
 }
 
 /// Finds the script: the first argument with a script's extension, else the first that is no flag.
@@ -92,6 +106,20 @@ mod tests {
 
     fn args(args: &[&str]) -> Vec<String> {
         args.iter().map(|arg| (*arg).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_title_is_shown_without_quotes() {
+        for (given, expected) in [
+            ("npm run prod", "npm run prod"),
+            ("/srv/my bot/bot", "'/srv/my bot/bot'"),
+            ("bot (it's up)", r"'bot (it'\''s up)'"),
+            ("bot  x", "'bot  x'"),
+        ] {
+            assert_eq!(command_line(&args(&[given])), expected);
+            assert_eq!(short_command_line(&args(&[given]), 80), expected);
+        }
+        assert_eq!(command_line(&args(&[&format!("bot 123456:{SECRET}")])), "bot 123456:***");
     }
 
     #[test]

@@ -87,6 +87,7 @@ mod unclear_scripts;
 mod unknown_launchers;
 mod unknown_variables;
 mod users;
+mod usual_spellings;
 mod validation;
 mod waiters;
 mod wall_clock;

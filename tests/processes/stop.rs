@@ -7,6 +7,9 @@ use monopoll_test_bots::stage::{Stage, Start, contents, is_alive, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::other_bots::unnamed;
+use crate::same_command::{JAVASCRIPT, bot};
+
 fn stop<'a>(stage: &'a Stage, bot: &[&str]) -> Start<'a> {
     with(stage, &["stop"], bot)
 }
@@ -467,4 +470,19 @@ fn a_living_launcher_is_named_after_the_stop() {
         "{ended:?}"
     );
     assert!(ended.out.ends_with("test: stopped\n"), "{ended:?}");
+}
+
+/// npm writes a title over its command line and pads it.
+#[test]
+fn a_launcher_with_a_title_is_named_by_it() {
+    let stage = Stage::new();
+    let package = r#"{"scripts": {"prod": "node main.js"}}"#;
+    fs::write(stage.folder().join("package.json"), package).unwrap();
+    fs::write(stage.folder().join("main.js"), JAVASCRIPT).unwrap();
+    let (launcher, _) = bot(&stage, stage.program("npm", &["run", "prod"]), stage.folder());
+    let plan = unnamed(&stage, &["plan"], "node main.js").end().exits(0);
+    let named = format!("launcher `npm run prod` (pid {})", launcher.pid());
+    assert!(plan.out.contains(&named), "{plan:?}");
+    let asked = unnamed(&stage, &["explain", &launcher.pid().to_string()], "node main.js").end();
+    assert!(asked.out.contains(&format!("pid {}  npm run prod\n", launcher.pid())), "{asked:?}");
 }

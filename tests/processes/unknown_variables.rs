@@ -37,6 +37,22 @@ fn two_values_of_a_variable_that_is_not_known_are_a_doubt() {
     }
 }
 
+/// `bot=alice python3 main.py`, as `BOT=alice`.
+#[test]
+fn a_name_in_small_letters_counts_as_in_capitals() {
+    let stage = main_py();
+    for name in ["bot", "profile", "config"] {
+        is_in_doubt(&stage, name);
+        let (plan, _) = planned(&stage, &format!("{name}=alice {LINE}"), LINE);
+        assert!(refusal(&plan).contains(&format!("another value of ${name}")), "{plan:#}");
+    }
+    // Those of PM2 and of no one.
+    for name in ["exec_mode", "env", "shop"] {
+        is_the_same(&stage, &format!("{name}=alice {LINE}"), &format!("{name}=bob {LINE}"));
+        is_the_same(&stage, LINE, &format!("{name}=bob {LINE}"));
+    }
+}
+
 #[test]
 fn two_guards_with_two_values_of_such_a_variable_do_not_end_each_other() {
     let stage = main_py();

@@ -13,7 +13,7 @@ use crate::scan::cgroup;
 use crate::scan::linux::parents::Stats;
 use crate::scan::supervisors::SupervisorEnv;
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::linux::proc_stat::strings;
+use crate::sys::linux::proc_stat::arguments;
 
 pub(super) struct Ancestors<'a> {
     proc: &'a ProcFs,
@@ -71,7 +71,7 @@ impl Ancestry for Ancestors<'_> {
         let read = || {
             let mut buffer = Vec::new();
             let read = self.proc.read(pid, "cmdline", &mut buffer);
-            read.map(|()| strings(&buffer)).unwrap_or_default()
+            read.map(|()| arguments(&buffer)).unwrap_or_default()
         };
         Rc::clone(self.args.borrow_mut().entry(pid).or_insert_with(|| Rc::new(read())))
     }

@@ -37,7 +37,7 @@ use crate::scan::wrapper_programs::CommandRole;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::poll::Poller;
 use crate::sys::linux::proc_fs::ProcFs;
-use crate::sys::linux::proc_stat::{ProcStat, age, strings};
+use crate::sys::linux::proc_stat::{ProcStat, age, arguments};
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 use crate::sys::{clock, users};
 
@@ -202,7 +202,7 @@ impl<'a> Describer<'a> {
             .proc
             .read(pid, "cmdline", &mut buffers.args)
             .ok()
-            .map(|()| without_padding(strings(&buffers.args)))
+            .map(|()| arguments(&buffers.args))
             .into();
         let environ = self.proc.read(pid, "environ", &mut buffers.environ);
         let status = self.proc.status(pid, &mut buffers.status).unwrap_or_default();
@@ -463,14 +463,6 @@ fn variables_of_guard(args: &[u8], cwd: Option<&Path>) -> Vec<Variable> {
     let Some(command) = command_of(args) else { return Vec::new() };
     let words: Vec<&OsStr> = command.iter().map(OsString::as_os_str).collect();
     Invocation::of(&words, cwd, CommandRole::Mine).context.variables
-}
-
-/// Removes the empty strings that follow a title written over the command line.
-fn without_padding(mut args: Vec<String>) -> Vec<String> {
-    if args.len() > 2 && args.iter().skip(1).all(String::is_empty) {
-        args.truncate(1);
-    }
-    args
 }
 
 /// Returns whether two paths lead to the same entry of a folder. Folders that do not exist are the

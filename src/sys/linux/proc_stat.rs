@@ -106,6 +106,15 @@ pub fn strings(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
+/// Splits a command line, without the empty strings that follow a title written over it.
+pub fn arguments(cmdline: &[u8]) -> Vec<String> {
+    let mut args = strings(cmdline);
+    if args.len() > 2 && args.iter().skip(1).all(String::is_empty) {
+        args.truncate(1);
+    }
+    args
+}
+
 /// Returns the current time in clock ticks since boot.
 pub(crate) fn ticks_since_boot() -> u64 {
     let ticks = rustix::param::clock_ticks_per_second();
