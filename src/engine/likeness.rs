@@ -38,12 +38,15 @@ pub enum CommandDoubt {
     /// A package manager or make writes this file with settings before one of both starts, and not,
     /// or differently, before the other.
     Setup(String),
+    /// The same for a command that may choose the bot: `git checkout alice`.
+    SetupCommand(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,
     /// One of both is a script that imports the Python program of the other one and calls it, as
     /// far as names tell.
     EntryPoint,
-    /// The script is a link with another name to the same file, which may select the bot.
+    /// The script is a link with another name to the same file, or the program runs under another
+    /// name, which may select the bot.
     ScriptName,
     /// COMMAND runs a script that has this command and other lines, which may make it another bot.
     Script,
@@ -79,6 +82,7 @@ impl CommandDoubt {
         match self {
             CommandDoubt::Option(_)
             | CommandDoubt::Setup(_)
+            | CommandDoubt::SetupCommand(_)
             | CommandDoubt::Modules
             | CommandDoubt::EntryPoint
             | CommandDoubt::ScriptName

@@ -365,6 +365,18 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
     }
 }
 
+/// The doubt about what a launcher does before the bot.
+fn setup(verb: &str, what: &str, give_names: &str) -> (String, String) {
+    let what = sanitize(what);
+    (
+        format!(
+            "COMMAND, or what started this process, first {verb} `{what}`, which may choose \
+             another bot"
+        ),
+        format!("if both are the same bot, start it with the same command line, else {give_names}"),
+    )
+}
+
 /// The doubt about a process that runs the same command, and the least harmful ways to settle it.
 fn command_doubt_and_hint(
     doubt: &CommandDoubt,
@@ -376,15 +388,8 @@ fn command_doubt_and_hint(
             format!("it has another `{}`", sanitize(name)),
             format!("if both are the same bot, start it with the same option, else {give_names}"),
         ),
-        CommandDoubt::Setup(file) => (
-            format!(
-                "COMMAND, or what started this process, first writes `{}`, which may choose \
-                 another bot",
-                sanitize(file)
-            ),
-            format!("if both are the same bot, start it with the same command line, else \
-                     {give_names}"),
-        ),
+        CommandDoubt::Setup(file) => setup("writes", file, &give_names),
+        CommandDoubt::SetupCommand(line) => setup("runs", line, &give_names),
         CommandDoubt::Modules => (
             "it has another virtual environment or another $PYTHONPATH, so its module may be \
              another one"
@@ -398,7 +403,8 @@ fn command_doubt_and_hint(
                      {give_names}"),
         ),
         CommandDoubt::ScriptName => (
-            "it runs the same script by a link with another name, which may choose the bot"
+            "it runs the same file by a link with another name, or under another name, which may \
+             choose the bot"
                 .to_owned(),
             format!("if both are the same bot, start it by the same name, else {give_names}"),
         ),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
+use crate::scan::command_context::CommandOption;
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language, interpreter_by_extension};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
@@ -225,6 +226,12 @@ impl Command {
         let is_end = |c: char| c.is_whitespace() || "'\"`;=&|()<>".contains(c);
         let words = texts.iter().flat_map(|text| text.split(is_end));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Returns whether lines that may choose the bot run before it.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    pub(super) fn has_setup(&self) -> bool {
+        self.runs.context.options.iter().any(CommandOption::is_setup)
     }
 
     /// Returns the base name of the script or program.

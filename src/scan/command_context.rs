@@ -54,6 +54,10 @@ pub(super) const ONE_OF_SETUPS: &str = "one of several settings written before t
 /// without it says nothing: the bot itself does not have it.
 pub(super) const LOCK_FILE: &str = "flock";
 
+/// The name of the option for the name of the process: `exec -a alice ./bot`. It is part of a
+/// guessed name. A process has its name without the option.
+pub(super) const PROCESS_NAME: &str = "exec -a";
+
 /// The virtual environment in which `python -m` finds its module.
 pub(super) const ENVIRONMENT: &str = "virtual environment";
 
@@ -104,7 +108,8 @@ impl CommandContext {
         }
         let missing = |options: &[CommandOption], of: &[CommandOption]| {
             let is_unsaid = |option: &CommandOption| {
-                [USER_OPTION, ENV_FOLDER, ENVIRONMENT, LOCK_FILE].contains(&&*option.name)
+                [USER_OPTION, ENV_FOLDER, ENVIRONMENT, LOCK_FILE, PROCESS_NAME]
+                    .contains(&&*option.name)
                     && of.iter().all(|it| it.name != option.name)
             };
             let mut all = options.iter();

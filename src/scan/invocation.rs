@@ -108,7 +108,7 @@ impl Invocation {
                 }
                 let entered = absolute_folder(&context, folder);
                 let recipe = entered.as_deref().or(folder).and_then(|it| makefile::read(&args, it));
-                let before = recipe.and_then(|it| settings_writer::of_recipes(&it.before));
+                let before = recipe.and_then(|it| settings_writer::of_recipe(&it));
                 context.options.extend(before);
                 args
             }

@@ -22,15 +22,29 @@ const MAX_DEPTH: u32 = 4;
 /// Of more prerequisites, the rest is not read.
 const MAX_TARGETS: usize = 256;
 
+/// Of more other goals, the rest is not compared.
+const MAX_GOALS: usize = 64;
+
 /// What `make` runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
     /// Shell code.
     pub(super) text: String,
+    /// The lines of the recipe alone.
+    pub(super) lines: String,
     /// What make runs before: the recipes of the prerequisites.
     pub(super) before: String,
+    /// The other goals of the file.
+    pub(super) others: Vec<OtherGoal>,
     /// The variables given on the command line. make exports them.
     pub(super) variables: Vec<(String, String)>,
+}
+
+/// What make would run for another goal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OtherGoal {
+    pub(super) lines: String,
+    pub(super) before: String,
 }
 
 pub(super) fn is_make(program: &Path) -> bool {
@@ -158,11 +172,33 @@ fn recipe(
         .map(without_prefix)
         .filter(|line| lasts(line))
         .map(|line| expand(line, &variables, 0));
-    let before = recipes_before(&text, goal?, is_built);
-    let before = before.into_iter().map(|line| expand(without_prefix(line), &variables, 0));
+    let (own_lines, before, others) = goals(&text, goal?, &variables, is_built);
     let text = set.chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
-    let before = before.collect::<Vec<_>>().join("\n");
-    Some(Recipe { text, before, variables: given })
+    Some(Recipe { text, lines: own_lines, before, others, variables: given })
+}
+
+/// Returns the lines of a goal, what make runs before them, and the same for the other goals.
+fn goals(
+    text: &str,
+    goal: &str,
+    variables: &BTreeMap<&str, Value<'_>>,
+    is_built: &dyn Fn(&str) -> bool,
+) -> (String, String, Vec<OtherGoal>) {
+    let (rules, rules_of) = rules(text);
+    let code = |lines: Vec<&str>| {
+        let lines = lines.into_iter().map(|line| expand(without_prefix(line), variables, 0));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let of_goal = |goal: &str| {
+        let own = rules_of.get(goal).map_or(&[][..], Vec::as_slice);
+        let lines = own.iter().flat_map(|rule| rules[*rule].lines.iter().copied()).collect();
+        let before = recipes_before(&rules, &rules_of, goal, is_built);
+        OtherGoal { lines: code(lines), before: code(before) }
+    };
+    let names = rules_of.keys().filter(|name| **name != goal && !name.starts_with('.'));
+    let others = names.take(MAX_GOALS).map(|name| of_goal(name)).collect();
+    let OtherGoal { lines, before } = of_goal(goal);
+    (lines, before, others)
 }
 
 /// Returns a line of shell code that reads the variables of the environment that functions of make,
@@ -229,11 +265,11 @@ fn without_prefix(line: &str) -> &str {
 /// Returns the lines of the recipes of a goal's prerequisites. A file that is there is seldom made
 /// again.
 fn recipes_before<'a>(
-    text: &'a str,
-    goal: &'a str,
+    rules: &[Rule<'a>],
+    rules_of: &BTreeMap<&'a str, Vec<usize>>,
+    goal: &str,
     is_built: &dyn Fn(&str) -> bool,
 ) -> Vec<&'a str> {
-    let (rules, rules_of) = rules(text);
     let (mut targets, mut seen) = (vec![goal], BTreeSet::from([goal]));
     let (mut lines, mut done) = (Vec::new(), BTreeSet::new());
     let mut at = 0;

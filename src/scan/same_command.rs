@@ -10,14 +10,14 @@ use crate::engine::choosing_variables::Variable;
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::scan::command::Command;
 use crate::scan::command_context::{
-    CommandContext, ENVIRONMENT, MODULE_PATH, ONE_OF_SETUPS, SETUP,
+    CommandContext, ENVIRONMENT, MODULE_PATH, ONE_OF_SETUPS, PROCESS_NAME, SETUP,
 };
 use crate::scan::executable::ProgramKind;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::npm_pnpm_yarn;
 use crate::scan::python_program::PythonSpelling;
-use crate::scan::settings_writer::written_settings;
+use crate::scan::settings_writer;
 use crate::scan::shell_expansion::may_be;
 use crate::scan::shell_words::simple_words;
 use crate::scan::wrapper_programs::CommandRole;
@@ -164,9 +164,8 @@ impl Command {
             }
             Some(name) if [SETUP, ONE_OF_SETUPS].contains(&name.as_str()) => {
                 let options = self.runs.context.options.iter().chain(&it.context.options);
-                let mut text = options.filter(|it| it.name == name).map(|it| &it.value);
-                let file = text.find_map(|it| written_settings(&it.to_string_lossy()));
-                Some(CommandDoubt::Setup(file.unwrap_or_default()))
+                let texts = options.filter(|it| it.name == name);
+                Some(settings_writer::doubt(texts.map(|it| it.value.to_string_lossy())))
             }
             Some(name) => Some(CommandDoubt::Option(name)),
             None if is_elsewhere
@@ -182,9 +181,32 @@ impl Command {
                 Some(CommandDoubt::RemovedRelease)
             }
             None if is_elsewhere => Some(CommandDoubt::Folder),
-            None => (self.has_other_link(it, process) || self.is_behind_another_link(it, process))
-                .then_some(CommandDoubt::ScriptName),
+            None => (self.has_other_link(it, process)
+                || self.is_behind_another_link(it, process)
+                || self.has_other_name(it, process))
+            .then_some(CommandDoubt::ScriptName),
         }
+    }
+
+    /// Returns the name that this command's process gets.
+    fn process_name(&self) -> String {
+        let mut options = self.runs.context.options.iter();
+        let name = options.rfind(|it| it.name == PROCESS_NAME);
+        name.map_or_else(|| self.target_name(), |it| base_name(Path::new(&it.value)))
+    }
+
+    /// Returns whether a process runs the one program under another name, which it can read.
+    fn has_other_name(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        let (Target::Program(name), Target::Program(_), Through::Itself) =
+            (&it.target, &self.runs.target, it.through)
+        else {
+            return false;
+        };
+        let name = base_name(name);
+        // A program may set its title itself.
+        let is_title = name.contains([' ', ':'])
+            || process.args.len() > 1 && process.args.iter().skip(1).all(|arg| arg.is_empty());
+        name != self.process_name() && !is_title
     }
 
     /// Returns whether two names lead to the one script, because one of them is a link. A script
@@ -473,10 +495,10 @@ impl Command {
 
     /// Returns whether the process runs the same program, started under the name `name`.
     fn is_executed_as(&self, name: &Path, process: &RunningCommand<'_>) -> bool {
-        let is_same_name = base_name(name) == self.target_name();
+        let is_same_name = base_name(name) == self.process_name();
         // Compare paths only, because two names of one file are different programs.
         let written = process.cwd.map(|cwd| absolute(name, cwd));
-        if !is_bare(name) && written.is_some() && written == self.file {
+        if !is_bare(name) && is_same_name && written.is_some() && written == self.file {
             return true;
         }
         // A path to somewhere else is another program, unless this one was searched in `$PATH` too.
@@ -491,7 +513,8 @@ impl Command {
             (_, Some(file)) => {
                 let program = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
                 // A file with several names may do something different under each.
-                let has_own_name = file.file_name() == program.file_name();
+                let own = base_name(&program);
+                let has_own_name = self.process_name() == own || base_name(name) == own;
                 (has_own_name || is_same_name)
                     && ((process.executes)(&program) || (process.exe)().as_ref() == Some(&program))
             }

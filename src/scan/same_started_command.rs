@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::engine::choosing_variables::{self, EVERY_VARIABLE, says_nothing_alone};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
 use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand};
+use crate::scan::interpreters::Language;
+use crate::scan::invocation::{Target, absolute};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::shell_expansion::is_unknown;
 
@@ -97,8 +99,10 @@ impl StartedCommand {
             environ.chain(set.iter().cloned()).collect();
         let is_set = |value: &&OsStr| !value.is_empty();
         let others = mine.into_iter().filter_map(|(name, mine)| {
-            let mine = mine.filter(is_set);
-            let theirs = theirs.get(name).and_then(Option::as_deref).filter(is_set);
+            let theirs = theirs.get(name).and_then(Option::as_deref);
+            let [mine, theirs] = [mine, theirs].map(|value| self.without_own_folder(name, value));
+            let mine = mine.as_deref().filter(is_set);
+            let theirs = theirs.as_deref().filter(is_set);
             let is_usual = match (mine, theirs) {
                 (Some(value), None) | (None, Some(value)) => {
                     says_nothing_alone(name, value.as_encoded_bytes())
@@ -117,6 +121,26 @@ impl StartedCommand {
         let mut others: Vec<OtherVariable> = others.collect();
         others.sort_by_key(|other| !other.chooses);
         others.into_iter().next()
+    }
+
+    /// Removes the folder that Python searches first in any case from `PYTHONPATH`.
+    fn without_own_folder(&self, name: &OsStr, value: Option<&OsStr>) -> Option<OsString> {
+        let value = value?;
+        let Command { runs, runs_in, file, .. } = &self.command;
+        let own = match &runs.target {
+            Target::Script(_, Some(Language::Python)) => file.as_deref().and_then(Path::parent),
+            Target::Module(_) | Target::Code(Language::Python, _) => Some(runs_in.as_path()),
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => None,
+        };
+        let Some(own) = own.filter(|_| name == "PYTHONPATH") else {
+            return Some(value.to_owned());
+        };
+        let is_own = |path: &PathBuf| absolute(path, runs_in) == own;
+        env::join_paths(env::split_paths(value).filter(|path| !is_own(path))).ok()
     }
 }
 

@@ -1,11 +1,18 @@
 //! What a launcher runs before the bot: the `pre` script of a package, or the recipes of a target's
-//! prerequisites. If it writes the file that the bot reads, such as `.env`, it chooses the bot.
+//! prerequisites. It may choose the bot: it writes the file that the bot reads, such as `.env`,
+//! checks out a branch, or differs from what runs before the same bot under another name.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::engine::likeness::CommandDoubt;
 use crate::scan::command_context::{CommandOption, ONE_OF_SETUPS, SETUP};
+use crate::scan::harmless_command::is_harmless_git;
+use crate::scan::harmless_line::is_harmless_after;
+use crate::scan::makefile::Recipe;
 use crate::scan::project_scripts;
+use crate::scan::settings_files::{base_name, is_settings};
 use crate::scan::shell_redirection::output_files;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::small_file;
@@ -29,30 +36,18 @@ const READERS: [&str; 24] = [
     "which",
 ];
 
-/// Beginnings of the names of files with settings.
-const SETTINGS: [&str; 8] =
-    ["config", "settings", "conf", "secrets", "bot", "local", "application", "env"];
-
-/// The extensions of such files.
-#[rustfmt::skip]
-const EXTENSIONS: [&str; 13] = [
-    "toml", "json", "json5", "yaml", "yml", "ini", "cfg", "conf", "properties", "py", "js", "ts",
-    "rb",
-];
-
-/// Returns what a script of a package runs before it, if that writes settings.
+/// Returns what a script of a package runs before it, if that may choose the bot.
 pub(super) fn of_package_script(name: &OsStr, folder: &Path) -> Option<CommandOption> {
     let name = name.to_str()?;
     let scripts = project_scripts::package_scripts(folder);
     let before = |name: &str| {
         let (_, line) = scripts.iter().find(|(it, _)| *it == format!("pre{name}"))?;
-        Some(with_inner_scripts(line, &scripts, folder, MAX_DEPTH)).filter(|it| writes_settings(it))
+        Some(with_inner_scripts(line, &scripts, folder, MAX_DEPTH))
     };
-    let text = before(name)?;
-    let mut others = scripts.iter().filter_map(|(name, _)| before(name));
-    let is_one_of_several = others.any(|other| other != text);
-    let name = if is_one_of_several { ONE_OF_SETUPS } else { SETUP };
-    Some(CommandOption { name: name.to_owned(), value: text.into() })
+    let (_, line) = scripts.iter().find(|(it, _)| it == name)?;
+    let others = scripts.iter().filter(|(it, _)| it != name);
+    let others = others.filter_map(|(name, other)| Some((other == line, before(name)?)));
+    setup(before(name)?, &others.collect::<Vec<_>>())
 }
 
 /// Returns what ran before the package script that started a process, by its environment.
@@ -66,10 +61,60 @@ pub(super) fn of_environment(
     of_package_script(script, package.or(folder)?)
 }
 
-/// Returns the recipes that make runs before that of its goal, if they write settings.
-pub(super) fn of_recipes(text: &str) -> Option<CommandOption> {
-    let option = || CommandOption { name: SETUP.to_owned(), value: text.into() };
-    writes_settings(text).then(option)
+/// Returns the recipes that make runs before that of its goal, if they may choose the bot.
+pub(super) fn of_recipe(recipe: &Recipe) -> Option<CommandOption> {
+    let others = recipe.others.iter().map(|it| (it.lines == recipe.lines, it.before.clone()));
+    setup(recipe.before.clone(), &others.collect::<Vec<_>>())
+}
+
+/// Returns the doubt about a process below make, if the recipe of another goal may have written
+/// other settings since.
+pub(super) fn doubt_below_make(recipe: &Recipe) -> Option<CommandDoubt> {
+    let mine = format!("{}\n{}", recipe.before, recipe.lines);
+    let others = recipe.others.iter();
+    let others =
+        others.map(|it| (it.lines == recipe.lines, format!("{}\n{}", it.before, it.lines)));
+    let found = setup(mine, &others.collect::<Vec<_>>()).filter(|it| it.name == ONE_OF_SETUPS)?;
+    Some(doubt([found.value.to_string_lossy()].into_iter()))
+}
+
+/// Returns the option for lines that run before the bot and may choose it. The others are those
+/// that run before other commands, and whether these are the same as the bot's.
+fn setup(text: String, others: &[(bool, String)]) -> Option<CommandOption> {
+    let is_like =
+        |(is_same, other): &(bool, String)| *is_same && choosing_statement(&text, other).is_some();
+    let is_one_by_words = others.iter().any(is_like);
+    let own: Vec<String> = statements(&text).into_iter().map(|it| it.text).collect();
+    let writes_others = |(_, other): &(bool, String)| {
+        choices(other).iter().any(|(statement, _)| !own.contains(statement))
+    };
+    let is_one = is_one_by_words || others.iter().any(writes_others);
+    let name = if is_one { ONE_OF_SETUPS } else { SETUP };
+    let may_choose = is_one_by_words || !choices(&text).is_empty();
+    may_choose.then(|| CommandOption { name: name.to_owned(), value: text.into() })
+}
+
+/// Returns a statement that another text has with other words: `./choose bob`, `./choose alice`.
+fn choosing_statement(text: &str, other: &str) -> Option<String> {
+    let first = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
+    let others = statements(other);
+    statements(text).into_iter().map(|it| it.text).find(|mine| {
+        let is_build = ["npm", "pnpm", "yarn", "bun", "cd"].contains(&&*first(mine));
+        let is_shared = others.iter().any(|it| it.text == *mine);
+        let is_like = |it: &Statement| first(&it.text) == first(mine);
+        !is_build && !is_shared && !is_harmless_after(mine) && others.iter().any(is_like)
+    })
+}
+
+/// Returns the doubt that lines before the bot leave.
+pub(super) fn doubt<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> CommandDoubt {
+    let texts: Vec<_> = texts.collect();
+    if let Some((_, doubt)) = texts.iter().find_map(|text| choices(text).into_iter().next()) {
+        return doubt;
+    }
+    let mut all = texts.iter().flat_map(|text| statements(text));
+    let line = all.find(|it| !is_harmless_after(&it.text)).map(|it| it.text);
+    CommandDoubt::SetupCommand(line.unwrap_or_default())
 }
 
 /// Adds the text of the scripts that a line runs.
@@ -107,18 +152,30 @@ fn with_inner_scripts(
     text
 }
 
-fn writes_settings(text: &str) -> bool {
-    written_settings(text).is_some()
+/// Returns the statements that may choose the bot, with what they do: they write a file with
+/// settings, or check out a branch.
+fn choices(text: &str) -> Vec<(String, CommandDoubt)> {
+    let statements = statements(text);
+    let mut found = Vec::new();
+    for (at, statement) in statements.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|before| statements.get(before));
+        let written = written_by(&statement.text)
+            .filter(|file| !before.is_some_and(|test| is_only_if_missing(test, statement, file)));
+        let doubt = match written {
+            Some(file) => Some(CommandDoubt::Setup(shell_quote(file))),
+            None => takes_branch(&statement.text)
+                .then(|| CommandDoubt::SetupCommand(statement.text.clone())),
+        };
+        found.extend(doubt.map(|doubt| (statement.text.clone(), doubt)));
+    }
+    found
 }
 
-/// Returns the name of the file with settings that these lines write.
-pub(super) fn written_settings(text: &str) -> Option<String> {
-    let statements = statements(text);
-    statements.iter().enumerate().find_map(|(at, statement)| {
-        let before = at.checked_sub(1).and_then(|before| statements.get(before));
-        let written = written_by(&statement.text)?;
-        let is_missing = before.is_some_and(|test| is_only_if_missing(test, statement, written));
-        (!is_missing).then(|| shell_quote(written))
+/// Returns whether git gets a branch.
+fn takes_branch(statement: &str) -> bool {
+    let words: Vec<&str> = statement.split_whitespace().map(unquoted).collect();
+    words.split_first().is_some_and(|(first, args)| {
+        first.trim_start_matches(['@', '-', '+']) == "git" && !is_harmless_git(args)
     })
 }
 
@@ -166,20 +223,6 @@ fn unquoted(word: &str) -> &str {
     word.trim_matches(['\'', '"', ';', ')'])
 }
 
-fn base_name(file: &str) -> &str {
-    file.rsplit('/').next().unwrap_or(file)
-}
-
-/// Returns whether a file has the name of one with settings.
-pub(super) fn is_settings(file: &str) -> bool {
-    let name = base_name(file);
-    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
-    let stem = stem.trim_start_matches('.');
-    name.starts_with(".env")
-        || extension == "env"
-        || EXTENSIONS.contains(&extension) && SETTINGS.iter().any(|start| stem.starts_with(start))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +262,9 @@ mod tests {
             ("prisma generate --schema db/schema.prisma", None),
             ("", None),
         ] {
-            assert_eq!(written_settings(text).as_deref(), expected, "{text}");
+            let expected = expected.map(|file| CommandDoubt::Setup(file.to_owned()));
+            let found = choices(text).into_iter().next().map(|(_, doubt)| doubt);
+            assert_eq!(found, expected, "{text}");
         }
     }
 }

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::variable_kind::VariableKind;
 use crate::scan::command_context::CommandContext;
-use crate::scan::harmless_command::{HARMLESS, is_harmless, writes_a_choice};
+use crate::scan::harmless_command::{is_harmless, is_never_the_bot, writes_a_choice};
+use crate::scan::harmless_line::{
+    assignment, is_harmless_after, is_harmless_trap, without_neutral_substitutions,
+};
 use crate::scan::invocation::absolute;
 use crate::scan::shell_case::with_chosen_branches;
 use crate::scan::shell_expansion::Scope;
@@ -21,16 +24,6 @@ use crate::scan::small_file;
 
 /// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
-
-/// Commands that may follow the bot, too: they start no other program. A handler of `trap` may.
-const HARMLESS_AFTER: [&str; 8] = ["disown", "kill", "rm", "set", "tail", "touch", "trap", "wait"];
-
-/// Signals that arrive from outside or at the end. DEBUG and ERR handlers run between the lines.
-#[rustfmt::skip]
-const SIGNALS: [&str; 14] = [
-    "EXIT", "0", "HUP", "INT", "QUIT", "TERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "1", "2",
-    "3", "15",
-];
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
 const OPAQUE: [&str; 9] =
@@ -47,6 +40,18 @@ pub(super) struct ScriptCommand {
     /// The `bin` folder of a virtual environment, which comes first in `$PATH`.
     pub(super) environment: Option<PathBuf>,
     pub(super) role: ScriptRole,
+    pub(super) unknown: UnknownSettings,
+}
+
+/// The variables that are set for a command to values that are not known, such as `ROLE=$(role)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnknownSettings {
+    /// The same values as for the command before.
+    Same,
+    /// Other values, and other variables, than for the command before.
+    Other,
+    /// Each run of the command may get other values: it is in a loop or branch.
+    Each,
 }
 
 /// How a script runs a command.
@@ -141,6 +146,7 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
         commands: Vec::new(),
         is_simple: true,
         exports_all: false,
+        has_other_settings: false,
     };
     let statements = statements(text);
     let mut rest = statements.iter();
@@ -183,75 +189,6 @@ fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
     }) && matches!(before, Separator::Line | Separator::Background)
 }
 
-/// Returns whether a program of this name is never the bot.
-pub(super) fn is_never_the_bot(name: &Path) -> bool {
-    let is_listed = |names: &[&str]| names.iter().any(|it| name == Path::new(it));
-    is_listed(&HARMLESS) || is_listed(&HARMLESS_AFTER)
-}
-
-/// Returns whether a command after the bot starts no other program.
-fn is_harmless_after(command: &str) -> bool {
-    let first = command.split_whitespace().next().unwrap_or_default();
-    let is_harmless = HARMLESS.contains(&first)
-        || HARMLESS_AFTER.contains(&first)
-        || assignment(first).is_some() && first == command.trim();
-    is_harmless
-        && !command.contains('`')
-        && !without_neutral_substitutions(command).contains("$(")
-        && (first != "trap" || is_line_of_harmless_trap(command))
-}
-
-/// Returns whether the line `trap HANDLER SIGNAL…` is a harmless one.
-fn is_line_of_harmless_trap(line: &str) -> bool {
-    let rest = line.trim().trim_start_matches("trap").trim_start();
-    let quote = ['\'', '"'].into_iter().find(|quote| rest.starts_with(*quote));
-    let parts = match quote {
-        Some(quote) => rest.strip_prefix(quote).and_then(|rest| rest.rsplit_once(quote)),
-        None => rest.split_once(char::is_whitespace),
-    };
-    let Some((handler, signals)) = parts else { return false };
-    let words = [handler].into_iter().chain(signals.split_whitespace());
-    is_harmless_trap(&words.map(str::to_owned).collect::<Vec<_>>())
-}
-
-/// Returns whether a handler of `trap` starts no other program.
-fn is_harmless_handler(handler: &str) -> bool {
-    handler == "-" || statements(handler).iter().all(|it| is_harmless_after(&it.text))
-}
-
-/// Removes the substitutions whose output differs between two starts of one bot, or is the same for
-/// all programs of a host: `$(date +%s)`, `$(git rev-parse HEAD)`, `$(hostname)`.
-fn without_neutral_substitutions(text: &str) -> String {
-    let mut rest = text;
-    let mut kept = String::new();
-    while let Some((before, after)) = rest.split_once("$(") {
-        kept.push_str(before);
-        let Some((code, behind)) = after.split_once(')') else {
-            return text.to_owned();
-        };
-        let mut words = code.split_whitespace();
-        let is_neutral = match words.next() {
-            Some("date" | "hostname" | "nproc" | "uname") => true,
-            // The name of a branch may choose the bot, and so may a folder.
-            Some("git") => match words.next() {
-                Some("rev-parse") => words.all(|it| {
-                    !it.starts_with("--") || it.starts_with("--short") || it == "--verify"
-                }),
-                Some("describe") => words.all(|it| it != "--all"),
-                Some(_) | None => false,
-            },
-            Some(_) | None => false,
-        };
-        if !is_neutral || code.contains(['`', '$', '(', ';', '|', '&', '<', '>']) {
-            kept.push_str("$(");
-            rest = after;
-            continue;
-        }
-        rest = behind;
-    }
-    kept + rest
-}
-
 /// A script while it is read.
 struct Script<'a> {
     scope: Scope<'a>,
@@ -263,6 +200,8 @@ struct Script<'a> {
     is_simple: bool,
     /// After `set -a`, every variable is exported.
     exports_all: bool,
+    /// A line has set a variable to an unknown value since the last command.
+    has_other_settings: bool,
 }
 
 impl Script<'_> {
@@ -290,14 +229,16 @@ impl Script<'_> {
             return false;
         };
         let rest = command.get(1..).unwrap_or_default();
-        if HARMLESS.contains(&first.as_str()) {
-            self.is_simple &= is_harmless(first, rest, &statement.text);
+        if is_harmless(command, &statement.text) {
+            return false;
+        }
+        if is_never_the_bot(Path::new(first)) {
+            self.is_simple = false;
             return false;
         }
         self.is_simple &= statement.place == Place::Always;
         match first.as_str() {
             "cd" | "pushd" => self.enter(rest, statement),
-            "[" | "[[" => self.is_simple = false,
             "popd" => self.forget_folder(),
             "set" => self.set(rest),
             "shift" => self.forget_arguments(),
@@ -344,9 +285,13 @@ impl Script<'_> {
         self.is_simple &= knows_folder && !words.iter().any(|word| word.contains('\0'));
         self.is_simple &= !reads_a_file(&statement.text);
         let mut context = self.context.clone();
+        let mut has_unknown = std::mem::take(&mut self.has_other_settings);
         for (name, value) in set {
             if value.contains('\0') {
                 self.is_simple = false;
+                has_unknown = true;
+                // The next command does not have it.
+                self.has_other_settings = true;
             } else {
                 context.set(OsStr::new(name), Some(OsStr::new(value)));
             }
@@ -370,6 +315,11 @@ impl Script<'_> {
             knows_folder,
             environment: self.environment.clone(),
             role,
+            unknown: match (has_unknown, statement.place) {
+                (false, Place::Always | Place::Perhaps) => UnknownSettings::Same,
+                (true, Place::Always) => UnknownSettings::Other,
+                (true, Place::Perhaps) => UnknownSettings::Each,
+            },
         });
         true
     }
@@ -431,6 +381,7 @@ impl Script<'_> {
     fn set_variable(&mut self, name: &str, value: Option<&str>, statement: &Statement) {
         let is_unset = statement.text.starts_with("unset");
         self.context.variables.retain(|(own, _)| own != name);
+        self.has_other_settings |= value.is_none() && !is_unset;
         if (value.is_some() || is_unset) && statement.place == Place::Always {
             self.context.set(OsStr::new(name), value.map(OsStr::new));
         }
@@ -493,16 +444,9 @@ impl Script<'_> {
         self.scope.has_unknown_variables = true;
         self.scope.variables.values_mut().for_each(|value| *value = None);
         self.context.variables.clear();
+        self.has_other_settings = true;
         self.is_simple = false;
     }
-}
-
-/// Returns whether `trap` sets handlers for these signals only, which start no other program.
-fn is_harmless_trap(words: &[String]) -> bool {
-    let [handler, signals @ ..] = words else { return false };
-    !signals.is_empty()
-        && signals.iter().all(|it| SIGNALS.contains(&it.as_str()))
-        && is_harmless_handler(handler)
 }
 
 /// Returns the command that `eval` runs, if it is a single one with known words.
@@ -529,13 +473,6 @@ fn reads_a_file(command: &str) -> bool {
         let from = command[at..].trim_start_matches('<').trim_start();
         c == '<' && quote.is_none() && !from.starts_with("/dev/null") && !from.starts_with('&')
     })
-}
-
-fn assignment(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    (is_name && name.chars().all(is_letter)).then_some((name, value))
 }
 
 #[cfg(test)]
@@ -620,6 +557,8 @@ mod tests {
             ("export V=$(date +%s) W=$(git rev-parse HEAD)\nexec ./bot", "./bot"),
             ("eval \"exec python3 main.py\"", "python3|main.py"),
             ("eval python3 main.py", "python3|main.py"),
+            ("while true; do\npython3 main.py\nsleep 1; done", "python3|main.py"),
+            ("[ -d x ] || mkdir x\nnpm ci\nexec ./bot", "./bot"),
             ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
@@ -651,7 +590,7 @@ mod tests {
             ("./bot\ntrap 'wait; python3 web.py' EXIT", "./bot Other"),
             ("./bot\ntrap 'wait \"$P\"; python3 web.py' EXIT", "./bot Other"),
             ("./bot\ntrap 'wait'\"; python3 web.py\" EXIT", "./bot Other"),
-            ("./bot &\ntrap \"python3 web.py\" EXIT\nwait", "./bot Background, wait Other"),
+            ("./bot &\ntrap \"python3 web.py\" EXIT\nwait", "./bot Background"),
             ("export SHOP=$(git rev-parse --abbrev-ref HEAD)\nexec ./bot", "./bot Exec"),
             ("export SHOP=$(git describe --all)\nexec ./bot", "./bot Exec"),
             ("export SHOP=$(whoami)\nexec ./bot", "./bot Exec"),
@@ -660,7 +599,7 @@ mod tests {
             ("V=$(date)\nexec ./bot $V", "./bot|* Exec"),
             ("python3 one.py\npython3 two.py", "python3|one.py Other, python3|two.py Other"),
             ("if true; then\nexec python3 main.py\nfi", "python3|main.py Exec"),
-            ("while true; do\npython3 main.py\ndone", "python3|main.py Other"),
+            ("while [ x ]; do\npython3 main.py\ndone", "python3|main.py Other"),
             (". ./alice.env\nexec python3 main.py", "python3|main.py Exec"),
             ("A=b; . ./x\nexec ./bot \"$A\" $B", "./bot|?|* Exec"),
             ("set -- x\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
@@ -689,7 +628,7 @@ mod tests {
             ("./bot > $LOG", "./bot"),
             ("export A\nexec ./bot", "./bot Exec"),
             ("[ -f x ] && A=b\nA=c exec ./bot $A", "./bot|* A=c Exec"),
-            ("for b in x y; do ./bot $b & done; wait", "./bot|* Background, wait Other"),
+            ("for b in x y; do ./bot $b & done; wait", "./bot|* Background"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }

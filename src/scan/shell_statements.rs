@@ -34,24 +34,43 @@ const OPENING: [&str; 5] = ["if", "while", "until", "case", "{"];
 /// Words that close one.
 const CLOSING: [&str; 4] = ["fi", "done", "esac", "}"];
 
-/// Other words before a command.
-const BETWEEN: [&str; 6] = ["then", "do", "else", "elif", "!", "time"];
+/// Those that are followed by a condition.
+const CONDITIONAL: [&str; 3] = ["if", "while", "until"];
+
+/// Conditions of a loop that ends by `break` alone.
+const ENDLESS: [(&str, &str); 6] = [
+    ("while", ":"),
+    ("while", "true"),
+    ("while", "/bin/true"),
+    ("while", "[ 1 ]"),
+    ("while", "[ true ]"),
+    ("until", "false"),
+];
 
 /// Commands whose success is a condition of the next one: `[ -f x ] && …`.
 const TESTS: [&str; 8] = ["[", "[[", "test", "grep", "command", "which", "pgrep", "case"];
 
 pub(super) fn statements(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
-    let (mut blocks, mut brackets, mut depends) = (0_u32, 0_u32, false);
+    // For each open block, whether it certainly runs.
+    let mut blocks: Vec<bool> = Vec::new();
+    let (mut brackets, mut depends) = (0_u32, false);
     for (piece, end) in pieces(&without_documents(text)) {
         let mut text = piece.trim();
+        let runs = |blocks: &[bool]| blocks.iter().all(|it| *it);
+        let mut is_in_sure_block = runs(&blocks);
         loop {
             let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
             if OPENING.contains(&word) {
-                blocks += 1;
+                blocks.push(end == Separator::Line && is_endless(word, rest));
+                // The condition runs before the block.
+                is_in_sure_block &= CONDITIONAL.contains(&word);
             } else if CLOSING.contains(&word) {
-                blocks = blocks.saturating_sub(1);
-            } else if !BETWEEN.contains(&word) {
+                blocks.pop();
+                is_in_sure_block = runs(&blocks);
+            } else if ["then", "do", "else", "elif"].contains(&word) {
+                is_in_sure_block = runs(&blocks);
+            } else if !["!", "time"].contains(&word) {
                 break;
             }
             text = if word == "case" { "" } else { rest.trim() };
@@ -59,9 +78,10 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
         let first = text.split_whitespace().next().unwrap_or_default();
         // The body of a loop follows after `do`.
         if matches!(first, "for" | "select") {
-            blocks += 1;
+            blocks.push(false);
+            is_in_sure_block = false;
         }
-        let is_sure = blocks == 0 && brackets == 0 && !depends;
+        let is_sure = is_in_sure_block && brackets == 0 && !depends;
         match end {
             Separator::Open => brackets += 1,
             Separator::Close => brackets = brackets.saturating_sub(1),
@@ -88,6 +108,12 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
         }
     }
     statements
+}
+
+/// Returns whether the block of this condition certainly runs.
+fn is_endless(word: &str, condition: &str) -> bool {
+    let condition = condition.trim();
+    ENDLESS.contains(&(word, condition)) || word == "while" && condition.starts_with("sleep ")
 }
 
 /// Removes the lines of here-documents.
@@ -202,8 +228,14 @@ mod tests {
             ("a; b\nc", "a, b, c"),
             ("a 'x; y' \"z & $(b; c)\" && d || e\nf", "a 'x; y' \"z & $(b; c)\", d, e?, f"),
             ("a \\\n  b # c; d\ne", "a    b, e"),
-            ("if [ x ]; then\n  a\nelse b; fi\nc", "[ x ]?, a?, b?, c"),
-            ("while true; do a; sleep 2; done", "true?, a?, sleep 2?"),
+            ("if [ x ]; then\n  a\nelse b; fi\nc", "[ x ], a?, b?, c"),
+            ("if a; b; then c; elif d; then e; fi", "a, b?, c?, d?, e?"),
+            ("while true; do a; sleep 2; done", "true, a, sleep 2"),
+            ("while :; do\n[ x ] && a\nif b; then c; fi\nd; done", ":, [ x ], a?, b, c?, d"),
+            ("if x; then while true; do a; done; fi", "x, true?, a?"),
+            ("while sleep 1; do a; done & b", "sleep 1, a, b"),
+            ("until a; do b; done", "a, b?"),
+            ("while read x; do a; done", "read x, a?"),
             ("for x in 1 2; do\na $x &\ndone\nwait", "for x in 1 2?, a $x?, wait"),
             ("case \"$1\" in\n  a|b) c ;;\n  *) d ;;\nesac\ne", "a?, b?, c?, *?, d?, e"),
             ("run() {\n  a \"$@\"\n}\nrun x", "a \"$@\"?, run x"),

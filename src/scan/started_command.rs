@@ -11,12 +11,13 @@ use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
 use crate::engine::variable_kind::{VariableKind, never_chooses};
 use crate::scan::command::{Certainty, Command, StartedCommand, logical};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
+use crate::scan::harmless_command::is_never_the_bot;
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{canonicalize, is_file, note_refusal};
 use crate::scan::shell_expansion::is_unknown;
-use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart};
+use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
 use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::watchers;
 
@@ -80,10 +81,10 @@ impl Command {
     fn started(&self, depth: u32, outer: &[Variable]) -> Vec<StartedCommand> {
         let watched = watchers::started(self);
         let commands = if watched.is_empty() { self.commands_of_script(outer) } else { watched };
-        let mut found: Vec<(ScriptRole, StartedCommand)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for it in commands {
-            let role = it.role;
-            found.extend(self.resolve(it).map(|started| (role, started)));
+            let ScriptCommand { role, unknown, .. } = it;
+            found.extend(self.resolve(it).map(|started| Found { role, unknown, started }));
         }
         let mut all = with_certainty(without_helpers(found));
         if all.is_empty() {
@@ -177,8 +178,7 @@ impl Command {
             }
             // `sleep` and `tail` may also run for other purposes in this folder.
             Target::Program(name)
-                if command.is_bare_program()
-                    && (shell_script::is_never_the_bot(name) || command.is_tool()) =>
+                if command.is_bare_program() && (is_never_the_bot(name) || command.is_tool()) =>
             {
                 return None;
             }
@@ -302,19 +302,23 @@ impl Command {
     }
 }
 
+/// A command of a script that may be the bot.
+struct Found {
+    role: ScriptRole,
+    unknown: UnknownSettings,
+    started: StartedCommand,
+}
+
 /// Leaves out the programs found through `$PATH` that may be helpers: those beside a command that
 /// is rather the bot, and those that the script starts on the way.
-fn without_helpers(
-    mut found: Vec<(ScriptRole, StartedCommand)>,
-) -> Vec<(ScriptRole, StartedCommand)> {
-    let is_bare = |it: &(ScriptRole, StartedCommand)| it.1.command.is_bare_program();
-    let roles: Vec<ScriptRole> =
-        found.iter().filter(|it| !is_bare(it)).map(|(role, _)| *role).collect();
+fn without_helpers(mut found: Vec<Found>) -> Vec<Found> {
+    let is_bare = |it: &Found| it.started.command.is_bare_program();
+    let roles: Vec<ScriptRole> = found.iter().filter(|it| !is_bare(it)).map(|it| it.role).collect();
     let is_only_one = found.len() == 1;
     let is_step = |role: &ScriptRole| *role == ScriptRole::Other;
     found.retain(|it| {
         !is_bare(it)
-            || match it.0 {
+            || match it.role {
                 ScriptRole::Certain => true,
                 // The commands before only prepare what the script becomes.
                 ScriptRole::Exec | ScriptRole::Arguments => roles.iter().all(is_step),
@@ -328,33 +332,34 @@ fn without_helpers(
 
 /// Chooses the commands that the script runs last or in the background, and says how certain each
 /// is.
-fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedCommand> {
-    let has = |wanted: ScriptRole| found.iter().any(|(role, _)| *role == wanted);
+fn with_certainty(found: Vec<Found>) -> Vec<StartedCommand> {
+    let has = |wanted: ScriptRole| found.iter().any(|it| it.role == wanted);
     let (replaces_itself, has_background) = (has(ScriptRole::Exec), has(ScriptRole::Background));
-    let targets = |it: &(ScriptRole, StartedCommand)| {
-        let runs = &it.1.command.runs.target;
-        (it.1.command.file.clone(), runs.without_file())
+    let targets = |it: &Found| {
+        let Command { runs, file, .. } = &it.started.command;
+        (file.clone(), runs.target.without_file())
     };
     let mut execs: Vec<_> =
-        found.iter().filter(|(role, _)| *role == ScriptRole::Exec).map(targets).collect();
+        found.iter().filter(|it| it.role == ScriptRole::Exec).map(targets).collect();
     execs.sort();
     execs.dedup();
     // The arguments, options or variables may decide which of them is the bot.
-    let starts = |it: &(ScriptRole, StartedCommand)| {
-        let (command, sets) = (&it.1.command, it.1.sets.clone());
+    let starts = |it: &Found| {
+        let (command, sets) = (&it.started.command, it.started.sets.clone());
         let Invocation { args, context, .. } = command.runs.clone();
         (targets(it), command.runs_in.clone(), args, context, sets)
     };
-    let is_known = |it: &(ScriptRole, StartedCommand)| {
-        !it.1.command.runs.args.iter().any(|word| is_unknown(word))
+    let is_known = |it: &Found| {
+        it.unknown == UnknownSettings::Same
+            && !it.started.command.runs.args.iter().any(|word| is_unknown(word))
     };
     let is_only_one = found.first().is_none_or(|first| {
         let starts_first = |it| starts(it) == starts(first) && is_known(it);
-        found.iter().skip(1).all(starts_first)
+        first.unknown != UnknownSettings::Each && found.iter().skip(1).all(starts_first)
     });
-    let last = found.iter().rposition(|(role, _)| *role == ScriptRole::Other);
-    let kept = found.into_iter().enumerate().filter_map(|(at, (role, mut it))| {
-        it.certainty = match role {
+    let last = found.iter().rposition(|it| it.role == ScriptRole::Other);
+    let kept = found.into_iter().enumerate().filter_map(|(at, Found { role, mut started, .. })| {
+        started.certainty = match role {
             ScriptRole::Certain => Certainty::Certain,
             ScriptRole::Exec if execs.len() > 1 => Certainty::Possible,
             ScriptRole::NotChosen => Certainty::Possible,
@@ -364,7 +369,7 @@ fn with_certainty(found: Vec<(ScriptRole, StartedCommand)>) -> Vec<StartedComman
             ScriptRole::Other if has_background && !is_only_one => Certainty::Part,
             ScriptRole::Exec | ScriptRole::Arguments | ScriptRole::Other => Certainty::Likely,
         };
-        Some(it)
+        Some(started)
     });
     kept.collect()
 }

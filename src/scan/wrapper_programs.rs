@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{
-    CommandContext, CommandOption, ENV_FOLDER, LOCK_FILE, USER_OPTION, after_assignments,
+    CommandContext, CommandOption, ENV_FOLDER, LOCK_FILE, PROCESS_NAME, USER_OPTION,
+    after_assignments,
 };
 use crate::scan::interpreters::{Interpreter, is_listed};
 use crate::scan::npm_pnpm_yarn;
@@ -66,6 +67,8 @@ struct WrapperProgram {
     harmless: &'static [&'static str],
     /// Options whose value is the user of the command.
     users: &'static [&'static str],
+    /// Options that set the name of the process.
+    process_names: &'static [&'static str],
     /// Options that set the command's folder.
     folders: &'static [&'static str],
     /// Options that remove a variable.
@@ -85,6 +88,7 @@ const PLAIN: WrapperProgram = WrapperProgram {
     choosing: &[],
     harmless: &[],
     users: &[],
+    process_names: &[],
     folders: &[],
     unsets: &[],
     clears: &[],
@@ -208,14 +212,15 @@ static WRAPPERS: &[WrapperProgram] = &[
         long_values: &["--format", "--output"],
         ..PLAIN
     },
-    WrapperProgram { names: &["exec"], flags: "cl", values: "a", ..PLAIN },
+    WrapperProgram { names: &["exec"], flags: "cl", values: "a", process_names: &["-a"], ..PLAIN },
     WrapperProgram { names: &["command"], flags: "p", ..PLAIN },
     WrapperProgram { names: &["eval"], rest: Rest::ShellWords, ..PLAIN },
     WrapperProgram {
         names: &["env"],
         flags: "i0v",
-        values: "uC",
-        long_values: &["--unset", "--chdir"],
+        values: "uCa",
+        long_values: &["--unset", "--chdir", "--argv0"],
+        process_names: &["-a", "--argv0"],
         folders: &["-C", "--chdir"],
         unsets: &["-u", "--unset"],
         clears: &["-i", "--ignore-environment"],
@@ -713,6 +718,9 @@ impl WrapperProgram {
             context.options.push(CommandOption { name: name.to_owned(), value });
         } else if self.users.contains(&name) {
             let option = CommandOption { name: USER_OPTION.to_owned(), value: value?.to_owned() };
+            context.options.push(option);
+        } else if self.process_names.contains(&name) {
+            let option = CommandOption { name: PROCESS_NAME.to_owned(), value: value?.to_owned() };
             context.options.push(option);
         } else if matches!(
             name,

@@ -211,6 +211,7 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
         (CommandDoubt::Script, true),
         (CommandDoubt::Launcher, true),
         (CommandDoubt::Setup(".env".to_owned()), true),
+        (CommandDoubt::SetupCommand("git checkout bob".to_owned()), true),
         (CommandDoubt::OtherFolder, true),
         (CommandDoubt::EntryPoint, true),
         (CommandDoubt::RemovedRelease, false),

@@ -356,6 +356,16 @@ fn what_a_script_starts_with_several_arguments_or_variables_is_in_doubt_with_my_
         ("ROLE=web python3 main.py &\nROLE=bot python3 main.py", "ROLE=web python3 main.py"),
         ("env ROLE=web python3 main.py & python3 main.py", "ROLE=web python3 main.py"),
         ("python3 main.py $A &\npython3 main.py $B &\nwait", "python3 main.py runserver"),
+        ("ROLE=$A python3 main.py &\nROLE=$B python3 main.py &\nwait", "ROLE=x python3 main.py"),
+        ("ROLE=$A python3 main.py &\npython3 main.py &\nwait", "python3 main.py"),
+        ("python3 main.py & ROLE=$(cat b) python3 main.py & wait", "ROLE=x python3 main.py"),
+        (
+            "export ROLE=$(cat a)\npython3 main.py &\n\
+             export ROLE=$(cat b)\npython3 main.py &\nwait",
+            "ROLE=x python3 main.py",
+        ),
+        (". ./a.env; python3 main.py & . ./b.env; python3 main.py & wait", "python3 main.py"),
+        ("for r in web bot; do ROLE=$r python3 main.py & done; wait", "ROLE=web python3 main.py"),
     ] {
         let stage = stage_with(script);
         let mine = token();

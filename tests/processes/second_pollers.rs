@@ -280,7 +280,7 @@ const UNCLEAR_SCRIPTS: [&str; 9] = [
     "python3 other.py\nexec python3 main.py < /dev/null",
     "shift $#; exec python3 main.py",
     "run() {\n  exec python3 main.py \"$@\"\n}\nrun",
-    "while ! python3 main.py; do sleep 2; done",
+    "while [ -f bot.env ]; do python3 main.py; sleep 2; done",
     "exec \"$@\"",
 ];
 

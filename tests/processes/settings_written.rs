@@ -80,6 +80,76 @@ fn a_recipe_whose_prerequisite_writes_settings_finds_only_the_bot_of_the_same_re
     }
 }
 
+/// `git checkout bob`, `./choose bob`: what differs before two scripts with the same line.
+#[test]
+fn what_differs_before_two_scripts_that_run_one_line_may_choose_the_bot() {
+    for (before, shown) in [
+        ("git checkout -q WHO", "first runs `git checkout -q"),
+        ("git pull -q origin WHO", "first runs `git pull -q origin"),
+        ("./choose WHO", "first runs `./choose"),
+        ("node choose.js WHO", "first runs `node choose.js"),
+        ("echo WHO > bot.txt", "first runs `echo"),
+        ("cp envs/WHO/* .", "first runs `cp envs/"),
+        ("ln -sfn envs/WHO current", "first runs `ln -sfn envs/"),
+        ("ln -sf envs/WHO .env", "first writes `.env`"),
+    ] {
+        let [alice, bob] = ["alice", "bob"].map(|name| before.replace("WHO", name));
+        let package = format!(
+            "{{\"scripts\": {{\"prebob\": \"{bob}\", \"bob\": \"node main.js\", \
+             \"prealice\": \"{alice}\", \"alice\": \"node main.js\"}}}}"
+        );
+        let stage = stage_with("package.json", &package);
+        let makefile = format!(
+            "bob: to-bob\n\tnode main.js\nto-bob:\n\t-@{bob}\n\
+             alice: to-alice\n\tnode main.js\nto-alice:\n\t-@{alice}\n"
+        );
+        write(&stage, "Makefile", &makefile);
+        write(&stage, "choose", "#!/bin/sh\n");
+        write(&stage, "choose.js", "");
+        for name in ["envs/alice/x", "envs/bob/x"] {
+            write(&stage, name, "");
+        }
+        for (bot_line, start_line) in [
+            ("make alice", "make bob"),
+            ("make bob", "node main.js"),
+            ("npm run --ignore-scripts alice", "npm run bob"),
+            ("npm run --ignore-scripts bob", "npm run alice"),
+        ] {
+            let (plan, is_found) = planned(&stage, bot_line, start_line);
+            let reason = refusal(&plan);
+            let is_named = reason.contains(shown);
+            assert!(is_found && is_named, "{bot_line} / {start_line}: {reason}");
+        }
+        is_the_same(&stage, "make bob", "make bob");
+        is_the_same(&stage, "npm run --ignore-scripts bob", "npm run --ignore-scripts bob");
+        is_the_same(&stage, "node main.js", "node main.js");
+    }
+    // Two builds choose nothing.
+    let builds = r#"{"scripts": {"prebob": "npm run build", "bob": "node main.js",
+        "prealice": "npm run lint", "alice": "node main.js",
+        "build": "tsc && npm ci", "lint": "eslint ."}}"#;
+    let stage = stage_with("package.json", builds);
+    is_the_same(&stage, "npm run --ignore-scripts alice", "npm run --ignore-scripts bob");
+}
+
+/// Both goals have run, and the last one has written `.env`.
+#[test]
+fn a_bot_below_make_is_in_doubt_if_another_goal_writes_other_settings() {
+    let within = "bob:\n\tcp .env.bob .env\n\tpython3 main.py\n\
+                  alice:\n\tcp .env.alice .env\n\tpython3 main.py\n";
+    for makefile in [MAKEFILE, within] {
+        let stage = stage_with("Makefile", makefile);
+        is_in_doubt(&stage, "make alice", "python3 main.py");
+        is_in_doubt(&stage, "make bob", "python3 main.py");
+        is_the_same(&stage, "make alice", "make alice");
+    }
+    let stage = stage_with("Makefile", MAKEFILE);
+    is_the_same(&stage, "make run", "python3 main.py");
+    let one = "run: env\n\tpython3 main.py\nenv:\n\tcp .env.bob .env\n";
+    let stage = stage_with("Makefile", one);
+    is_the_same(&stage, "make run", "python3 main.py");
+}
+
 #[test]
 fn two_guards_whose_scripts_write_two_settings_have_two_names() {
     let stage = stage_with("package.json", TWO_BOTS);

@@ -1,0 +1,27 @@
+//! Files with settings, by their names: `.env`, `config.toml`.
+
+/// Beginnings of the names of files with settings.
+const SETTINGS: [&str; 8] =
+    ["config", "settings", "conf", "secrets", "bot", "local", "application", "env"];
+
+/// The extensions of such files.
+#[rustfmt::skip]
+const EXTENSIONS: [&str; 13] = [
+    "toml", "json", "json5", "yaml", "yml", "ini", "cfg", "conf", "properties", "py", "js", "ts",
+    "rb",
+];
+
+/// Returns the part of a path after its last `/`.
+pub(super) fn base_name(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}
+
+/// Returns whether a file has the name of one with settings.
+pub(super) fn is_settings(file: &str) -> bool {
+    let name = base_name(file);
+    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
+    let stem = stem.trim_start_matches('.');
+    name.starts_with(".env")
+        || extension == "env"
+        || EXTENSIONS.contains(&extension) && SETTINGS.iter().any(|start| stem.starts_with(start))
+}
