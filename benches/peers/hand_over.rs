@@ -45,19 +45,32 @@ pub(crate) fn rows(bench: &mut Bench) -> Result<(), Failure> {
     row(what, taker, "floor: `flock`, one look, a record", floor, Target::None);
     row(what, taker, "`start-stop-daemon`, stop + start", daemon, Target::Faster(8.0));
     row(what, taker, "Python guard", guard, Target::None);
-    let [ours, daemon, guard] = race(
+    let [ours, of_child, daemon, guard] = race(
         bench,
         bench.rounds,
         [
-            ("monopoll", &|bench| cold(bench, graceful)),
+            ("monopoll", &|bench| cold(bench, Launcher::Gone, graceful)),
+            ("monopoll", &|bench| cold(bench, Launcher::Alive, graceful)),
             ("start-stop-daemon", &|bench| daemon_takes_over(bench).map(|(whole, _)| whole)),
-            ("guard.py", &|bench| cold(bench, peer::guard)),
+            ("guard.py", &|bench| cold(bench, Launcher::Gone, peer::guard)),
         ],
     )?;
     let what = "cold takeover of an orphan: start → exec";
     row(what, ours, "`start-stop-daemon`, stop + start", daemon, Target::Faster(3.0));
     row(what, ours, "Python guard", guard, Target::Faster(15.0));
+    // It looks again for a moment, because the launcher may start the old one again.
+    let child = "cold takeover of a launcher's child: start → exec";
+    row(child, of_child, "of an orphan", ours, Target::None);
     Ok(())
+}
+
+/// What started an old bot without a guard.
+#[derive(Clone, Copy)]
+enum Launcher {
+    /// It has ended: the old bot is an orphan.
+    Gone,
+    /// It is this program.
+    Alive,
 }
 
 /// Measures a new bot that waits until the old one ends by itself.
@@ -96,20 +109,28 @@ fn takes_over(
     Ok(second.at.saturating_sub(end.at))
 }
 
-/// Measures a new bot that ends an unguarded orphan. Both have run before.
+/// Measures a new bot that ends an old one without a guard. Both have run before.
 fn cold(
     bench: &mut Bench,
+    launcher: Launcher,
     start: impl Fn(&Path, &[PathBuf]) -> Command,
 ) -> Result<Duration, Failure> {
     let (lock, child) = (bench.fresh("lock")?, bench.child_for(LONG));
     start(&lock, &["true".into()]).status()?;
-    peer::orphan(&child).status()?;
+    let old = match launcher {
+        Launcher::Gone => {
+            peer::orphan(&child).status()?;
+            None
+        }
+        Launcher::Alive => Some(peer::unguarded(&child).spawn()?),
+    };
     bench.stamps.start()?;
     let began = now();
     let new = start(&lock, &child).spawn()?;
     bench.stamps.end()?;
     let second = bench.stamps.start()?;
     bench.stamps.terminate(second)?;
+    old.map(gone).transpose()?;
     gone(new)?;
     Ok(second.at.saturating_sub(began))
 }

@@ -99,6 +99,13 @@ pub(crate) fn floor(program: &Path, args: &[&OsStr]) -> Command {
     floor
 }
 
+/// Runs an unguarded bot whose parent is this program.
+pub(crate) fn unguarded(command: &[PathBuf]) -> Command {
+    let mut bot = quiet(&command[0]);
+    bot.args(&command[1..]).env("BOT_TOKEN", TOKEN);
+    bot
+}
+
 /// Runs an unguarded bot whose parent has ended.
 pub(crate) fn orphan(command: &[PathBuf]) -> Command {
     let mut shell = quiet("sh");
