@@ -63,8 +63,8 @@ impl ReadBuffers {
         Some(&self.environ)
     }
 
-    /// Returns what the last process executes. Reads it once for each first argument that is its
-    /// name, other than a relative path, which means another file in each folder.
+    /// Returns what the last process executes. Reads it once for each first argument that names it,
+    /// other than a relative path, which means another file in each folder.
     fn executable(&mut self, proc: &ProcFs, pid: u32) -> Executable {
         let end = memchr::memchr(0, &self.args).unwrap_or(self.args.len());
         let first = self.args.get(..end).unwrap_or_default();
@@ -76,9 +76,14 @@ impl ReadBuffers {
         let name = exe.as_deref().and_then(Path::file_name).map(OsStr::to_owned);
         let is_its_name = name.as_deref() == program.file_name();
         let may_run_others = !is_its_name || runs_interpreter(first) || is_wrapper_script(program);
-        let read = Executable { name, may_run_others };
         let is_relative = memchr::memchr(b'/', first).is_some_and(|at| at > 0);
-        if is_its_name && !first.is_empty() && !is_relative {
+        // `sh` is a link to dash or bash, `python3` one to a version.
+        let language = |name: Option<&OsStr>| Some(Interpreter::by_name(name?.to_str()?)?.language);
+        let is_usual = is_its_name
+            || language(program.file_name())
+                .is_some_and(|it| language(name.as_deref()) == Some(it));
+        let read = Executable { name, may_run_others };
+        if is_usual && !first.is_empty() && !is_relative {
             self.executables.insert(first.to_vec(), read.clone());
         }
         read
