@@ -136,6 +136,8 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
         locks: Vec::new(),
         cwd: None,
         variables: OwnVariables::default(),
+        token_variables: Vec::new(),
+        changed_settings: None,
         command: Some(command),
         tool_name: None,
         library_exe: None,

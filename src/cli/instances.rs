@@ -85,6 +85,8 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
     ScanRequest {
         policy: Policy { matches: Vec::new(), ..config.policy.clone() },
         tokens: OwnTokens::default(),
+        token_variables: Vec::new(),
+        changed_settings: None,
         instance: String::new(),
         name_source: NameSource::Given,
         locks: Vec::new(),

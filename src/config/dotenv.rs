@@ -147,6 +147,25 @@ pub(crate) fn at(config: &Config, path: &Path) -> Option<EnvFile> {
     Some(EnvFile::with_tokens(config, path, &assignments(&text)))
 }
 
+/// Returns the bot that the nearest `.env` in a folder, or in one above, names: by the first of
+/// these variables that has a token, or by its only token. `root` is the root of the paths.
+pub(crate) fn nearest_bot(variables: &[String], root: &Path, folder: &Path) -> Option<BotId> {
+    let below_root = |folder: &Path| root.join(folder.strip_prefix("/").unwrap_or(folder));
+    let mut texts = folder.ancestors().map(|it| read(&below_root(it).join(".env")));
+    let (text, _) = texts.find_map(Result::ok)?;
+    let assignments = assignments(&text);
+    let set = |name: &String| {
+        let mut values = assignments.iter().rev().filter(|it| it.name == *name);
+        values.find_map(|it| Token::parse(&it.value))
+    };
+    let named = variables.iter().find_map(set).map(|token| token.id());
+    named.or_else(|| {
+        let bots: BTreeSet<BotId> =
+            assignments.iter().flat_map(|it| bots_in(it.value.as_bytes())).collect();
+        bots.first().copied().filter(|_| bots.len() == 1)
+    })
+}
+
 /// Reads the tokens of lines that are commented out.
 pub(crate) fn commented_out(config: &Config, path: &Path) -> Option<EnvFile> {
     let (text, _) = read(path).ok()?;

@@ -1,5 +1,6 @@
 //! The evidence that a process is not this bot.
 
+use crate::engine::changed_settings::SettingsLink;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, Instance, NameSource};
 use crate::engine::likeness::CommandDoubt;
@@ -33,9 +34,12 @@ pub enum Doubt {
     AlsoAnotherToken(BotId),
     /// The process carries the token of this bot, and the caller has no token to compare.
     NoTokenOfMine(BotId),
-    /// The process shows no token and may have read the `.env` of the folder, which names this
+    /// The process shows no token and may have read the `.env` of its folder, which names this
     /// other bot.
     Dotenv(BotId),
+    /// The process shows no token and may have read settings behind this link before its last
+    /// change, when it may have led to another file.
+    ChangedSettings(SettingsLink),
     /// The process shows no token and may have read the file that names this bot before its last
     /// change, when it may have named this other bot, whose token is in the other place.
     ChangedEnvFile {
@@ -75,6 +79,7 @@ impl Doubt {
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
             Doubt::Dotenv(_)
+            | Doubt::ChangedSettings(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
             | Doubt::BesideAnotherProgram { .. }
@@ -144,7 +149,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     // A guard's program is its child, which reads the file.
     let reads_dotenv = process.role != Role::Monopoll && !has_my_token && !is_of_my_instance;
-    if let Some(bot) = me.in_dotenv
+    if let Some(bot) = me.in_dotenv.or(process.env_file_bot)
         && reads_dotenv
     {
         return CounterEvidence::Doubt(Doubt::Dotenv(bot));
@@ -155,6 +160,12 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         let ChangedEnvFile { name, other_place, bot, last_start: _ } = file.clone();
         return CounterEvidence::Doubt(Doubt::ChangedEnvFile { name, other_place, bot });
+    }
+    if let Some(link) = &me.changed_settings
+        && reads_dotenv
+        && process.id.start <= link.last_start
+    {
+        return CounterEvidence::Doubt(Doubt::ChangedSettings(link.link.clone()));
     }
     // A guard's program is its child, so the guard itself cannot be compared.
     if process.role != Role::Monopoll

@@ -7,6 +7,7 @@
 pub mod action;
 mod candidates;
 pub mod carried_tokens;
+pub mod changed_settings;
 pub mod choosing_variables;
 mod classify;
 pub mod command_parts;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::evidence_kind::EvidenceKind;
 use crate::engine::fact::{Fact, Truth};
-use crate::engine::instance::NameSource;
+use crate::engine::instance::{BotId, NameSource};
 use crate::engine::likeness::{CommandDoubt, CommandLikeness, ComparedCommand};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::token::{CarriedTokens, MyToken};
@@ -56,6 +56,9 @@ pub struct Process {
     /// kernel, so they are unknown.
     pub blocks_reads: bool,
     pub tokens: CarriedTokens,
+    /// Another bot than the caller's, which the `.env` of the process's own folder names. Only read
+    /// for what meets a match entry, which may cover the folders of several bots.
+    pub env_file_bot: Option<BotId>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
     /// A reason to doubt that the process is this bot, although it runs the same command.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::changed_settings::ChangedSettings;
 use crate::engine::instance::{BotId, NameSource};
 use crate::engine::policy::Purpose;
 use crate::engine::process::{Process, ProcessId, User};
@@ -62,6 +63,8 @@ pub struct Caller {
     pub in_dotenv: Option<BotId>,
     /// See [`OwnTokens::changed_env_file`](crate::engine::token::OwnTokens::changed_env_file).
     pub changed_env_file: Option<ChangedEnvFile>,
+    /// A link to settings that COMMAND may read, if it may have led elsewhere before.
+    pub changed_settings: Option<ChangedSettings>,
     pub cwd: Option<PathBuf>,
     /// COMMAND, in the form used in records.
     pub command: Option<String>,

@@ -3,8 +3,10 @@
 mod attempt;
 mod attempt_state;
 mod changed_env_file;
+mod changed_settings_link;
 pub(crate) mod check_command;
 pub(crate) mod copy_scans;
+mod file_age;
 pub mod follow_up;
 pub mod follow_up_event;
 pub mod held_locks;

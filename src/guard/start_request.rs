@@ -13,8 +13,8 @@ use crate::engine::process::User;
 use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::error::{Error, ExitStatus};
-use crate::guard::instance_name;
 use crate::guard::not_started::NotStarted;
+use crate::guard::{changed_settings_link, instance_name};
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::scan::scan_request::ScanRequest;
@@ -103,6 +103,8 @@ impl StartRequest {
         ScanRequest {
             policy: self.config.policy.clone(),
             tokens: self.tokens.clone(),
+            token_variables: self.config.token_variables().map(str::to_owned).collect(),
+            changed_settings: self.command.as_ref().and_then(changed_settings_link::find),
             instance: self.instance.to_string(),
             name_source: self.name_source(),
             locks: self.locks.clone(),

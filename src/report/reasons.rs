@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::changed_settings::SettingsLink;
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
 use crate::engine::explain::Explanation;
@@ -314,6 +315,15 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
                 "it shows no token and may have read `.env`, which names bot {bot}, not this one"
             ),
             give_names,
+        ),
+        Doubt::ChangedSettings(SettingsLink { name, target, other }) => (
+            format!(
+                "it shows no token and may have read `{name}` before that link was changed to lead \
+                 to `{target}`, when it may have led to `{other}`"
+            ),
+            "if it is this bot, end it once: a bot that runs under monopoll is recognized; else \
+             give each bot a name with `instance`"
+                .to_owned(),
         ),
         Doubt::ChangedEnvFile { name, other_place, bot } => (
             format!(

@@ -234,6 +234,22 @@ impl Command {
         self.runs.context.options.iter().any(CommandOption::is_setup)
     }
 
+    /// Returns the paths that the arguments and options of COMMAND, and of what it starts, may
+    /// mean.
+    pub(crate) fn named_files(&self) -> Vec<PathBuf> {
+        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let paths = commands.flat_map(|command| {
+            let is_option = |it: &&CommandOption| it.name.starts_with('-');
+            let options = command.runs.context.options.iter().filter(is_option);
+            let words = command.runs.args.iter().chain(options.map(|it| &it.value));
+            let values = words.filter_map(|word| word.to_str()).flat_map(|word| {
+                [Some(word), word.split_once('=').map(|(_, value)| value)].into_iter().flatten()
+            });
+            values.map(|it| command.runs_in.join(it)).collect::<Vec<_>>()
+        });
+        paths.collect()
+    }
+
     /// Returns the base name of the script or program.
     pub(crate) fn target_name(&self) -> String {
         match &self.runs.target {

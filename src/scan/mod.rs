@@ -7,6 +7,7 @@ pub mod capabilities;
 pub mod cgroup;
 pub mod command;
 pub(crate) mod command_context;
+mod env_file_bot;
 mod env_file_option;
 pub mod env_marker;
 mod executable;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::changed_settings::ChangedSettings;
 use crate::engine::choosing_variables::OwnVariables;
 use crate::engine::evidence::{TokenEvidence, token_evidence};
 use crate::engine::instance::NameSource;
@@ -23,6 +24,10 @@ use crate::sys::users;
 pub struct ScanRequest {
     pub policy: Policy,
     pub tokens: OwnTokens,
+    /// The variables that may have a bot's token.
+    pub token_variables: Vec<String>,
+    /// A link to settings that COMMAND may read, if it may have led elsewhere before.
+    pub changed_settings: Option<ChangedSettings>,
     pub command: Option<Command>,
     pub instance: String,
     pub name_source: NameSource,
@@ -110,6 +115,7 @@ impl StartState {
             bots: request.tokens.bots.len(),
             in_dotenv: request.tokens.in_dotenv,
             changed_env_file: request.tokens.changed_env_file.clone(),
+            changed_settings: request.changed_settings.clone(),
             cwd: request.cwd.clone(),
             command: request.command.as_ref().map(Command::recorded),
             script_owner: request.command.as_ref().and_then(Command::owner),

@@ -3,7 +3,7 @@
 use crate::fixture::*;
 
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
-use monopoll::internals::engine::instance::NameSource;
+use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::likeness::{CommandDoubt, CommandLikeness};
 use monopoll::internals::engine::process::{GuardedInstance, OtherGuard, Process};
 
@@ -45,12 +45,13 @@ pub(crate) const FOR: [(&str, FactChange); 4] = [
 ];
 
 /// Adds evidence against it, if there was none.
-pub(crate) const AGAINST: [(&str, FactChange); 4] = [
+pub(crate) const AGAINST: [(&str, FactChange); 5] = [
     ("tokens", |it| {
         if it.tokens.other == Known(None) {
             it.tokens.other = ANOTHER_BOTS.other;
         }
     }),
+    ("env_file_bot", |it| it.env_file_bot = it.env_file_bot.or(Some(BotId(8)))),
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
             it.other_variable = Known(Some("BOT_PROFILE".to_owned()));

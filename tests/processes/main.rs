@@ -9,6 +9,7 @@
 mod almost_the_same;
 mod blocked_reads;
 mod changed_env_files;
+mod changed_settings;
 mod chaos;
 mod child;
 mod choosing_launchers;

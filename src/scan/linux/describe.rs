@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::carried_tokens::{TokenOwner, carried_tokens};
@@ -97,7 +97,9 @@ impl<'a> Describer<'a> {
         let pin = PinnedPid::new(pid).map_err(|error| self.proc.note_error(error)).ok()?;
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
-        let process = self.facts(handle.id, stat, holds_lock, buffers);
+        let mut process = self.facts(handle.id, stat, holds_lock, buffers);
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        process.env_file_bot = self.request.env_file_bot(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));
         }
@@ -294,7 +296,6 @@ impl<'a> Describer<'a> {
             guard: guard.into(),
             connected,
             restarts,
-            found_by: None,
             relation: Fact::Known(if stat.is_kernel_thread() {
                 Relation::Kernel
             } else {
@@ -303,6 +304,7 @@ impl<'a> Describer<'a> {
             role,
             exe: exe.into(),
             cwd: cwd.into(),
+            ..Process::default()
         }
     }
 

@@ -63,7 +63,7 @@ impl<'a> Describer<'a> {
         };
         let comparison = self.compare(exe, args, cwd, &environ_bytes);
         let same_program = comparison.as_ref().map(|it| it.same_program).into();
-        Some(Process {
+        let mut process = Process {
             id,
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
@@ -104,7 +104,10 @@ impl<'a> Describer<'a> {
             args: args.map(text).into(),
             exe: exe.map(PathBuf::from).into(),
             cwd: cwd.map(PathBuf::from).into(),
-        })
+            env_file_bot: None,
+        };
+        process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"));
+        Some(process)
     }
 
     /// Compares the process with COMMAND; `None` if that is impossible.
