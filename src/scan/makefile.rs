@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::scan::make_rules::{MadeTarget, MakeRules, Value, assignment, is_name};
 use crate::scan::passing_failure::is_file;
 use crate::scan::small_file;
 
@@ -19,9 +20,6 @@ const UNKNOWN: &str = "$MAKE_UNKNOWN";
 /// Variables that use each other more deeply are not expanded.
 const MAX_DEPTH: u32 = 4;
 
-/// Of more prerequisites, the rest is not read.
-const MAX_TARGETS: usize = 256;
-
 /// Of more other goals, the rest is not compared.
 const MAX_GOALS: usize = 64;
 
@@ -35,14 +33,14 @@ pub(super) struct Recipe {
     /// What make runs before: the recipes of the prerequisites.
     pub(super) before: String,
     /// The other goals of the file.
-    pub(super) others: Vec<OtherGoal>,
+    pub(super) others: Vec<Goal>,
     /// The variables given on the command line. make exports them.
     pub(super) variables: Vec<(String, String)>,
 }
 
-/// What make would run for another goal.
+/// What make would run for a goal.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct OtherGoal {
+pub(super) struct Goal {
     pub(super) lines: String,
     pub(super) before: String,
 }
@@ -122,83 +120,78 @@ fn recipe(
     is_built: &dyn Fn(&str) -> bool,
 ) -> Option<Recipe> {
     let text = text.replace("\\\n", " ");
-    let goal = goal.or_else(|| text.lines().find_map(default_goal));
+    let rules = MakeRules::read(&text);
+    let goal = goal.or(rules.default_goal)?;
     let mut variables: BTreeMap<&str, Value<'_>> =
         given.iter().map(|(name, value)| (&**name, Value::Set(value))).collect();
+    let is_given = |name: &str| given.iter().any(|(own, _)| own == name);
     let mut exports = Exports::default();
-    let (mut lines, mut is_wanted): (Option<Vec<&str>>, _) = (None, false);
-    let mut of_target = BTreeMap::new();
-    for line in text.lines() {
-        if let Some(line) = line.strip_prefix('\t') {
-            if is_wanted {
-                lines.get_or_insert_default().push(line);
-            }
-            continue;
-        }
-        let line = line.split('#').next().unwrap_or_default().trim();
+    for line in &rules.other_lines {
         exports.read(line);
-        if let Some((name, value)) = assignment(line) {
-            // A value on the command line comes first.
-            if !given.iter().any(|(own, _)| own == name) {
-                let value = match value {
-                    _ if variables.contains_key(name) => Value::Unknown,
-                    Value::Set(value) if environment_first => Value::Default(value),
-                    value => value,
-                };
-                variables.insert(name, value);
-            }
-        } else if let Some((targets, rest)) = line.split_once(':') {
-            is_wanted = targets.split_whitespace().any(|target| Some(target) == goal);
-            let setting = rest.trim();
-            if let Some((name, value)) = assignment(setting) {
-                if is_wanted && !given.iter().any(|(own, _)| own == name) {
-                    exports.read(setting);
-                    of_target.insert(name, value);
-                }
-                is_wanted = false;
-            } else if is_wanted {
-                let first = rest.split_once(';').map(|(_, line)| line.trim());
-                lines.get_or_insert_default().extend(first);
-            }
+        // A value on the command line comes first.
+        let Some((name, value)) = assignment(line).filter(|(name, _)| !is_given(name)) else {
+            continue;
+        };
+        let value = match value {
+            _ if variables.contains_key(name) => Value::Unknown,
+            Value::Set(value) if environment_first => Value::Default(value),
+            value => value,
+        };
+        variables.insert(name, value);
+    }
+    let MadeTarget { stem, lines, .. } = rules.target(goal)?;
+    for setting in rules.settings_of(goal) {
+        if let Some((name, value)) = assignment(setting).filter(|(name, _)| !is_given(name)) {
+            exports.read(setting);
+            variables.insert(name, value);
         }
     }
-    variables.extend(of_target);
-    let set = variables.iter().filter(|(name, _)| given.iter().all(|(own, _)| own != *name));
+    let set = variables.iter().filter(|(name, _)| !is_given(name));
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
-    let lines = lines?;
     let read = read_by_functions(&lines, &variables, &exports);
+    let own = with_target(&variables, goal, stem.as_deref());
     let recipe = lines
-        .into_iter()
-        .map(without_prefix)
+        .iter()
+        .map(|line| without_prefix(line))
         .filter(|line| lasts(line))
-        .map(|line| expand(line, &variables, 0));
-    let (own_lines, before, others) = goals(&text, goal?, &variables, is_built);
+        .map(|line| expand(line, &own, 0));
     let text = set.chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
-    Some(Recipe { text, lines: own_lines, before, others, variables: given })
+    let names = rules.targets().filter(|name| *name != goal && !name.starts_with('.'));
+    let others = names.take(MAX_GOALS).map(|name| of_goal(&rules, name, &variables, is_built));
+    let others = others.collect();
+    let Goal { lines, before } = of_goal(&rules, goal, &variables, is_built);
+    Some(Recipe { text, lines, before, others, variables: given })
 }
 
-/// Returns the lines of a goal, what make runs before them, and the same for the other goals.
-fn goals(
-    text: &str,
+/// Returns what make runs for a goal.
+fn of_goal(
+    rules: &MakeRules<'_>,
     goal: &str,
     variables: &BTreeMap<&str, Value<'_>>,
     is_built: &dyn Fn(&str) -> bool,
-) -> (String, String, Vec<OtherGoal>) {
-    let (rules, rules_of) = rules(text);
-    let code = |lines: Vec<&str>| {
-        let lines = lines.into_iter().map(|line| expand(without_prefix(line), variables, 0));
+) -> Goal {
+    let code = |target: &str, made: &MadeTarget<'_>| {
+        let own = with_target(variables, target, made.stem.as_deref());
+        let lines = made.lines.iter().map(|line| expand(without_prefix(line), &own, 0));
         lines.collect::<Vec<_>>().join("\n")
     };
-    let of_goal = |goal: &str| {
-        let own = rules_of.get(goal).map_or(&[][..], Vec::as_slice);
-        let lines = own.iter().flat_map(|rule| rules[*rule].lines.iter().copied()).collect();
-        let before = recipes_before(&rules, &rules_of, goal, is_built);
-        OtherGoal { lines: code(lines), before: code(before) }
-    };
-    let names = rules_of.keys().filter(|name| **name != goal && !name.starts_with('.'));
-    let others = names.take(MAX_GOALS).map(|name| of_goal(name)).collect();
-    let OtherGoal { lines, before } = of_goal(goal);
-    (lines, before, others)
+    let lines = rules.target(goal).map(|made| code(goal, &made)).unwrap_or_default();
+    let before = rules.before(goal, is_built);
+    let before = before.iter().map(|(target, made)| code(target, made));
+    let before = before.filter(|lines| !lines.is_empty()).collect::<Vec<_>>().join("\n");
+    Goal { lines, before }
+}
+
+/// Adds the variables that make sets for a recipe: `$@`, and `$*` for a pattern rule.
+fn with_target<'a>(
+    variables: &BTreeMap<&'a str, Value<'a>>,
+    target: &'a str,
+    stem: Option<&'a str>,
+) -> BTreeMap<&'a str, Value<'a>> {
+    let mut all = variables.clone();
+    all.insert("@", Value::Set(target));
+    all.extend(stem.map(|stem| ("*", Value::Set(stem))));
+    all
 }
 
 /// Returns a line of shell code that reads the variables of the environment that functions of make,
@@ -262,76 +255,6 @@ fn without_prefix(line: &str) -> &str {
     line.trim().trim_start_matches(['@', '-', '+']).trim()
 }
 
-/// Returns the lines of the recipes of a goal's prerequisites. A file that is there is seldom made
-/// again.
-fn recipes_before<'a>(
-    rules: &[Rule<'a>],
-    rules_of: &BTreeMap<&'a str, Vec<usize>>,
-    goal: &str,
-    is_built: &dyn Fn(&str) -> bool,
-) -> Vec<&'a str> {
-    let (mut targets, mut seen) = (vec![goal], BTreeSet::from([goal]));
-    let (mut lines, mut done) = (Vec::new(), BTreeSet::new());
-    let mut at = 0;
-    while let Some(target) = targets.get(at).copied().filter(|_| at < MAX_TARGETS) {
-        at += 1;
-        let Some(its_rules) = rules_of.get(target) else { continue };
-        if target != goal && is_built(target) {
-            continue;
-        }
-        for rule in its_rules.iter().filter(|rule| done.insert(**rule)).map(|rule| &rules[*rule]) {
-            if target != goal {
-                lines.extend(&rule.lines);
-            }
-            targets.extend(rule.needs.iter().filter(|it| seen.insert(it)));
-        }
-    }
-    lines
-}
-
-#[derive(Default)]
-struct Rule<'a> {
-    needs: Vec<&'a str>,
-    lines: Vec<&'a str>,
-}
-
-/// Returns the rules of a file, and the places of those of each target.
-fn rules(text: &str) -> (Vec<Rule<'_>>, BTreeMap<&str, Vec<usize>>) {
-    let (mut rules, mut rules_of) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
-    for line in text.lines() {
-        if let Some(line) = line.strip_prefix('\t') {
-            if let Some(Rule { lines, .. }) = rules.last_mut() {
-                lines.push(line);
-            }
-            continue;
-        }
-        let line = line.split('#').next().unwrap_or_default();
-        let Some((targets, rest)) = line.split_once(':').filter(|_| assignment(line).is_none())
-        else {
-            continue;
-        };
-        let is_setting = assignment(rest.trim()).is_some();
-        let (needs, first) = rest.split_once(';').unwrap_or((rest, ""));
-        let needs = needs.trim_start_matches(':').split_whitespace();
-        for target in targets.split_whitespace().filter(|_| !is_setting) {
-            rules_of.entry(target).or_default().push(rules.len());
-        }
-        rules.push(Rule {
-            needs: needs.filter(|it| *it != "|").collect(),
-            lines: Some(first).filter(|it| !it.is_empty()).into_iter().collect(),
-        });
-    }
-    (rules, rules_of)
-}
-
-/// Returns the target of a rule that is made if no goal is given.
-fn default_goal(line: &str) -> Option<&str> {
-    let (targets, rest) = line.split('#').next()?.split_once(':')?;
-    let is_rule = !line.starts_with('\t') && assignment(line).is_none();
-    let target = targets.split_whitespace().find(|target| !target.starts_with('.'))?;
-    (is_rule && assignment(rest.trim()).is_none()).then_some(target)
-}
-
 /// The variables that make hands to its recipes.
 #[derive(Default)]
 struct Exports<'a> {
@@ -383,35 +306,6 @@ fn lasts(line: &str) -> bool {
     !is_setting || line.contains("&&") || line.contains(';')
 }
 
-/// The value of a variable of make.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Set(&'a str),
-    /// Used if the environment has none: `NAME ?= VALUE`.
-    Default(&'a str),
-    /// Set more than once.
-    Unknown,
-}
-
-/// Parses `NAME = VALUE`, with any of make's operators.
-fn assignment(line: &str) -> Option<(&str, Value<'_>)> {
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, value) = line.split_once('=')?;
-    let value = value.trim();
-    let (name, value) = if let Some(name) = name.strip_suffix('?') {
-        (name.trim(), Value::Default(value))
-    } else if let Some(name) = name.strip_suffix(['+', '!']) {
-        (name.trim(), Value::Unknown)
-    } else {
-        (name.trim_end_matches(':').trim(), Value::Set(value))
-    };
-    is_name(name).then_some((name, value))
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 /// Expands make's variables. One that the file does not set is that of the environment.
 fn expand(line: &str, variables: &BTreeMap<&str, Value<'_>>, depth: u32) -> String {
     let mut text = String::new();
@@ -459,10 +353,7 @@ mod tests {
         for (goal, expected) in [
             (None, Some("${PYTHON:-python3} -u main.py")),
             (Some("run"), Some("${PYTHON:-python3} -u main.py")),
-            (
-                Some("bot"),
-                Some("cd app && ./$MAKE_UNKNOWN alice $MAKE_UNKNOWN $HOME $MAKE_UNKNOWN"),
-            ),
+            (Some("bot"), Some("cd app && ./bot alice $MAKE_UNKNOWN $HOME $MAKE_UNKNOWN")),
             (Some("line"), Some("./bot    --all")),
             (Some("none"), None),
         ] {

@@ -21,6 +21,7 @@ mod launched_command;
 #[cfg(all(target_os = "linux", not(monopoll_portable)))]
 pub mod linux;
 pub mod lock_views;
+mod make_rules;
 mod makefile;
 pub mod missing_script;
 mod module_search;

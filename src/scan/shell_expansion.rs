@@ -1,6 +1,7 @@
 //! Splits a shell command into words and expands what is known: the script's arguments, its
 //! variables and its own folder. What is not known stays open.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::iter::Peekable;
@@ -73,7 +74,7 @@ pub(super) fn may_be(pattern: &[OsString], words: &[OsString]) -> bool {
 /// What a script knows at one of its lines.
 pub(super) struct Scope<'a> {
     /// The arguments of the script; `None` if a line may have changed them.
-    pub(super) args: Option<&'a [OsString]>,
+    pub(super) args: Option<Cow<'a, [OsString]>>,
     /// The absolute path of the script.
     pub(super) script: Option<&'a Path>,
     /// Whether `$0` counts as known. It is only known as a file: the script may have been started
@@ -121,12 +122,12 @@ impl Scope<'_> {
     }
 
     fn argument(&self, number: usize) -> Option<&str> {
-        self.args?.get(number.checked_sub(1)?)?.to_str()
+        self.args.as_ref()?.get(number.checked_sub(1)?)?.to_str()
     }
 
     /// Returns whether a name is certain to have no value.
     fn is_unset(&self, name: &str) -> bool {
-        match (name.parse::<usize>(), self.args) {
+        match (name.parse::<usize>(), &self.args) {
             (Ok(number), Some(args)) => number > args.len(),
             (Ok(_), None) => false,
             (Err(_), _) => {
@@ -351,7 +352,7 @@ impl Reader<'_, '_> {
     }
 
     fn all_arguments(&self) -> Value {
-        let args = self.scope.args.map(|args| {
+        let args = self.scope.args.as_ref().map(|args| {
             args.iter().map(|arg| arg.to_str().map_or(UNKNOWN_WORD.to_owned(), str::to_owned))
         });
         Value::Arguments(args.map(Iterator::collect))
@@ -398,7 +399,7 @@ mod tests {
         let args = ["alice".into(), "a b".into()];
         let environment = |name: &str| (name == "HOME").then(|| "/home/u".to_owned());
         let scope = Scope {
-            args: Some(&args),
+            args: Some(Cow::Borrowed(&args)),
             script: Some(Path::new("/srv/bot/start")),
             knows_own_path: false,
             cwd: Some("/srv".into()),

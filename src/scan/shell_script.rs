@@ -4,7 +4,8 @@
 //! Only short scripts are read. A script with simple lines alone becomes its last command; any
 //! other script only may.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,16 @@ use crate::scan::harmless_line::{
 use crate::scan::invocation::absolute;
 use crate::scan::shell_case::with_chosen_branches;
 use crate::scan::shell_expansion::Scope;
-use crate::scan::shell_statements::{Place, Separator, Statement, statements};
+use crate::scan::shell_statements::{Place, Separator, Statement, functions, statements};
 use crate::scan::shell_substitution::canonical;
 use crate::scan::shell_words::{begins_with_filter, simple_words};
 use crate::scan::small_file;
 
 /// A longer script does more than starting a bot.
 const MAX_LENGTH: u64 = 4 << 10;
+
+/// Limits scripts that read each other with `.`.
+const MAX_DEPTH: u32 = 3;
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
 const OPAQUE: [&str; 9] =
@@ -132,7 +136,7 @@ fn passes_arguments(text: &str, start: &ScriptStart<'_>) -> bool {
 fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
     let mut script = Script {
         scope: Scope {
-            args: Some(start.args),
+            args: Some(Cow::Borrowed(start.args)),
             script: start.script,
             knows_own_path: false,
             cwd: Some(start.cwd.to_owned()),
@@ -147,6 +151,8 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
         is_simple: true,
         exports_all: false,
         has_other_settings: false,
+        functions: functions(text),
+        depth: MAX_DEPTH,
     };
     let statements = statements(text);
     let mut rest = statements.iter();
@@ -202,6 +208,9 @@ struct Script<'a> {
     exports_all: bool,
     /// A line has set a variable to an unknown value since the last command.
     has_other_settings: bool,
+    functions: BTreeSet<String>,
+    /// How many more scripts may read each other.
+    depth: u32,
 }
 
 impl Script<'_> {
@@ -240,7 +249,7 @@ impl Script<'_> {
         match first.as_str() {
             "cd" | "pushd" => self.enter(rest, statement),
             "popd" => self.forget_folder(),
-            "set" => self.set(rest),
+            "set" => self.set(rest, statement),
             "shift" => self.forget_arguments(),
             "export" | "declare" | "typeset" | "readonly" | "local" => {
                 self.declare(first == "export", rest, statement);
@@ -251,9 +260,14 @@ impl Script<'_> {
                     self.set_variable(name, None, statement);
                 }
             }
-            "." | "source" => self.source(rest),
+            "." | "source" => self.source(rest, statement),
             "for" | "select" => {
                 self.scope.variables.extend(rest.first().map(|name| (name.clone(), None)));
+            }
+            // It may run its arguments.
+            name if self.functions.contains(name) => {
+                self.is_simple = false;
+                return !rest.is_empty() && self.add(Vec::new(), rest, statement);
             }
             "eval" => match evaluated(rest) {
                 Some(command) => return self.add(Vec::new(), &command, statement),
@@ -296,10 +310,12 @@ impl Script<'_> {
                 context.set(OsStr::new(name), Some(OsStr::new(value)));
             }
         }
+        // `set -- ./bot`
+        let has_set_them = matches!(self.scope.args, Some(Cow::Owned(_)));
         let is_all_arguments =
             ["exec \"$@\"", "exec $@", "exec \"${@}\""].contains(&statement.text.trim());
         let role = match statement.end {
-            _ if is_all_arguments => ScriptRole::Arguments,
+            _ if is_all_arguments && !has_set_them => ScriptRole::Arguments,
             Separator::Background => ScriptRole::Background,
             _ if is_exec => ScriptRole::Exec,
             Separator::Line
@@ -412,27 +428,56 @@ impl Script<'_> {
         self.is_simple = false;
     }
 
-    fn set(&mut self, words: &[String]) {
-        let is_option = |word: &String| {
-            (word.starts_with(['-', '+']) && word.len() > 1 && word != "--")
-                || ["pipefail", "errexit", "nounset", "xtrace", "allexport"].contains(&&**word)
+    fn set(&mut self, words: &[String], statement: &Statement) {
+        let is_option = |word: &&String| {
+            (word.starts_with(['-', '+']) && word.len() > 1 && *word != "--")
+                || ["pipefail", "errexit", "nounset", "xtrace", "allexport"].contains(&&***word)
         };
-        if !words.iter().all(is_option) {
-            self.forget_arguments();
+        let options = words.iter().take_while(is_option).count();
+        let (options, args) = words.split_at(options);
+        if let Some((first, rest)) = args.split_first() {
+            let args = if first == "--" { rest } else { args };
+            if statement.place == Place::Always && !args.iter().any(|arg| arg.contains('\0')) {
+                self.scope.args = Some(args.iter().map(OsString::from).collect());
+            } else {
+                self.forget_arguments();
+            }
         }
         let allexport =
             |word: &String| word == "allexport" || word.starts_with('-') && word.contains('a');
-        self.exports_all = words.iter().any(allexport) && !words.iter().any(|it| it == "+o");
+        self.exports_all = options.iter().any(allexport) && !options.iter().any(|it| it == "+o");
     }
 
-    fn source(&mut self, words: &[String]) {
+    fn source(&mut self, words: &[String], statement: &Statement) {
         match words {
             [file] if file.ends_with("/bin/activate") && !file.contains('\0') => {
                 self.environment = Path::new(file).parent().map(Path::to_owned);
                 self.scope.variables.insert("PATH".to_owned(), None);
             }
+            [file, ..] if !file.contains('\0') => {
+                self.read_commands_of(file, statement.place);
+                self.forget_variables();
+            }
             _ => self.forget_variables(),
         }
+    }
+
+    /// Finds the commands of another script that this one reads. What it sets may change until the
+    /// next start.
+    fn read_commands_of(&mut self, file: &str, place: Place) {
+        let path = self.scope.cwd.as_deref().map(|cwd| absolute(Path::new(file), cwd));
+        let Some(depth) = self.depth.checked_sub(1) else { return };
+        let Some(text) = path.as_deref().and_then(text) else { return };
+        self.depth = depth;
+        self.is_simple = false;
+        self.functions.extend(functions(&text));
+        for mut inner in statements(&text) {
+            if place == Place::Perhaps {
+                inner.place = place;
+            }
+            self.read(&inner);
+        }
+        self.depth += 1;
     }
 
     fn forget_arguments(&mut self) {
@@ -602,7 +647,9 @@ mod tests {
             ("while [ x ]; do\npython3 main.py\ndone", "python3|main.py Other"),
             (". ./alice.env\nexec python3 main.py", "python3|main.py Exec"),
             ("A=b; . ./x\nexec ./bot \"$A\" $B", "./bot|?|* Exec"),
-            ("set -- x\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
+            ("set -- x\nexec python3 main.py \"$@\"", "python3|main.py|x Exec"),
+            ("set -- $X\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
+            ("run() { exec \"$@\"; }\nrun ./bot", "./bot Other"),
             ("shift\nexec python3 main.py \"$@\"", "python3|main.py|* Exec"),
             ("cd -\nexec python3 main.py", "python3|main.py somewhere Exec"),
             ("cd \"$ROOT\"\nexec python3 main.py", "python3|main.py somewhere Exec"),

@@ -1,5 +1,7 @@
 //! Splits a shell script into its simple commands.
 
+use std::collections::BTreeSet;
+
 /// A simple command, without the keywords before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Statement {
@@ -108,6 +110,21 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
         }
     }
     statements
+}
+
+/// Returns the names of the functions of a script.
+pub(super) fn functions(text: &str) -> BTreeSet<String> {
+    let name_of = |line: &str| {
+        let line = line.trim_start();
+        let name = match line.strip_prefix("function ") {
+            Some(rest) => rest.split(['(', '{', ' ']).next()?,
+            None => line.split_once("()")?.0,
+        };
+        let name = name.trim();
+        let is_part = |c: char| c.is_alphanumeric() || "_-".contains(c);
+        (!name.is_empty() && name.chars().all(is_part)).then(|| name.to_owned())
+    };
+    text.lines().filter_map(name_of).collect()
 }
 
 /// Returns whether the block of this condition certainly runs.

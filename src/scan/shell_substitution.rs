@@ -24,6 +24,7 @@ impl Scope<'_> {
             knows_own_path: true,
             cwd: self.cwd.clone(),
             variables: self.variables.clone(),
+            args: self.args.clone(),
             ..*self
         };
         let (mut output, mut has_failed, mut before) = (None, false, Separator::Line);

@@ -334,7 +334,9 @@ fn without_helpers(mut found: Vec<Found>) -> Vec<Found> {
 /// is.
 fn with_certainty(found: Vec<Found>) -> Vec<StartedCommand> {
     let has = |wanted: ScriptRole| found.iter().any(|it| it.role == wanted);
-    let (replaces_itself, has_background) = (has(ScriptRole::Exec), has(ScriptRole::Background));
+    let has_background = has(ScriptRole::Background);
+    // What follows an `exec` runs if that one is in a condition or in a function.
+    let last_exec = found.iter().rposition(|it| it.role == ScriptRole::Exec);
     let targets = |it: &Found| {
         let Command { runs, file, .. } = &it.started.command;
         (file.clone(), runs.target.without_file())
@@ -365,7 +367,7 @@ fn with_certainty(found: Vec<Found>) -> Vec<StartedCommand> {
             ScriptRole::NotChosen => Certainty::Possible,
             ScriptRole::Background if is_only_one => Certainty::Likely,
             ScriptRole::Background => Certainty::Part,
-            ScriptRole::Other if replaces_itself || Some(at) != last => return None,
+            ScriptRole::Other if Some(at) < last_exec || Some(at) != last => return None,
             ScriptRole::Other if has_background && !is_only_one => Certainty::Part,
             ScriptRole::Exec | ScriptRole::Arguments | ScriptRole::Other => Certainty::Likely,
         };

@@ -26,6 +26,7 @@ mod fault_injection;
 mod fd_limits;
 mod file_size_limit;
 mod follow_up;
+mod indirect_scripts;
 mod interruption;
 mod json;
 mod later_copies;
