@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
-use crate::scan::command_context::CommandOption;
+use crate::scan::command_context::{CommandOption, LOCK_FILE};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language, interpreter_by_extension};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
@@ -248,6 +248,14 @@ impl Command {
             values.map(|it| command.runs_in.join(it)).collect::<Vec<_>>()
         });
         paths.collect()
+    }
+
+    /// Returns the lock file with which flock(1) starts this command.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    pub(super) fn lock_file(&self) -> Option<&OsStr> {
+        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let mut options = commands.flat_map(|it| &it.runs.context.options);
+        options.find(|it| it.name == LOCK_FILE).map(|it| it.value.as_os_str())
     }
 
     /// Returns the base name of the script or program.

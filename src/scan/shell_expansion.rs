@@ -15,6 +15,9 @@ pub(super) const UNKNOWN_WORD: &str = "\0?";
 /// The variables with the path of the script.
 const OWN_PATH: [&str; 2] = ["0", "BASH_SOURCE"];
 
+/// Search paths that often have no value before a script adds to them: `.:$PYTHONPATH`.
+const SEARCH_PATHS: [&str; 3] = ["LD_LIBRARY_PATH", "NODE_PATH", "PYTHONPATH"];
+
 /// Stands for any number of words that are not known.
 pub(super) const UNKNOWN_WORDS: &str = "\0*";
 
@@ -117,7 +120,9 @@ impl Scope<'_> {
         match self.variables.get(name) {
             Some(value) => value.clone(),
             None if self.has_unknown_variables => None,
-            None => (self.environment)(name),
+            None => {
+                (self.environment)(name).or_else(|| SEARCH_PATHS.contains(&name).then(String::new))
+            }
         }
     }
 

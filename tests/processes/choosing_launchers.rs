@@ -53,6 +53,32 @@ fn another_lock_of_flock_is_in_doubt() {
         "flock b.lock python3 main.py",
         "another `flock`",
     );
+    // flock is replaced by its command, which holds the lock then.
+    is_in_doubt(
+        &stage,
+        "flock -F a.lock python3 main.py",
+        "flock -F b.lock python3 main.py",
+        "another `flock`",
+    );
+    for [a, b] in [
+        ["flock a.lock sh -c python3 main.py; true", "flock b.lock sh -c python3 main.py; true"],
+        [
+            "flock -F a.lock sh -c python3 main.py; true",
+            "flock -F b.lock sh -c python3 main.py; true",
+        ],
+    ] {
+        let (running, pid) = bot(&stage, program(&stage, a), stage.folder());
+        for (line, verdict) in [(a, "act"), (b, "refuse")] {
+            let (before, code) = line.split_once(" -c ").unwrap();
+            let start = unnamed(&stage, &["plan"], &format!("{before} -c")).argument(code);
+            let seen = plan(start);
+            assert_eq!(seen["verdict"], verdict, "{a} / {line}: {seen:#}");
+            assert!(found(&seen).contains(&u64::from(pid)), "{a} / {line}: {seen:#}");
+        }
+        end(&stage, running, pid);
+    }
+    is_the_same(&stage, "flock -F a.lock python3 main.py", "flock a.lock python3 main.py");
+    is_the_same(&stage, "flock -F a.lock python3 main.py", "python3 main.py");
     for (bot_line, start_line) in [
         ("flock -n a.lock python3 main.py", "flock -w 5 ./a.lock python3 main.py"),
         ("flock a.lock python3 main.py", "python3 main.py"),

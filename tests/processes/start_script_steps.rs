@@ -11,8 +11,9 @@ use crate::script_variables::{is_the_same, planned};
 const IN_DOUBT: &str = "lines that may choose another bot";
 
 /// Lines before the bot, or parts of them.
-const STEPS: [&str; 38] = [
+const STEPS: [&str; 39] = [
     "export PYTHONPATH=.",
+    "export PYTHONPATH=.:$PYTHONPATH",
     "export PYTHONPATH=\"$(pwd)\"",
     ".venv/bin/pip install -r requirements.txt",
     "\"$BOT_VENV/bin/pip\" install -U pip",
@@ -128,7 +129,7 @@ fn a_start_script_that_only_prepares_its_bot_takes_it_over() {
     for step in STEPS {
         is_taken_over(&stage, &format!("{step}\nexec python3 main.py"), pid);
     }
-    is_taken_over(&stage, &(STEPS[1..].join("\n") + "\npython3 main.py"), pid);
+    is_taken_over(&stage, &(STEPS[2..].join("\n") + "\npython3 main.py"), pid);
     for step in CHOOSING_STEPS {
         is_in_doubt(&stage, &format!("{step}\nexec python3 main.py"), pid);
     }

@@ -25,6 +25,7 @@ use crate::scan::linux::connections::{Connections, needs_connection};
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::guarded_command::GuardedCommands;
+use crate::scan::linux::held_flocks::doubt_by_flock;
 use crate::scan::linux::launcher_settings::doubt_by_make;
 use crate::scan::linux::launcher_variables::{MAX_WRAPPERS, set_by_launchers};
 use crate::scan::linux::parents::Stats;
@@ -161,7 +162,8 @@ impl<'a> Describer<'a> {
             it.doubt = None;
         } else if it.likeness.is_same() && it.doubt.is_none() {
             it.doubt = doubt_by_make(self.proc, command, id.parent)
-                .filter(|_| !self.is_below_the_same(command, id.parent));
+                .filter(|_| !self.is_below_the_same(command, id.parent))
+                .or_else(|| doubt_by_flock(self.proc, command, id.pid));
         }
         if it.likeness.is_same() || role == Role::Monopoll {
             let (proc, request) = (self.proc, self.request);

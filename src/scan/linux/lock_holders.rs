@@ -217,6 +217,11 @@ fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Ve
         .collect()
 }
 
+/// Returns whether a process holds a lock by this descriptor.
+pub(super) fn holds_lock_by(proc: &ProcFs, pid: u32, descriptor: u32) -> bool {
+    !modes(proc, pid, descriptor, &mut Vec::new()).is_empty()
+}
+
 /// `/proc/PID/fdinfo/N` shows the locks of descriptor N.
 fn modes(proc: &ProcFs, pid: u32, descriptor: u32, buffer: &mut Vec<u8>) -> Vec<LockMode> {
     if proc.read(pid, &format!("fdinfo/{descriptor}"), buffer).is_err() {

@@ -10,6 +10,7 @@ mod find_by_marker;
 mod find_processes;
 mod guard_arguments;
 mod guarded_command;
+mod held_flocks;
 mod launcher_settings;
 mod launcher_variables;
 mod lock_holders;
