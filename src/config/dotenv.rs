@@ -147,6 +147,16 @@ pub(crate) fn at(config: &Config, path: &Path) -> Option<EnvFile> {
     Some(EnvFile::with_tokens(config, path, &assignments(&text)))
 }
 
+/// Returns the token that a file sets, or that is all there is in it.
+pub(crate) fn token_at(config: &Config, path: &Path) -> Option<Token> {
+    let (text, _) = read(path).ok()?;
+    let alone = || Token::parse(std::str::from_utf8(&text).ok()?.trim());
+    let file = EnvFile::with_tokens(config, path, &assignments(&text));
+    // Two lines may name two bots.
+    let set = file.token.filter(|_| file.other.is_none()).map(|line| line.token);
+    set.or_else(alone)
+}
+
 /// Returns the bot that the nearest `.env` in a folder, or in one above, names: by the first of
 /// these variables that has a token, or by its only token. `root` is the root of the paths.
 pub(crate) fn nearest_bot(variables: &[String], root: &Path, folder: &Path) -> Option<BotId> {

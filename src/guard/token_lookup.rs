@@ -175,6 +175,12 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         });
         mine = Some(token.token);
     }
+    if let Some(command) = command {
+        bots.extend(command.args.iter().flat_map(|word| bots_in(word.as_encoded_bytes())));
+        if mine.is_none() && file.failure.is_none() {
+            mine = read_by_command(config, command);
+        }
+    }
     misfits.extend(file.invalid);
     if mine.is_some() {
         misfits.clear();
@@ -201,6 +207,16 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     let is_missing = tokens.mine.is_none() && file.failure.is_none();
     let not_read = command.filter(|_| is_missing).and_then(|it| nearest_token(config, it));
     TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }
+}
+
+/// Returns the token in the files that COMMAND reads in any case, if they name one bot.
+fn read_by_command(config: &Config, command: &Command) -> Option<Token> {
+    let variables: Vec<&str> = config.token_variables().collect();
+    let files = command.env_files(&variables);
+    let tokens = files.iter().filter_map(|path| dotenv::token_at(config, path));
+    let tokens: Vec<Token> = tokens.collect();
+    let first = tokens.first()?;
+    tokens.iter().all(|it| it.id() == first.id()).then(|| first.clone())
 }
 
 /// Returns the token that a loader finds from the folder of COMMAND's script.

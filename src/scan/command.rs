@@ -258,6 +258,11 @@ impl Command {
         options.find(|it| it.name == LOCK_FILE).map(|it| it.value.as_os_str())
     }
 
+    /// Returns the text of its shell script, recipe or line of `package.json`; empty without one.
+    pub(super) fn script_text(&self) -> String {
+        script_text(&self.runs, self.file.as_deref(), &self.runs_in)
+    }
+
     /// Returns the base name of the script or program.
     pub(crate) fn target_name(&self) -> String {
         match &self.runs.target {

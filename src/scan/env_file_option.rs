@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::scan::command_context::CommandContext;
+use crate::scan::command_context::{CommandContext, CommandOption};
 use crate::scan::invocation::absolute;
 
 /// The options of node, bun and uv for a file of variables.
@@ -11,6 +11,11 @@ const ENV_FILES: [&str; 2] = ["--env-file", "--env-file-if-exists"];
 
 /// Those of dotenv and env-cmd.
 const ENV_FILES_OF_LOADERS: [&str; 3] = ["-e", "-f", "--file"];
+
+/// Returns whether an option names a file of variables.
+pub(super) fn is_env_file(option: &CommandOption) -> bool {
+    ENV_FILES.iter().chain(&ENV_FILES_OF_LOADERS).any(|name| option.name == *name)
+}
 
 impl CommandContext {
     /// Compares the files of variables by their paths, and leaves out the `.env` of the folder:

@@ -9,6 +9,7 @@ pub mod command;
 pub(crate) mod command_context;
 mod env_file_bot;
 mod env_file_option;
+mod env_files_read;
 pub mod env_marker;
 mod executable;
 pub(crate) mod guard_tree;

@@ -275,6 +275,13 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram {
+        names: &["env-cmd"],
+        values: "fer",
+        long_values: &["--file", "--environments", "--rc-file"],
+        choosing: &["-e", "-f", "-r", "--environments", "--file", "--rc-file"],
+        ..PLAIN
+    },
+    WrapperProgram {
         names: &["cargo"],
         subcommand: Some("run"),
         flags: "qvr",
@@ -966,6 +973,8 @@ mod tests {
             ("mise run bot", "unclear"),
             ("dotenv run -- python3 main.py", "python3 main.py"),
             ("dotenv -f .env run python3 main.py", "python3 main.py with -f .env"),
+            ("env-cmd -f .env.a node bot.js", "node bot.js with -f .env.a"),
+            ("env-cmd --verbose -e a,b node bot.js", "node bot.js with -e a,b"),
             ("cargo run", "Cargo debug/"),
             ("cargo run -q --release -- --x", "Cargo release/ --x"),
             ("cargo run --bin bot", "Cargo debug/bot"),

@@ -87,6 +87,7 @@ mod terminal_line;
 mod termination;
 mod tickets;
 mod token;
+mod tokens_of_command;
 mod unclear_scripts;
 mod unknown_launchers;
 mod unknown_variables;
