@@ -13,7 +13,7 @@ use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::needs_shell;
 use crate::scan::passing_failure::{self, canonicalize};
-use crate::scan::shell_script;
+use crate::scan::script_command;
 use crate::scan::shell_words;
 use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::wrapper_programs::CommandRole;
@@ -301,7 +301,7 @@ fn script_text(runs: &Invocation, file: Option<&Path>, folder: &Path) -> String 
         Target::Entry(_, Some(line)) => line.clone(),
         Target::Code(Language::Shell, line) => line.to_string_lossy().into_owned(),
         Target::Script(_, None | Some(Language::Shell)) => {
-            file.and_then(shell_script::text).unwrap_or_default()
+            file.and_then(script_command::text).unwrap_or_default()
         }
         Target::Script(..)
         | Target::Module(_)

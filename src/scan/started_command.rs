@@ -16,8 +16,9 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::{Invocation, Target, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{canonicalize, is_file, note_refusal};
+use crate::scan::script_command::{self, ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
 use crate::scan::shell_expansion::is_unknown;
-use crate::scan::shell_script::{self, ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
+use crate::scan::shell_script;
 use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::watchers;
 
@@ -133,7 +134,7 @@ impl Command {
             | Target::Entry(..)
             | Target::Input => {
                 let script = self.shell_script();
-                (script.and_then(shell_script::text), script)
+                (script.and_then(script_command::text), script)
             }
         };
         let Some(text) = text else { return Vec::new() };
@@ -298,7 +299,7 @@ impl Command {
 
     /// Returns the text of the shell script that this command runs.
     pub(super) fn shell_script_text(&self) -> Option<String> {
-        self.shell_script().and_then(shell_script::text)
+        self.shell_script().and_then(script_command::text)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::scan::command::Command;
 use crate::scan::command_context::CommandContext;
 use crate::scan::passing_failure::is_file;
-use crate::scan::shell_script::{ScriptCommand, ScriptRole, UnknownSettings};
+use crate::scan::script_command::{ScriptCommand, ScriptRole, UnknownSettings};
 use crate::scan::shell_words::simple_command;
 use crate::scan::small_file;
 

@@ -1,0 +1,155 @@
+//! What the lines of a shell script set for the commands after them: variables, the folder, options
+//! of the shell and its arguments.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::engine::variable_kind::VariableKind;
+use crate::scan::harmless_line::{assignment, without_neutral_substitutions};
+use crate::scan::invocation::absolute;
+use crate::scan::script_command::text;
+use crate::scan::script_reader::Script;
+use crate::scan::shell_statements::{Place, Statement, functions, statements};
+use crate::scan::shell_substitution::canonical;
+
+impl Script<'_> {
+    pub(super) fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
+        let is_certain = statement.place == Place::Always
+            && !value.contains('\0')
+            && !self.scope.variables.contains_key(name);
+        let value = is_certain.then(|| value.to_owned());
+        // Such a value is part of no name of a bot. A command with it is not known.
+        let is_neutral = statement.place == Place::Always
+            && statement.text.contains("$(")
+            && !without_neutral_substitutions(&statement.text).contains(['$', '`'])
+            && !VariableKind::of(OsStr::new(name)).may_choose();
+        self.is_simple &= is_certain || is_neutral;
+        // A variable of the environment stays exported.
+        if self.exports_all || (self.scope.environment)(name).is_some() {
+            self.set_variable(name, value.as_deref(), statement);
+        }
+        self.scope.variables.insert(name.to_owned(), value);
+    }
+
+    pub(super) fn declare(&mut self, exports: bool, words: &[String], statement: &Statement) {
+        for word in words {
+            match assignment(word) {
+                Some((name, value)) => {
+                    self.assign(name, value, statement);
+                    let value = self.scope.variables.get(name).cloned().flatten();
+                    if exports {
+                        self.set_variable(name, value.as_deref(), statement);
+                    }
+                }
+                None if exports && !word.starts_with('-') => {
+                    match self.scope.variables.get(word).cloned().flatten() {
+                        Some(value) => self.set_variable(word, Some(&value), statement),
+                        None => self.is_simple = false,
+                    }
+                }
+                None => self.is_simple = false,
+            }
+        }
+    }
+
+    /// Sets a variable for the commands that follow. An unknown value is left out, so that it
+    /// differs from none.
+    pub(super) fn set_variable(&mut self, name: &str, value: Option<&str>, statement: &Statement) {
+        let is_unset = statement.text.starts_with("unset");
+        self.context.variables.retain(|(own, _)| own != name);
+        self.has_other_settings |= value.is_none() && !is_unset;
+        if (value.is_some() || is_unset) && statement.place == Place::Always {
+            self.context.set(OsStr::new(name), value.map(OsStr::new));
+        }
+    }
+
+    pub(super) fn enter(&mut self, words: &[String], statement: &Statement) {
+        let is_physical = words.iter().any(|word| word == "-P");
+        let folder = words.iter().find(|word| !["--", "-P", "-L"].contains(&word.as_str()));
+        let home = || (self.scope.environment)("HOME");
+        let folder = folder.cloned().or_else(home);
+        let folder = folder.filter(|it| !it.contains('\0') && !it.starts_with('-'));
+        let from = match (&folder, &self.scope.cwd) {
+            (Some(folder), None) if folder.starts_with('/') => Some(self.cwd.to_owned()),
+            (_, known) => known.clone(),
+        };
+        let (Some(folder), Some(from), Place::Always) = (folder, from, statement.place) else {
+            return self.forget_folder();
+        };
+        self.is_simple &= self.scope.cwd.is_some();
+        let entered = absolute(Path::new(&folder), &from);
+        let entered = if is_physical { canonical(entered) } else { entered };
+        self.context.enter(if is_physical { &entered } else { Path::new(&folder) });
+        self.scope.cwd = Some(entered);
+    }
+
+    pub(super) fn forget_folder(&mut self) {
+        self.scope.cwd = None;
+        self.is_simple = false;
+    }
+
+    pub(super) fn set(&mut self, words: &[String], statement: &Statement) {
+        let is_option = |word: &&String| {
+            (word.starts_with(['-', '+']) && word.len() > 1 && *word != "--")
+                || ["pipefail", "errexit", "nounset", "xtrace", "allexport"].contains(&&***word)
+        };
+        let options = words.iter().take_while(is_option).count();
+        let (options, args) = words.split_at(options);
+        if let Some((first, rest)) = args.split_first() {
+            let args = if first == "--" { rest } else { args };
+            if statement.place == Place::Always && !args.iter().any(|arg| arg.contains('\0')) {
+                self.scope.args = Some(args.iter().map(OsString::from).collect());
+            } else {
+                self.forget_arguments();
+            }
+        }
+        let allexport =
+            |word: &String| word == "allexport" || word.starts_with('-') && word.contains('a');
+        self.exports_all = options.iter().any(allexport) && !options.iter().any(|it| it == "+o");
+    }
+
+    pub(super) fn source(&mut self, words: &[String], statement: &Statement) {
+        match words {
+            [file] if file.ends_with("/bin/activate") && !file.contains('\0') => {
+                self.environment = Path::new(file).parent().map(Path::to_owned);
+                self.scope.variables.insert("PATH".to_owned(), None);
+            }
+            [file, ..] if !file.contains('\0') => {
+                self.read_commands_of(file, statement.place);
+                self.forget_variables();
+            }
+            _ => self.forget_variables(),
+        }
+    }
+
+    /// Finds the commands of another script that this one reads. What it sets may change until the
+    /// next start.
+    pub(super) fn read_commands_of(&mut self, file: &str, place: Place) {
+        let path = self.scope.cwd.as_deref().map(|cwd| absolute(Path::new(file), cwd));
+        let Some(depth) = self.depth.checked_sub(1) else { return };
+        let Some(text) = path.as_deref().and_then(text) else { return };
+        self.depth = depth;
+        self.is_simple = false;
+        self.functions.extend(functions(&text));
+        for mut inner in statements(&text) {
+            if place == Place::Perhaps {
+                inner.place = place;
+            }
+            self.read(&inner);
+        }
+        self.depth += 1;
+    }
+
+    pub(super) fn forget_arguments(&mut self) {
+        self.scope.args = None;
+        self.is_simple = false;
+    }
+
+    pub(super) fn forget_variables(&mut self) {
+        self.scope.has_unknown_variables = true;
+        self.scope.variables.values_mut().for_each(|value| *value = None);
+        self.context.variables.clear();
+        self.has_other_settings = true;
+        self.is_simple = false;
+    }
+}
