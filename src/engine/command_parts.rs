@@ -38,6 +38,9 @@ impl CommandMatch {
                 CommandDifference::OtherArguments | CommandDifference::OtherSubcommand => {
                     [Truth::True, Truth::False, Truth::True]
                 }
+                CommandDifference::OtherVersion | CommandDifference::OtherBuild => {
+                    [Truth::False, Truth::True, Truth::True]
+                }
                 CommandDifference::PartOfScript | CommandDifference::RewrittenTitle => {
                     [Truth::Unknown, Truth::Unknown, Truth::True]
                 }

@@ -110,6 +110,10 @@ pub enum CommandDifference {
     /// The same script and folder, but both begin their arguments with a word, and these differ:
     /// `manage.py migrate` is not `manage.py bot`.
     OtherSubcommand,
+    /// The same program in this folder with another version in its name: `bot-1.0.jar`.
+    OtherVersion,
+    /// The source of the program, or what a compiler made of it: `src/bot.ts` and `dist/bot.js`.
+    OtherBuild,
     /// COMMAND runs a script that has this command as one of several, which depend on conditions.
     PartOfScript,
     /// The process overwrote its command line with a title. Folder and executable are those of

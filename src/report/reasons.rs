@@ -483,6 +483,12 @@ pub fn near_miss(reason: &NearMissReason) -> String {
         NearMissReason::Command(CommandDifference::OtherSubcommand) => {
             "the same script in this folder, with another subcommand, and connected to the Bot API"
         }
+        NearMissReason::Command(CommandDifference::OtherVersion) => {
+            "the same program in this folder, with another version in its name"
+        }
+        NearMissReason::Command(CommandDifference::OtherBuild) => {
+            "the same program in this folder, before or after it was compiled"
+        }
         NearMissReason::Command(CommandDifference::PartOfScript) => {
             "one of the commands of COMMAND's script, in this folder"
         }

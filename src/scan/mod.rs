@@ -29,6 +29,7 @@ mod module_search;
 mod needs_shell;
 mod never_the_bot;
 mod npm_pnpm_yarn;
+mod other_build;
 mod other_release;
 pub mod own_container;
 mod passed_options;

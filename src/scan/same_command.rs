@@ -358,6 +358,9 @@ impl Command {
             (true | false, true) if is_other_spelling() => CommandLikeness::Same,
             (true, false) if is_other_spelling() => other_args(),
             (true | false, true) if let Some(alike) = self.other_release(it, process) => alike,
+            (true, true) if let Some(other) = self.other_build(it, process) => {
+                CommandLikeness::Near(other)
+            }
             (true | false, true) if self.is_file_elsewhere(it, process) => {
                 CommandLikeness::Near(CommandDifference::OtherFolder)
             }

@@ -46,6 +46,7 @@ mod namespaces;
 mod one_sided_variables;
 mod only_by_pwd;
 mod other_bots;
+mod other_builds;
 mod passing_failures;
 mod pid_one;
 mod podman;
