@@ -115,6 +115,7 @@ fn is_harmless_program(words: &[&str]) -> bool {
     }
     match name {
         "git" => return is_harmless_git(args),
+        "docker" | "docker-compose" | "podman" if args.contains(&"cp") => return false,
         "rm" => return !args.iter().any(|file| is_settings(file)),
         _ => {}
     }
@@ -159,7 +160,8 @@ fn writes(text: &str) -> bool {
     !is_own_pid && output_files(text).into_iter().any(|file| !is_log_or_pid(file))
 }
 
-fn writes_settings(text: &str) -> bool {
+/// Returns whether the output of a command goes to a file with settings.
+pub(super) fn writes_settings(text: &str) -> bool {
     output_files(text).into_iter().any(|file| is_settings(without_quotes(file)))
 }
 
@@ -286,6 +288,7 @@ mod tests {
             "command python3 main.py",
             "cp .env.bob .env",
             "mkdir x > .env",
+            "docker compose cp web:/x .env",
         ] {
             assert!(!harmless(text), "{text}");
         }

@@ -7,7 +7,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::scan::command_context::CommandContext;
-use crate::scan::harmless_command::{is_harmless, is_never_the_bot, writes_a_choice};
+use crate::scan::harmless_command::{
+    is_harmless, is_never_the_bot, writes_a_choice, writes_settings,
+};
 use crate::scan::harmless_line::{assignment, is_harmless_trap};
 use crate::scan::script_command::{ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
 use crate::scan::shell_expansion::Scope;
@@ -127,7 +129,10 @@ impl Script<'_> {
             "trap" if is_harmless_trap(rest) => {}
             name if OPAQUE.contains(&name) => self.forget_variables(),
             // `exec > log` only redirects.
-            "exec" if command.len() == 1 => self.is_simple &= !reads_a_file(&statement.text),
+            "exec" if command.len() == 1 => {
+                self.is_simple &= !reads_a_file(&statement.text);
+                self.is_simple &= !writes_settings(&statement.text);
+            }
             _ => {
                 let set = assignments.iter().filter_map(|it| assignment(it));
                 return self.add(set.collect(), command, statement);

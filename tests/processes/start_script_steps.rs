@@ -53,7 +53,9 @@ const STEPS: [&str; 39] = [
     "which python3",
 ];
 
-const CHOOSING_STEPS: [&str; 12] = [
+const CHOOSING_STEPS: [&str; 14] = [
+    "exec > .env\necho BOT=bob",
+    "docker compose cp web:/settings .env",
     "rm -f .env",
     "cp envs/bob .env",
     "ln -sf envs/bob .env",
