@@ -79,6 +79,10 @@ const MOST_BYTES: u64 = 64 << 10;
 /// Returns the link to settings that changed last, of those that COMMAND may read, if another file
 /// lies beside what it leads to.
 pub(super) fn find(command: &Command) -> Option<ChangedSettings> {
+    // What writes its settings before the start is compared by that.
+    if command.has_setup() {
+        return None;
+    }
     let changed = may_be_read(command).into_iter().filter_map(|path| {
         let links = links(&path);
         let target = links.last()?;

@@ -229,8 +229,7 @@ impl Command {
     }
 
     /// Returns whether lines that may choose the bot run before it.
-    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
-    pub(super) fn has_setup(&self) -> bool {
+    pub(crate) fn has_setup(&self) -> bool {
         self.runs.context.options.iter().any(CommandOption::is_setup)
     }
 
