@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use crate::engine::carried_tokens::bots_in;
+use crate::engine::instance::BotId;
 use crate::engine::unrelated_variables::may_be_a_name;
-use crate::engine::variable_kind::{CHOOSING_VARIABLES, VariableKind};
+use crate::engine::variable_kind::{
+    CHOOSING_VARIABLES, VariableKind, may_choose_token, never_chooses,
+};
 
 /// A variable that is set or unset.
 pub(crate) type Variable = (OsString, Option<OsString>);
@@ -45,6 +48,8 @@ pub struct OwnVariables {
     named: BTreeSet<OsString>,
     /// Those of them that its script reads: it may do something else without one.
     read: BTreeSet<OsString>,
+    /// The bots whose tokens it has in its environment or in `.env`.
+    bots: BTreeSet<BotId>,
 }
 
 impl OwnVariables {
@@ -72,17 +77,26 @@ impl OwnVariables {
             counts_if_named(name) && VariableKind::of(name) != VariableKind::Session
         };
         let read = read.iter().filter(is_read).cloned().collect();
-        OwnVariables { environment, file: BTreeMap::new(), named, read }
+        let bots = environment.values().flat_map(|it| bots_in(it.as_encoded_bytes())).collect();
+        OwnVariables { environment, file: BTreeMap::new(), named, read, bots }
     }
 
     /// Adds the variables of `env_file`. A bot reads there what its environment does not have,
     /// whether this start or the process is that bot.
     #[must_use]
-    pub fn with_file(self, file: impl IntoIterator<Item = (OsString, OsString)>) -> OwnVariables {
+    pub fn with_file(
+        mut self,
+        file: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> OwnVariables {
         // The tokens of a file are compared on their own.
-        let has_no_token =
-            |(_, value): &(OsString, OsString)| bots_in(value.as_encoded_bytes()).is_empty();
-        OwnVariables { file: file.into_iter().filter(has_no_token).collect(), ..self }
+        for (name, value) in file {
+            let bots = bots_in(value.as_encoded_bytes());
+            if bots.is_empty() {
+                self.file.insert(name, value);
+            }
+            self.bots.extend(bots);
+        }
+        self
     }
 
     /// Returns the values of the variables that are part of every guessed name, in order.
@@ -172,18 +186,20 @@ impl OwnVariables {
                     && bots_in(&value).is_empty()
                     && !says_nothing_alone(name, &value)
             }
-            (
-                VariableKind::Choosing
-                | VariableKind::OftenChoosing
-                | VariableKind::Unknown
-                | VariableKind::Other
-                | VariableKind::Session
-                | VariableKind::Harmless,
-                ..,
-            ) => false,
+            // With the tokens of several bots, a program may choose one by any name.
+            (_, mine, theirs) => {
+                self.bots.len() >= 2
+                    && proof == Proof::Nothing
+                    && mine != theirs
+                    && may_choose_token(name)
+                    && [&mine, &theirs].into_iter().flatten().all(|it| may_be_a_name(it))
+                    && [&mine, &theirs].into_iter().flatten().all(|it| bots_in(it).is_empty())
+            }
         };
-        let set = set.by_scripts.iter().chain(set.by_words).map(|(name, _)| name.as_os_str());
-        let set = set.filter(|name| counts_if_named(name));
+        let by_scripts = set.by_scripts.iter().map(|(name, _)| name.as_os_str());
+        let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
+        let by_words = set.by_words.iter().map(|(name, _)| name.as_os_str());
+        let set = by_scripts.chain(by_words.filter(|name| counts_if_named(name)));
         let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
@@ -220,6 +236,12 @@ fn is_listed(name: &OsStr) -> bool {
 /// Returns whether a variable that a command line sets, or that a script reads, may choose the bot.
 fn counts_if_named(name: &OsStr) -> bool {
     !is_listed(name) && name != EVERY_VARIABLE && VariableKind::of(name) != VariableKind::Harmless
+}
+
+/// Returns whether a variable that a script, recipe or launcher sets may choose the bot: under any
+/// name, such as `DEBUG`, but for those of the runtime.
+fn may_be_set_to_choose(name: &OsStr) -> bool {
+    counts_if_named(name) || !is_listed(name) && name != EVERY_VARIABLE && !never_chooses(name)
 }
 
 /// Returns whether a service, a shell or a start script often has this value where another start of
@@ -270,7 +292,7 @@ mod tests {
             ("SHOP=bob", "", "", "SHOP=alice", Some("SHOP")),
             ("SHOP=bob", "", "", "", None),
             ("", "", "", "SHOP=alice", None),
-            ("NAME=bob", "", "", "NAME=alice", None),
+            ("NAME=bob", "", "", "NAME=alice", Some("NAME")),
             ("", "PYTHONUNBUFFERED=1", "", "", None),
             ("", "PYTHONUNBUFFERED=1", "", "PYTHONUNBUFFERED=0", None),
             ("TZ=UTC", "", "TZ=CET", "", None),
@@ -341,6 +363,27 @@ mod tests {
             let set = SetVariables { by_words, ..SetVariables::default() };
             let found = own.first_difference(set, environ.as_bytes(), Proof::Nothing);
             assert_eq!(found.as_deref(), expected, "{mine} {by_mine} | {by_theirs} {theirs}");
+        }
+    }
+
+    #[test]
+    fn with_the_tokens_of_several_bots_any_mode_may_choose() {
+        let tokens = [TOKEN, "DEV_TOKEN=654321:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw-"];
+        for (mine, theirs, expected) in [
+            ("", "DEBUG=1", Some("DEBUG")),
+            ("IS_LOCAL=1", "", Some("IS_LOCAL")),
+            ("SHOP=a", "", Some("SHOP")),
+            ("DEBUG=1", "DEBUG=1", None),
+            ("LOG_LEVEL=info", "", None),
+            ("SSH_TTY=a", "", None),
+        ] {
+            let first = |tokens: &[&str]| {
+                let own = OwnVariables::new(pairs(mine), &[], &[]);
+                let own = own.with_file(tokens.iter().flat_map(|it| pairs(it)));
+                own.first_difference(SetVariables::default(), theirs.as_bytes(), Proof::Nothing)
+            };
+            assert_eq!(first(&tokens).as_deref(), expected, "{mine} | {theirs}");
+            assert_eq!(first(&tokens[..1]), None, "{mine} | {theirs}");
         }
     }
 

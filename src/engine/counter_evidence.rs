@@ -123,7 +123,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     let token_settles_variable = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
     let is_variable_unknown = process.other_variable == Fact::Unknown && !token_settles_variable;
     // An instance has one bot, however it was started.
-    let is_of_my_instance = is_of_my_instance(process);
+    let is_of_my_instance = process.is_of_my_instance();
     // Not every doubt about the command is settled by the token.
     let is_command_unknown = process.command_doubt == Fact::Unknown && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
@@ -147,9 +147,15 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }
+    // Even of an instance with this name: its folder may be a copy.
+    if let Some(bot) = process.env_file_bot
+        && !has_my_token
+    {
+        return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+    }
     // A guard's program is its child, which reads the file.
     let reads_dotenv = process.role != Role::Monopoll && !has_my_token && !is_of_my_instance;
-    if let Some(bot) = me.in_dotenv.or(process.env_file_bot)
+    if let Some(bot) = me.in_dotenv
         && reads_dotenv
     {
         return CounterEvidence::Doubt(Doubt::Dotenv(bot));
@@ -185,14 +191,7 @@ fn is_named(me: &Caller, process: &Process, bot: BotId) -> bool {
     let is_given = me.bots == 0 && me.name_source == NameSource::Given;
     is_given
         && (me.instance == Instance::of_bot(bot).as_str()
-            || me.purpose == Purpose::Stop && is_of_my_instance(process))
-}
-
-/// Returns whether the process has the lock or runs under a guard of this instance.
-fn is_of_my_instance(process: &Process) -> bool {
-    let above = process.guard.known().and_then(Option::as_ref);
-    process.holds_lock == Fact::Known(true)
-        || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine)
+            || me.purpose == Purpose::Stop && process.is_of_my_instance())
 }
 
 /// Returns what a guard above the process says against it. A guard with a guessed name that runs

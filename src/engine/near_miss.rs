@@ -14,6 +14,8 @@ pub enum NearMissReason {
     OtherUser(String),
     /// The process runs in the caller's folder and is connected to the Bot API.
     Connected,
+    /// The process runs in another folder of COMMAND, or a file of one, and is connected.
+    ConnectedNearby,
 }
 
 /// Returns why a process without other evidence is a near miss.
@@ -38,8 +40,13 @@ pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
         (Fact::Known(CommandLikeness::Near(near)), None) => Some(NearMissReason::Command(*near)),
         (Fact::Known(CommandLikeness::Same | CommandLikeness::Different) | Fact::Unknown, None) => {
             let is_in_my_folder = process.is_in(me.cwd.as_deref()) == Truth::True;
-            (process.connected == Fact::Known(true) && is_in_my_folder)
-                .then_some(NearMissReason::Connected)
+            match (process.connected, is_in_my_folder) {
+                (Fact::Known(true), true) => Some(NearMissReason::Connected),
+                (Fact::Known(true), false) if process.is_of_my_folders => {
+                    Some(NearMissReason::ConnectedNearby)
+                }
+                (Fact::Known(_) | Fact::Unknown, _) => None,
+            }
         }
     }
 }

@@ -57,7 +57,8 @@ pub struct Process {
     pub blocks_reads: bool,
     pub tokens: CarriedTokens,
     /// Another bot than the caller's, which the `.env` of the process's own folder names. Only read
-    /// for what meets a match entry, which may cover the folders of several bots.
+    /// for what meets a match entry, which may cover the folders of several bots, and for what has
+    /// this instance by a name other than the bot's.
     pub env_file_bot: Option<BotId>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
@@ -68,6 +69,9 @@ pub struct Process {
     /// The process has a connection to the Bot API, or is opening one, at the moment of the scan.
     /// Only looked up if it matters.
     pub connected: Fact<bool>,
+    /// The process runs in a folder of COMMAND, or a file of one. Only looked up for processes that
+    /// run something else and are connected.
+    pub is_of_my_folders: bool,
     /// The manager would restart the process after its end.
     pub restarts: Fact<bool>,
     /// The process runs COMMAND's script or, if COMMAND has none, its executable.
@@ -97,6 +101,13 @@ impl Process {
                 false
             }
         }
+    }
+
+    /// Returns whether the process has the lock or runs under a guard of this instance.
+    pub(crate) fn is_of_my_instance(&self) -> bool {
+        let above = self.guard.known().and_then(Option::as_ref);
+        self.holds_lock == Fact::Known(true)
+            || above.is_some_and(|guard| guard.guards == GuardedInstance::Mine)
     }
 
     pub(super) fn is_in(&self, folder: Option<&Path>) -> Truth {

@@ -7,7 +7,7 @@ const NAMES: &[&str] = &[
     // Shells and logins.
     "BASH", "CDPATH", "COLUMNS", "ENV", "EUID", "FPATH",
     "HOST", "HOSTNAME", "HOSTTYPE", "IFS", "INFOPATH", "LINES", "LOGIN", "LSCOLORS",
-    "MACHTYPE", "MAIL", "MAILCHECK", "MAILTO", "MANPATH", "MOTD_SHOWN", "NAME", "OLDPWD", "OSTYPE",
+    "MACHTYPE", "MAIL", "MAILCHECK", "MAILTO", "MANPATH", "MOTD_SHOWN", "OLDPWD", "OSTYPE",
     "PROMPT", "PROMPT_COMMAND", "PS1", "PS2", "SHELLOPTS", "SHLVL",
     "TEMP", "TMP", "TMPDIR", "UID", "USER", "USERNAME", "VISUAL", "ZDOTDIR",
     // Terminals, desktops and editors.
@@ -16,7 +16,7 @@ const NAMES: &[&str] = &[
     "SESSION_MANAGER", "SESSIONTYPE", "STY", "SWAYSOCK", "TILIX_ID", "TMUX", "VIM",
     "VIMRUNTIME", "XAUTHORITY", "XMODIFIERS",
     // Supervisors and platforms.
-    "CI", "DYNO", "FUNCTION_TARGET", "INVOCATION_ID", "JOURNAL_STREAM",
+    "CI", "DYNO", "FUNCTION_TARGET", "INVOCATION_ID", "INVOKED_BY", "JOURNAL_STREAM",
     "LISTEN_FDS", "LISTEN_FDNAMES", "MAINPID", "MEMORY_PRESSURE_WATCH",
     "MEMORY_PRESSURE_WRITE", "MFLAGS", "REMOTE_DEBUGGING",
     "WATCHDOG_USEC",
@@ -27,12 +27,12 @@ const NAMES: &[&str] = &[
 /// Their beginnings.
 #[rustfmt::skip]
 const STARTS: &[&str] = &[
-    "BASHOPTS", "BRANCH_", "BUILD_", "BYOBU_", "CHEZMOI_", "CODEX_", "COMMIT_",
-    "CONTAINER_", "COREPACK_", "CRON_", "CURL_", "CURSOR_", "DEBIAN_", "DEBUGINFOD_",
+    "BACKUP_", "BASHOPTS", "BRANCH_", "BUILD_", "BYOBU_", "CHEZMOI_", "CODEX_", "COMMIT_",
+    "CONTAINER_", "COREPACK_", "CRON_", "CURL_", "CURSOR_", "DEBIAN_", "DEBUGINFOD_", "DEPLOY_ID",
     "DYLD_", "FNM_", "GHOSTTY_", "GJS_", "GOROOT", "GRPC_", "HIST", "IBUS_", "IDEA_", "INTELLIJ_",
     "JAVA_HOME", "JEDITERM_", "JOB_", "JENV_", "JETBRAINS_", "KUBE", "LD_", "LS_", "MAKE",
     "MC_", "MOSH_", "NNN", "NODENV_", "OSH", "P9K_", "POSH_", "POWERLEVEL", "PYCHARM_", "RAILWAY_",
-    "RELEASE_", "RENDER_", "REQUESTS_CA_", "RVM_", "SDKMAN_", "SPACESHIP_",
+    "RELEASE_", "RENDER_", "REQUESTS_CA_", "RUN_ID", "RVM_", "SDKMAN_", "SPACESHIP_",
     "SSL_", "SYSTEMD_", "TERM", "TF_", "VERSION_", "VOLTA_", "VTE_", "WARP_", "WINDOW",
     "XKB_", "YAKUAKE_", "ZED_", "ZSH",
 ];
@@ -46,7 +46,8 @@ const LAST_WORDS: &[&str] = &[
     "EDITOR", "FLAGS", "HOME", "OPTS", "PAGER", "PID", "PPID", "PWD", "ROOT", "SHELL", "SOCK",
     "SOCKET", "TERMINAL", "TTY",
     // Of a release.
-    "BRANCH", "BUILD", "COMMIT", "DATE", "NUMBER", "RELEASE", "REV", "REVISION", "SHA", "TAG",
+    "ARTIFACT", "AT", "BRANCH", "BUILD", "CHECKSUM", "COMMIT", "DATE", "DIGEST", "NOW", "NUMBER",
+    "PREVIOUS", "RELEASE", "REV", "REVISION", "SHA", "TAG",
     "TIME", "TIMESTAMP", "VERSION",
     // Of a setting that changes how a bot does its work, not whose.
     "ATTEMPTS", "BUFFER", "CONCURRENCY", "COUNT", "CPUS", "DEBUG", "DELAY", "FORMAT", "INTERVAL",

@@ -27,6 +27,11 @@ pub(crate) const CHOOSING_VARIABLES: [&str; 18] = [
     "SPRING_PROFILES_ACTIVE",
 ];
 
+/// Other names that choose, although their last word or their beginning would not say so: the file
+/// of uv, the environment of `CodeIgniter`, and the name of the variable or key with a token.
+const CHOOSING: [&str; 6] =
+    ["UV_ENV_FILE", "CI_ENVIRONMENT", "TOKEN_NAME", "TOKEN_VAR", "TOKEN_ENV", "TOKEN_KEY"];
+
 /// What the name of a variable says of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VariableKind {
@@ -49,26 +54,27 @@ pub(crate) enum VariableKind {
 
 /// Words that select a bot or an environment: `ENV`, `RAILS_ENV`, `RUN_MODE`.
 #[rustfmt::skip]
-const CHOOSING_NOUNS: [&str; 19] = [
-    "BOT", "INSTANCE", "TENANT", "STAGE", "ENV", "ENVIRONMENT", "DOTENV", "ENVFILE", "PROFILE",
-    "PROFILES", "CONFIG", "CONFIGFILE", "CONFIGURATION", "CONF", "CFG", "SETTINGS", "MODE",
-    "DEPLOYMENT", "FLAVOR",
+const CHOOSING_NOUNS: [&str; 20] = [
+    "BOT", "INSTANCE", "TENANT", "STAGE", "ENV", "ENVIRONMENT", "ENVIRONMENTS", "DOTENV", "ENVFILE",
+    "PROFILE", "PROFILES", "CONFIG", "CONFIGFILE", "CONFIGURATION", "CONF", "CFG", "SETTINGS",
+    "MODE", "DEPLOYMENT", "FLAVOR",
 ];
 
 /// Words after such a noun: `CONFIG_DIR`, `PROFILE_NAME`, `INSTANCE_ID`.
 #[rustfmt::skip]
-const QUALIFIERS: [&str; 12] = [
-    "NAME", "ID", "FILE", "FILENAME", "PATH", "DIR", "FOLDER", "MODULE", "TYPE", "USERNAME",
-    "ACTIVE", "CLASS",
+const QUALIFIERS: [&str; 13] = [
+    "NAME", "ID", "FILE", "FILENAME", "PATH", "DIR", "FOLDER", "LOCATION", "MODULE", "TYPE",
+    "USERNAME", "ACTIVE", "CLASS",
 ];
 
 /// Words before such a noun. With another one, as in `NODE_CHANNEL_SERIALIZATION_MODE` of a forked
 /// process or `PROXYCHAINS_CONF_FILE`, a name may belong to a tool that is not known here.
 #[rustfmt::skip]
-const OWNERS: [&str; 26] = [
-    "APP", "ASPNETCORE", "BOT", "BUN", "DENO", "DEPLOY", "DJANGO", "DOTNET", "FASTAPI", "FLASK",
-    "GO", "LARAVEL", "MIX", "MY", "NODE", "PATH", "PYTHON", "RACK", "RAILS", "RUN", "RUST",
-    "SPRING", "SYMFONY", "TELEGRAM", "TG", "TO",
+const OWNERS: [&str; 38] = [
+    "APP", "ASPNETCORE", "BOT", "BUN", "CAKE", "DENO", "DEPLOY", "DJANGO", "DOTNET", "FASTAPI",
+    "FLASK", "GO", "KTOR", "LARAVEL", "MICRONAUT", "MIX", "MOJO", "MY", "NEST", "NODE", "PATH",
+    "PHP", "PLACK", "PY", "PYTHON", "QUARKUS", "RACK", "RAILS", "ROCKET", "RUN", "RUST", "SPRING",
+    "SYMFONY", "TELEGRAM", "TG", "TO", "VAPOR", "YII",
 ];
 
 /// Words that are the name of an environment on their own or in `IS_PROD`, `BOT_TEST`. With another
@@ -95,7 +101,9 @@ const OFTEN_CHOOSING_NOUNS: [&str; 23] = [
 /// `NODE_APP_INSTANCE` is pm2's, `STAGE_NAME` is that of a step of Jenkins. A `DOTENV_KEY` decrypts
 /// a file, and a shell often has no `DATABASE_URL` although the bot reads one from a file.
 /// The code and options that a runtime loads by a variable may be a bot's configuration.
-const OFTEN_CHOOSING: [&str; 15] = [
+const OFTEN_CHOOSING: [&str; 17] = [
+    "AWS_SECRET_NAME",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "DATA_DIR",
     "DATABASE_URL",
     "DOTENV_KEY",
@@ -122,7 +130,7 @@ const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FI
 /// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
 /// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
 #[rustfmt::skip]
-const OF_TOOLS: [&str; 105] = [
+const OF_TOOLS: [&str; 106] = [
     "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "ATUIN_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
     "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
     "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_",
@@ -132,10 +140,10 @@ const OF_TOOLS: [&str; 105] = [
     "KONSOLE_", "KRB5_", "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MISE_", "MYPY_", "NIXPKGS_",
     "NIX_", "NOX_", "NPM_", "NVIM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PIXI_", "PKG_CONFIG",
     "PLASMA_", "PM2_", "PNPM_", "POETRY_", "POWERSHELL_", "PTYXIS_", "PYENV_", "PYTEST_", "QT_",
-    "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_", "SHELL_SESSION_", "SLURM_", "SNAP_", "SSH_",
-    "STARSHIP_", "SUDO_", "SUPERVISOR_", "TERMINAL_", "TERMUX_", "TMUX_", "TOX_", "TRAVIS_",
-    "VAGRANT_", "VIRTUAL_ENV", "VSCODE_", "WAYLAND_", "WEZTERM_", "WSL", "WT_", "XDG_", "YARN_",
-    "ZELLIJ_", "ZSH_", "_ZSH_",
+    "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_", "SESSION_ID", "SHELL_SESSION_", "SLURM_",
+    "SNAP_", "SSH_", "STARSHIP_", "SUDO_", "SUPERVISOR_", "TERMINAL_", "TERMUX_", "TMUX_", "TOX_",
+    "TRAVIS_", "VAGRANT_", "VIRTUAL_ENV", "VSCODE_", "WAYLAND_", "WEZTERM_", "WSL", "WT_", "XDG_",
+    "YARN_", "ZELLIJ_", "ZSH_", "_ZSH_",
 ];
 
 /// Names of variables that only tune a runtime, its output or its network.
@@ -167,6 +175,27 @@ const NEVER_CHOOSING: [&str; 21] = [
     "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONUTF8", "PYTHONWARNINGS",
     "RUST_BACKTRACE", "RUST_LOG", "TERM", "TZ",
 ];
+
+/// Words of names that say which copy of a program runs: `DEBUG`, `IS_LOCAL`, `DRY_RUN`. One bot
+/// has them too.
+#[rustfmt::skip]
+const MODES: [&str; 15] = [
+    "BETA", "CANARY", "DEBUG", "DEMO", "DEV", "DRY", "LIVE", "LOCAL", "PROD", "QA", "SANDBOX",
+    "STAGING", "TEST", "TESTING", "UAT",
+];
+
+/// Returns whether a variable may choose one of several bots whose tokens a program has, with the
+/// other one unset.
+pub(crate) fn may_choose_token(name: &OsStr) -> bool {
+    match VariableKind::of(name) {
+        VariableKind::Choosing | VariableKind::OftenChoosing | VariableKind::Unknown => true,
+        VariableKind::Other | VariableKind::Harmless => {
+            let words = words(name.to_str().unwrap_or_default());
+            words.len() <= 2 && words.iter().any(|word| MODES.contains(word))
+        }
+        VariableKind::Session => false,
+    }
+}
 
 /// Returns whether a variable chooses no bot even if a start script sets it.
 pub(crate) fn never_chooses(name: &OsStr) -> bool {
@@ -204,7 +233,7 @@ impl VariableKind {
 
     pub(crate) fn of(name: &OsStr) -> VariableKind {
         let Some(name) = name.to_str() else { return VariableKind::Other };
-        if CHOOSING_VARIABLES.contains(&name) || name == "UV_ENV_FILE" {
+        if CHOOSING_VARIABLES.contains(&name) || CHOOSING.contains(&name) {
             return VariableKind::Choosing;
         }
         if OFTEN_CHOOSING.contains(&name) {
@@ -226,7 +255,9 @@ impl VariableKind {
         let last = words.iter().copied().rfind(is_noun).unwrap_or_default();
         let has_noun = CHOOSING_NOUNS.contains(&last);
         let is_known = |word: &&str| {
-            [&CHOOSING_NOUNS[..], &QUALIFIERS, &OWNERS, &STAGES].iter().any(|it| it.contains(word))
+            [&CHOOSING_NOUNS[..], &QUALIFIERS, &OWNERS, &STAGES, &BEFORE_STAGES]
+                .iter()
+                .any(|it| it.contains(word))
         };
         if !is_often_choosing && (has_noun && words.iter().all(is_known) || is_stage(&words)) {
             return VariableKind::Choosing;
@@ -293,7 +324,9 @@ mod tests {
              TENANT TENANT_ID INSTANCE INSTANCE_ID PROFILE PROFILE_NAME PYTHON_PROFILE MODE \
              RUN_MODE APP_MODE TEST_MODE PROD IS_PROD IS_TEST DEPLOY TARGET DEPLOY_TARGET CONF \
              CFG CONFIG_DIR CONFIG_NAME PATH_TO_CONFIG DJANGO_CONFIGURATION \
-             APP_SETTINGS DJANGO_SETTINGS_MODULE SPRING_PROFILES_ACTIVE BOT_TOKEN_FILE",
+             APP_SETTINGS DJANGO_SETTINGS_MODULE SPRING_PROFILES_ACTIVE BOT_TOKEN_FILE \
+             QUARKUS_PROFILE MICRONAUT_ENVIRONMENTS CI_ENVIRONMENT SPRING_CONFIG_LOCATION \
+             MOJO_MODE USE_TEST_BOT TEST_BOT TOKEN_NAME TOKEN_KEY",
         );
         all_are(
             VariableKind::OftenChoosing,
@@ -303,11 +336,28 @@ mod tests {
              CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY DOTENV_KEY MY_SECRETS SECRETS_FILE \
              PYTHONPATH NODE_OPTIONS NODE_PATH PERL5LIB ROLE PROCESS_TYPE BOTNAME \
              TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME \
-             ALICE_TOKEN_FILE",
+             ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME",
         );
         all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env");
         all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version");
         all_are(VariableKind::Session, "env exec_mode namespace instance_var");
+    }
+
+    #[test]
+    fn a_mode_may_choose_one_of_several_tokens() {
+        for (name, expected) in [
+            ("DEBUG", true),
+            ("IS_LOCAL", true),
+            ("DRY_RUN", true),
+            ("SHOP", true),
+            ("DATABASE_URL", true),
+            ("DEBUG_HIDE_DATE", false),
+            ("LOG_LEVEL", false),
+            ("SSH_TTY", false),
+            ("HOME", false),
+        ] {
+            assert_eq!(may_choose_token(OsStr::new(name)), expected, "{name}");
+        }
     }
 
     #[test]
@@ -331,7 +381,7 @@ mod tests {
              TMUX_CONF _ZSH_TMUX_FIXED_CONFIG NIXPKGS_CONFIG ALSA_CONFIG_PATH KRB5_CONFIG \
              DEVENV_PROFILE PIXI_ENVIRONMENT_NAME HATCH_ENV_ACTIVE \
              STARSHIP_CONFIG OPENSSL_CONF RIPGREP_CONFIG_PATH BASH_ENV PKG_CONFIG_PATH \
-             MACOSX_DEPLOYMENT_TARGET GOPATH JAVA_HOME PORT WORKERS NAME LOGIN LD_SDK_KEY \
+             MACOSX_DEPLOYMENT_TARGET GOPATH JAVA_HOME PORT WORKERS LOGIN LD_SDK_KEY \
              HTTP_PORT TEST_TIMEOUT \
              WINDOWID SESSION_MANAGER GPG_TTY GPG_AGENT_INFO LS_COLORS LESSOPEN LSCOLORS \
              SSH_AUTH_SOCK SSH_AGENT_PID SSH_CLIENT DBUS_SESSION_BUS_ADDRESS XAUTHORITY \

@@ -21,7 +21,12 @@ pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
             | NearMissReason::Command(CommandDifference::OtherSubcommand),
         )
         | (CounterEvidence::Doubt(_) | CounterEvidence::AnotherBot(_), _) => return None,
-        (CounterEvidence::Nothing, NearMissReason::Command(_) | NearMissReason::Connected) => {}
+        (
+            CounterEvidence::Nothing,
+            NearMissReason::Command(_)
+            | NearMissReason::Connected
+            | NearMissReason::ConnectedNearby,
+        ) => {}
     }
     let (args, cwd) = (it.process.args.known()?, it.process.cwd.known()?.to_str()?);
     let cmdline = format!("^{}$", regex::escape(&args.join(" ")));

@@ -1,12 +1,12 @@
 //! The bot that the `.env` of a process's own folder names. An entry of `[[match]]` may cover the
-//! folders of several bots, which show no token.
+//! folders of several bots, and a copied folder has the same `instance`. They show no token.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::config::dotenv;
 use crate::engine::fact::Truth;
-use crate::engine::instance::BotId;
+use crate::engine::instance::{BotId, NameSource};
 use crate::engine::process::Process;
 use crate::scan::invocation::{Invocation, Target, absolute};
 use crate::scan::scan_request::ScanRequest;
@@ -16,8 +16,11 @@ impl ScanRequest {
     /// Returns another bot than this start's, if a loader that starts in the folder of a process,
     /// or in that of its script, finds a `.env` that names it. `root` is the root of the process.
     pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Option<BotId> {
-        let mut entries = self.policy.matches.iter();
-        if !entries.any(|it| it.pattern.matches(process) == Truth::True) {
+        let is_matched =
+            || self.policy.matches.iter().any(|it| it.pattern.matches(process) == Truth::True);
+        // The number of a bot is its own name.
+        let may_be_copied = self.name_source != NameSource::Token && !self.tokens.bots.is_empty();
+        if !(may_be_copied && process.is_of_my_instance() || is_matched()) {
             return None;
         }
         let cwd = process.cwd.known()?;

@@ -132,7 +132,8 @@ impl Command {
             }
         };
         let args = it.args.iter().map(|arg| text(arg)).collect();
-        ComparedCommand { program, args, same_args: self.has_same_args(it) }
+        let same_args = self.has_same_args(it, &process.at(it.context.folder.as_deref()));
+        ComparedCommand { program, args, same_args }
     }
 
     /// Returns a reason to doubt that a process that runs the same command is the same bot.
@@ -336,7 +337,7 @@ impl Command {
             Some(cwd) => self.is_folder(cwd),
             None => matches!(&it.target, Target::Script(path, _) if path.is_absolute()),
         };
-        let has_same_args = self.has_same_args(it);
+        let has_same_args = self.has_same_args(it, process);
         if !is_here && !has_same_args {
             return CommandLikeness::Different;
         }
@@ -390,21 +391,22 @@ impl Command {
             && self.is_same_target(it, &process.at(Some(&start)))
     }
 
-    fn has_same_args(&self, it: &Invocation) -> bool {
-        match (&self.runs.target, &it.target) {
-            // A package manager appends the arguments to the script's line.
-            (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) => {
-                let added = code.to_str().and_then(|code| code.strip_prefix(line.as_str()));
-                added.is_some_and(|added| {
-                    added.trim().is_empty() && self.runs.args.is_empty()
-                        || simple_words(added).is_some_and(|words| words == self.runs.args)
-                })
-            }
-            _ => {
-                may_be(&self.runs.args, &it.args)
-                    || may_be(&with_split_options(&self.runs.args), &with_split_options(&it.args))
-            }
+    fn has_same_args(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
+        // A package manager appends the arguments to the script's line.
+        if let (Target::Entry(_, Some(line)), Target::Code(Language::Shell, code)) =
+            (&self.runs.target, &it.target)
+        {
+            let added = code.to_str().and_then(|code| code.strip_prefix(line.as_str()));
+            return added.is_some_and(|added| {
+                added.trim().is_empty() && self.runs.args.is_empty()
+                    || simple_words(added).is_some_and(|words| words == self.runs.args)
+            });
         }
+        let [mine, theirs] = [&self.runs.args, &it.args].map(|it| with_split_options(it));
+        let folder = process.cwd.unwrap_or(Path::new("/"));
+        may_be(&self.runs.args, &it.args)
+            || may_be(&mine, &theirs)
+            || are_same_files((&mine, &self.runs_in), (&theirs, folder))
     }
 
     /// Returns whether both begin their arguments with a word, and these differ.
@@ -646,6 +648,23 @@ fn with_split_options(args: &[OsString]) -> Vec<OsString> {
         option.map_or_else(|| vec![arg.clone()], |(name, value)| vec![name.into(), value.into()])
     };
     args.iter().flat_map(split).collect()
+}
+
+/// Returns whether arguments differ only in how they name a file from their folders: `prod.env` in
+/// its folder is `/srv/bot/prod.env` elsewhere.
+fn are_same_files(
+    (mine, here): (&[OsString], &Path),
+    (theirs, there): (&[OsString], &Path),
+) -> bool {
+    let is_same = |(mine, theirs): (&OsString, &OsString)| {
+        let [name, other] = [mine, theirs].map(|it| Path::new(it).file_name());
+        let whole = |folder: &Path, path: &OsString| fs::canonicalize(folder.join(path)).ok();
+        mine == theirs
+            || name.is_some()
+                && name == other
+                && whole(here, mine).is_some_and(|mine| whole(there, theirs) == Some(mine))
+    };
+    mine.len() == theirs.len() && mine.iter().zip(theirs).all(is_same)
 }
 
 fn words(text: &OsStr) -> Vec<OsString> {

@@ -90,6 +90,7 @@ pub(crate) fn process(pid: u32) -> Process {
         holds_lock: Known(false),
         tokens: NO_TOKEN,
         env_file_bot: None,
+        is_of_my_folders: false,
         other_variable: Known(None),
         command_doubt: Known(None),
         guard: Known(None),

@@ -55,7 +55,7 @@ fn a_web_server_and_a_worker_with_my_token_are_suspects_in_one_line() {
 }
 
 /// Returns a script that is connected to this port.
-fn connected(stage: &Stage, port: u16) -> String {
+pub(crate) fn connected(stage: &Stage, port: u16) -> String {
     let connect = format!("import socket\ns = socket.create_connection(('127.0.0.1', {port}))\n");
     let (first, rest) = PYTHON.split_once('\n').unwrap();
     format!("{first}\n{connect}{rest}# {}\n", stage.folder().display())
@@ -106,7 +106,7 @@ fn where_every_process_of_a_container_has_the_token_one_line_names_all_but_the_a
 
 /// Returns the near miss with this pid.
 #[track_caller]
-fn near_miss(plan: &Value, pid: u32) -> &Value {
+pub(crate) fn near_miss(plan: &Value, pid: u32) -> &Value {
     let near = plan["near_misses"].as_array().unwrap().iter().find(|it| it["pid"] == pid);
     near.unwrap_or_else(|| panic!("{plan:#}"))
 }

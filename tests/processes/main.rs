@@ -47,6 +47,7 @@ mod one_sided_variables;
 mod only_by_pwd;
 mod other_bots;
 mod other_builds;
+mod own_folders;
 mod passing_failures;
 mod pid_one;
 mod podman;

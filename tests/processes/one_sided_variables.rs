@@ -228,3 +228,12 @@ fn a_variable_of_one_target_of_a_makefile_chooses_the_bot() {
     both_live(&stage, "make alice", "make bob", "ROOM");
     is_taken_over(&stage, "make alice", "make alice");
 }
+
+#[test]
+fn a_mode_that_a_script_or_recipe_sets_may_choose_the_bot() {
+    let stage = folder();
+    write(&stage, "debug.sh", "#!/bin/sh\nexport DEBUG=1\npython3 main.py\n");
+    write(&stage, "Makefile", "debug:\n\tDEBUG=1 python3 main.py\nrun:\n\tpython3 main.py\n");
+    both_live(&stage, "sh debug.sh", "python3 main.py", "DEBUG");
+    both_live(&stage, "make debug", "make run", "DEBUG");
+}

@@ -58,7 +58,7 @@ pub(super) struct Describer<'a> {
     pub(super) guarded: GuardedCommands,
     ancestors: Ancestors<'a>,
     connections: Connections<'a>,
-    /// Processes in this start's folder that are connected, whatever they run.
+    /// Processes of this start's folders that are connected, whatever they run.
     pub(super) connected_here: BTreeSet<u32>,
 }
 
@@ -100,6 +100,7 @@ impl<'a> Describer<'a> {
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let mut process = self.facts(handle.id, stat, holds_lock, buffers);
         let root = PathBuf::from(format!("/proc/{pid}/root"));
+        process.is_of_my_folders = self.connected_here.contains(&pid);
         process.env_file_bot = self.request.env_file_bot(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));

@@ -129,7 +129,7 @@ pub(super) struct FoundProcesses {
     pub(super) left_with_lock: BTreeSet<u32>,
     /// The COMMANDs of the guards that were looked at.
     guarded: GuardedCommands,
-    /// Other processes in this start's folder, which may be connected.
+    /// Other processes of this start's folders, which may be connected.
     here: BTreeSet<u32>,
     /// Shells and watchers that start COMMAND.
     pub(super) starters: BTreeSet<u32>,
@@ -266,7 +266,8 @@ impl SecondPass {
         Ok(ScanResult { parents, ..result })
     }
 
-    /// Returns the processes of this user in this start's folder that are connected to the Bot API.
+    /// Returns the processes of this user in this start's folders, or with a file of one, that are
+    /// connected to the Bot API.
     fn connected_here(&self) -> BTreeSet<u32> {
         let SecondPass { found, proc, request, me, .. } = self;
         let mut here = found.here.clone();

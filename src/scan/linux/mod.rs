@@ -14,6 +14,7 @@ mod held_flocks;
 mod launcher_settings;
 mod launcher_variables;
 mod lock_holders;
+mod own_folders;
 mod parents;
 mod pid_feed;
 mod prefilter;

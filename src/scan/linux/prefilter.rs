@@ -14,8 +14,6 @@ use crate::engine::carried_tokens::may_be_in;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
-use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::linux::command_search::is_title;
 use crate::scan::linux::process_links::{executable, file_behind, folder};
 use crate::scan::linux::read_buffers::{ReadBuffers, runs_interpreter};
 use crate::scan::same_command::RunningCommand;
@@ -45,31 +43,11 @@ impl ScanRequest {
             {
                 Relevance::None
             }
-            Relevance::None if scope == ScanScope::All && self.is_here(proc, pid, buffers) => {
+            Relevance::None if scope == ScanScope::All && buffers.is_here(proc, pid) => {
                 Relevance::InFolder
             }
             relevance => relevance,
         }
-    }
-
-    /// Returns whether a process in this start's folder runs an interpreter or a program of the
-    /// folder. Reads the folder of no other process: that would cost more than all the rest.
-    fn is_here(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers) -> bool {
-        let Some(mine) = self.cwd.as_deref().filter(|_| !buffers.had_no_executable) else {
-            return false;
-        };
-        let end = memchr::memchr(0, &buffers.args).unwrap_or(buffers.args.len());
-        let Some(first) = buffers.args.get(..end).and_then(|it| std::str::from_utf8(it).ok())
-        else {
-            return false;
-        };
-        let (before, name) = first.rsplit_once('/').unwrap_or(("", first));
-        let is_of_folder =
-            !before.is_empty() && (!first.starts_with('/') || Path::new(before) == mine);
-        let runs_script =
-            || Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
-        (is_of_folder || is_title(&buffers.args) || runs_script())
-            && buffers.folder.of(proc, pid).is_some_and(|folder| folder == mine)
     }
 
     /// Returns whether a process that runs `exe` is a start or a guard. These are recognized by

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::interpreters::Interpreter;
 use crate::scan::linux::command_search::{CommandSearch, is_title};
+use crate::scan::linux::own_folders::OwnFolders;
 use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::wrapper_programs::is_wrapper_script;
@@ -18,6 +19,7 @@ pub(super) struct ReadBuffers {
     pub(super) environ: Vec<u8>,
     pub(super) status: Vec<u8>,
     search: Option<CommandSearch>,
+    own_folders: OwnFolders,
     environ_of: Option<u32>,
     pub(super) folder: LastFolder,
     /// By the first argument. A machine has many processes of one name.
@@ -50,7 +52,8 @@ struct Executable {
 impl ReadBuffers {
     pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
         let search = request.command.as_ref().map(CommandSearch::new);
-        ReadBuffers { search, ..ReadBuffers::default() }
+        let own_folders = OwnFolders::new(request);
+        ReadBuffers { search, own_folders, ..ReadBuffers::default() }
     }
 
     /// Returns the environment of a process, cached for repeated calls.
@@ -100,6 +103,12 @@ impl ReadBuffers {
         self.search.as_ref().is_none_or(|it| it.may_be_program)
             || is_title(&self.args)
             || self.executable(proc, pid).may_run_others
+    }
+
+    /// Returns whether the last process runs in one of the start's folders, or a file of one.
+    pub(super) fn is_here(&mut self, proc: &ProcFs, pid: u32) -> bool {
+        let ReadBuffers { own_folders, folder, args, .. } = self;
+        !self.had_no_executable && own_folders.is_used_by(args, || folder.of(proc, pid))
     }
 
     /// Returns whether the arguments of the last process have one of COMMAND's names.

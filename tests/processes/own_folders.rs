@@ -1,0 +1,153 @@
+//! One project and several folders: a bot that runs a file of the project from elsewhere, the same
+//! file named from two folders, and a folder that was copied for another bot.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use monopoll_test_bots::stage::{Stage, is_alive, token};
+
+use crate::listed_only::{connected, near_miss};
+use crate::other_bots::{plan, refusal, unnamed};
+use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, program, write};
+
+#[test]
+fn a_connected_program_of_the_project_is_listed_from_any_folder() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let project = stage.folder().join("project");
+    for (name, connects) in [("bot.py", true), ("worker.py", false), ("src/app.py", true)] {
+        let code = if connects { connected(&stage, port) } else { PYTHON.to_owned() };
+        write(&stage, &format!("project/{name}"), &code);
+    }
+    write(&stage, "project/.venv/pyvenv.cfg", "");
+    write(&stage, "project/.venv/bin/bot", PYTHON);
+    write(&stage, "main.py", PYTHON);
+    let elsewhere = stage.folder().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let path = |name: &str| project.join(name).display().to_string();
+    let script = format!("python3 {}", path("bot.py"));
+    let installed = path(".venv/bin/bot");
+    // What runs, its folder, what starts, and its folder.
+    for (running, its_folder, started, folder, is_listed) in [
+        (&*script, &elsewhere, &*installed, &elsewhere, true),
+        (&script, &elsewhere, "python3 worker.py", &project, true),
+        ("python3 bot.py", &project, &installed, &elsewhere, true),
+        ("python3 src/app.py", &project, &installed, &elsewhere, true),
+        ("python3 worker.py", &project, &installed, &elsewhere, false),
+        (&script, &elsewhere, "python3 main.py", &stage.folder().to_owned(), true),
+        (&script, &elsewhere, "python3 -c pass", &elsewhere, true),
+    ] {
+        let (process, pid) =
+            bot(&stage, program(&stage, running).current_dir(its_folder), its_folder);
+        let seen = plan(unnamed(&stage, &["plan"], started).set(&api).current_dir(folder));
+        assert_eq!(seen["verdict"], "clear", "{running} / {started}: {seen:#}");
+        if is_listed {
+            let reason = near_miss(&seen, pid)["reason"].as_str().unwrap();
+            assert!(reason.ends_with("connected to the Bot API"), "{reason}");
+        } else {
+            let mut listed = seen["near_misses"].as_array().unwrap().iter();
+            assert!(listed.all(|it| it["pid"] != pid), "{seen:#}");
+        }
+        end(&stage, process, pid);
+    }
+}
+
+#[test]
+fn a_file_that_an_argument_names_from_another_folder_is_the_same_argument() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "main.js", JAVASCRIPT);
+    let other = stage.folder().join("other");
+    fs::create_dir(&other).unwrap();
+    for name in ["prod.env", "test.env", "other/prod.env"] {
+        write(&stage, name, "");
+    }
+    let whole = |name: &str| stage.folder().join(name).display().to_string();
+    for (program_name, script) in [("python3", "main.py"), ("node", "main.js")] {
+        let absolute = format!("{program_name} {}", whole(script));
+        for (running, started, is_found) in [
+            ("--config @/prod.env", "--config prod.env", true),
+            ("--config=@/prod.env", "--config ./prod.env", true),
+            // Each folder has its own.
+            ("--config prod.env", "--config prod.env", false),
+            ("--config @/test.env", "--config prod.env", false),
+            ("--config @/other/prod.env", "--config prod.env", false),
+        ] {
+            let running = running.replace('@', stage.folder().to_str().unwrap());
+            let line = format!("{absolute} {running}");
+            let (process, pid) = bot(&stage, program(&stage, &line).current_dir(&other), &other);
+            let started = format!("{program_name} {script} {started}");
+            let seen = plan(unnamed(&stage, &["plan"], &started));
+            // The folder differs, so the same command is in doubt.
+            let pids = found(&seen);
+            assert_eq!(pids.contains(&u64::from(pid)), is_found, "{line} / {started}: {seen:#}");
+            if is_found {
+                refusal(&seen);
+            }
+            end(&stage, process, pid);
+        }
+        let line = format!("{program_name} {script} --config {}", whole("prod.env"));
+        let (process, pid) = bot(&stage, program(&stage, &line), stage.folder());
+        let started = format!("{program_name} {script} --config prod.env");
+        let seen = plan(unnamed(&stage, &["plan"], &started));
+        assert_eq!(seen["verdict"], "act", "{line}: {seen:#}");
+        end(&stage, process, pid);
+    }
+}
+
+#[test]
+fn a_copied_folder_with_another_bot_never_ends_the_bot_of_the_first() {
+    let stage = Stage::new();
+    let bots = [token(), token()];
+    for (name, token) in ["alice", "bob"].iter().zip(&bots) {
+        write(&stage, &format!("{name}/main.py"), PYTHON);
+        write(&stage, &format!("{name}/.env"), &format!("BOT_TOKEN={token}\n"));
+        let path = stage.folder().join(name).join(".env");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let start = |args: &[&str], name: &str| {
+        let start = unnamed(&stage, args, "python3 main.py").set("instance=my-bot");
+        start.current_dir(stage.folder().join(name))
+    };
+    let alice = stage.folder().join("alice");
+    let (guard, pid) = bot(&stage, start(&["run"], "alice"), &alice);
+    let id = |token: &str| token.split(':').next().unwrap().to_owned();
+    for command in ["run", "stop"] {
+        let refused = start(&[command], "bob").end().exits(75);
+        assert!(refused.err.contains(&id(&bots[0])), "{refused:?}");
+        assert!(is_alive(pid) && guard.is_alive());
+    }
+    let taken = plan(start(&["plan"], "alice"));
+    assert_eq!(taken["verdict"], "act", "{taken:#}");
+    end(&stage, guard, pid);
+}
+
+#[test]
+fn with_the_tokens_of_two_bots_a_variable_on_one_side_may_choose_one() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    let (one, two) = (token(), token());
+    for (tokens, is_doubt) in [
+        (format!("BOT_TOKEN={one}\nDEV_TOKEN={two}\n"), true),
+        (format!("BOT_TOKEN={one}\n"), false),
+    ] {
+        write(&stage, ".env", &tokens);
+        let env_file = stage.folder().join(".env");
+        fs::set_permissions(env_file, fs::Permissions::from_mode(0o600)).unwrap();
+        for name in ["DEBUG", "IS_LOCAL", "DRY_RUN"] {
+            let running = program(&stage, "python3 main.py").env(name, "1");
+            let (process, pid) = bot(&stage, running, stage.folder());
+            let seen = plan(unnamed(&stage, &["plan"], "python3 main.py"));
+            if is_doubt {
+                let reason = refusal(&seen);
+                assert!(reason.contains(&format!("${name}")), "{reason}");
+            } else {
+                assert_eq!(seen["verdict"], "act", "{name}: {seen:#}");
+            }
+            end(&stage, process, pid);
+        }
+    }
+}
