@@ -12,6 +12,7 @@ mod env_file_option;
 mod env_files_read;
 pub mod env_marker;
 mod executable;
+mod folder_of_script;
 pub(crate) mod guard_tree;
 mod harmless_command;
 mod harmless_line;

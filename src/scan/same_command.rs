@@ -41,6 +41,8 @@ pub struct RunningCommand<'a> {
     /// `sees(theirs, mine)`: does the absolute path `theirs` resolve, in the process's mount
     /// namespace, to the file `mine`? Always true in this process's own mount namespace.
     pub sees: &'a dyn Fn(&Path, &Path) -> bool,
+    /// Returns whether it has a file open where a shell keeps its script.
+    pub opens: &'a dyn Fn(&Path) -> bool,
 }
 
 /// The result of comparing a process with COMMAND.
@@ -142,8 +144,9 @@ impl Command {
         it.add_environment(&(process.environ)(), process.cwd);
         let folder = it.context.folder.clone();
         let folder = folder.as_deref().or(process.cwd);
-        let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder));
         let here = process.at(folder);
+        let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder))
+            && !self.has_entered_its_folder(it, &here);
         let is_same_target = self.is_same_target(it, &here);
         let mut mine = self.runs.context.clone();
         // Where the modules were found has been compared.
@@ -349,8 +352,12 @@ impl Command {
             })
         };
         let is_other_spelling = || self.python_spelling(it, process).is_some();
-        if !is_here && (self.was_started_here(it, process) || self.is_known_elsewhere(it, process))
-        {
+        let is_known = || {
+            self.was_started_here(it, process)
+                || self.is_known_elsewhere(it, process)
+                || self.has_entered_its_folder(it, process)
+        };
+        if !is_here && is_known() {
             return CommandLikeness::Same;
         }
         match (is_here, has_same_args) {
@@ -619,7 +626,7 @@ impl Command {
 
 impl RunningCommand<'_> {
     /// Returns the folder that `PWD` named at the start of the process.
-    fn started_in(&self) -> Option<PathBuf> {
+    pub(super) fn started_in(&self) -> Option<PathBuf> {
         let folder = (self.environ)().into_iter().find(|(name, _)| name == "PWD");
         folder.map(|(_, folder)| PathBuf::from(folder))
     }

@@ -276,7 +276,7 @@ impl Command {
     }
 
     /// Returns the script that a shell runs.
-    fn shell_script(&self) -> Option<&Path> {
+    pub(super) fn shell_script(&self) -> Option<&Path> {
         let file = self.file.as_deref()?;
         let is_shell = |program: &PathBuf| {
             Interpreter::by_name(&base_name(program))

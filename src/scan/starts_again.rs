@@ -83,6 +83,7 @@ impl Command {
             executes: &|program| is_same_file(program, &other.program),
             environ: &Vec::new,
             sees: &|_, _| true,
+            opens: &|_| false,
         };
         let started = self.started.iter().filter(|it| it.certainty != Certainty::Possible);
         let mut own = [self].into_iter().chain(started.map(|it| &it.command));

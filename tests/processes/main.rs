@@ -20,6 +20,7 @@ mod corrupt_state;
 mod distribution;
 mod doctor;
 mod ensure_as_another_user;
+mod entered_folders;
 mod env_files;
 mod explain;
 mod fault_injection;

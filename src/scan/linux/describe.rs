@@ -154,6 +154,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::EntryPoint
             | CommandDoubt::RemovedRelease
             | CommandDoubt::Script
+            | CommandDoubt::PartOfScript
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher
             | CommandDoubt::UnclearScript,

@@ -87,6 +87,7 @@ impl ScanRequest {
             executes: &|program| is_same_file(program, &theirs.program),
             environ: &|| environ(proc, guard),
             sees: &|theirs, mine| sees(proc, guard, theirs, mine),
+            opens: &|_| false,
         };
         let mut comparison = mine.compare_command(theirs.runs.clone(), &process);
         if comparison.likeness.is_same() {

@@ -22,6 +22,9 @@ use crate::scan::starts_again::may_start_commands;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
+/// Where bash, and dash or `BusyBox`, keep the script that they read open.
+const SCRIPT_FDS: [&str; 2] = ["fd/255", "fd/10"];
+
 /// The ends of the names of shells and watchers, and of what runs watchers.
 const PROGRAMS: [&[u8]; 6] = [b"sh", b"node", b"nodejs", b"bun", b"nodemon", b"watchexec"];
 
@@ -199,6 +202,10 @@ pub(super) fn running<T>(
         executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
         environ: &|| environ(proc, pid),
         sees: &|theirs, mine| sees(proc, pid, theirs, mine),
+        opens: &|script| {
+            let script = FileId::at(script);
+            script.is_some() && SCRIPT_FDS.iter().any(|fd| file_behind(proc, pid, fd) == script)
+        },
     })
 }
 

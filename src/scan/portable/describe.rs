@@ -132,6 +132,7 @@ impl<'a> Describer<'a> {
                 variables.map(|(name, value)| (name.into(), value.into())).collect()
             },
             sees: &|_, _| true,
+            opens: &|_| false,
         };
         Some(command.compare(&process))
     }

@@ -1,0 +1,50 @@
+//! A shell in the folder that its script has entered: `cd app; python3 main.py` leaves the folder
+//! of its start, and the shell waits in `app`.
+
+use std::path::{Component, Path};
+
+use crate::scan::command::Command;
+use crate::scan::invocation::{Invocation, Target, absolute};
+use crate::scan::passing_failure::canonicalize;
+use crate::scan::same_command::RunningCommand;
+
+impl Command {
+    /// Returns whether a process in another folder is a shell that was started in this command's
+    /// folder with this command's script: it is where the script goes, or has the script open under
+    /// a path that leads there from this folder alone.
+    pub(super) fn has_entered_its_folder(
+        &self,
+        it: &Invocation,
+        process: &RunningCommand<'_>,
+    ) -> bool {
+        let (Target::Script(path, _), Some(cwd), Some(mine)) =
+            (&it.target, process.cwd, self.shell_script())
+        else {
+            return false;
+        };
+        let is_entered = self.entered_folders().any(|folder| folder == cwd);
+        if path.is_absolute() {
+            return is_entered && absolute(path, cwd) == *mine;
+        }
+        let goes_up = path.components().any(|part| part == Component::ParentDir);
+        let own = absolute(path, &self.runs_in);
+        // A script behind a link may be that of several folders.
+        let is_of_my_folder = !goes_up && canonicalize(&own).as_deref() == Some(&*own);
+        is_of_my_folder
+            && absolute(path, &self.folder) == *mine
+            && !cwd.join(path).exists()
+            && ((process.opens)(mine)
+                || is_entered && cwd.starts_with(&self.runs_in) && self.is_started_in(process))
+    }
+
+    /// Returns the folders in which the commands of its script run.
+    fn entered_folders(&self) -> impl Iterator<Item = &Path> {
+        let started = self.started.iter().map(|it| &*it.command.runs_in);
+        let unclear = self.unclear.iter().filter(|it| it.knows_folder).map(|it| &*it.folder);
+        started.chain(unclear)
+    }
+
+    fn is_started_in(&self, process: &RunningCommand<'_>) -> bool {
+        process.started_in().is_some_and(|folder| self.is_folder(&folder))
+    }
+}
