@@ -45,8 +45,8 @@ pub enum CommandDoubt {
     /// One of both is a script that imports the Python program of the other one and calls it, as
     /// far as names tell.
     EntryPoint,
-    /// The script is a link with another name to the same file, or the program runs under another
-    /// name, which may select the bot.
+    /// The script is a link with another name or in another folder to the same file, or the program
+    /// runs under another name, which may select the bot.
     ScriptName,
     /// COMMAND runs a script that has this command and other lines, which may make it another bot.
     Script,

@@ -413,10 +413,10 @@ fn command_doubt_and_hint(
                      {give_names}"),
         ),
         CommandDoubt::ScriptName => (
-            "it runs the same file by a link with another name, or under another name, which may \
-             choose the bot"
+            "it runs the same file by a link with another name or in another folder, or under \
+             another name, which may choose the bot"
                 .to_owned(),
-            format!("if both are the same bot, start it by the same name, else {give_names}"),
+            format!("if both are the same bot, start it by the same path, else {give_names}"),
         ),
         CommandDoubt::Script => (
             "COMMAND's script starts the same command, but has lines that may choose another bot, \

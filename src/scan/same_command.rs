@@ -213,16 +213,20 @@ impl Command {
         name != self.process_name() && !is_title
     }
 
-    /// Returns whether two names lead to the one script, because one of them is a link. A script
-    /// can read its own name.
+    /// Returns whether two paths lead to the one script or program, as one of them is a link, which
+    /// may be in another folder. A script can read its own name, and the settings beside it.
     fn has_other_link(&self, it: &Invocation, process: &RunningCommand<'_>) -> bool {
-        let (Target::Script(path, _), Target::Script(..), Some(mine), Some(cwd)) =
-            (&it.target, &self.runs.target, &self.file, process.cwd)
-        else {
-            return false;
+        let path = match (&it.target, &self.runs.target, it.through) {
+            (Target::Script(path, _), Target::Script(..), _) => path,
+            (Target::Program(path), Target::Program(_), Through::Itself) if !is_bare(path) => path,
+            _ => return false,
         };
+        let (Some(mine), Some(cwd)) = (&self.file, process.cwd) else { return false };
         let theirs = absolute(path, cwd);
-        theirs.file_stem() != mine.file_stem() && (is_link(&theirs) || is_link(mine))
+        let folder = |path: &Path| path.parent().and_then(|it| fs::canonicalize(it).ok());
+        is_same_file(&theirs, mine)
+            && (theirs.file_stem() != mine.file_stem() && matches!(it.target, Target::Script(..))
+                || folder(&theirs) != folder(mine))
     }
 
     /// Returns whether two links with other names in one folder, such as `/srv/alice` and
@@ -234,6 +238,9 @@ impl Command {
         let folder = it.context.folder.clone().or(started_in).unwrap_or_else(|| cwd.to_owned());
         let (theirs, mine) = match (&it.target, &self.runs.target, &self.file) {
             (Target::Script(path, _), Target::Script(..), Some(mine)) => {
+                (absolute(path, &folder), mine)
+            }
+            (Target::Program(path), Target::Program(_), Some(mine)) if !is_bare(path) => {
                 (absolute(path, &folder), mine)
             }
             _ => (folder, &self.folder),

@@ -36,6 +36,7 @@ mod left_behind;
 mod leftovers;
 mod library;
 mod limits;
+mod linked_programs;
 mod listed_only;
 mod locks;
 mod logging;
