@@ -245,7 +245,7 @@ impl Unwrapped {
                     Some(wrapped @ (WrappedCommand::Words(..) | WrappedCommand::Entry(_))) => {
                         return self.unwrap(wrapped, folder);
                     }
-                    Some(WrappedCommand::Unclear) | None => {
+                    Some(WrappedCommand::Cargo(..) | WrappedCommand::Unclear) | None => {
                         let is_chosen_here = has_folder(first) || !self.has_own_path;
                         self.context.python = is_chosen_here.then(|| (*first).to_owned());
                         Next::Target(target, args)
@@ -281,6 +281,10 @@ impl Unwrapped {
         match wrapped {
             WrappedCommand::Words(words, context) => Some(self.launch(words, context)),
             WrappedCommand::Unclear => None,
+            WrappedCommand::Cargo(run, args) => {
+                let words = [vec![run.path(folder?)?.into_os_string()], args].concat();
+                Some(self.launch(words, CommandContext::default()))
+            }
             WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }) => {
                 let mut context = self.context.clone().with(context);
                 let whole = absolute_folder(&context, folder);
@@ -294,7 +298,6 @@ impl Unwrapped {
                 self.context = context;
                 Some(match folder.map(|folder| project_scripts::look_up(file, &name, folder)) {
                     Some(Entry::Line(line)) => self.enter(&name, line, args, folder),
-                    Some(Entry::Missing) if file == EntryFile::Cargo => return None,
                     Some(Entry::Missing) => {
                         self.launch([vec![name], args].concat(), CommandContext::default())
                     }

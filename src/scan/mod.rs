@@ -4,6 +4,7 @@ mod ancestors;
 pub mod announcement;
 pub mod bot_api_peers;
 pub mod capabilities;
+mod cargo_run;
 pub mod cgroup;
 pub mod command;
 pub(crate) mod command_context;

@@ -1,5 +1,4 @@
-//! The commands defined in the files of wrapper programs: `package.json`, `deno.json`, `Pipfile`,
-//! `Cargo.toml`.
+//! The commands defined in the files of wrapper programs: `package.json`, `deno.json`, `Pipfile`.
 #![expect(clippy::disallowed_methods, reason = "reads what a wrapper program reads")]
 
 use std::ffi::{OsStr, OsString};
@@ -8,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::small_file;
 use crate::scan::wrapper_result::EntryFile;
-use crate::text::shell_quote;
 
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -27,7 +25,6 @@ pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
         EntryFile::Package => package_script(name, folder),
         EntryFile::Deno => deno_task(name, folder).or_else(|| package_script(name, folder)),
         EntryFile::Pipfile => pipfile_script(name, folder),
-        EntryFile::Cargo => cargo_program(name, folder),
     };
     line.map_or(Entry::Missing, Entry::Line)
 }
@@ -116,21 +113,6 @@ fn pipfile_script(name: &str, folder: &Path) -> Option<String> {
         small_file::text(&folder.join("Pipfile"), MAX_LENGTH)?.parse().ok()?;
     let script = pipfile.get("scripts")?.get(name)?;
     Some(script.as_str().or_else(|| script.get("cmd")?.as_str())?.to_owned())
-}
-
-/// Returns the path of the program that `cargo run` builds and becomes. It lies below the folder of
-/// `Cargo.lock`, which is that of the workspace.
-fn cargo_program(name: &str, folder: &Path) -> Option<String> {
-    let (profile, program) = name.split_once('/')?;
-    let package: toml::Table =
-        small_file::text(&folder.join("Cargo.toml"), MAX_LENGTH)?.parse().ok()?;
-    let package = package.get("package")?;
-    let of_package = || package.get("default-run").or_else(|| package.get("name"))?.as_str();
-    let program = Some(program).filter(|it| !it.is_empty()).or_else(of_package)?;
-    let root = folder.ancestors().find(|it| is_file(&it.join("Cargo.lock"))).unwrap_or(folder);
-    let path = Path::new("target").join(profile).join(program);
-    let path = if root == folder { path } else { root.join(path) };
-    path.to_str().map(shell_quote)
 }
 
 fn json(path: &Path) -> Option<serde_json::Value> {

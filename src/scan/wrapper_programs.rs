@@ -1,9 +1,10 @@
 //! The table of wrapper programs (env, npm, uv), which run the command on the rest of their command
 //! line.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::scan::cargo_run;
 use crate::scan::command_context::{
     CommandContext, CommandOption, ENV_FOLDER, LOCK_FILE, PROCESS_NAME, USER_OPTION,
     after_assignments,
@@ -45,8 +46,6 @@ enum Rest {
     Entry(EntryFile),
     /// `run`, which only the dotenv of Python has, then a command.
     DotenvRun,
-    /// The arguments of a Rust program. The options say which program and which profile.
-    Cargo,
 }
 
 struct WrapperProgram {
@@ -282,14 +281,6 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram {
-        names: &["cargo"],
-        subcommand: Some("run"),
-        flags: "qvr",
-        long_values: &["--bin", "--color"],
-        rest: Rest::Cargo,
-        ..PLAIN
-    },
-    WrapperProgram {
         names: &["uv"],
         subcommand: Some("run"),
         flags: "qvnUs",
@@ -520,6 +511,10 @@ pub(super) fn wrapped_command(
     if let Some(wrapped) = npm_pnpm_yarn::wrapped_command(name, words) {
         return Some(wrapped);
     }
+    if name == "cargo" {
+        let read = cargo_run::read(words).map(|(run, args)| WrappedCommand::Cargo(run, args));
+        return Some(read.unwrap_or(WrappedCommand::Unclear));
+    }
     if role == CommandRole::Mine
         && let Some(wrapper) = ONLY_IN_COMMAND.iter().find(|it| it.names.contains(&name))
     {
@@ -652,12 +647,6 @@ impl WrapperProgram {
                 }
             }
             Rest::Python => python(words, context),
-            Rest::Cargo => {
-                let options = all.get(..all.len() - words.len())?;
-                let name = cargo_program(options)?;
-                let (file, args, workspace) = (EntryFile::Cargo, owned(words), None);
-                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
-            }
             Rest::Entry(file) => {
                 let (name, args) = words.split_first()?;
                 let (name, args) = ((*name).to_owned(), owned(args));
@@ -743,24 +732,6 @@ impl WrapperProgram {
     }
 }
 
-/// Returns `PROFILE/NAME` for the options of `cargo run`, without NAME for the package's own
-/// program. `None` if an option selects something else.
-fn cargo_program(options: &[&OsStr]) -> Option<OsString> {
-    let (mut profile, mut name) = ("debug", "");
-    let mut options = options.iter().map(|word| word.to_str());
-    while let Some(option) = options.next() {
-        match option? {
-            "-r" | "--release" => profile = "release",
-            "--bin" => name = options.next()??,
-            "--color" => drop(options.next()),
-            "-q" | "--quiet" | "-v" | "--verbose" | "--locked" | "--offline" | "--frozen"
-            | "--" => {}
-            option => name = option.strip_prefix("--bin=")?,
-        }
-    }
-    Some(format!("{profile}/{name}").into())
-}
-
 /// `env -S` splits its value into words.
 fn split_string(words: &[&OsStr]) -> Option<WrappedCommand> {
     let (first, rest) = words.split_first()?;
@@ -825,6 +796,7 @@ mod tests {
         let (shown, context) = match wrapped_command(&name, &words[1..], CommandRole::Mine) {
             None => return "no wrapper".to_owned(),
             Some(WrappedCommand::Unclear) => return "unclear".to_owned(),
+            Some(WrappedCommand::Cargo(..)) => return "cargo".to_owned(),
             Some(WrappedCommand::Words(words, context)) => (text(words), context),
             Some(WrappedCommand::Entry(entry)) => {
                 let PackageEntry { file, name, args, context, workspace } = entry;
@@ -975,11 +947,6 @@ mod tests {
             ("dotenv -f .env run python3 main.py", "python3 main.py with -f .env"),
             ("env-cmd -f .env.a node bot.js", "node bot.js with -f .env.a"),
             ("env-cmd --verbose -e a,b node bot.js", "node bot.js with -e a,b"),
-            ("cargo run", "Cargo debug/"),
-            ("cargo run -q --release -- --x", "Cargo release/ --x"),
-            ("cargo run --bin bot", "Cargo debug/bot"),
-            ("cargo run --example bot", "unclear"),
-            ("cargo build", "unclear"),
             ("deno task start", "Deno start"),
             ("deno run main.ts", "no wrapper"),
             ("python3 main.py", "no wrapper"),

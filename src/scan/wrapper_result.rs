@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::scan::cargo_run::CargoRun;
 use crate::scan::command_context::CommandContext;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WrappedCommand {
     Words(Vec<OsString>, CommandContext),
     Entry(PackageEntry),
+    /// The program that cargo builds, with these arguments.
+    Cargo(CargoRun, Vec<OsString>),
     Unclear,
 }
 
@@ -32,8 +35,6 @@ pub(super) enum EntryFile {
     Deno,
     /// `scripts` in `Pipfile`. Any other name is a program.
     Pipfile,
-    /// `Cargo.toml`: the name is `PROFILE/PROGRAM`, without PROGRAM for that of the package.
-    Cargo,
 }
 
 pub(super) fn command(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {

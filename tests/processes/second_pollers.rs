@@ -8,7 +8,7 @@ use monopoll_test_bots::programs::example;
 use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 use nix::sys::signal::Signal;
 
-use crate::other_bots::{behind_a_proxy, plan, refusal, unnamed};
+use crate::other_bots::{behind_a_proxy, plan, refusal, starts, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, path, program, write};
 use crate::start_scripts::near_misses;
 use crate::supervisors::peer;
@@ -457,7 +457,8 @@ fn what_cargo_run_becomes_is_the_same_command() {
     write(
         &stage,
         "Cargo.toml",
-        "[package]\nname = \"tbot\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+        "[package]\nname = \"tbot\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
+         [features]\nx = []\n[workspace]\n",
     );
     // Not by rustup, which would ask for its own home.
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap());
@@ -474,6 +475,43 @@ fn what_cargo_run_becomes_is_the_same_command() {
     let plan = |line: &str| plan(unnamed(&stage, &["plan"], line));
     assert_eq!(found(&plan("cargo run")), [u64::from(pid)]);
     assert_eq!(found(&plan("target/debug/tbot")), [u64::from(pid)]);
+    for options in [
+        "-p tbot",
+        "--features x --no-default-features",
+        "--locked -j 4",
+        "--profile=dev --bin tbot",
+        "--manifest-path Cargo.toml",
+        "--target-dir target",
+    ] {
+        let plan = plan(&format!("cargo run {options}"));
+        assert_eq!(plan["verdict"], "act", "{options}: {plan:#}");
+        assert_eq!(found(&plan), [u64::from(pid)], "{options}");
+    }
     assert!(found(&plan("cargo run -- --profile alice")).is_empty());
-    assert!(found(&plan("cargo run --release")).is_empty());
+    for options in ["--release", "--example tbot", "--target-dir other", "-p other"] {
+        assert!(found(&plan(&format!("cargo run {options}"))).is_empty(), "{options}");
+    }
+}
+
+#[test]
+fn the_identical_cargo_run_with_options_takes_over() {
+    let stage = Stage::new();
+    let ready = "std::fs::write(format!(\"ready-{}\", std::process::id()), \"\").unwrap();";
+    let text = format!("fn main() {{ {ready} loop {{ std::thread::park(); }} }}\n");
+    write(&stage, "bots/alice/src/main.rs", &text);
+    let package = "[package]\nname = \"alice\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    write(&stage, "bots/alice/Cargo.toml", package);
+    write(&stage, "Cargo.toml", "[workspace]\nmembers = [\"bots/*\"]\nresolver = \"2\"\n");
+    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap());
+    let line = format!("{} run --offline -p alice -j 2", cargo.display());
+    let start =
+        |args: &[&str]| unnamed(&stage, args, &line).env("RUSTC", cargo.with_file_name("rustc"));
+    let (_first, old) = starts(&stage, start(&["run"]));
+    let (second, new) = starts(&stage, start(&["run"]));
+    assert!(!is_alive(old) && is_alive(new));
+    drop(second);
+    let by_hand = program(&stage, &line).env("RUSTC", cargo.with_file_name("rustc"));
+    let (_third, old) = starts(&stage, by_hand);
+    let (_fourth, new) = starts(&stage, start(&["run"]));
+    assert!(!is_alive(old) && is_alive(new));
 }
