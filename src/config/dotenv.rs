@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::config::{Config, Origin};
 use crate::engine::carried_tokens::bots_in;
+use crate::engine::fact::Fact;
 use crate::engine::instance::BotId;
 use crate::engine::token::{Misfit, Token};
 use crate::error::{Error, ExitStatus, may_pass};
@@ -158,22 +159,29 @@ pub(crate) fn token_at(config: &Config, path: &Path) -> Option<Token> {
 }
 
 /// Returns the bot that the nearest `.env` in a folder, or in one above, names: by the first of
-/// these variables that has a token, or by its only token. `root` is the root of the paths.
-pub(crate) fn nearest_bot(variables: &[String], root: &Path, folder: &Path) -> Option<BotId> {
+/// these variables that has a token, or by its only token. `root` is the root of the paths. Unknown
+/// if a file on the way cannot be read.
+pub(crate) fn nearest_bot(variables: &[String], root: &Path, folder: &Path) -> Fact<Option<BotId>> {
     let below_root = |folder: &Path| root.join(folder.strip_prefix("/").unwrap_or(folder));
-    let mut texts = folder.ancestors().map(|it| read(&below_root(it).join(".env")));
-    let (text, _) = texts.find_map(Result::ok)?;
+    let texts = folder.ancestors().map(|it| read(&below_root(it).join(".env")));
+    let is_there =
+        |it: &Result<_, Unreadable>| !matches!(it, Err(Unreadable::Missing | Unreadable::Kind(_)));
+    let text = match texts.into_iter().find(is_there) {
+        None => return Fact::Known(None),
+        Some(Ok((text, _))) => text,
+        Some(Err(_)) => return Fact::Unknown,
+    };
     let assignments = assignments(&text);
     let set = |name: &String| {
         let mut values = assignments.iter().rev().filter(|it| it.name == *name);
         values.find_map(|it| Token::parse(&it.value))
     };
     let named = variables.iter().find_map(set).map(|token| token.id());
-    named.or_else(|| {
+    Fact::Known(named.or_else(|| {
         let bots: BTreeSet<BotId> =
             assignments.iter().flat_map(|it| bots_in(it.value.as_bytes())).collect();
         bots.first().copied().filter(|_| bots.len() == 1)
-    })
+    }))
 }
 
 /// Reads the tokens of lines that are commented out.

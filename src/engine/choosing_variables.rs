@@ -156,7 +156,8 @@ impl OwnVariables {
                 counts && mine != theirs
             }
             (Some(value), None) | (None, Some(value))
-                if says_nothing_alone(name, &value) && !self.read.contains(*name) =>
+                if says_nothing_alone(name, &value, self.bots.len())
+                    && !self.read.contains(*name) =>
             {
                 false
             }
@@ -184,7 +185,7 @@ impl OwnVariables {
             | (VariableKind::Choosing, None, Some(value)) => {
                 says_more_than_the_name(name)
                     && bots_in(&value).is_empty()
-                    && !says_nothing_alone(name, &value)
+                    && !says_nothing_alone(name, &value, self.bots.len())
             }
             // With the tokens of several bots, a program may choose one by any name.
             (_, mine, theirs) => {
@@ -241,14 +242,16 @@ fn counts_if_named(name: &OsStr) -> bool {
 /// Returns whether a variable that a script, recipe or launcher sets may choose the bot: under any
 /// name, such as `DEBUG`, but for those of the runtime.
 fn may_be_set_to_choose(name: &OsStr) -> bool {
-    counts_if_named(name) || !is_listed(name) && name != EVERY_VARIABLE && !never_chooses(name)
+    let is_of_runtime = VariableKind::of(name) == VariableKind::Harmless && never_chooses(name);
+    !is_listed(name) && name != EVERY_VARIABLE && !is_of_runtime
 }
 
 /// Returns whether a service, a shell or a start script often has this value where another start of
 /// the same bot has none: `NODE_ENV=production`, and `ENV` with the file that an interactive shell
-/// reads when it starts. In a guessed name, unset is a value.
-pub(crate) fn says_nothing_alone(name: &OsStr, value: &[u8]) -> bool {
-    if is_listed(name) || VariableKind::of(name) != VariableKind::Choosing {
+/// reads when it starts. In a guessed name, unset is a value. It may choose one of several bots
+/// whose tokens the start has.
+pub(crate) fn says_nothing_alone(name: &OsStr, value: &[u8], bots: usize) -> bool {
+    if bots >= 2 || is_listed(name) || VariableKind::of(name) != VariableKind::Choosing {
         return false;
     }
     let is_startup_file = name == "ENV" && value.contains(&b'/');
@@ -373,6 +376,7 @@ mod tests {
             ("", "DEBUG=1", Some("DEBUG")),
             ("IS_LOCAL=1", "", Some("IS_LOCAL")),
             ("SHOP=a", "", Some("SHOP")),
+            ("NODE_ENV=production", "", Some("NODE_ENV")),
             ("DEBUG=1", "DEBUG=1", None),
             ("LOG_LEVEL=info", "", None),
             ("SSH_TTY=a", "", None),

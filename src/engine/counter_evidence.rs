@@ -37,6 +37,9 @@ pub enum Doubt {
     /// The process shows no token and may have read the `.env` of its folder, which names this
     /// other bot.
     Dotenv(BotId),
+    /// The process shows no token and may have read the `.env` of its folder, which this start
+    /// cannot read.
+    UnreadableDotenv,
     /// The process shows no token and may have read settings behind this link before its last
     /// change, when it may have led to another file.
     ChangedSettings(SettingsLink),
@@ -79,6 +82,7 @@ impl Doubt {
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
             Doubt::Dotenv(_)
+            | Doubt::UnreadableDotenv
             | Doubt::ChangedSettings(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
@@ -148,10 +152,14 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }
     // Even of an instance with this name: its folder may be a copy.
-    if let Some(bot) = process.env_file_bot
-        && !has_my_token
-    {
-        return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+    match process.env_file_bot {
+        Fact::Known(Some(bot)) if !has_my_token => {
+            return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+        }
+        Fact::Unknown if !has_my_token => {
+            return CounterEvidence::Doubt(Doubt::UnreadableDotenv);
+        }
+        Fact::Known(_) | Fact::Unknown => {}
     }
     // A guard's program is its child, which reads the file.
     let reads_dotenv = process.role != Role::Monopoll && !has_my_token && !is_of_my_instance;

@@ -59,7 +59,7 @@ pub struct Process {
     /// Another bot than the caller's, which the `.env` of the process's own folder names. Only read
     /// for what meets a match entry, which may cover the folders of several bots, and for what has
     /// this instance by a name other than the bot's.
-    pub env_file_bot: Option<BotId>,
+    pub env_file_bot: Fact<Option<BotId>>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
     /// A reason to doubt that the process is this bot, although it runs the same command.

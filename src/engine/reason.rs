@@ -117,7 +117,7 @@ impl RefusalCause {
             RefusalCause::NewerStart => RefusalKind::Superseded,
             RefusalCause::NotPermitted { .. }
             | RefusalCause::OnlyForceEnds
-            | RefusalCause::InDoubt(Doubt::UnreadableEnvironment)
+            | RefusalCause::InDoubt(Doubt::UnreadableEnvironment | Doubt::UnreadableDotenv)
             | RefusalCause::Shielded { permission: Permission::Missing, .. } => {
                 RefusalKind::Permission
             }

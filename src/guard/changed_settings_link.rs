@@ -108,12 +108,20 @@ fn may_be_read(command: &Command) -> BTreeSet<PathBuf> {
         command.loader_folders().into_iter().chain([command.runs_in.clone()]).collect();
     let in_folder = |folder: PathBuf| {
         let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
-        let paths = entries.map(|it| it.path()).filter(|path| is_link(path) && has_settings(path));
+        let paths = entries.map(|it| it.path()).filter(|path| has_settings(path) && is_link(path));
         paths.collect::<Vec<_>>()
     };
-    let named = command.named_files().into_iter().filter(is_link);
+    let named = command.named_files().into_iter().filter(|it| is_link(it) && !is_output(it));
     // The same link by two paths to its folder is one.
     folders.into_iter().flat_map(in_folder).chain(named).collect()
+}
+
+/// Returns whether a path is a device, such as `/dev/stdout`, or a log.
+fn is_output(path: &Path) -> bool {
+    let ending = path.extension().and_then(OsStr::to_str);
+    path.starts_with("/dev")
+        || path.starts_with("/proc")
+        || ending.is_some_and(|it| ["err", "lock", "log", "out", "pid", "sock"].contains(&it))
 }
 
 fn has_settings(path: &Path) -> bool {
@@ -137,7 +145,7 @@ fn another(link: &Path, leads_to: &Path, target: &Path) -> Option<PathBuf> {
             it.file_name() != Some(name)
                 && !(is_here && it.file_name() == link.file_name())
                 && has_kind_of(it, leads_to)
-                && (!is_here || has_form_of(it, leads_to))
+                && has_form_of(it, leads_to)
                 && may_choose_another(it, target)
         });
     }
@@ -157,7 +165,10 @@ fn has_kind_of(path: &Path, other: &Path) -> bool {
     let is_unused = name.split(['.', '-', '_']).any(|part| UNUSED.contains(&part))
         || name.ends_with('~')
         || OF_TOOLS.iter().skip(1).any(|start| name.starts_with(start));
-    let kind = |path: &Path| fs::metadata(path).ok().map(|it| (it.is_dir(), it.is_file()));
+    let kind = |path: &Path| {
+        let found = fs::metadata(path).ok().filter(|it| it.is_dir() || it.is_file());
+        found.map(|it| it.is_dir())
+    };
     !is_unused
         && ending(path) == ending(other)
         && kind(path).is_some_and(|it| Some(it) == kind(other))

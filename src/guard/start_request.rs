@@ -114,7 +114,7 @@ impl StartRequest {
             },
             variables: instance_name::choosing_variables(self.command.as_ref())
                 .with_file(dotenv::usual_variables(&self.config)),
-            command: self.command.clone(),
+            command: self.command.clone().map(|it| it.with_bots(self.tokens.bots.len())),
             tool_name: self.programs.tool_name.clone(),
             library_exe: self.programs.library_exe.clone(),
             user: self.user.clone(),

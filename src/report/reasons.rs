@@ -312,9 +312,14 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
         ),
         Doubt::Dotenv(bot) => (
             format!(
-                "it shows no token and may have read `.env`, which names bot {bot}, not this one"
+                "it shows no token and may have read the `.env` of its folder, which names bot \
+                 {bot}, not this one"
             ),
             give_names,
+        ),
+        Doubt::UnreadableDotenv => (
+            "it shows no token, and the `.env` of its folder cannot be read".to_owned(),
+            format!("run monopoll as the user that owns the file, or {end_it}"),
         ),
         Doubt::ChangedSettings(SettingsLink { name, target, other }) => (
             format!(

@@ -49,6 +49,8 @@ pub struct Command {
     pub(super) started: Vec<StartedCommand>,
     /// What it starts and its files do not tell in full.
     pub(super) unclear: Vec<UnclearCommand>,
+    /// The number of bots whose tokens this start has. A variable may choose one of them.
+    pub(super) bots: usize,
 }
 
 /// A command that COMMAND starts.
@@ -184,6 +186,7 @@ impl Command {
             assigns,
             started,
             unclear,
+            bots: 0,
         }
     }
 
@@ -226,6 +229,16 @@ impl Command {
         let is_end = |c: char| c.is_whitespace() || "'\"`;=&|()<>".contains(c);
         let words = texts.iter().flat_map(|text| text.split(is_end));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Notes the number of bots whose tokens this start has.
+    #[must_use]
+    pub(crate) fn with_bots(mut self, bots: usize) -> Command {
+        self.bots = bots;
+        for started in &mut self.started {
+            started.command.bots = bots;
+        }
+        self
     }
 
     /// Returns whether lines that may choose the bot run before it.

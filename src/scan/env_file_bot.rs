@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::config::dotenv;
-use crate::engine::fact::Truth;
+use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, NameSource};
 use crate::engine::process::Process;
 use crate::scan::invocation::{Invocation, Target, absolute};
@@ -15,19 +15,28 @@ use crate::scan::wrapper_programs::CommandRole;
 impl ScanRequest {
     /// Returns another bot than this start's, if a loader that starts in the folder of a process,
     /// or in that of its script, finds a `.env` that names it. `root` is the root of the process.
-    pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Option<BotId> {
+    pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Fact<Option<BotId>> {
         let is_matched =
             || self.policy.matches.iter().any(|it| it.pattern.matches(process) == Truth::True);
         // The number of a bot is its own name.
-        let may_be_copied = self.name_source != NameSource::Token && !self.tokens.bots.is_empty();
-        if !(may_be_copied && process.is_of_my_instance() || is_matched()) {
-            return None;
-        }
-        let cwd = process.cwd.known()?;
+        let may_be_copied = self.name_source != NameSource::Token;
+        // `in_dotenv` has the bot of this start's own folder.
+        let cwd = process.cwd.known().filter(|cwd| Some(*cwd) != self.cwd.as_ref());
+        let Some(cwd) = cwd.filter(|_| {
+            !self.tokens.bots.is_empty()
+                && (may_be_copied && process.is_of_my_instance() || is_matched())
+        }) else {
+            return Fact::Known(None);
+        };
         let folders = script_folder(process, cwd).into_iter().chain([cwd.clone()]);
-        let mut bots =
-            folders.filter_map(|it| dotenv::nearest_bot(&self.token_variables, root, &it));
-        bots.find(|bot| !self.tokens.bots.contains(bot))
+        let bots = folders.map(|it| dotenv::nearest_bot(&self.token_variables, root, &it));
+        let is_mine = |bot: &BotId| self.tokens.bots.contains(bot);
+        bots.map(|bot| match bot {
+            Fact::Known(bot) => Fact::Known(bot.filter(|bot| !is_mine(bot))),
+            Fact::Unknown => Fact::Unknown,
+        })
+        .find(|bot| *bot != Fact::Known(None))
+        .unwrap_or(Fact::Known(None))
     }
 }
 

@@ -6,19 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::scan::command::{Certainty, Command};
 use crate::scan::env_file_option::is_env_file;
 use crate::scan::invocation::absolute;
-
-/// Words with which a line begins that runs only sometimes, or later.
-const CONDITIONS: [&str; 13] = [
-    "if", "elif", "else", "case", "esac", "while", "until", "for", "select", "function", "trap",
-    "exit", "return",
-];
+use crate::scan::settings_files::base_name;
+use crate::scan::settings_writer::choices;
+use crate::scan::shell_statements::{Place, Statement, functions, statements};
 
 /// Programs that print a file, or what is in it.
-const READERS: [&str; 5] = ["cat", "egrep", "grep", "sed", "xargs"];
+const PRINTERS: [&str; 5] = ["cat", "egrep", "grep", "sed", "xargs"];
 
 impl Command {
-    /// Returns the files. None if a condition may choose another file, or one of
-    /// `token_variables` gets its value elsewhere.
+    /// Returns their paths; an empty list if a condition may choose another file, or a line gives
+    /// one of `token_variables` its value.
     pub(crate) fn env_files(&self, token_variables: &[&str]) -> Vec<PathBuf> {
         let started: Vec<&Command> = self.started.iter().map(|it| &it.command).collect();
         let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
@@ -41,42 +38,38 @@ impl Command {
 
 /// Returns the names of the files that a script reads; `None` if that is not certain.
 fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
-    let mut files = Vec::new();
-    if text.contains("() {") || text.contains("(){") {
+    // A function may be called or not. What writes settings may write these files.
+    if !functions(text).is_empty() || !choices(text).is_empty() {
         return None;
     }
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-        let mut tested: Option<String> = None;
-        for statement in line.split(';').flat_map(|it| it.split("&&")).map(str::trim) {
-            let words: Vec<&str> = statement.split_whitespace().collect();
-            let Some(first) = words.first() else { continue };
-            if CONDITIONS.contains(first) {
+    let (mut files, mut others) = (Vec::<String>::new(), Vec::new());
+    let mut tested: Option<String> = None;
+    for Statement { text, place, .. } in statements(text) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let read = match words.as_slice() {
+            ["." | "source", file] => vec![*file],
+            ["." | "source", ..] => return None,
+            _ => files_of_substitution(&text, token_variables)?,
+        };
+        for file in read.iter().map(|it| without_quotes(it)) {
+            let is_certain = place == Place::Always
+                || tested.as_deref().is_some_and(|it| is_same_name(it, file));
+            if !is_certain || file.is_empty() || file.contains(['$', '*', '?', '`', '"', '\'']) {
                 return None;
             }
-            if ["[", "[[", "test"].contains(first) {
-                tested = Some(tested_file(&words)?.to_owned());
-                continue;
-            }
-            let read = if let ["." | "source", file] = words.as_slice() {
-                vec![*file]
-            } else if [".", "source"].contains(first) {
-                return None;
-            } else {
-                files_of_substitution(statement, token_variables)?
-            };
-            if statement.contains("||") && !read.is_empty() {
-                return None;
-            }
-            for file in read.into_iter().map(without_quotes) {
-                let is_plain = !file.is_empty() && !file.contains(['$', '*', '?', '`', '"', '\'']);
-                if !is_plain || tested.as_ref().is_some_and(|it| !is_same_name(it, file)) {
-                    return None;
-                }
-                files.push(file.to_owned());
-            }
+            files.push(file.to_owned());
+        }
+        tested = tested_file(&words).map(str::to_owned);
+        if read.is_empty() && tested.is_none() {
+            others.push(text);
         }
     }
-    Some(files)
+    // `env BOT_TOKEN=… ./bot`, `curl -o token.txt …`
+    let may_change = |text: &String| {
+        token_variables.iter().any(|name| text.contains(&format!("{name}=")))
+            || files.iter().any(|file| text.contains(base_name(file)))
+    };
+    (!others.iter().any(may_change)).then_some(files)
 }
 
 /// Returns the file of `[ -f FILE ]`; `None` for another test.
@@ -102,10 +95,10 @@ fn files_of_substitution<'a>(statement: &'a str, token_variables: &[&str]) -> Op
         return Some(vec![file.trim()]);
     }
     let mut words = inner.split(|c: char| c.is_whitespace() || c == '|' || c == '<');
-    let is_reader = words.next().is_some_and(|first| READERS.contains(&first));
+    let is_reader = words.next().is_some_and(|first| PRINTERS.contains(&first));
     let is_file = |word: &&str| {
         let word = without_quotes(word);
-        !word.is_empty() && !word.starts_with('-') && !READERS.contains(&word)
+        !word.is_empty() && !word.starts_with('-') && !PRINTERS.contains(&word)
     };
     let files: Vec<&str> = words.filter(is_file).filter(|it| is_file_name(it)).collect();
     match (is_reader, sets_token) {
@@ -149,7 +142,6 @@ mod tests {
             ("BOT_TOKEN=$(<token.txt)\nexport BOT_TOKEN\n", Some(vec!["token.txt"])),
             ("[ -f .env.a ] && . ./.env.a\n./bot", Some(vec!["./.env.a"])),
             ("# . ./.env.b\necho .env.b\n./bot", Some(vec![])),
-            ("cp .env.a .env\n./bot", Some(vec![])),
             // Something may choose another file, or another value.
             ("if [ $1 = b ]; then . ./.env.b; fi\n./bot", None),
             ("[ \"$1\" = b ] && . ./.env.b\n./bot", None),
@@ -160,6 +152,15 @@ mod tests {
             ("load() {\n. ./.env.b\n}\n./bot", None),
             ("export BOT_TOKEN=$OTHER\n. ./.env.a\n", None),
             ("export BOT_TOKEN=$(pass show bot)\n. ./.env.a\n", None),
+            ("cp .env.a .env\n./bot", None),
+            ("cp envs/$1 run.env\n. ./run.env\n./bot", None),
+            (". ./envs/alice\n[ -f nofile ] || . ./envs/bob\n./bot", None),
+            (". ./.env.a\nexport A=1 BOT_TOKEN=\"$OTHER\"\n./bot", None),
+            (". ./.env.a\ndeclare BOT_TOKEN=\"$OTHER\"\n./bot", None),
+            (". ./.env.a\nexec env BOT_TOKEN=\"$OTHER\" ./bot", None),
+            (". ./.env.a\n{ . ./.env.b; }\n./bot", None),
+            (". ./.env.a\nload()\n{\n. ./.env.b\n}\nload\n./bot", None),
+            (". ./.env.a\ncurl -o .env.a https://example.com\n./bot", None),
         ] {
             let seen = files_read(text, &["BOT_TOKEN"]);
             let seen = seen.as_ref().map(|it| it.iter().map(String::as_str).collect::<Vec<_>>());

@@ -140,6 +140,7 @@ fn recipe(
         variables.insert(name, value);
     }
     let MadeTarget { stem, lines, .. } = rules.target(goal)?;
+    let shared = variables.clone();
     for setting in rules.settings_of(goal) {
         if let Some((name, value)) = assignment(setting).filter(|(name, _)| !is_given(name)) {
             exports.read(setting);
@@ -157,21 +158,26 @@ fn recipe(
         .map(|line| expand(line, &own, 0));
     let text = set.chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
     let names = rules.targets().filter(|name| *name != goal && !name.starts_with('.'));
-    let others = names.take(MAX_GOALS).map(|name| of_goal(&rules, name, &variables, is_built));
+    let others = names.take(MAX_GOALS).map(|name| of_goal(&rules, name, &shared, &given, is_built));
     let others = others.collect();
-    let Goal { lines, before } = of_goal(&rules, goal, &variables, is_built);
+    let Goal { lines, before } = of_goal(&rules, goal, &shared, &given, is_built);
     Some(Recipe { text, lines, before, others, variables: given })
 }
 
-/// Returns what make runs for a goal.
-fn of_goal(
-    rules: &MakeRules<'_>,
-    goal: &str,
-    variables: &BTreeMap<&str, Value<'_>>,
+/// Returns what make runs for a goal, with the variables that are set for it alone. Those that are
+/// `given` on the command line come first.
+fn of_goal<'a>(
+    rules: &MakeRules<'a>,
+    goal: &'a str,
+    shared: &BTreeMap<&'a str, Value<'a>>,
+    given: &[(String, String)],
     is_built: &dyn Fn(&str) -> bool,
 ) -> Goal {
+    let mut variables = shared.clone();
+    let settings = rules.settings_of(goal).filter_map(assignment);
+    variables.extend(settings.filter(|(name, _)| given.iter().all(|(own, _)| own != name)));
     let code = |target: &str, made: &MadeTarget<'_>| {
-        let own = with_target(variables, target, made.stem.as_deref());
+        let own = with_target(&variables, target, made.stem.as_deref());
         let lines = made.lines.iter().map(|line| expand(without_prefix(line), &own, 0));
         lines.collect::<Vec<_>>().join("\n")
     };

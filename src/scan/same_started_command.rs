@@ -105,7 +105,7 @@ impl StartedCommand {
             let theirs = theirs.as_deref().filter(is_set);
             let is_usual = match (mine, theirs) {
                 (Some(value), None) | (None, Some(value)) => {
-                    says_nothing_alone(name, value.as_encoded_bytes())
+                    says_nothing_alone(name, value.as_encoded_bytes(), self.command.bots)
                 }
                 (Some(_), Some(_)) | (None, None) => false,
             };

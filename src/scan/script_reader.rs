@@ -16,8 +16,8 @@ use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, functions};
 use crate::scan::shell_words::simple_words;
 
-/// Limits scripts that read each other with `.`.
-const MAX_DEPTH: u32 = 3;
+/// Of more scripts that read each other with `.`, the rest is not read.
+const MAX_SCRIPTS: u32 = 8;
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
 const OPAQUE: [&str; 9] =
@@ -37,8 +37,8 @@ pub(super) struct Script<'a> {
     /// A line has set a variable to an unknown value since the last command.
     pub(super) has_other_settings: bool,
     pub(super) functions: BTreeSet<String>,
-    /// How many more scripts may read each other.
-    pub(super) depth: u32,
+    /// How many more scripts may be read.
+    pub(super) scripts_left: u32,
 }
 
 impl<'a> Script<'a> {
@@ -61,7 +61,7 @@ impl<'a> Script<'a> {
             exports_all: false,
             has_other_settings: false,
             functions: functions(text),
-            depth: MAX_DEPTH,
+            scripts_left: MAX_SCRIPTS,
         }
     }
 }
@@ -99,6 +99,7 @@ impl Script<'_> {
             return false;
         }
         self.is_simple &= statement.place == Place::Always;
+        let set: Vec<_> = assignments.iter().filter_map(|it| assignment(it)).collect();
         match first.as_str() {
             "cd" | "pushd" => self.enter(rest, statement),
             "popd" => self.forget_folder(),
@@ -120,10 +121,10 @@ impl Script<'_> {
             // It may run its arguments.
             name if self.functions.contains(name) => {
                 self.is_simple = false;
-                return !rest.is_empty() && self.add(Vec::new(), rest, statement);
+                return !rest.is_empty() && self.add(set, rest, statement);
             }
             "eval" => match evaluated(rest) {
-                Some(command) => return self.add(Vec::new(), &command, statement),
+                Some(command) => return self.add(set, &command, statement),
                 None => self.forget_variables(),
             },
             "trap" if is_harmless_trap(rest) => {}
@@ -133,10 +134,7 @@ impl Script<'_> {
                 self.is_simple &= !reads_a_file(&statement.text);
                 self.is_simple &= !writes_settings(&statement.text);
             }
-            _ => {
-                let set = assignments.iter().filter_map(|it| assignment(it));
-                return self.add(set.collect(), command, statement);
-            }
+            _ => return self.add(set, command, statement),
         }
         false
     }

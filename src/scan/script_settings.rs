@@ -126,9 +126,9 @@ impl Script<'_> {
     /// next start.
     pub(super) fn read_commands_of(&mut self, file: &str, place: Place) {
         let path = self.scope.cwd.as_deref().map(|cwd| absolute(Path::new(file), cwd));
-        let Some(depth) = self.depth.checked_sub(1) else { return };
+        let Some(left) = self.scripts_left.checked_sub(1) else { return };
         let Some(text) = path.as_deref().and_then(text) else { return };
-        self.depth = depth;
+        self.scripts_left = left;
         self.is_simple = false;
         self.functions.extend(functions(&text));
         for mut inner in statements(&text) {
@@ -137,7 +137,6 @@ impl Script<'_> {
             }
             self.read(&inner);
         }
-        self.depth += 1;
     }
 
     pub(super) fn forget_arguments(&mut self) {

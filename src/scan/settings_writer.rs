@@ -154,7 +154,7 @@ fn with_inner_scripts(
 
 /// Returns the statements that may choose the bot, with what they do: they write a file with
 /// settings, or check out a branch.
-fn choices(text: &str) -> Vec<(String, CommandDoubt)> {
+pub(super) fn choices(text: &str) -> Vec<(String, CommandDoubt)> {
     let statements = statements(text);
     let mut found = Vec::new();
     for (at, statement) in statements.iter().enumerate() {

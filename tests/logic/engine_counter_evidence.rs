@@ -305,6 +305,6 @@ fn a_process_not_younger_than_the_env_file_is_in_doubt_without_token_or_guard() 
     let in_dotenv = Some(BotId(8));
     let dotenv = CounterEvidence::Doubt(Doubt::Dotenv(BotId(8)));
     says(&Caller { in_dotenv, ..me.clone() }, &process(5), &dotenv);
-    let env_file_bot = Some(BotId(8));
+    let env_file_bot = Fact::Known(Some(BotId(8)));
     says(&me, &Process { env_file_bot, ..process(5) }, &dotenv);
 }

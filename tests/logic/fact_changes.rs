@@ -51,7 +51,7 @@ pub(crate) const AGAINST: [(&str, FactChange); 5] = [
             it.tokens.other = ANOTHER_BOTS.other;
         }
     }),
-    ("env_file_bot", |it| it.env_file_bot = it.env_file_bot.or(Some(BotId(8)))),
+    ("env_file_bot", |it| it.env_file_bot = Known(Some(BotId(8)))),
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
             it.other_variable = Known(Some("BOT_PROFILE".to_owned()));

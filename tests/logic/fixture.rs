@@ -89,7 +89,7 @@ pub(crate) fn process(pid: u32) -> Process {
         blocks_reads: false,
         holds_lock: Known(false),
         tokens: NO_TOKEN,
-        env_file_bot: None,
+        env_file_bot: Fact::Known(None),
         is_of_my_folders: false,
         other_variable: Known(None),
         command_doubt: Known(None),

@@ -176,7 +176,10 @@ fn what_an_entry_finds_in_a_folder_whose_env_file_names_another_bot_is_in_doubt(
         let (running, pid) = bot(&stage, running, &folder(cwd));
         let seen = start(&["run"]).end().exits(75);
         let id = tokens[0].split(':').next().unwrap();
-        assert!(seen.err.contains(&format!("`.env`, which names bot {id}")), "{line}: {seen:?}");
+        assert!(
+            seen.err.contains(&format!("`.env` of its folder, which names bot {id}")),
+            "{line}: {seen:?}"
+        );
         assert!(running.is_alive() && is_alive(pid));
         end(&stage, running, pid);
     }
@@ -188,6 +191,25 @@ fn what_an_entry_finds_in_a_folder_whose_env_file_names_another_bot_is_in_doubt(
         let seen = plan(start(&["plan"]));
         assert_eq!(seen["conflicts"][0]["pid"], pid, "{line}: {seen:#}");
         assert_eq!(seen["conflicts"][0]["action"], "graceful", "{line}: {seen:#}");
+        end(&stage, running, pid);
+    }
+}
+
+#[test]
+fn a_link_to_a_device_or_a_log_has_no_settings() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    for name in ["logs/1.log", "logs/2.log"] {
+        write(&stage, name, "");
+    }
+    link(&stage, ".env", "/dev/null");
+    link(&stage, "current.log", "logs/1.log");
+    wait_until_dotenv_is_old(&stage);
+    for line in ["python3 main.py --log /dev/stdout", "python3 main.py --log current.log"] {
+        let (running, pid) = bot(&stage, program(&stage, line), stage.folder());
+        link(&stage, "current.log", "logs/2.log");
+        let own = plan(unnamed(&stage, &["plan"], line));
+        assert_eq!(own["verdict"], "act", "{line}: {own:#}");
         end(&stage, running, pid);
     }
 }

@@ -205,10 +205,16 @@ fn a_process_that_may_have_read_another_bots_token_from_dotenv_is_in_doubt() {
     let line = "python3 main.py";
     let plan_with = |token: &str| plan(unnamed(&stage, &["plan"], line).env("BOT_TOKEN", token));
     let doubted = plan_with(&other);
-    assert!(refusal(&doubted).contains(&format!("`.env`, which names bot {id}")), "{doubted:#}");
+    assert!(
+        refusal(&doubted).contains(&format!("`.env` of its folder, which names bot {id}")),
+        "{doubted:#}"
+    );
     write(&stage, ".env.test", &format!("BOT_TOKEN={other}\n"));
     let by_file = plan(unnamed(&stage, &["--set", "env_file=.env.test", "plan"], line));
-    assert!(refusal(&by_file).contains(&format!("`.env`, which names bot {id}")), "{by_file:#}");
+    assert!(
+        refusal(&by_file).contains(&format!("`.env` of its folder, which names bot {id}")),
+        "{by_file:#}"
+    );
     // The bot of `.env` itself, and a process that shows the token.
     let same = plan_with(&main);
     assert_eq!(same["conflicts"][0]["pid"], pid, "{same:#}");

@@ -137,8 +137,10 @@ fn with_the_tokens_of_two_bots_a_variable_on_one_side_may_choose_one() {
         write(&stage, ".env", &tokens);
         let env_file = stage.folder().join(".env");
         fs::set_permissions(env_file, fs::Permissions::from_mode(0o600)).unwrap();
-        for name in ["DEBUG", "IS_LOCAL", "DRY_RUN"] {
-            let running = program(&stage, "python3 main.py").env(name, "1");
+        for (name, value) in
+            [("DEBUG", "1"), ("IS_LOCAL", "1"), ("DRY_RUN", "1"), ("NODE_ENV", "production")]
+        {
+            let running = program(&stage, "python3 main.py").env(name, value);
             let (process, pid) = bot(&stage, running, stage.folder());
             let seen = plan(unnamed(&stage, &["plan"], "python3 main.py"));
             if is_doubt {

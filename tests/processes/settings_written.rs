@@ -139,7 +139,9 @@ fn what_differs_before_two_scripts_that_run_one_line_may_choose_the_bot() {
 fn a_bot_below_make_is_in_doubt_if_another_goal_writes_other_settings() {
     let within = "bob:\n\tcp .env.bob .env\n\tpython3 main.py\n\
                   alice:\n\tcp .env.alice .env\n\tpython3 main.py\n";
-    for makefile in [MAKEFILE, within] {
+    let by_variable = "alice: WHO = alice\nbob: WHO = bob\nalice bob: env\n\tpython3 main.py\n\
+                       env:\n\tcp .env.$(WHO) .env\n";
+    for makefile in [MAKEFILE, within, by_variable] {
         let stage = stage_with("Makefile", makefile);
         is_in_doubt(&stage, "make alice", "python3 main.py");
         is_in_doubt(&stage, "make bob", "python3 main.py");

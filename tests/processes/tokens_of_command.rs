@@ -100,3 +100,20 @@ fn a_file_that_a_script_reads_only_in_one_case_says_nothing() {
     assert!(is_alive(pid));
     end(&stage, running, pid);
 }
+
+#[test]
+fn a_file_that_a_script_writes_first_says_nothing() {
+    let (alice, bob) = (token(), token());
+    let stage = stage_with(&alice);
+    for (name, token) in [("alice", &alice), ("bob", &bob)] {
+        write(&stage, &format!("envs/{name}"), &format!("BOT_TOKEN={token}\n"));
+    }
+    let script = "#!/bin/sh\ncp envs/$1 run.env\nset -a; . ./run.env; set +a\n\
+                  exec python3 main.py\n";
+    write(&stage, "start.sh", script);
+    let (running, pid) = start(&stage, "./start.sh alice");
+    let refused = plan(unnamed(&stage, &["plan"], "./start.sh bob"));
+    refusal(&refused);
+    assert!(is_alive(pid));
+    end(&stage, running, pid);
+}

@@ -164,8 +164,8 @@ impl<'a> Describer<'a> {
             it.doubt = None;
         } else if it.likeness.is_same() && it.doubt.is_none() {
             it.doubt = doubt_by_make(self.proc, command, id.parent)
-                .filter(|_| !self.is_below_the_same(command, id.parent))
-                .or_else(|| doubt_by_flock(self.proc, command, id.pid));
+                .or_else(|| doubt_by_flock(self.proc, command, id.pid))
+                .filter(|_| !self.is_below_the_same(command, id.parent));
         }
         if it.likeness.is_same() || role == Role::Monopoll {
             let (proc, request) = (self.proc, self.request);

@@ -217,10 +217,21 @@ fn lock_modes(proc: &ProcFs, pid: u32, file: FileId, buffer: &mut Vec<u8>) -> Ve
         .collect()
 }
 
-/// Returns whether a process holds a lock by this descriptor.
-pub(super) fn holds_lock_by(proc: &ProcFs, pid: u32, descriptor: u32) -> bool {
-    !modes(proc, pid, descriptor, &mut Vec::new()).is_empty()
+/// Returns whether a process holds a lock by this descriptor, and hands it on to what it executes.
+/// flock(1) does; a program that locks a file of its own seldom does.
+pub(super) fn hands_lock_on(proc: &ProcFs, pid: u32, descriptor: u32) -> bool {
+    let mut text = Vec::new();
+    if modes(proc, pid, descriptor, &mut text).is_empty() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&text);
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & CLOSE_ON_EXEC == 0)
 }
+
+/// `O_CLOEXEC`.
+const CLOSE_ON_EXEC: u64 = 0o2_000_000;
 
 /// `/proc/PID/fdinfo/N` shows the locks of descriptor N.
 fn modes(proc: &ProcFs, pid: u32, descriptor: u32, buffer: &mut Vec<u8>) -> Vec<LockMode> {

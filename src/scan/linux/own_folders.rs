@@ -9,8 +9,8 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::is_title;
 use crate::scan::scan_request::ScanRequest;
 
-/// Folders with installed programs, which no bot's author puts there.
-const SYSTEM: [&str; 6] = ["/bin/", "/lib/", "/opt/", "/sbin/", "/snap/", "/usr/"];
+/// Folders of installed programs.
+const SYSTEM: [&str; 5] = ["/bin/", "/lib/", "/sbin/", "/snap/", "/usr/"];
 
 #[derive(Debug, Default)]
 pub(super) struct OwnFolders {
@@ -57,8 +57,11 @@ impl OwnFolders {
         let first = args.get(..end).and_then(|it| std::str::from_utf8(it).ok());
         let first = first.unwrap_or_default();
         let name = first.rsplit('/').next().unwrap_or(first);
-        let is_own_program =
-            first.contains('/') && !SYSTEM.iter().any(|folder| first.starts_with(folder));
+        let is_of_system = || {
+            let is_own = self.folders.iter().any(|own| Path::new(first).parent() == Some(own));
+            !is_own && SYSTEM.iter().any(|folder| first.starts_with(folder))
+        };
+        let is_own_program = first.contains('/') && !is_of_system();
         let is_interpreter =
             Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
         (is_own_program || is_interpreter || is_title(args))

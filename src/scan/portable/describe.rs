@@ -104,7 +104,7 @@ impl<'a> Describer<'a> {
             args: args.map(text).into(),
             exe: exe.map(PathBuf::from).into(),
             cwd: cwd.map(PathBuf::from).into(),
-            env_file_bot: None,
+            env_file_bot: Fact::Known(None),
             is_of_my_folders: false,
         };
         process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"));

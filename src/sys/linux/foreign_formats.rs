@@ -14,9 +14,9 @@ use crate::sys::linux::elf;
 /// The length of an ELF header. The formats of emulators are recognized by its first 20 bytes.
 const HEADER: usize = 64;
 
-/// The fields that locate the program and the section headers, in the 64-bit and the 32-bit format.
-/// Without them, no byte of the file can run.
-const PROGRAM: std::ops::Range<usize> = 24..64;
+/// The entry point and the offsets of the program and section headers. With zeros there, nothing of
+/// the file can run.
+const OFFSETS: std::ops::Range<usize> = 24..64;
 
 /// Returns whether the kernel may execute a file in a foreign format, of which `start` are the
 /// first bytes.
@@ -37,12 +37,13 @@ pub(crate) fn may_execute(start: &[u8]) -> bool {
     !start.starts_with(elf::MAGIC) || !is_unknown_format(start)
 }
 
-/// Executes the header of an ELF file. An emulator would start, find nothing to run and fail.
+/// Returns whether the kernel has no program for this ELF header. Executes the header alone: an
+/// emulator finds nothing to run in it and fails.
 fn is_unknown_format(start: &[u8]) -> bool {
     let mut header = [0; HEADER];
     let length = start.len().min(HEADER);
     header[..length].copy_from_slice(&start[..length]);
-    header[PROGRAM].fill(0);
+    header[OFFSETS].fill(0);
     execute(&header).is_err_and(|error| error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()))
 }
 
@@ -58,7 +59,7 @@ fn execute(bytes: &[u8]) -> io::Result<()> {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     // It only matters that it was started.
-    child.kill()?;
+    let killed = child.kill();
     child.wait()?;
-    Ok(())
+    killed
 }
