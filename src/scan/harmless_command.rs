@@ -4,74 +4,20 @@
 
 use std::path::Path;
 
+use crate::scan::harmless_steps::{
+    BUILD_SCRIPTS, COMMANDS, MANAGE, MODULES, PROGRAM_FOLDERS, RUNNERS, SCRIPTS, SERVERS, is_step,
+};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::settings_files::{base_name, is_settings};
 use crate::scan::shell_expansion::{UNKNOWN_WORD, UNKNOWN_WORDS};
 use crate::scan::shell_redirection::output_files;
 
-/// Commands that are harmless with all arguments, unless a rule below says more.
-#[rustfmt::skip]
-const COMMANDS: [&str; 37] = [
-    ":", "[", "[[", "break", "chmod", "chown", "clear", "continue", "date", "disown", "echo",
-    "exit", "false", "git", "kill", "killall", "ls", "mkdir", "nc", "pg_isready", "pip", "pip3",
-    "pkill", "printf", "pwd", "rm", "sleep", "tail", "test", "touch", "true", "type", "ulimit",
-    "umask", "virtualenv", "wait", "which",
-];
-
-/// Servers that a bot uses.
-#[rustfmt::skip]
-const SERVERS: [&str; 14] = [
-    "Xvfb", "mariadbd", "memcached", "mongod", "mysqld", "nginx", "ngrok", "pg_ctl", "postgres",
-    "rabbitmq-server", "redis-cli", "redis-server", "telegram-bot-api", "valkey-server",
-];
-
-/// Programs that install packages or change a database, and the first words with which they do.
-/// Without any, all arguments are harmless.
-const STEPS: [(&[&str], &[&str]); 12] = [
-    (&["aerich", "alembic", "dbmate", "drizzle-kit", "prisma", "sequelize"], &[]),
-    (&["apk", "apt", "apt-get", "dnf", "yum"], &["add", "install", "update", "upgrade"]),
-    (&["bundle", "bundler", "composer"], &["install"]),
-    (&["command"], &["-v", "-V"]),
-    (&["django-admin"], &MANAGE),
-    (&["docker", "podman"], &["compose", "pull", "start"]),
-    (&["docker-compose"], &[]),
-    (&["flask"], &["db"]),
-    (&["npm", "pnpm", "yarn", "bun"], &["ci", "i", "install"]),
-    (&["pdm", "pipenv", "poetry"], &["install", "lock", "sync"]),
-    (&["rails", "rake"], &["db:create", "db:migrate", "db:prepare", "db:setup"]),
-    (&["uv"], &["lock", "pip", "sync", "venv"]),
-];
-
-/// The commands of Django that prepare a program.
-const MANAGE: [&str; 6] =
-    ["check", "collectstatic", "compilemessages", "createcachetable", "makemigrations", "migrate"];
-
-/// Modules of Python that do the same.
-const MODULES: [&str; 7] =
-    ["alembic", "compileall", "ensurepip", "pip", "playwright", "venv", "virtualenv"];
-
-/// Programs that run another one, with the word before it.
-const RUNNERS: [(&str, Option<&str>); 9] = [
-    ("bundle", Some("exec")),
-    ("npx", None),
-    ("pdm", Some("run")),
-    ("pipenv", Some("run")),
-    ("pnpm", Some("exec")),
-    ("poetry", Some("run")),
-    ("sudo", None),
-    ("time", None),
-    ("uv", Some("run")),
-];
-
-/// The folders of installed programs.
-const PROGRAM_FOLDERS: [&str; 4] = ["bin", ".bin", "sbin", "Scripts"];
-
 /// Commands of git that leave the files of the work tree as they are, or do not choose their
 /// content.
 #[rustfmt::skip]
-const OF_GIT: [&str; 17] = [
-    "add", "branch", "clean", "commit", "config", "describe", "diff", "fetch", "gc", "lfs", "log",
-    "push", "rev-parse", "show", "status", "submodule", "tag",
+const OF_GIT: [&str; 18] = [
+    "add", "branch", "clean", "commit", "config", "describe", "diff", "fetch", "gc", "init", "lfs",
+    "log", "push", "rev-parse", "show", "status", "submodule", "tag",
 ];
 
 /// The extensions of files that no bot reads at its start.
@@ -99,29 +45,40 @@ fn is_harmless_program(words: &[&str]) -> bool {
     }
     if is_python(first) {
         return match args {
+            ["setup.py", command, ..] => {
+                ["build", "build_ext", "develop", "install"].contains(command)
+            }
             ["-m", module, ..] => MODULES.contains(module),
             ["-V" | "--version"] => true,
             [script, rest @ ..] if script.ends_with("manage.py") => {
                 rest.first().is_some_and(|arg| MANAGE.contains(arg))
             }
-            _ => false,
+            [script, rest @ ..] => {
+                SCRIPTS.contains(&base_name(script)) && rest.iter().all(|arg| arg.starts_with('-'))
+            }
+            [] => false,
         };
     }
     let name = base_name(first);
     if let Some((folder, _)) = first.rsplit_once('/')
         && !PROGRAM_FOLDERS.contains(&base_name(folder))
+        && !BUILD_SCRIPTS.contains(first)
     {
         return false;
     }
     match name {
         "git" => return is_harmless_git(args),
         "docker" | "docker-compose" | "podman" if args.contains(&"cp") => return false,
-        "rm" => return !args.iter().any(|file| is_settings(file)),
+        "curl" | "dos2unix" | "find" | "rimraf" | "rm" | "wget"
+            if args.iter().any(|file| is_settings(file)) =>
+        {
+            return false;
+        }
+        "find" => return is_harmless_find(args),
+        "cp" => return is_copy_of_a_default(args),
+        "ln" | "mv" => return args.iter().all(|it| it.starts_with('-') || is_of_log(it)),
         _ => {}
     }
-    let is_step = |(names, starts): &(&[&str], &[&str])| {
-        names.contains(&name) && (starts.is_empty() || is_first(starts))
-    };
     let runs_step = |(runner, word): &(&str, Option<&str>)| {
         let args = match word {
             Some(word) => args.strip_prefix(&[*word]),
@@ -132,9 +89,29 @@ fn is_harmless_program(words: &[&str]) -> bool {
         at.is_some_and(|at| is_harmless_program(&args[at..]))
     };
     is_never_the_bot(Path::new(name))
-        || STEPS.iter().any(is_step)
+        || is_step(name, args)
         || RUNNERS.iter().any(runs_step)
         || *words == ["yarn"]
+}
+
+/// Returns whether `find` runs no other program than one that removes files or sets their modes.
+fn is_harmless_find(args: &[&str]) -> bool {
+    args.windows(2).all(|pair| match pair {
+        ["-exec" | "-execdir" | "-ok", program] => ["rm", "chmod", "chown"].contains(program),
+        _ => true,
+    })
+}
+
+/// Returns whether `cp` makes a file only where there is none, or from an example, which is the
+/// same for all bots.
+fn is_copy_of_a_default(args: &[&str]) -> bool {
+    let is_example = |file: &&str| {
+        let name = base_name(file);
+        ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word))
+    };
+    let mut files = args.iter().filter(|arg| !arg.starts_with('-'));
+    args.iter().any(|arg| ["-n", "--no-clobber", "--update=none"].contains(arg))
+        || files.next().is_some_and(is_example)
 }
 
 /// Returns whether a word is Python, as far as it is known: `$PYTHON`.
@@ -145,7 +122,7 @@ fn is_python(word: &str) -> bool {
 
 /// Returns whether a command writes its own words.
 fn is_output(words: &[&str]) -> bool {
-    matches!(words, ["echo" | "printf", ..])
+    matches!(words, ["cat" | "echo" | "printf", ..])
 }
 
 /// Returns whether the output of a command goes to a file that may choose the bot.
@@ -175,6 +152,11 @@ fn is_log_or_pid(file: &str) -> bool {
         Some((_, extension)) => OUTPUTS.contains(&extension),
         None => name.split(['_', '-', '$', '{', '}']).any(|part| OUTPUT_PARTS.contains(&part)),
     }
+}
+
+/// Returns whether a file is a log, or an old one: `bot.log.1`.
+fn is_of_log(file: &str) -> bool {
+    base_name(file).contains(".log") && !is_settings(file)
 }
 
 fn without_quotes(word: &str) -> &str {
@@ -270,13 +252,60 @@ mod tests {
             "rm -f bot.pid",
             "[ -d logs ]",
             "command -v python3",
+            "tsc -p .",
+            "rimraf dist",
+            "npx tsc",
+            "node_modules/.bin/tsc",
+            "knex migrate:latest",
+            "vite build",
+            "webpack --mode production",
+            "nest build",
+            "go build -o bin/bot ./cmd/bot",
+            "go mod download",
+            "cargo build --release",
+            "npm run build --silent",
+            "npm run build:prod",
+            "npm run db:migrate",
+            "npm --prefix web run build",
+            "yarn build",
+            "pnpm run compile",
+            "make deps build",
+            "./gradlew clean build",
+            "mvn -q package",
+            "dotnet restore",
+            "find . -name *.pyc -delete",
+            "find . -name __pycache__ -exec rm -rf {} +",
+            "cp -n .env.example .env",
+            "mv bot.log bot.log.1",
+            "curl -fsS localhost",
+            "cp .env.sample .env",
+            "python3 update.py",
+            "python3 setup.py build_ext --inplace",
         ] {
             assert!(harmless(text), "{text}");
         }
         for text in [
             "rm -f .env",
             "npm start",
-            "npm run build",
+            "npm run build:bob",
+            "npm run build -- --bot=bob",
+            "npm run dev",
+            "go run .",
+            "cargo run",
+            "make run",
+            "make build BOT=bob",
+            "vite",
+            "nest start",
+            "mvn package exec:java",
+            "cp .env.bob .env",
+            "rimraf .env",
+            "find . -name .env -delete",
+            "find . -exec ./choose {} ;",
+            "python3 update.py bob",
+            "curl -o .env https://host/bob",
+            "mv envs/bob .env",
+            "ln -sf bob.toml config.toml",
+            "cat names > bot.txt",
             "uv run bot",
             "uv run --env-file .env main.py",
             "flask run",
@@ -286,7 +315,6 @@ mod tests {
             "./manage.py runserver",
             "./test --all",
             "command python3 main.py",
-            "cp .env.bob .env",
             "mkdir x > .env",
             "docker compose cp web:/x .env",
         ] {

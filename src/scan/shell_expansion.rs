@@ -264,6 +264,9 @@ impl Reader<'_, '_> {
                     word.text.push_str(&(self.scope.environment)("HOME")?);
                 }
                 '|' | '&' | ';' | '(' | ')' => return None,
+                '{' if word.text.is_empty() && self.chars.next_if_eq(&'}').is_some() => {
+                    word.text.push_str("{}");
+                }
                 '{' | '}' if !word.text.is_empty() => return None,
                 _ => word.text.push(c),
             }

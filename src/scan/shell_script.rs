@@ -238,7 +238,7 @@ mod tests {
             ("cd \"$ROOT\"\nexec python3 main.py", "python3|main.py somewhere Exec"),
             ("[ -d x ] && cd x\nexec ./bot", "./bot somewhere Exec"),
             ("cd $ROOT; cd /x; exec ./bot", "./bot in /x Exec"),
-            ("cat x | exec python3 main.py", "cat|x Other, python3|main.py Exec"),
+            ("cat x | exec python3 main.py", "python3|main.py Exec"),
             ("exec", ""),
             ("eval A=b\nexec ./bot", "./bot Exec"),
             ("eval \"$X\"\nexec ./bot", "./bot Exec"),

@@ -11,7 +11,7 @@ use crate::script_variables::{is_the_same, planned};
 const IN_DOUBT: &str = "lines that may choose another bot";
 
 /// Lines before the bot, or parts of them.
-const STEPS: [&str; 39] = [
+const STEPS: [&str; 62] = [
     "export PYTHONPATH=.",
     "export PYTHONPATH=.:$PYTHONPATH",
     "export PYTHONPATH=\"$(pwd)\"",
@@ -51,9 +51,32 @@ const STEPS: [&str; 39] = [
     "set -eu",
     "flask db upgrade",
     "which python3",
+    "tsc",
+    "rimraf dist && tsc",
+    "npx prisma generate",
+    "knex migrate:latest",
+    "esbuild src/main.ts --bundle --outfile=dist/main.js",
+    "vite build || exit 1",
+    "nest build",
+    "npm run build",
+    "yarn build:prod",
+    "go build -o bin/bot ./cmd/bot",
+    "cargo build --release",
+    "make deps",
+    "clear",
+    "rm -rf __pycache__",
+    "find . -name '*.pyc' -delete",
+    "find . -type d -name __pycache__ -exec rm -rf {} +",
+    "cp -n .env.example .env",
+    "[ -f .env ] || cp .env.example .env",
+    "mv bot.log bot.log.1",
+    "cat <<EOF\nstarting\nEOF",
+    "[[ $EUID -ne 1 ]] || exit 1",
+    "python3 update.py",
+    "curl -fsS localhost > /dev/null || true",
 ];
 
-const CHOOSING_STEPS: [&str; 14] = [
+const CHOOSING_STEPS: [&str; 19] = [
     "exec > .env\necho BOT=bob",
     "docker compose cp web:/settings .env",
     "rm -f .env",
@@ -64,7 +87,12 @@ const CHOOSING_STEPS: [&str; 14] = [
     "./prepare bob",
     "./test bob",
     "python3 choose.py bob",
-    "npm run build",
+    "npm run build:bob",
+    "python3 update.py bob",
+    "make bob",
+    "curl -o .env localhost",
+    "cat bob > bot.txt",
+    "find . -name .env -delete",
     "git switch bob",
     "[ -d bob ] && cd bob",
     "[ -f bob ] && export BOT=bob",
@@ -95,9 +123,10 @@ const OTHER_LOOPS: [&str; 7] = [
 fn main_py() -> Stage {
     let stage = Stage::new();
     write(&stage, "main.py", PYTHON);
-    for name in ["manage.py", "choose.py", "bob/.keep", ".venv/bin/activate"] {
+    for name in ["manage.py", "choose.py", "update.py", "bob/.keep", ".venv/bin/activate"] {
         write(&stage, name, "");
     }
+    write(&stage, "Makefile", "bob:\n\techo bob\ndeps:\n\techo deps\n");
     for name in ["prepare", "test"] {
         write(&stage, name, "#!/bin/sh\n");
     }
@@ -131,7 +160,10 @@ fn a_start_script_that_only_prepares_its_bot_takes_it_over() {
     for step in STEPS {
         is_taken_over(&stage, &format!("{step}\nexec python3 main.py"), pid);
     }
-    is_taken_over(&stage, &(STEPS[2..].join("\n") + "\npython3 main.py"), pid);
+    // A longer script is not read.
+    for steps in STEPS[2..].chunks(20) {
+        is_taken_over(&stage, &(steps.join("\n") + "\npython3 main.py"), pid);
+    }
     for step in CHOOSING_STEPS {
         is_in_doubt(&stage, &format!("{step}\nexec python3 main.py"), pid);
     }
