@@ -45,6 +45,8 @@ pub enum CommandDoubt {
     /// One of both is a script that imports the Python program of the other one and calls it, as
     /// far as names tell.
     EntryPoint,
+    /// One of both is run by `go run`, and the other one is perhaps built from the same source.
+    GoRun,
     /// The script is a link with another name or in another folder to the same file, or the program
     /// runs under another name, which may select the bot.
     ScriptName,
@@ -85,6 +87,7 @@ impl CommandDoubt {
             | CommandDoubt::SetupCommand(_)
             | CommandDoubt::Modules
             | CommandDoubt::EntryPoint
+            | CommandDoubt::GoRun
             | CommandDoubt::ScriptName
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)

@@ -417,6 +417,12 @@ fn command_doubt_and_hint(
             format!("if both are the same bot, start it with the same command line, else \
                      {give_names}"),
         ),
+        CommandDoubt::GoRun => (
+            "`go run` builds its program or COMMAND's, perhaps from the source of the other one"
+                .to_owned(),
+            format!("if both are the same bot, start it with the same command line, else \
+                     {give_names}"),
+        ),
         CommandDoubt::ScriptName => (
             "it runs the same file by a link with another name or in another folder, or under \
              another name, which may choose the bot"

@@ -14,6 +14,7 @@ mod env_files_read;
 pub mod env_marker;
 mod executable;
 mod folder_of_script;
+mod go_run;
 pub(crate) mod guard_tree;
 mod harmless_command;
 mod harmless_line;

@@ -152,6 +152,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
             | CommandDoubt::EntryPoint
+            | CommandDoubt::GoRun
             | CommandDoubt::RemovedRelease
             | CommandDoubt::Script
             | CommandDoubt::PartOfScript
