@@ -188,7 +188,16 @@ impl OwnVariables {
                     && !says_nothing_alone(name, &value, self.bots.len())
             }
             // With the tokens of several bots, a program may choose one by any name.
-            (_, mine, theirs) => {
+            (
+                VariableKind::Choosing
+                | VariableKind::OftenChoosing
+                | VariableKind::Unknown
+                | VariableKind::Other
+                | VariableKind::Session
+                | VariableKind::Harmless,
+                mine,
+                theirs,
+            ) => {
                 self.bots.len() >= 2
                     && proof == Proof::Nothing
                     && mine != theirs

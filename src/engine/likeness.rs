@@ -38,7 +38,8 @@ pub enum CommandDoubt {
     /// A package manager or make writes this file with settings before one of both starts, and not,
     /// or differently, before the other.
     Setup(String),
-    /// The same for a command that may choose the bot: `git checkout alice`.
+    /// A package manager or make runs this command before one of both starts, and not, or
+    /// differently, before the other: `git checkout alice`.
     SetupCommand(String),
     /// `python -m` finds its module in another virtual environment or `$PYTHONPATH`.
     Modules,

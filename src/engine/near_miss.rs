@@ -42,7 +42,7 @@ pub(super) fn of(me: &Caller, process: &Process) -> Option<NearMissReason> {
             let is_in_my_folder = process.is_in(me.cwd.as_deref()) == Truth::True;
             match (process.connected, is_in_my_folder) {
                 (Fact::Known(true), true) => Some(NearMissReason::Connected),
-                (Fact::Known(true), false) if process.is_of_my_folders => {
+                (Fact::Known(true), false) if process.is_connected_nearby => {
                     Some(NearMissReason::ConnectedNearby)
                 }
                 (Fact::Known(_) | Fact::Unknown, _) => None,

@@ -69,9 +69,9 @@ pub struct Process {
     /// The process has a connection to the Bot API, or is opening one, at the moment of the scan.
     /// Only looked up if it matters.
     pub connected: Fact<bool>,
-    /// The process runs in a folder of COMMAND, or a file of one. Only looked up for processes that
-    /// run something else and are connected.
-    pub is_of_my_folders: bool,
+    /// The process is connected to the Bot API, and runs in a folder of COMMAND or has a path below
+    /// one on its command line. Only looked up for processes that run something else.
+    pub is_connected_nearby: bool,
     /// The manager would restart the process after its end.
     pub restarts: Fact<bool>,
     /// The process runs COMMAND's script or, if COMMAND has none, its executable.

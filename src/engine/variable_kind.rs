@@ -27,9 +27,9 @@ pub(crate) const CHOOSING_VARIABLES: [&str; 18] = [
     "SPRING_PROFILES_ACTIVE",
 ];
 
-/// Other names that choose, although their last word or their beginning would not say so: the file
-/// of uv, the environment of `CodeIgniter`, and the name of the variable or key with a token.
-const CHOOSING: [&str; 6] =
+/// Names that choose, although their words would not say so: the file of uv, the environment of
+/// `CodeIgniter`, and the name of the variable or key with a token.
+const OTHER_CHOOSING_NAMES: [&str; 6] =
     ["UV_ENV_FILE", "CI_ENVIRONMENT", "TOKEN_NAME", "TOKEN_VAR", "TOKEN_ENV", "TOKEN_KEY"];
 
 /// What the name of a variable says of its value.
@@ -146,6 +146,9 @@ const OF_TOOLS: [&str; 106] = [
     "YARN_", "ZELLIJ_", "ZSH_", "_ZSH_",
 ];
 
+/// The variables that PM2 sets for what it starts.
+const OF_PM2: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
+
 /// Names of variables that only tune a runtime, its output or its network.
 #[rustfmt::skip]
 const HARMLESS: [&str; 58] = [
@@ -215,9 +218,9 @@ impl VariableKind {
         }
     }
 
-    /// Returns the kind of a name with small letters, such as `bot`: that of its capitals, if a
-    /// person may have chosen it. Most other such names belong to tools.
-    fn of_small_letters(name: &str) -> VariableKind {
+    /// Returns the kind of a name with lowercase letters, such as `bot`: that of its uppercase form,
+    /// if a person may have chosen it. Most other such names belong to tools.
+    fn of_lowercase(name: &str) -> VariableKind {
         let kind = VariableKind::of(OsStr::new(&name.to_ascii_uppercase()));
         match kind {
             VariableKind::Choosing | VariableKind::OftenChoosing if OF_PM2.contains(&name) => {
@@ -233,7 +236,7 @@ impl VariableKind {
 
     pub(crate) fn of(name: &OsStr) -> VariableKind {
         let Some(name) = name.to_str() else { return VariableKind::Other };
-        if CHOOSING_VARIABLES.contains(&name) || CHOOSING.contains(&name) {
+        if CHOOSING_VARIABLES.contains(&name) || OTHER_CHOOSING_NAMES.contains(&name) {
             return VariableKind::Choosing;
         }
         if OFTEN_CHOOSING.contains(&name) {
@@ -243,7 +246,7 @@ impl VariableKind {
             return VariableKind::Harmless;
         }
         if name.contains(|c: char| c.is_ascii_lowercase()) {
-            return VariableKind::of_small_letters(name);
+            return VariableKind::of_lowercase(name);
         }
         let words = words(name);
         let is_of_a_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
@@ -276,9 +279,6 @@ impl VariableKind {
         }
     }
 }
-
-/// The variables that PM2 sets for what it starts.
-const OF_PM2: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
 
 fn words(name: &str) -> Vec<&str> {
     name.strip_suffix("_FOR_DYNACONF").unwrap_or(name).split('_').collect()

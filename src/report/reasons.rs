@@ -509,7 +509,7 @@ pub fn near_miss(reason: &NearMissReason) -> String {
         NearMissReason::OtherUser(user) => return format!("the same command, run by user {user}"),
         NearMissReason::Connected => "in this folder, and connected to the Bot API",
         NearMissReason::ConnectedNearby => {
-            "in a folder of COMMAND or with a file of it, and connected to the Bot API"
+            "in a folder of COMMAND or with a path below one, and connected to the Bot API"
         }
     }
     .to_owned()

@@ -22,7 +22,7 @@ pub(super) fn is_harmless_after(command: &str) -> bool {
     let starts_program =
         || command.contains('`') || without_neutral_substitutions(command).contains("$(");
     match first.as_str() {
-        "trap" => is_line_of_harmless_trap(command) && !starts_program(),
+        "trap" => is_harmless_trap_line(command) && !starts_program(),
         "set" => !starts_program(),
         _ => {
             (is_harmless(&words, command) || assignment(first).is_some() && first == command)
@@ -32,7 +32,7 @@ pub(super) fn is_harmless_after(command: &str) -> bool {
 }
 
 /// Returns whether the line `trap HANDLER SIGNAL…` is a harmless one.
-fn is_line_of_harmless_trap(line: &str) -> bool {
+fn is_harmless_trap_line(line: &str) -> bool {
     let rest = line.trim().trim_start_matches("trap").trim_start();
     let quote = ['\'', '"'].into_iter().find(|quote| rest.starts_with(*quote));
     let parts = match quote {

@@ -81,8 +81,7 @@ pub(super) fn doubt_below_make(recipe: &Recipe) -> Option<CommandDoubt> {
 /// Returns the option for lines that run before the bot and may choose it. The others are those
 /// that run before other commands, and whether these are the same as the bot's.
 fn setup(text: String, others: &[(bool, String)]) -> Option<CommandOption> {
-    let is_like =
-        |(is_same, other): &(bool, String)| *is_same && choosing_statement(&text, other).is_some();
+    let is_like = |(is_same, other): &(bool, String)| *is_same && differs_in_words(&text, other);
     let is_one_by_words = others.iter().any(is_like);
     let own: Vec<String> = statements(&text).into_iter().map(|it| it.text).collect();
     let writes_others = |(_, other): &(bool, String)| {
@@ -94,15 +93,16 @@ fn setup(text: String, others: &[(bool, String)]) -> Option<CommandOption> {
     may_choose.then(|| CommandOption { name: name.to_owned(), value: text.into() })
 }
 
-/// Returns a statement that another text has with other words: `./choose bob`, `./choose alice`.
-fn choosing_statement(text: &str, other: &str) -> Option<String> {
+/// Returns whether another text has a statement with other words: `./choose bob`,
+/// `./choose alice`.
+fn differs_in_words(text: &str, other: &str) -> bool {
     let first = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
     let others = statements(other);
-    statements(text).into_iter().map(|it| it.text).find(|mine| {
-        let is_build = ["npm", "pnpm", "yarn", "bun", "cd"].contains(&&*first(mine));
-        let is_shared = others.iter().any(|it| it.text == *mine);
-        let is_like = |it: &Statement| first(&it.text) == first(mine);
-        !is_build && !is_shared && !is_harmless_after(mine) && others.iter().any(is_like)
+    statements(text).into_iter().map(|it| it.text).any(|mine| {
+        let is_build = ["npm", "pnpm", "yarn", "bun", "cd"].contains(&&*first(&mine));
+        let is_shared = others.iter().any(|it| it.text == mine);
+        let is_like = |it: &Statement| first(&it.text) == first(&mine);
+        !is_build && !is_shared && !is_harmless_after(&mine) && others.iter().any(is_like)
     })
 }
 
@@ -219,7 +219,7 @@ fn written_by(statement: &str) -> Option<&str> {
     rest.into_iter().filter(|_| !is_reader).find(|file| is_written(file) && !is_example(file))
 }
 
-fn unquoted(word: &str) -> &str {
+pub(super) fn unquoted(word: &str) -> &str {
     word.trim_matches(['\'', '"', ';', ')'])
 }
 

@@ -1,21 +1,21 @@
 //! Command lines for display: quoted, printable, masked, and shortened.
 
+use std::borrow::Cow;
+
 use crate::text::mask::mask_secrets;
 use crate::text::quote::shell_quote;
 
-/// Formats a command line as it can be typed: quoted for a shell, printable and masked.
+/// Formats a command line as it can be typed: quoted for a shell, printable and masked. A title is
+/// printed as it is.
 pub fn command_line(args: &[String]) -> String {
-    let title = words_of_title(args);
-    let args = title.as_deref().unwrap_or(args);
-    let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
+    let words: Vec<String> = split_title(args).iter().map(|arg| word(arg)).collect();
     words.join(" ")
 }
 
 /// Formats a command line in at most `width` characters: the program, the script, and what else
 /// fits. `…` stands for the rest.
 pub fn short_command_line(args: &[String], width: usize) -> String {
-    let title = words_of_title(args);
-    let args = title.as_deref().unwrap_or(args);
+    let args = &*split_title(args);
     // Each word takes at least two characters including its space, so no more words can be shown.
     let args = args.get(..=width).unwrap_or(args);
     let words: Vec<String> = args.iter().map(|arg| word(arg)).collect();
@@ -37,12 +37,12 @@ pub fn short_command_line(args: &[String], width: usize) -> String {
 
 /// Splits a title, such as `npm run prod`, which a process has written over its command line. The
 /// path of a program may have a space, too.
-fn words_of_title(args: &[String]) -> Option<Vec<String>> {
-    let [title] = args else { return None };
+fn split_title(args: &[String]) -> Cow<'_, [String]> {
+    let [title] = args else { return args.into() };
     let words: Vec<String> = title.split(' ').map(str::to_owned).collect();
     let is_title = words.iter().all(|it| !it.is_empty() && shell_quote(it) == *it)
-        && !words.first()?.contains('/');
-    is_title.then_some(words)
+        && words.first().is_some_and(|first| !first.contains('/'));
+    if is_title { words.into() } else { args.into() }
 }
 
 /// Finds the script: the first argument with a script's extension, else the first that is no flag.

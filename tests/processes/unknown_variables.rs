@@ -39,7 +39,7 @@ fn two_values_of_a_variable_that_is_not_known_are_a_doubt() {
 
 /// `bot=alice python3 main.py`, as `BOT=alice`.
 #[test]
-fn a_name_in_small_letters_counts_as_in_capitals() {
+fn a_lowercase_name_counts_like_its_uppercase_form() {
     let stage = main_py();
     for name in ["bot", "profile", "config"] {
         is_in_doubt(&stage, name);

@@ -26,8 +26,8 @@ use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::guarded_command::GuardedCommands;
 use crate::scan::linux::held_flocks::doubt_by_flock;
-use crate::scan::linux::launcher_settings::doubt_by_make;
 use crate::scan::linux::launcher_variables::{MAX_WRAPPERS, set_by_launchers};
+use crate::scan::linux::make_settings::doubt_by_make;
 use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{is_own, name_of, running, sees};
 use crate::scan::linux::process_links::{executable, folder};
@@ -100,7 +100,7 @@ impl<'a> Describer<'a> {
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let mut process = self.facts(handle.id, stat, holds_lock, buffers);
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        process.is_of_my_folders = self.connected_here.contains(&pid);
+        process.is_connected_nearby = self.connected_here.contains(&pid);
         process.env_file_bot = self.request.env_file_bot(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));

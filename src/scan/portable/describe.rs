@@ -105,7 +105,7 @@ impl<'a> Describer<'a> {
             exe: exe.map(PathBuf::from).into(),
             cwd: cwd.map(PathBuf::from).into(),
             env_file_bot: Fact::Known(None),
-            is_of_my_folders: false,
+            is_connected_nearby: false,
         };
         process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"));
         Some(process)

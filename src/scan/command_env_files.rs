@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::scan::command::{Certainty, Command};
 use crate::scan::env_file_option::is_env_file;
 use crate::scan::invocation::absolute;
+use crate::scan::make_rules::is_name;
 use crate::scan::settings_files::base_name;
-use crate::scan::settings_writer::choices;
+use crate::scan::settings_writer::{choices, unquoted};
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
 
 /// Programs that print a file, or what is in it.
@@ -51,7 +52,7 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
             ["." | "source", ..] => return None,
             _ => files_of_substitution(&text, token_variables)?,
         };
-        for file in read.iter().map(|it| without_quotes(it)) {
+        for file in read.iter().map(|it| unquoted(it)) {
             let is_certain = place == Place::Always
                 || tested.as_deref().is_some_and(|it| is_same_name(it, file));
             if !is_certain || file.is_empty() || file.contains(['$', '*', '?', '`', '"', '\'']) {
@@ -75,7 +76,7 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
 /// Returns the file of `[ -f FILE ]`; `None` for another test.
 fn tested_file<'a>(words: &[&'a str]) -> Option<&'a str> {
     match words {
-        [_, "-f" | "-e" | "-r" | "-s", file, ..] => Some(without_quotes(file)),
+        [_, "-f" | "-e" | "-r" | "-s", file, ..] => Some(unquoted(file)),
         _ => None,
     }
 }
@@ -97,7 +98,7 @@ fn files_of_substitution<'a>(statement: &'a str, token_variables: &[&str]) -> Op
     let mut words = inner.split(|c: char| c.is_whitespace() || c == '|' || c == '<');
     let is_reader = words.next().is_some_and(|first| PRINTERS.contains(&first));
     let is_file = |word: &&str| {
-        let word = without_quotes(word);
+        let word = unquoted(word);
         !word.is_empty() && !word.starts_with('-') && !PRINTERS.contains(&word)
     };
     let files: Vec<&str> = words.filter(is_file).filter(|it| is_file_name(it)).collect();
@@ -114,17 +115,9 @@ fn is_file_name(word: &str) -> bool {
     word.chars().all(is_part)
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 fn is_same_name(one: &str, other: &str) -> bool {
     let plain = |name: &'_ str| name.trim_start_matches("./").to_owned();
     plain(one) == plain(other)
-}
-
-fn without_quotes(word: &str) -> &str {
-    word.trim_matches(['"', '\''])
 }
 
 #[cfg(test)]
