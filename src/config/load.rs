@@ -161,7 +161,7 @@ impl Config {
             let what = match entry.broad_field()? {
                 BroadField::Cmdline => {
                     "has only `cmdline`, so it also finds an editor or a `tail -f` with the same \
-                     words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
+                     words; add what identifies the bot, such as `name = \"python3.*\"` or `cwd = \
                      \"/srv/bot\"`"
                 }
                 BroadField::Cwd => {

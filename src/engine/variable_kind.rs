@@ -218,8 +218,8 @@ impl VariableKind {
         }
     }
 
-    /// Returns the kind of a name with lowercase letters, such as `bot`: that of its uppercase form,
-    /// if a person may have chosen it. Most other such names belong to tools.
+    /// Returns the kind of a name with lowercase letters, such as `bot`: that of its uppercase
+    /// form, if a person may have chosen it. Most other such names belong to tools.
     fn of_lowercase(name: &str) -> VariableKind {
         let kind = VariableKind::of(OsStr::new(&name.to_ascii_uppercase()));
         match kind {

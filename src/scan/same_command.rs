@@ -443,6 +443,12 @@ impl Command {
     pub(super) fn invocation_of(&self, process: &RunningCommand<'_>) -> Invocation {
         let role = CommandRole::Process;
         let read = Invocation::of(&process.args, process.cwd, role);
+        // The module may be in the folder that the process has left.
+        if let Target::Module(_) = read.target
+            && let Some(start) = process.started_in().filter(|start| self.is_folder(start))
+        {
+            return Invocation::of(&process.args, Some(&start), role);
+        }
         if !matches!(read.target, Target::Program(_)) {
             return read;
         }

@@ -562,7 +562,7 @@ fn an_entry_with_a_command_line_alone_is_reported() {
     let note = |key: &str| {
         format!(
             "{key} has only `cmdline`, so it also finds an editor or a `tail -f` with the same \
-             words; add what identifies the bot, such as `name = \"python3\"` or `cwd = \
+             words; add what identifies the bot, such as `name = \"python3.*\"` or `cwd = \
              \"/srv/bot\"`"
         )
     };

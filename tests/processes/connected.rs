@@ -235,16 +235,16 @@ fn another_script_of_my_folder_that_polls_is_a_near_miss_and_no_other_process() 
     let port = server.address().port();
     let connects = format!("import socket\nit = socket.create_connection(('127.0.0.1', {port}))\n");
     let (first, rest) = PYTHON.split_once('\n').unwrap();
-    write(&stage, "other/connect.py", &format!("{first}\n{connects}{rest}"));
+    let outside = Stage::new();
+    write(&outside, "connect.py", &format!("{first}\n{connects}{rest}"));
     for script in ["main.py", "idle.py"] {
         write(&stage, script, PYTHON);
     }
     let folder = stage.folder().to_owned();
     let poller = stage.program("python3", &["poll.py"]).stdin_text(&url);
     let (_poller, poller) = bot(&stage, poller, &folder);
-    let other = folder.join("other");
-    let elsewhere = program(&stage, "python3 connect.py").current_dir(&other);
-    let (_elsewhere, elsewhere) = bot(&stage, elsewhere, &other);
+    let elsewhere = program(&outside, "python3 connect.py");
+    let (_elsewhere, elsewhere) = bot(&outside, elsewhere, outside.folder());
     let (_idle, idle) = bot(&stage, program(&stage, "python3 idle.py"), &folder);
     let start = |args: &[&str]| {
         let api = format!("telegram.api_url='{}'", server.url());

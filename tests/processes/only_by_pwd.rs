@@ -14,7 +14,7 @@ use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, program, write};
 const DOUBT: &str = "only its $PWD says that it was started in this one";
 
 /// Starts a command in a folder as a shell would that entered it by this path.
-fn within<'a>(start: Start<'a>, folder: &Path) -> Start<'a> {
+pub(crate) fn within<'a>(start: Start<'a>, folder: &Path) -> Start<'a> {
     start.current_dir(folder).env("PWD", folder)
 }
 
@@ -59,12 +59,13 @@ fn wait_until_gone(stage: &Stage, pid: u32) {
 #[test]
 fn a_bot_that_went_to_another_folder_is_in_doubt() {
     let (stage, [a, b]) = two_that_leave();
-    let line = "python3 main.py";
-    let (running, pid) = bot(&stage, within(program(&stage, line), &a), &a);
-    wait_until_gone(&stage, pid);
-    is_doubted(&plan_in(&stage, &a, line), pid);
-    is_left_alone(&plan_in(&stage, &b, line));
-    end(&stage, running, pid);
+    for line in ["python3 main.py", "python3 -m main"] {
+        let (running, pid) = bot(&stage, within(program(&stage, line), &a), &a);
+        wait_until_gone(&stage, pid);
+        is_doubted(&plan_in(&stage, &a, line), pid);
+        is_left_alone(&plan_in(&stage, &b, line));
+        end(&stage, running, pid);
+    }
 
     let absolute = format!("python3 {}/main.py", a.display());
     let (running, pid) = bot(&stage, within(program(&stage, &absolute), &a), &a);

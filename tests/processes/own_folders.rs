@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use monopoll_test_bots::stage::{Stage, is_alive, token};
 
 use crate::listed_only::{connected, near_miss};
+use crate::only_by_pwd::within;
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, program, write};
 
@@ -18,9 +19,17 @@ fn a_connected_program_of_the_project_is_listed_from_any_folder() {
     let port = listener.local_addr().unwrap().port();
     let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
     let project = stage.folder().join("project");
-    for (name, connects) in [("bot.py", true), ("worker.py", false), ("src/app.py", true)] {
-        let code = if connects { connected(&stage, port) } else { PYTHON.to_owned() };
-        write(&stage, &format!("project/{name}"), &code);
+    let poller = connected(&stage, port);
+    let leaves = poller.replace("time.sleep", "os.chdir('/'); time.sleep");
+    for (name, code) in [
+        ("bot.py", &*poller),
+        ("src/app.py", &poller),
+        ("leaves.py", &leaves),
+        ("worker.py", PYTHON),
+        ("src/worker.py", PYTHON),
+        ("requirements.txt", ""),
+    ] {
+        write(&stage, &format!("project/{name}"), code);
     }
     write(&stage, "project/.venv/pyvenv.cfg", "");
     write(&stage, "project/.venv/bin/bot", PYTHON);
@@ -30,6 +39,7 @@ fn a_connected_program_of_the_project_is_listed_from_any_folder() {
     let path = |name: &str| project.join(name).display().to_string();
     let script = format!("python3 {}", path("bot.py"));
     let installed = path(".venv/bin/bot");
+    let worker_below = format!("python3 {}", path("src/worker.py"));
     // What runs, its folder, what starts, and its folder.
     for (running, its_folder, started, folder, is_listed) in [
         (&*script, &elsewhere, &*installed, &elsewhere, true),
@@ -39,9 +49,12 @@ fn a_connected_program_of_the_project_is_listed_from_any_folder() {
         ("python3 worker.py", &project, &installed, &elsewhere, false),
         (&script, &elsewhere, "python3 main.py", &stage.folder().to_owned(), true),
         (&script, &elsewhere, "python3 -c pass", &elsewhere, true),
+        // Below the folder of COMMAND, and above that of its script.
+        ("python3 app.py", &project.join("src"), "python3 worker.py", &project, true),
+        ("python3 bot.py", &project, &worker_below, &elsewhere, true),
+        ("python3 leaves.py", &project, "python3 worker.py", &project, true),
     ] {
-        let (process, pid) =
-            bot(&stage, program(&stage, running).current_dir(its_folder), its_folder);
+        let (process, pid) = bot(&stage, within(program(&stage, running), its_folder), its_folder);
         let seen = plan(unnamed(&stage, &["plan"], started).set(&api).current_dir(folder));
         assert_eq!(seen["verdict"], "clear", "{running} / {started}: {seen:#}");
         if is_listed {

@@ -12,10 +12,31 @@ use crate::scan::scan_request::ScanRequest;
 /// Folders of installed programs.
 const SYSTEM: [&str; 5] = ["/bin/", "/lib/", "/sbin/", "/snap/", "/usr/"];
 
+/// Files in the main folder of a project.
+const MARKS: [&str; 12] = [
+    ".env",
+    ".git",
+    "Cargo.toml",
+    "Gemfile",
+    "Pipfile",
+    "build.gradle",
+    "composer.json",
+    "go.mod",
+    "package.json",
+    "pom.xml",
+    "pyproject.toml",
+    "requirements.txt",
+];
+
+/// The main folder of a project is not looked for further up.
+const MAX_DEPTH: usize = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct OwnFolders {
     folders: Vec<PathBuf>,
-    /// `/srv/bot/` in a command line is one of them.
+    /// Those of them that have other folders of the project below.
+    projects: Vec<PathBuf>,
+    /// `/srv/bot/` in a command line is one of the projects.
     names: Vec<Finder<'static>>,
 }
 
@@ -24,8 +45,8 @@ impl OwnFolders {
         let mut folders: Vec<PathBuf> = request.cwd.iter().cloned().collect();
         if let Some(command) = &request.command {
             folders.push(command.runs_in.clone());
-            // The environments of Python are in the project.
             let of_script = command.file.as_deref().and_then(Path::parent);
+            // The environments of Python are in the project.
             let environment = of_script
                 .and_then(Path::parent)
                 .filter(|folder| folder.join("pyvenv.cfg").exists())
@@ -35,15 +56,17 @@ impl OwnFolders {
             let own = environment.or(of_script.filter(|folder| !is_installed(folder)));
             folders.extend(own.map(Path::to_owned));
         }
+        folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
         folders.sort_unstable();
         folders.dedup();
         // Much that is not of a project is below `/`, `/srv` or the folder of a user.
         let is_project = |folder: &&PathBuf| {
             folder.components().count() > 2 && folder.parent() != Some(Path::new("/home"))
         };
-        let names = folders.iter().filter(is_project).filter_map(|folder| folder.to_str());
+        let projects: Vec<PathBuf> = folders.iter().filter(is_project).cloned().collect();
+        let names = projects.iter().filter_map(|folder| folder.to_str());
         let names = names.map(|it| Finder::new(&format!("{it}/")).into_owned()).collect();
-        OwnFolders { folders, names }
+        OwnFolders { folders, projects, names }
     }
 
     /// Returns whether a process runs in one of the folders, or a file of one. `folder` returns its
@@ -66,6 +89,19 @@ impl OwnFolders {
             Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
         (is_own_program || is_interpreter || is_title(args))
             && (self.names.iter().any(|name| name.find(args).is_some())
-                || folder().is_some_and(|folder| self.folders.iter().any(|own| own == folder)))
+                || folder().is_some_and(|folder| self.has(folder)))
     }
+
+    /// Returns whether a folder is one of these, or in a project.
+    pub(super) fn has(&self, folder: &Path) -> bool {
+        self.folders.iter().any(|own| own == folder)
+            || self.projects.iter().any(|project| folder.starts_with(project))
+    }
+}
+
+/// Returns the main folder of the project of a folder, if that is another one.
+fn main_folder(folder: &Path) -> Option<PathBuf> {
+    let mut above = folder.ancestors().take(MAX_DEPTH);
+    let found = above.find(|it| MARKS.iter().any(|mark| it.join(mark).exists()))?;
+    (found != folder).then(|| found.to_owned())
 }

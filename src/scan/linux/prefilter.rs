@@ -15,7 +15,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
 use crate::scan::linux::process_links::{executable, file_behind, folder};
-use crate::scan::linux::read_buffers::{ReadBuffers, runs_interpreter};
+use crate::scan::linux::read_buffers::{ReadBuffers, logical_folder, runs_interpreter};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::starts_again::may_start_commands;
@@ -177,12 +177,6 @@ impl ScanRequest {
         let compare = |it: &RunningCommand<'_>| command.compare(it).likeness;
         is_compared.then(|| running(proc, pid, &buffers.args, cwd.as_deref(), compare))
     }
-}
-
-/// Returns `$PWD` of an environment.
-fn logical_folder(environ: &[u8]) -> Option<&Path> {
-    let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"PWD="))?;
-    Some(Path::new(OsStr::from_bytes(value)))
 }
 
 pub(super) fn running<T>(

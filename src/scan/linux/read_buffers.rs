@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::scan::interpreters::Interpreter;
+use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::{CommandSearch, is_title};
 use crate::scan::linux::own_folders::OwnFolders;
 use crate::scan::linux::process_links::{executable, folder};
@@ -108,7 +108,20 @@ impl ReadBuffers {
     /// Returns whether the last process runs in one of the start's folders, or a file of one.
     pub(super) fn is_here(&mut self, proc: &ProcFs, pid: u32) -> bool {
         let ReadBuffers { own_folders, folder, args, .. } = self;
-        !self.had_no_executable && own_folders.is_used_by(args, || folder.of(proc, pid))
+        if self.had_no_executable {
+            return false;
+        }
+        if own_folders.is_used_by(args, || folder.of(proc, pid)) {
+            return true;
+        }
+        // It may have left the folder. The comparison with COMMAND has read the environment, too.
+        let runs_script = interpreter(args).is_some_and(|it| it.language != Language::Shell);
+        runs_script
+            && self
+                .environ(proc, pid)
+                .and_then(logical_folder)
+                .map(Path::to_owned)
+                .is_some_and(|folder| self.own_folders.has(&folder))
     }
 
     /// Returns whether the arguments of the last process have one of COMMAND's names.
@@ -118,7 +131,17 @@ impl ReadBuffers {
 }
 
 pub(super) fn runs_interpreter(args: &[u8]) -> bool {
+    interpreter(args).is_some()
+}
+
+fn interpreter(args: &[u8]) -> Option<&'static Interpreter> {
     let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
-    name.is_some_and(|name| Interpreter::by_name(name).is_some())
+    name.and_then(Interpreter::by_name)
+}
+
+/// Returns `$PWD` of an environment.
+pub(super) fn logical_folder(environ: &[u8]) -> Option<&Path> {
+    let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"PWD="))?;
+    Some(Path::new(OsStr::from_bytes(value)))
 }
