@@ -200,6 +200,32 @@ pub(crate) fn may_choose_token(name: &OsStr) -> bool {
     }
 }
 
+/// The ends of the names of variables of a session with which a start script gives a program other
+/// settings or data.
+const OF_SETTINGS: [&str; 7] = [
+    "_CONFIG",
+    "_CONFIG_DIR",
+    "_CONFIG_FILE",
+    "_CONFIG_HOME",
+    "_DATA_HOME",
+    "_PROFILE",
+    "_STATE_HOME",
+];
+
+/// Returns whether a variable counts if a start script sets it.
+pub(crate) fn counts_in_script(name: &OsStr) -> bool {
+    let is_of_settings =
+        || name.to_str().is_some_and(|name| OF_SETTINGS.iter().any(|end| name.ends_with(end)));
+    !never_chooses(name) && (VariableKind::of(name) != VariableKind::Session || is_of_settings())
+}
+
+/// Returns whether a variable says where or how a program writes its log. Two values may be those
+/// of two bots.
+pub(crate) fn is_of_log(name: &OsStr) -> bool {
+    let is_log = |name: &str| name.starts_with("LOG") && HARMLESS.contains(&name);
+    name.to_str().is_some_and(|name| is_log(name) && !["LOGNAME", "LOG_CONFIG"].contains(&name))
+}
+
 /// Returns whether a variable chooses no bot even if a start script sets it.
 pub(crate) fn never_chooses(name: &OsStr) -> bool {
     let is_locale = name.to_str().is_some_and(|name| name.starts_with("LC_"));

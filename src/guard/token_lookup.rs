@@ -209,10 +209,14 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }
 }
 
-/// Returns the token in the files that COMMAND reads in any case, if they name one bot.
+/// Returns the token in the files that COMMAND reads in any case, or else in the `.env` of the
+/// folder that it enters for its bot, if they name one bot.
 fn read_by_command(config: &Config, command: &Command) -> Option<Token> {
     let variables: Vec<&str> = config.token_variables().collect();
-    let files = command.env_files(&variables);
+    let mut files = command.env_files(&variables);
+    if files.is_empty() && config.settings.env_file == Path::new(".env") {
+        files.extend(command.entered_for_the_bot().map(|it| it.join(".env")));
+    }
     let tokens = files.iter().filter_map(|path| dotenv::token_at(config, path));
     let tokens: Vec<Token> = tokens.collect();
     let first = tokens.first()?;

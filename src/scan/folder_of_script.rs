@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path};
 
-use crate::scan::command::Command;
+use crate::scan::command::{Certainty, Command};
 use crate::scan::invocation::{Invocation, Target, absolute};
 use crate::scan::passing_failure::canonicalize;
 use crate::scan::same_command::RunningCommand;
@@ -42,6 +42,13 @@ impl Command {
         let started = self.started.iter().map(|it| &*it.command.runs_in);
         let unclear = self.unclear.iter().filter(|it| it.knows_folder).map(|it| &*it.folder);
         started.chain(unclear)
+    }
+
+    /// Returns the folder that this command enters in any case before its bot starts.
+    pub(crate) fn entered_for_the_bot(&self) -> Option<&Path> {
+        let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
+        let last = certain.map(|it| &it.command).next_back().unwrap_or(self);
+        Some(&*last.runs_in).filter(|folder| **folder != *self.cwd)
     }
 
     fn is_started_in(&self, process: &RunningCommand<'_>) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::choosing_variables::{self, EVERY_VARIABLE, says_nothing_alone};
 use crate::engine::likeness::{CommandDifference, CommandDoubt, CommandLikeness};
-use crate::engine::variable_kind::{VariableKind, never_chooses};
+use crate::engine::variable_kind::counts_in_script;
 use crate::scan::command::{Certainty, Command, StartedCommand};
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::{Target, absolute};
@@ -86,8 +86,7 @@ impl StartedCommand {
             .map(|(name, value)| (name.as_os_str(), value.as_deref()))
             .filter(|(name, value)| {
                 *name != EVERY_VARIABLE
-                    && VariableKind::of(name) != VariableKind::Session
-                    && !never_chooses(name)
+                    && counts_in_script(name)
                     && value.is_none_or(|value| !is_unknown(value))
             })
             .collect();
@@ -123,7 +122,8 @@ impl StartedCommand {
         others.into_iter().next()
     }
 
-    /// Removes the folder that Python searches first in any case from `PYTHONPATH`.
+    /// Removes the folder that Python searches first in any case from `PYTHONPATH`, and makes the
+    /// others absolute.
     fn without_own_folder(&self, name: &OsStr, value: Option<&OsStr>) -> Option<OsString> {
         let value = value?;
         let Command { runs, runs_in, file, .. } = &self.command;
@@ -136,11 +136,11 @@ impl StartedCommand {
             | Target::Entry(..)
             | Target::Input => None,
         };
-        let Some(own) = own.filter(|_| name == "PYTHONPATH") else {
+        if name != "PYTHONPATH" {
             return Some(value.to_owned());
-        };
-        let is_own = |path: &PathBuf| absolute(path, runs_in) == own;
-        env::join_paths(env::split_paths(value).filter(|path| !is_own(path))).ok()
+        }
+        let folders = env::split_paths(value).map(|path| absolute(&path, runs_in));
+        env::join_paths(folders.filter(|path| own != Some(path))).ok()
     }
 }
 

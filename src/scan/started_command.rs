@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::engine::choosing_variables::{EVERY_VARIABLE, Variable};
-use crate::engine::variable_kind::{VariableKind, never_chooses};
+use crate::engine::variable_kind::{VariableKind, counts_in_script};
 use crate::scan::command::{Certainty, Command, StartedCommand, logical};
 use crate::scan::executable::{ProgramKind, has_folder, kind_of};
 use crate::scan::harmless_command::is_never_the_bot;
@@ -226,11 +226,7 @@ impl Command {
             names.extend(it.sets.iter().map(name));
             names.extend(it.command.names_set());
         }
-        names.retain(|name| {
-            name != EVERY_VARIABLE
-                && VariableKind::of(name) != VariableKind::Session
-                && !never_chooses(name)
-        });
+        names.retain(|name| name != EVERY_VARIABLE && counts_in_script(name));
         names
     }
 

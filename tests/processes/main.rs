@@ -75,6 +75,7 @@ mod second_pollers;
 mod second_start;
 mod secrets;
 mod security;
+mod settings_of_scripts;
 mod settings_written;
 mod several_bots_in_one_guard;
 mod signals;

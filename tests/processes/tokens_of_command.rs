@@ -117,3 +117,33 @@ fn a_file_that_a_script_writes_first_says_nothing() {
     assert!(is_alive(pid));
     end(&stage, running, pid);
 }
+
+/// As cron and systemd start it.
+#[test]
+fn the_token_in_the_folder_that_command_enters_is_that_of_the_bot() {
+    let [mine, another] = [token(), token()];
+    for in_file in [&mine, &another] {
+        let stage = Stage::new();
+        write(&stage, "main.py", PYTHON);
+        write(&stage, "start.sh", "#!/bin/sh\ncd \"$(dirname \"$0\")\"\nexec python3 main.py\n");
+        write(&stage, ".env", &format!("BOT_TOKEN={in_file}\n"));
+        write(&stage, "elsewhere/.keep", "");
+        let start = program(&stage, "python3 main.py").env("BOT_TOKEN", &mine);
+        let (running, pid) = bot(&stage, start, stage.folder());
+        let folder = stage.folder().display().to_string();
+        let elsewhere = stage.folder().join("elsewhere");
+        let in_shell = ["sh", "bash"].map(|shell| {
+            let line = format!("cd {folder} && exec python3 main.py");
+            vec![shell.to_owned(), "-c".to_owned(), line]
+        });
+        let lines = in_shell.into_iter().chain([vec![format!("{folder}/start.sh")]]);
+        for words in lines {
+            let args = ["plan", "--json", "--on-conflict", "graceful", "--"];
+            let start = words.iter().fold(stage.monopoll(&args), |it, word| it.argument(word));
+            let seen = plan(start.current_dir(&elsewhere));
+            let expected = if in_file == &mine { "act" } else { "clear" };
+            assert_eq!(seen["verdict"], expected, "{words:?}: {seen:#}");
+        }
+        end(&stage, running, pid);
+    }
+}
