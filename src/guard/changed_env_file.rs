@@ -11,6 +11,7 @@ use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::token::{ChangedEnvFile, Token};
 use crate::guard::file_age::{MARGIN, age, links};
 use crate::scan::command::Command;
+use crate::scan::settings_files::is_example;
 use crate::sys::machine::start_time;
 use crate::text::printable;
 
@@ -87,11 +88,12 @@ fn another_bots_line(config: &Config, links: &[PathBuf], mine: &Token) -> Option
         let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
         entries.map(|it| it.path()).collect()
     };
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let first_of = |paths: BTreeSet<PathBuf>| {
-        let files = paths.into_iter().filter(is_small).take(MOST_FILES);
+        let files = paths.into_iter().filter(|path| !is_example(&name(path)) && is_small(path));
+        let files = files.take(MOST_FILES);
         files.filter_map(|path| dotenv::at(config, &path)).find_map(another)
     };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let in_folder = |folder: &&Path| {
         let mut named = entries(folder);
         named.retain(|path| name(path).contains("env"));

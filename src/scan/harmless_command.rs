@@ -8,7 +8,7 @@ use crate::scan::harmless_steps::{
     BUILD_SCRIPTS, COMMANDS, MANAGE, MODULES, PROGRAM_FOLDERS, RUNNERS, SCRIPTS, SERVERS, is_step,
 };
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::settings_files::{base_name, is_settings};
+use crate::scan::settings_files::{base_name, is_example, is_settings};
 use crate::scan::shell_expansion::{UNKNOWN_WORD, UNKNOWN_WORDS};
 use crate::scan::shell_redirection::output_files;
 
@@ -105,13 +105,9 @@ fn is_harmless_find(args: &[&str]) -> bool {
 /// Returns whether `cp` makes a file only where there is none, or from an example, which is the
 /// same for all bots.
 fn is_copy_of_a_default(args: &[&str]) -> bool {
-    let is_example = |file: &&str| {
-        let name = base_name(file);
-        ["example", "sample", "template", "dist"].iter().any(|word| name.contains(word))
-    };
     let mut files = args.iter().filter(|arg| !arg.starts_with('-'));
     args.iter().any(|arg| ["-n", "--no-clobber", "--update=none"].contains(arg))
-        || files.next().is_some_and(is_example)
+        || files.next().is_some_and(|file| is_example(file))
 }
 
 /// Returns whether a word is Python, as far as it is known: `$PYTHON`.

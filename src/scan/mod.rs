@@ -55,7 +55,7 @@ pub mod scan_request;
 mod script_command;
 mod script_reader;
 mod script_settings;
-mod settings_files;
+pub(crate) mod settings_files;
 mod settings_writer;
 mod shell_case;
 mod shell_expansion;

@@ -11,9 +11,20 @@ const EXTENSIONS: [&str; 13] = [
     "rb",
 ];
 
+/// Parts of the names of examples, which name no bot that runs: `.env.example`, `sample.env`.
+const EXAMPLES: [&str; 4] = ["example", "sample", "template", "dist"];
+
 /// Returns the part of a path after its last `/`.
 pub(super) fn base_name(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
+}
+
+/// Returns whether a file has the name of an example, which is the same for all bots.
+pub(crate) fn is_example(file: &str) -> bool {
+    let mut parts = base_name(file).rsplit(['.', '-', '_']).peekable();
+    // `config.example.toml`, but not `.env.example.bob`.
+    parts.next_if(|part| *part == "env" || EXTENSIONS.contains(part));
+    parts.next().is_some_and(|part| EXAMPLES.contains(&part))
 }
 
 /// Returns whether a file has the name of one with settings.

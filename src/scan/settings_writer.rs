@@ -12,7 +12,7 @@ use crate::scan::harmless_command::is_harmless_git;
 use crate::scan::harmless_line::is_harmless_after;
 use crate::scan::makefile::Recipe;
 use crate::scan::project_scripts;
-use crate::scan::settings_files::{base_name, is_settings};
+use crate::scan::settings_files::{base_name, is_example, is_settings};
 use crate::scan::shell_redirection::output_files;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
 use crate::scan::small_file;
@@ -212,9 +212,6 @@ fn written_by(statement: &str) -> Option<&str> {
     let is_written = |file: &&str| match first {
         "sed" | "perl" | "tee" | "truncate" => is_settings(file),
         _ => is_settings(file) && base_name(file).starts_with(".env."),
-    };
-    let is_example = |file: &str| {
-        ["example", "sample", "template", "dist"].iter().any(|end| file.ends_with(end))
     };
     rest.into_iter().filter(|_| !is_reader).find(|file| is_written(file) && !is_example(file))
 }

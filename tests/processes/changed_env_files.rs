@@ -132,6 +132,8 @@ fn an_edit_of_dotenv_is_no_doubt_if_no_file_beside_it_names_another_bot() {
     for (file, text) in [
         (".env.bak", line.as_str()),
         (".env.example", "BOT_TOKEN=put-your-token-here\n"),
+        (".env.sample", &format!("BOT_TOKEN={}\n", monopoll_test_bots::stage::token())),
+        ("example.env", &format!("BOT_TOKEN={}\n", monopoll_test_bots::stage::token())),
         ("venv/.env", &format!("BOT_TOKEN={}\n", monopoll_test_bots::stage::token())),
         ("notes.txt", &format!("BOT_TOKEN={}\n", monopoll_test_bots::stage::token())),
     ] {
