@@ -30,6 +30,9 @@ const MAX_PATH_FOLDERS: usize = 256;
 /// The number of folders from the current one upward that may have `pyproject.toml`.
 const MAX_PARENTS: usize = 4;
 
+/// The folders of a project whose programs are not the bot.
+const NOT_THE_BOT: [&str; 3] = ["test", "tests", "examples"];
+
 #[derive(Debug, Clone)]
 pub(super) struct PythonProgram {
     /// The name of the script, without a folder and extension.
@@ -138,7 +141,7 @@ impl PythonProgram {
     /// Returns whether the modules below this folder are those of the program: its own folder, or
     /// one directly below it, such as `src`. With `-m`, Python has found it there: any folder.
     pub(super) fn has_root(&self, root: &Path) -> bool {
-        let is_for_tests = ["test", "tests", "examples"].iter().any(|name| root.ends_with(name));
+        let is_for_tests = NOT_THE_BOT.iter().any(|name| root.ends_with(name));
         self.module.is_some()
             || root == self.cwd
             || root.parent() == Some(&self.cwd) && !is_for_tests
@@ -150,6 +153,18 @@ impl PythonProgram {
         let own = self.file.as_deref().and_then(Path::parent);
         let outer = self.prefix.as_deref().and_then(Path::parent);
         self.calls.is_some() && [own, outer].contains(&Some(folder))
+    }
+
+    /// Returns whether this only calls an imported function, and the file of another program lies
+    /// in the folder of its virtual environment: `/srv/bot/.venv` and `/srv/bot/src/bot/app.py`.
+    pub(super) fn is_script_of_project_with(&self, other: &PythonProgram) -> bool {
+        let project = self.prefix.as_deref().and_then(Path::parent);
+        let is_in = |folder: &Path| {
+            let below = other.file.as_deref().and_then(|file| file.strip_prefix(folder).ok());
+            below
+                .is_some_and(|it| !it.iter().any(|part| NOT_THE_BOT.iter().any(|own| part == *own)))
+        };
+        self.calls.is_some() && project.is_some_and(is_in)
     }
 
     /// Returns whether the file is a script of a virtual environment.

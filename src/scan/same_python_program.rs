@@ -2,7 +2,7 @@
 //! `$PYTHONPATH` or an environment finds beside its file, a script that only imports another one.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::engine::likeness::CommandDoubt;
 use crate::scan::command::Command;
@@ -27,8 +27,11 @@ impl Command {
         }
         let cwd = it.context.folder.as_deref().or(process.cwd)?;
         let is_here = self.is_folder(cwd);
-        // In another folder, nothing else is read of each `python3 main.py` of the machine.
-        if !is_here && is_file_of_python(&self.runs.target) && is_file_of_python(&it.target) {
+        // In an unrelated folder, nothing else is read of each `python3 main.py` of the machine.
+        let is_below =
+            |one: &Path, other: &Path| other.parent().is_some() && one.starts_with(other);
+        let is_near = || is_below(cwd, &self.runs_in) || is_below(&self.runs_in, cwd);
+        if is_file_of_python(&self.runs.target) && is_file_of_python(&it.target) && !is_near() {
             return None;
         }
         let theirs = PythonProgram::of(it, cwd, Some(process.environ))?;
@@ -50,7 +53,10 @@ impl Command {
             Alike::Certain if is_here => Some(PythonSpelling::Certain),
             Alike::Perhaps if is_here => Some(PythonSpelling::InDoubt(CommandDoubt::EntryPoint)),
             Alike::Perhaps | Alike::Certain => {
-                let is_of_project = mine.is_script_of(cwd) || theirs.is_script_of(&self.runs_in);
+                let is_of_project = mine.is_script_of(cwd)
+                    || theirs.is_script_of(&self.runs_in)
+                    || mine.is_script_of_project_with(&theirs)
+                    || theirs.is_script_of_project_with(&mine);
                 is_of_project.then_some(PythonSpelling::InDoubt(CommandDoubt::OtherFolder))
             }
         }
@@ -110,7 +116,7 @@ impl PythonProgram {
             };
         }
         let is_main = |name: &str| match other.root_of(name) {
-            Some(root) => other.has_root(&root),
+            Some(root) => other.has_root(&root) || self.is_script_of_project_with(other),
             None => other.file.is_none() && other.module.as_deref() == Some(name),
         };
         if is_main(&call.module) {

@@ -335,3 +335,51 @@ fn an_installed_script_from_another_folder_is_in_doubt() {
         end(&other, process, pid);
     }
 }
+
+/// systemd and cron begin in `/` or the home folder.
+#[test]
+fn an_installed_script_is_in_doubt_beside_its_module_in_another_folder() {
+    let stage = project("src");
+    write(&stage, "elsewhere/x", "");
+    let installed = ("@/elsewhere", "@/.venv/bin/bot");
+    for other in [
+        ("@", "@/.venv/bin/python -m bot.cli"),
+        ("@", "@/.venv/bin/python -m bot"),
+        ("@", "@/.venv/bin/python src/bot/cli.py"),
+        ("@/src", "@/.venv/bin/python -m bot"),
+        ("@/src/bot", "python3 cli.py"),
+    ] {
+        for installed in [installed, ("@", "@/.venv/bin/bot")] {
+            if installed.0 == other.0 {
+                continue;
+            }
+            for (running, start) in [(installed, other), (other, installed)] {
+                let (seen, pid) = plan_beside(&stage, running, start);
+                assert_eq!(found(&seen), [u64::from(pid)], "{running:?} {start:?}: {seen:#}");
+                assert!(refusal(&seen).contains("from another folder"), "{seen:#}");
+            }
+        }
+    }
+    let (seen, _) = plan_beside(&stage, installed, ("@", "@/.venv/bin/python -m bot.web"));
+    assert_eq!(seen["verdict"], "clear", "{seen:#}");
+    let (seen, _) = plan_beside(&stage, ("@/src/bot", "python3 web.py"), installed);
+    assert_eq!(seen["verdict"], "clear", "{seen:#}");
+}
+
+#[test]
+fn the_folder_of_a_package_is_in_doubt_beside_its_main_file() {
+    let stage = project("src");
+    write(&stage, "b/__main__.py", &format!("{}main()\n", polls(&stage)));
+    for (one, other) in [
+        (("@", "python3 b"), ("@/b", "python3 __main__.py")),
+        (("@", "python3 -m b"), ("@/b", "python3 __main__.py")),
+        (("@", "python3 b"), ("@/b", "python3 .")),
+        (("@/src", "python3 @/b"), ("@/b", "python3 __main__.py")),
+    ] {
+        for (running, start) in [(one, other), (other, one)] {
+            let (seen, pid) = plan_beside(&stage, running, start);
+            assert_eq!(found(&seen), [u64::from(pid)], "{running:?} {start:?}: {seen:#}");
+            assert!(refusal(&seen).contains("from another folder"), "{seen:#}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use memchr::memmem::{self, Finder};
 use crate::scan::command::Command;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::Target;
+use crate::scan::python_program::PythonProgram;
 use crate::scan::unclear_command::UnclearCommand;
 
 /// A shorter name would match almost every command line.
@@ -56,24 +57,36 @@ impl CommandSearch {
                 }
                 // A folder stands for its main file.
                 if let Some(Language::Python | Language::JavaScript) = language {
-                    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+                    let file = command.file.as_deref().unwrap_or(path);
+                    let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
                     let is_main = matches!(
                         path.file_stem().and_then(OsStr::to_str),
                         Some("__main__" | "index")
                     );
-                    if is_main {
+                    // A script or `-m` may name the package.
+                    let is_in_package = || file.with_file_name("__init__.py").exists();
+                    if is_main || folder.len() >= MIN_STEM && is_in_package() {
                         add(folder.as_bytes());
                     }
                     add(b"\0.\0");
                     add(b"\0./\0");
+                }
+                // The process may run the module that the script only calls.
+                let program = PythonProgram::of(&command.runs, &command.runs_in, None);
+                if let Some(call) = program.and_then(|it| it.calls) {
+                    let module = call.module.rsplit('.').next().unwrap_or_default();
+                    add(if module.len() >= MIN_STEM { module } else { &call.module }.as_bytes());
                 }
             }
             Target::Program(path) => add(path.file_name().unwrap_or_default().as_bytes()),
             // A process may run the file of the module.
             Target::Module(name) => {
                 let parts = name.as_bytes().split(|byte| *byte == b'.');
-                let mut long = parts.filter(|part| part.len() >= MIN_STEM);
-                add(long.next_back().unwrap_or(name.as_bytes()));
+                let long: Vec<_> = parts.filter(|part| part.len() >= MIN_STEM).collect();
+                if long.is_empty() {
+                    add(name.as_bytes());
+                }
+                long.into_iter().for_each(add);
             }
             Target::Entry(name, line) => {
                 add(name.as_bytes());
