@@ -198,3 +198,24 @@ fn an_option_with_its_value_in_one_word_or_in_two_is_the_same() {
         end(&stage, process, pid);
     }
 }
+
+#[test]
+fn the_folder_that_node_is_given_is_in_doubt_beside_its_main_file() {
+    let stage = Stage::new();
+    let folder = stage.folder().display();
+    let ready = format!("`{folder}/ready-${{process.pid}}`");
+    let script =
+        format!("require('fs').writeFileSync({ready}, '');\nsetTimeout(() => {{}}, 600000);\n");
+    write(&stage, "bot/index.js", &script);
+    write(&stage, "elsewhere/x", "");
+    let from_elsewhere = ("@/elsewhere", "node @/bot");
+    for main in ["node index.js", "node .", "node index"] {
+        for (running, start) in
+            [(from_elsewhere, ("@/bot", main)), (("@/bot", main), from_elsewhere)]
+        {
+            let (seen, pid) = plan_beside(&stage, running, start);
+            assert_eq!(found(&seen), [u64::from(pid)], "{running:?} {start:?}: {seen:#}");
+            assert!(refusal(&seen).contains("from another folder"), "{seen:#}");
+        }
+    }
+}
