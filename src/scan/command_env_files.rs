@@ -83,7 +83,10 @@ fn tested_file<'a>(words: &[&'a str]) -> Option<&'a str> {
 
 /// Returns the files that a substitution reads for `export` or a variable; `None` if a variable
 /// for a token gets another value.
-fn files_of_substitution<'a>(statement: &'a str, token_variables: &[&str]) -> Option<Vec<&'a str>> {
+pub(super) fn files_of_substitution<'a>(
+    statement: &'a str,
+    token_variables: &[&str],
+) -> Option<Vec<&'a str>> {
     let rest = statement.strip_prefix("export ").unwrap_or(statement).trim_start();
     let name = rest.split_once('=').map(|(name, _)| name).filter(|it| is_name(it));
     let sets_token = name.is_some_and(|name| token_variables.contains(&name));

@@ -12,6 +12,9 @@ const SIGNALS: [&str; 14] = [
     "3", "15",
 ];
 
+/// Commands that say which processes `kill` ends.
+const ASKING: [&str; 4] = ["cat ", "jobs", "pgrep ", "pidof "];
+
 /// Returns whether a command after the bot starts no other program that may be one.
 pub(super) fn is_harmless_after(command: &str) -> bool {
     let command = command.trim();
@@ -19,11 +22,19 @@ pub(super) fn is_harmless_after(command: &str) -> bool {
     let words: Vec<String> =
         plain.split_whitespace().map(|word| word.trim_matches(['\'', '"']).to_owned()).collect();
     let Some(first) = words.first() else { return false };
-    let starts_program =
-        || command.contains('`') || without_neutral_substitutions(command).contains("$(");
+    let asks_for_processes = || {
+        let asked = command.split_once("$(").map(|(_, code)| code);
+        first == "kill"
+            && command.matches("$(").count() == 1
+            && asked.is_some_and(|code| ASKING.iter().any(|it| code.trim_start().starts_with(it)))
+    };
+    let starts_program = || {
+        command.contains('`')
+            || !asks_for_processes() && without_neutral_substitutions(command).contains("$(")
+    };
     match first.as_str() {
         "trap" => is_harmless_trap_line(command) && !starts_program(),
-        "set" => !starts_program(),
+        "set" | "read" => !starts_program(),
         _ => {
             (is_harmless(&words, command) || assignment(first).is_some() && first == command)
                 && !starts_program()

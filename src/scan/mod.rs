@@ -17,6 +17,7 @@ mod folder_of_script;
 mod go_run;
 pub(crate) mod guard_tree;
 mod harmless_command;
+mod harmless_function;
 mod harmless_line;
 mod harmless_steps;
 mod interpreter_command;

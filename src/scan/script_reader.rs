@@ -20,8 +20,8 @@ use crate::scan::shell_words::simple_words;
 const MAX_SCRIPTS: u32 = 8;
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
-const OPAQUE: [&str; 9] =
-    ["eval", "getopts", "read", "mapfile", "readarray", "alias", "trap", "enable", "let"];
+const OPAQUE: [&str; 8] =
+    ["eval", "getopts", "mapfile", "readarray", "alias", "trap", "enable", "let"];
 
 /// A script while it is read.
 pub(super) struct Script<'a> {
@@ -98,9 +98,13 @@ impl Script<'_> {
             self.is_simple = false;
             return false;
         }
-        self.is_simple &= statement.place == Place::Always;
+        if self.reads_own_env_file(command, &statement.text) {
+            return false;
+        }
+        self.is_simple &= statement.place == Place::Always || is_usual_in_a_condition(command);
         let set: Vec<_> = assignments.iter().filter_map(|it| assignment(it)).collect();
         match first.as_str() {
+            "read" => self.forget_variables_of(rest, statement),
             "cd" | "pushd" => self.enter(rest, statement),
             "popd" => self.forget_folder(),
             "set" => self.set(rest, statement),
@@ -205,6 +209,19 @@ impl Script<'_> {
             };
             self.is_simple = false;
         }
+    }
+}
+
+/// Returns whether a command enters a virtual environment, or only sets options of the shell.
+fn is_usual_in_a_condition(command: &[String]) -> bool {
+    match command {
+        [first, file] if [".", "source"].contains(&first.as_str()) => {
+            file.ends_with("/bin/activate")
+        }
+        [first, options @ ..] if first == "set" => {
+            options.iter().all(|it| it != "--" && it.starts_with(['-', '+']))
+        }
+        _ => false,
     }
 }
 

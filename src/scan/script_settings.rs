@@ -5,12 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::engine::variable_kind::VariableKind;
+use crate::scan::command_env_files::files_of_substitution;
 use crate::scan::harmless_line::{assignment, without_neutral_substitutions};
 use crate::scan::invocation::absolute;
 use crate::scan::script_command::text;
 use crate::scan::script_reader::Script;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
 use crate::scan::shell_substitution::canonical;
+use crate::scan::shell_words::variables_set;
 
 impl Script<'_> {
     pub(super) fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
@@ -136,6 +138,40 @@ impl Script<'_> {
                 inner.place = place;
             }
             self.read(&inner);
+        }
+    }
+
+    /// Reads a line that gives the script the variables of the `.env` in the folder of its start,
+    /// which a start without the script reads too. Returns whether it is one.
+    pub(super) fn reads_own_env_file(&mut self, command: &[String], statement: &str) -> bool {
+        let by_export = || match files_of_substitution(statement, &[]).as_deref() {
+            Some([file]) if command.len() == 2 => Some((*file).to_owned()),
+            Some(_) | None => None,
+        };
+        let file = match command {
+            [first, file] if [".", "source"].contains(&first.as_str()) => Some(file.clone()),
+            [first, ..] if first == "export" => by_export(),
+            _ => None,
+        };
+        let (Some(file), Some(cwd)) = (file, &self.scope.cwd) else { return false };
+        let path = absolute(Path::new(&file), cwd);
+        if path != self.cwd.join(".env") {
+            return false;
+        }
+        for name in text(&path).iter().flat_map(|text| variables_set(text)) {
+            self.context.variables.retain(|(own, _)| *own != *name);
+            self.scope.variables.insert(name.to_string_lossy().into_owned(), None);
+        }
+        true
+    }
+
+    /// Forgets the variables that a line with these words reads from its standard input.
+    pub(super) fn forget_variables_of(&mut self, words: &[String], statement: &Statement) {
+        for name in words.iter().filter(|it| !it.starts_with('-')) {
+            if self.exports_all || (self.scope.environment)(name).is_some() {
+                self.set_variable(name, None, statement);
+            }
+            self.scope.variables.insert(name.clone(), None);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 
+use crate::scan::harmless_function::{is_call, without_harmless_functions};
 use crate::scan::harmless_line::is_harmless_after;
 use crate::scan::script_command::{ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::script_reader::Script;
@@ -59,8 +60,12 @@ fn passes_arguments(text: &str, start: &ScriptStart<'_>) -> bool {
 }
 
 fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
-    let mut script = Script::new(text, start);
-    let statements = statements(text);
+    let (text, harmless) = without_harmless_functions(text);
+    let mut script = Script::new(&text, start);
+    let mut statements = statements(&text);
+    for it in statements.iter_mut().filter(|it| is_call(&it.text, &harmless)) {
+        ":".clone_into(&mut it.text);
+    }
     let mut rest = statements.iter();
     let mut before = Separator::Line;
     while let Some(statement) = rest.next() {

@@ -114,17 +114,19 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
 
 /// Returns the names of the functions of a script.
 pub(super) fn functions(text: &str) -> BTreeSet<String> {
-    let name_of = |line: &str| {
-        let line = line.trim_start();
-        let name = match line.strip_prefix("function ") {
-            Some(rest) => rest.split(['(', '{', ' ']).next()?,
-            None => line.split_once("()")?.0,
-        };
-        let name = name.trim();
-        let is_part = |c: char| c.is_alphanumeric() || "_-".contains(c);
-        (!name.is_empty() && name.chars().all(is_part)).then(|| name.to_owned())
+    text.lines().filter_map(function_name).collect()
+}
+
+/// Returns the name of the function that a line begins.
+pub(super) fn function_name(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let name = match line.strip_prefix("function ") {
+        Some(rest) => rest.split(['(', '{', ' ']).next()?,
+        None => line.split_once("()")?.0,
     };
-    text.lines().filter_map(name_of).collect()
+    let name = name.trim();
+    let is_part = |c: char| c.is_alphanumeric() || "_-".contains(c);
+    (!name.is_empty() && name.chars().all(is_part)).then(|| name.to_owned())
 }
 
 /// Returns whether the block of this condition certainly runs.

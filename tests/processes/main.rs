@@ -98,6 +98,7 @@ mod unclear_scripts;
 mod unknown_launchers;
 mod unknown_variables;
 mod users;
+mod usual_script_lines;
 mod usual_spellings;
 mod validation;
 mod waiters;
