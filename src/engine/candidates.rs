@@ -95,7 +95,12 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
         .map(|process| process.id.pid)
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
-    classified.near_misses.retain(|near| !in_conflict.contains(&near.process.id.pid));
+    let roots = classified.conflicts.iter().filter_map(|found| found.root.as_ref());
+    let launchers = roots.filter_map(|root| root.launchers.known()).flatten();
+    // The launcher of a conflict, such as npm, is named with it.
+    let named: BTreeSet<u32> =
+        launchers.map(|it| it.id.pid).chain(in_conflict.iter().copied()).collect();
+    classified.near_misses.retain(|near| !named.contains(&near.process.id.pid));
     // Ending a holder ends its whole tree. So does ending a root whose match entry covers its
     // members, even members that would be shielded on their own.
     let proven: BTreeSet<u32> = classified

@@ -79,10 +79,10 @@ impl Doubt {
         match self {
             Doubt::AlsoAnotherToken(_)
             | Doubt::NoTokenOfMine(_)
+            | Doubt::Dotenv(_)
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
-            Doubt::Dotenv(_)
-            | Doubt::UnreadableDotenv
+            Doubt::UnreadableDotenv
             | Doubt::ChangedSettings(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
@@ -125,9 +125,13 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     // With this bot's token, the variable no longer matters: it is this bot. Of several bots'
     // tokens, the variable may choose one.
     let token_settles_variable = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
-    let is_variable_unknown = process.other_variable == Fact::Unknown && !token_settles_variable;
     // An instance has one bot, however it was started.
     let is_of_my_instance = process.is_of_my_instance();
+    // A stop may come from a shell without the variable.
+    let is_stopped_by_name =
+        me.purpose == Purpose::Stop && me.name_source == NameSource::Given && is_of_my_instance;
+    let is_variable_settled = token_settles_variable || is_stopped_by_name;
+    let is_variable_unknown = process.other_variable == Fact::Unknown && !is_variable_settled;
     // Not every doubt about the command is settled by the token.
     let is_command_unknown = process.command_doubt == Fact::Unknown && !is_of_my_instance;
     if process.tokens.other == Fact::Unknown
@@ -141,7 +145,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return doubt;
     }
     if let Fact::Known(Some(variable)) = &process.other_variable
-        && !token_settles_variable
+        && !is_variable_settled
     {
         return CounterEvidence::Doubt(Doubt::Variable(variable.clone()));
     }

@@ -56,9 +56,8 @@ pub struct Process {
     /// kernel, so they are unknown.
     pub blocks_reads: bool,
     pub tokens: CarriedTokens,
-    /// Another bot than the caller's, which the `.env` of the process's own folder names. Only read
-    /// for what meets a match entry, which may cover the folders of several bots, and for what has
-    /// this instance by a name other than the bot's.
+    /// Another bot than the caller's, which the `.env` of the process's own folder names. Not read
+    /// in the caller's folder, nor for what has this instance by the bot's number.
     pub env_file_bot: Fact<Option<BotId>>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,

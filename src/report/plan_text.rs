@@ -53,7 +53,7 @@ pub(super) fn near_misses(plan: &Plan, context: &Context<'_>, paint: Paint) -> V
 
 fn near_miss(it: &NearMiss, context: &Context<'_>, paint: Paint) -> String {
     let next = if let Some([cmdline, cwd]) = not_touched::match_fields(it) {
-        let entry = ["to include it, add to the configuration:", "[[match]]", &cmdline, &cwd];
+        let entry = ["if it is this bot, add to the configuration:", "[[match]]", &cmdline, &cwd];
         entry.join("\n       ")
     } else {
         let explain = format!("explain {}", it.process.id.pid);

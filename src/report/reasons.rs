@@ -440,7 +440,10 @@ fn command_doubt_and_hint(
             give_names,
         ),
         CommandDoubt::Variable(name) => (
-            format!("it has another value of ${} than COMMAND would give it", sanitize(name)),
+            format!(
+                "it has another value of ${} than COMMAND would give it, or none",
+                sanitize(name)
+            ),
             format!("if both are the same bot, start it with the same value, else {give_names}"),
         ),
         CommandDoubt::UnclearScript => (

@@ -1,11 +1,12 @@
 //! The bot that the `.env` of a process's own folder names. An entry of `[[match]]` may cover the
-//! folders of several bots, and a copied folder has the same `instance`. They show no token.
+//! folders of several bots, a copied folder has the same `instance`, and a start script may have
+//! left another bot below the first (`python3 bob.py & exec python3 alice.py`). They show no token.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::config::dotenv;
-use crate::engine::fact::{Fact, Truth};
+use crate::engine::fact::Fact;
 use crate::engine::instance::{BotId, NameSource};
 use crate::engine::process::Process;
 use crate::scan::invocation::{Invocation, Target, absolute};
@@ -16,16 +17,11 @@ impl ScanRequest {
     /// Returns another bot than this start's, if a loader that starts in the folder of a process,
     /// or in that of its script, finds a `.env` that names it. `root` is the root of the process.
     pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Fact<Option<BotId>> {
-        let is_matched =
-            || self.policy.matches.iter().any(|it| it.pattern.matches(process) == Truth::True);
-        // The number of a bot is its own name.
-        let may_be_copied = self.name_source != NameSource::Token;
         // `in_dotenv` has the bot of this start's own folder.
         let cwd = process.cwd.known().filter(|cwd| Some(*cwd) != self.cwd.as_ref());
-        let Some(cwd) = cwd.filter(|_| {
-            !self.tokens.bots.is_empty()
-                && (may_be_copied && process.is_of_my_instance() || is_matched())
-        }) else {
+        // The number of a bot is its own name, however it was started.
+        let is_named = self.name_source == NameSource::Token && process.is_of_my_instance();
+        let Some(cwd) = cwd.filter(|_| !self.tokens.bots.is_empty() && !is_named) else {
             return Fact::Known(None);
         };
         let folders = script_folder(process, cwd).into_iter().chain([cwd.clone()]);

@@ -257,7 +257,6 @@ mod tests {
             ("bash --norc", "input"),
             ("java -Xmx1g -cp a:b -jar bot.jar x", "script bot.jar x"),
             ("java -cp bot.jar Main", "unclear"),
-            ("java -p mods -m x/com.x.Bot", "unclear"),
             ("java Main.java", "script Main.java"),
             ("dotnet Bot.dll x", "script Bot.dll x"),
             ("dotnet exec --roll-forward Major Bot.dll", "script Bot.dll"),

@@ -352,17 +352,15 @@ static INTERPRETERS: &[Interpreter] = &[
                 Opt::Value,
             ),
             (&["-jar"], Opt::Script),
-            // A module and its class are no file. All words are compared.
-            (&["-m", "--module"], Opt::OtherMode),
         ],
         bare: BareOperand::Unclear,
         harmless: &[
             "-X*", "-ea*", "-da*", "-esa", "-dsa", "-enable*", "-disable*", "-server", "-client",
             "-verbose*", "-showversion", "--add-*", "--limit-modules", "--source", "--enable-*",
-            "-agentlib:jdwp", "-Dfile.encoding", "-Djava.awt.headless", "-Djava.io.tmpdir",
+            "-javaagent*", "-agent*", "-Dfile.encoding", "-Djava.awt.headless", "-Djava.io.tmpdir",
             "-Djava.net.*", "-Djava.rmi.*", "-Djava.security.*", "-Djava.util.logging.*",
             "-Djavax.net.*", "-Dsun.*", "-Dcom.sun.*", "-Duser.country", "-Duser.language",
-            "-Duser.timezone", "-Dlog4j2.formatMsgNoLookups", "-Dlogging.level.*", "-Dserver.port",
+            "-Duser.timezone",
         ],
         aliases: &[
             ("-cp", "--class-path"), ("-classpath", "--class-path"), ("-p", "--module-path"),
@@ -398,18 +396,9 @@ static INTERPRETERS: &[Interpreter] = &[
     },
 ];
 
-/// Options of node and java that load code or settings, unlike others whose names begin so.
-const LOADING: &[&str] = &[
-    "--experimental-loader",
-    "--experimental-config-file",
-    "--experimental-default-config-file",
-    "-XX:Flags",
-    "-XX:VMOptionsFile",
-    "-Xbootclasspath*",
-];
-
-/// Folders of a project in which perl and ruby usually find its modules.
-const MODULE_FOLDERS: &[&str] = &["lib", "./lib", "local/lib/perl5"];
+/// Options of node that load code or settings, unlike other `--experimental-*` options.
+const NODE_SETTINGS: &[&str] =
+    &["--experimental-loader", "--experimental-config-file", "--experimental-default-config-file"];
 
 /// Settings that Python itself reads from `-X`. A program can read any other one.
 #[rustfmt::skip]
@@ -425,7 +414,7 @@ const PYTHON_SETTINGS: &[&str] = &[
 #[rustfmt::skip]
 const PHP_SETTINGS: &[&str] = &[
     "memory_limit", "max_execution_time", "display_errors", "display_startup_errors",
-    "error_reporting", "log_errors", "error_log", "opcache*", "xdebug*", "zend.*",
+    "error_reporting", "log_errors", "opcache*", "xdebug*", "zend.*",
 ];
 
 /// Modules that only load the language or `.env`.
@@ -475,9 +464,8 @@ impl Interpreter {
             "--require" | "--import" | "--loader" | "--experimental-loader" | "-r" | "-M" | "-m"
         ) && (is_listed(LOADERS, text)
             || ["/tsx/", "/ts-node/"].iter().any(|folder| text.contains(folder)));
-        let is_harmless = is_listed(self.harmless, name) && !is_listed(LOADING, name)
+        let is_harmless = is_listed(self.harmless, name) && !NODE_SETTINGS.contains(&name)
             || is_loader
-            || name == "-I" && is_listed(MODULE_FOLDERS, text)
             || name == "--define" && is_listed(PHP_SETTINGS, setting)
             || name == "-X"
                 && self.language == Language::Python

@@ -228,6 +228,7 @@ fn process(pid: u32, parent: u32, args: &str) -> Process {
         likeness: Fact::Known(CommandLikeness::Different),
         relation: Fact::Known(Relation::None),
         role: Role::Program,
+        env_file_bot: Fact::Known(None),
         ..Process::default()
     }
 }

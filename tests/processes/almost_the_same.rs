@@ -183,12 +183,6 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
         ("-Duser.dir", "java -Duser.dir=/a -jar bot.jar", "java -Duser.dir=/b -jar bot.jar"),
         ("-I", "ruby -Ialice bot.rb", "ruby -I bob bot.rb"),
         ("-I", "perl -Ialice bot.pl", "perl -I bob bot.pl"),
-        (
-            "-javaagent:a.jar",
-            "java -javaagent:a.jar=alice -jar bot.jar",
-            "java -javaagent:a.jar=bob -jar bot.jar",
-        ),
-        ("-XX:Flags", "java -XX:Flags=alice -jar bot.jar", "java -XX:Flags=bob -jar bot.jar"),
     ] {
         let (verdict, reason) = judge(alice, bob);
         assert_eq!(verdict, "refuse");
@@ -202,11 +196,6 @@ fn the_options_of_other_interpreters_may_choose_the_bot() {
         ("php -d memory_limit=1G bot.php", "php bot.php"),
         ("perl -w bot.pl", "perl -Mstrict bot.pl"),
         ("perl -w -Ilib bot.pl", "perl -I lib bot.pl"),
-        ("perl -Ilib bot.pl", "perl bot.pl"),
-        ("php -d max_execution_time=0 -d error_log=a.log bot.php", "php bot.php"),
-        ("java -Dlog4j2.formatMsgNoLookups=true -jar bot.jar", "java -jar bot.jar"),
-        ("java -jar bot.jar", "java -Dlogging.level.root=WARN -Dserver.port=80 -jar bot.jar"),
-        ("java -p mods -m x/com.x.Bot", "java -p mods -m x/com.x.Bot"),
         ("java -cp lib Bot.java", "java -Duser.timezone=UTC --class-path=lib Bot.java"),
     ] {
         assert_eq!(judge(one, other).0, "act");

@@ -53,6 +53,13 @@ fn a_connected_program_of_the_project_is_listed_from_any_folder() {
         ("python3 app.py", &project.join("src"), "python3 worker.py", &project, true),
         ("python3 bot.py", &project, &worker_below, &elsewhere, true),
         ("python3 leaves.py", &project, "python3 worker.py", &project, true),
+        (
+            "python3 project/bot.py --debug",
+            &stage.folder().to_owned(),
+            &worker_below,
+            &project,
+            true,
+        ),
     ] {
         let (process, pid) = bot(&stage, within(program(&stage, running), its_folder), its_folder);
         let seen = plan(unnamed(&stage, &["plan"], started).set(&api).current_dir(folder));
@@ -136,6 +143,32 @@ fn a_copied_folder_with_another_bot_never_ends_the_bot_of_the_first() {
     let taken = plan(start(&["plan"], "alice"));
     assert_eq!(taken["verdict"], "act", "{taken:#}");
     end(&stage, guard, pid);
+}
+
+#[test]
+fn a_bot_that_a_script_left_below_another_one_is_not_ended_with_it() {
+    let stage = Stage::new();
+    let bots = [token(), token()];
+    for (name, token) in [("", &bots[0]), ("bob/", &bots[1])] {
+        write(&stage, &format!("{name}main.py"), PYTHON);
+        write(&stage, &format!("{name}.env"), &format!("BOT_TOKEN={token}\n"));
+        let path = stage.folder().join(format!("{name}.env"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let script = "#!/bin/sh\n(cd bob && exec python3 main.py) &\nexec python3 main.py\n";
+    write(&stage, "start.sh", script);
+    let bob = stage.folder().join("bob");
+    let (running, below) = bot(&stage, program(&stage, "./start.sh"), &bob);
+    let alice = stage.wait_until("alice", || {
+        fs::read_dir(stage.folder()).unwrap().flatten().find_map(|entry| {
+            entry.file_name().to_str()?.strip_prefix("ready-")?.parse::<u32>().ok()
+        })
+    });
+    let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
+    let id = bots[1].split(':').next().unwrap();
+    assert!(refused.err.contains(&format!("which names bot {id}")), "{refused:?}");
+    assert!(is_alive(below) && is_alive(alice));
+    end(&stage, running, alice);
 }
 
 #[test]

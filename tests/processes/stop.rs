@@ -7,8 +7,8 @@ use monopoll_test_bots::stage::{Stage, Start, contents, is_alive, send};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::other_bots::unnamed;
-use crate::same_command::{JAVASCRIPT, bot};
+use crate::other_bots::{plan, unnamed};
+use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, program, write};
 
 fn stop<'a>(stage: &'a Stage, bot: &[&str]) -> Start<'a> {
     with(stage, &["stop"], bot)
@@ -485,4 +485,33 @@ fn a_launcher_with_a_title_is_named_by_it() {
     assert!(plan.out.contains(&named), "{plan:?}");
     let asked = unnamed(&stage, &["explain", &launcher.pid().to_string()], "node main.js").end();
     assert!(asked.out.contains(&format!("pid {}  npm run prod\n", launcher.pid())), "{asked:?}");
+}
+
+#[test]
+fn a_stop_by_name_needs_no_variable_of_the_bot() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    for variable in ["BOT_ENV", "ENV"] {
+        let run = unnamed(&stage, &["--instance", "alice", "run"], "python3 main.py");
+        let (guard, pid) = bot(&stage, run.env(variable, "alice"), stage.folder());
+        let other = unnamed(&stage, &["--instance", "alice", "run"], "python3 main.py");
+        other.env("BOT_ENV", "bob").end().exits(75);
+        assert!(is_alive(pid));
+        unnamed(&stage, &["--instance", "alice", "stop"], "python3 main.py").end().exits(0);
+        guard.end().exits(0);
+    }
+}
+
+#[test]
+fn the_launcher_of_a_conflict_is_no_near_miss() {
+    let stage = Stage::new();
+    write(&stage, "index.js", JAVASCRIPT);
+    write(&stage, "package.json", r#"{"scripts": {"start": "node index.js"}}"#);
+    let (running, pid) = bot(&stage, program(&stage, "npm start"), stage.folder());
+    let seen = plan(unnamed(&stage, &["plan"], "node index.js"));
+    assert_eq!(
+        (&seen["verdict"], seen["near_misses"].as_array().unwrap().len()),
+        (&"act".into(), 0)
+    );
+    end(&stage, running, pid);
 }

@@ -1,11 +1,14 @@
 //! The folders of a start: its own, and those of COMMAND's script and project. A process that runs
 //! there, or runs a file of one, is listed if it is connected to the Bot API.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
 
 use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::invocation::absolute;
 use crate::scan::linux::command_search::is_title;
 use crate::scan::scan_request::ScanRequest;
 
@@ -89,7 +92,18 @@ impl OwnFolders {
             Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
         (is_own_program || is_interpreter || is_title(args))
             && (self.names.iter().any(|name| name.find(args).is_some())
-                || folder().is_some_and(|folder| self.has(folder)))
+                || folder().is_some_and(|folder| self.has(folder) || self.has_script(args, folder)))
+    }
+
+    /// Returns whether a relative path of a command line leads into a project from this folder.
+    fn has_script(&self, args: &[u8], folder: &Path) -> bool {
+        let words =
+            args.split(|byte| *byte == 0).skip(1).map(|it| Path::new(OsStr::from_bytes(it)));
+        let mut paths = words.filter(|word| word.is_relative() && word.components().count() > 1);
+        paths.any(|word| {
+            let path = absolute(word, folder);
+            self.projects.iter().any(|project| path.starts_with(project))
+        })
     }
 
     /// Returns whether a folder is one of these, or in a project.
