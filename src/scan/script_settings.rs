@@ -159,8 +159,11 @@ impl Script<'_> {
             return false;
         }
         for name in text(&path).iter().flat_map(|text| variables_set(text)) {
+            let text = name.to_string_lossy().into_owned();
+            // A bot that reads the file itself keeps the value of its environment.
+            self.is_simple &= (self.scope.environment)(&text).is_none();
             self.context.variables.retain(|(own, _)| *own != *name);
-            self.scope.variables.insert(name.to_string_lossy().into_owned(), None);
+            self.scope.variables.insert(text, None);
         }
         true
     }
@@ -170,6 +173,7 @@ impl Script<'_> {
         for name in words.iter().filter(|it| !it.starts_with('-')) {
             if self.exports_all || (self.scope.environment)(name).is_some() {
                 self.set_variable(name, None, statement);
+                self.is_simple = false;
             }
             self.scope.variables.insert(name.clone(), None);
         }

@@ -24,7 +24,7 @@ const USUAL: [&str; 14] = [
     "shopt -s nullglob",
 ];
 
-const CHOOSING: [&str; 11] = [
+const CHOOSING: [&str; 12] = [
     "log() { echo BOT=bob > .env; }\nlog",
     "log() { echo \"$(./choose bob)\"; }\nlog",
     "choose() { cp envs/bob .env; }\nchoose",
@@ -34,6 +34,7 @@ const CHOOSING: [&str; 11] = [
     "export $(cat .env.bob | xargs)",
     "[ -f .env.bob ] && . ./.env.bob",
     "read -r BOT < bob\nexport BOT",
+    "set -a\nread -r BOT < bob",
     "if [ -f bob ]; then set -- bob; fi",
     "trap 'kill $(./choose bob)' EXIT",
 ];
@@ -89,5 +90,12 @@ fn the_variables_of_the_env_file_of_a_script_still_tell_two_bots_apart() {
     let (running, pid) = bot(&stage, start, stage.folder());
     let seen = plan(unnamed(&stage, &["plan"], "./start.sh"));
     assert!(refusal(&seen).contains("another value of $BOT"), "{seen:#}");
+    end(&stage, running, pid);
+    // The file of the script replaces the value that this start has.
+    write(&stage, ".env", "BOT=bob\n");
+    let start = program(&stage, "python3 main.py").env("BOT", "alice");
+    let (running, pid) = bot(&stage, start, stage.folder());
+    let seen = plan(unnamed(&stage, &["plan"], "./start.sh").env("BOT", "alice"));
+    assert!(refusal(&seen).contains("end that process once"), "{seen:#}");
     end(&stage, running, pid);
 }
