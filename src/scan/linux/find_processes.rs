@@ -18,6 +18,7 @@ use crate::scan::linux::connections::{open_sockets, sockets_of_user};
 use crate::scan::linux::describe::Describer;
 use crate::scan::linux::find_by_marker::{FoundByMarker, MarkerSearch};
 use crate::scan::linux::guarded_command::GuardedCommands;
+use crate::scan::linux::own_folders::OwnFolders;
 use crate::scan::linux::parents::{ParentMap, Stats, WORTH_A_SECOND_THREAD, with_ancestors};
 use crate::scan::linux::pid_feed::{PidFeed, PidFeedEnd};
 use crate::scan::linux::read_buffers::ReadBuffers;
@@ -72,7 +73,11 @@ impl RunningScan {
         me: u32,
     ) -> io::Result<RunningScan> {
         let request = Arc::clone(request);
-        let pass = Arc::new(FirstPass { request, scope, marker, starters, me });
+        let own_folders = Arc::new(match scope {
+            ScanScope::All => OwnFolders::new(&request),
+            ScanScope::Conflicts => OwnFolders::default(),
+        });
+        let pass = Arc::new(FirstPass { request, own_folders, scope, marker, starters, me });
         let (feed, mut tasks) = (Arc::new(PidFeed::default()), Vec::new());
         let feed_end = PidFeedEnd(&feed);
         proc.list(BATCH_BYTES, &mut |pids| {
@@ -326,6 +331,8 @@ fn leave_launchers_to_guards(
 
 struct FirstPass {
     request: Arc<ScanRequest>,
+    /// Only for a scan that lists near misses.
+    own_folders: Arc<OwnFolders>,
     scope: ScanScope,
     marker: Option<MarkerSearch>,
     starters: StarterSearch,
@@ -344,7 +351,7 @@ impl FirstPass {
     ) -> io::Result<ReadTask<FoundProcesses>> {
         let (pass, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
         ReadTask::start(&proc.readers, move || {
-            let mut buffers = ReadBuffers::for_request(&pass.request);
+            let mut buffers = ReadBuffers::for_request(&pass.request, &pass.own_folders);
             let mut found = FoundProcesses::default();
             let mut known = 0;
             loop {

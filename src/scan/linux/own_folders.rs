@@ -59,14 +59,11 @@ impl OwnFolders {
             let own = environment.or(of_script.filter(|folder| !is_installed(folder)));
             folders.extend(own.map(Path::to_owned));
         }
-        folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
         folders.sort_unstable();
         folders.dedup();
-        // Much that is not of a project is below `/`, `/srv` or the folder of a user.
-        let is_project = |folder: &&PathBuf| {
-            folder.components().count() > 2 && folder.parent() != Some(Path::new("/home"))
-        };
-        let projects: Vec<PathBuf> = folders.iter().filter(is_project).cloned().collect();
+        folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
+        let may_be = |folder: &&PathBuf| may_be_project(folder);
+        let projects: Vec<PathBuf> = folders.iter().filter(may_be).cloned().collect();
         let names = projects.iter().filter_map(|folder| folder.to_str());
         let names = names.map(|it| Finder::new(&format!("{it}/")).into_owned()).collect();
         OwnFolders { folders, projects, names }
@@ -115,7 +112,12 @@ impl OwnFolders {
 
 /// Returns the main folder of the project of a folder, if that is another one.
 fn main_folder(folder: &Path) -> Option<PathBuf> {
-    let mut above = folder.ancestors().take(MAX_DEPTH);
+    let mut above = folder.ancestors().take(MAX_DEPTH).filter(|it| may_be_project(it));
     let found = above.find(|it| MARKS.iter().any(|mark| it.join(mark).exists()))?;
     (found != folder).then(|| found.to_owned())
+}
+
+/// Much that is not of a project is below `/`, `/srv` or the folder of a user.
+fn may_be_project(folder: &Path) -> bool {
+    folder.components().count() > 2 && folder.parent() != Some(Path::new("/home"))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::{CommandSearch, is_title};
@@ -19,7 +20,7 @@ pub(super) struct ReadBuffers {
     pub(super) environ: Vec<u8>,
     pub(super) status: Vec<u8>,
     search: Option<CommandSearch>,
-    own_folders: OwnFolders,
+    own_folders: Arc<OwnFolders>,
     environ_of: Option<u32>,
     pub(super) folder: LastFolder,
     /// By the first argument. A machine has many processes of one name.
@@ -50,9 +51,9 @@ struct Executable {
 }
 
 impl ReadBuffers {
-    pub(super) fn for_request(request: &ScanRequest) -> ReadBuffers {
+    pub(super) fn for_request(request: &ScanRequest, own_folders: &Arc<OwnFolders>) -> ReadBuffers {
         let search = request.command.as_ref().map(CommandSearch::new);
-        let own_folders = OwnFolders::new(request);
+        let own_folders = Arc::clone(own_folders);
         ReadBuffers { search, own_folders, ..ReadBuffers::default() }
     }
 
