@@ -5,9 +5,9 @@
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SettingsLink {
     pub name: String,
-    /// What the link leads to.
+    /// The target of the link.
     pub target: String,
-    /// What it may have led to before.
+    /// Another target that the link may have had before.
     pub other: String,
 }
 

@@ -28,11 +28,11 @@ pub(super) struct LaterCopySearch {
     rounds: EarlierRounds,
     suspects: BTreeSet<ProcessId>,
     sightings: Sightings,
-    /// What was reported, and whether it was in doubt.
+    /// The processes that were reported, and whether each was in doubt.
     reported: BTreeSet<(Reported, bool)>,
 }
 
-/// What stands for a reported process.
+/// The identity of a reported process.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Reported {
     /// A supervisor may bring it back again and again.

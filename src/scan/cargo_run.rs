@@ -32,7 +32,7 @@ const FLAGS: [&str; 13] = [
 /// The same with a value in the next word.
 const VALUES: [&str; 7] = ["--features", "--jobs", "--color", "--message-format", "-F", "-j", "-Z"];
 
-/// What the options of `cargo run` say about the program.
+/// The program that the options of `cargo run` select.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct CargoRun {
     /// The folder of the profile below `target`, if it is not `debug`.

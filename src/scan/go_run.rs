@@ -36,7 +36,7 @@ const VALUES: [&str; 18] = [
 enum GoProgram {
     /// `go run`, with the package that it is given.
     Run { package: String, args: Vec<OsString> },
-    /// What `go run` has built and started.
+    /// A program that `go run` has built and started.
     RunByGo { name: String, args: Vec<OsString> },
     /// A program in the folder or below it.
     Built { name: String, args: Vec<OsString> },

@@ -63,7 +63,7 @@ const TARGETS: [&str; 22] = [
     "transpile", "tsc", "typecheck",
 ];
 
-/// What such a script may be named after: `build:prod`, `db:migrate`.
+/// The second parts of such names: `build:prod`, `db:migrate`.
 const TARGET_PARTS: [&str; 7] = ["client", "db", "prisma", "prod", "production", "ts", "web"];
 
 /// The package managers that run such a script.

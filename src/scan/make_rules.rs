@@ -27,7 +27,7 @@ struct Rule<'a> {
 /// How make makes a target.
 pub(super) struct MadeTarget<'a> {
     rules: Vec<usize>,
-    /// What the `%` of a pattern rule stands for.
+    /// The part of the name that `%` of a pattern rule stands for.
     pub(super) stem: Option<String>,
     pub(super) lines: Vec<&'a str>,
 }

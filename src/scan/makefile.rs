@@ -38,7 +38,7 @@ pub(super) struct Recipe {
     pub(super) variables: Vec<(String, String)>,
 }
 
-/// What make would run for a goal.
+/// The lines that make would run for a goal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Goal {
     pub(super) lines: String,

@@ -26,7 +26,8 @@ const OPAQUE: [&str; 8] =
 /// A script while it is read.
 pub(super) struct Script<'a> {
     pub(super) scope: Scope<'a>,
-    /// What the lines set for the commands after them. Its folder counts if `scope` knows it.
+    /// The settings of the lines for the commands after them. The folder counts if `scope` knows
+    /// it.
     pub(super) context: CommandContext,
     pub(super) cwd: &'a Path,
     pub(super) environment: Option<PathBuf>,
