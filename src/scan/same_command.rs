@@ -540,6 +540,16 @@ impl Command {
                 is_same_name || (process.exe)().is_some_and(|exe| self.is_named_tool(&exe))
             }
             (_, Some(file)) => {
+                // Its file may have been replaced since it started. Then the path is the same.
+                let may_be_replaced = || {
+                    let exe = (process.exe)();
+                    exe.is_some_and(|exe| {
+                        exe.file_name() == file.file_name() || fs::read_link(file).is_ok()
+                    })
+                };
+                if !(process.executes)(file) && !may_be_replaced() {
+                    return false;
+                }
                 let program = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
                 // A file with several names may do something different under each.
                 let own = base_name(&program);

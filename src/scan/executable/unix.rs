@@ -40,28 +40,29 @@ impl Fault {
 /// Returns the kind of a program. Fails if the kernel would not execute it, or if env would not
 /// find its program.
 pub(in crate::scan) fn kind_of(program: &Path, cwd: &Path) -> Result<ProgramKind, Error> {
-    require_executable(program, cwd).map_err(|Fault { status, what, hint }| {
+    let line = require_executable(program, cwd).map_err(|Fault { status, what, hint }| {
         let name = program.to_string_lossy();
         let message = format!("COMMAND `{}` cannot be executed: {what}", printable(&name));
         Error::new(status, message).with_hint(hint)
     })?;
-    let Some(line) = first_bytes(program).as_deref().and_then(first_line) else {
-        return Ok(ProgramKind::Binary);
-    };
+    let Some(line) = line else { return Ok(ProgramKind::Binary) };
     let named = line.rest.split([' ', '\t']).filter(|word| !word.is_empty());
     let found = named.filter_map(|word| search(OsStr::new(word), cwd).ok());
     Ok(ProgramKind::Script(std::iter::once(cwd.join(&line.interpreter)).chain(found).collect()))
 }
 
-/// Follows `#!` lines and `env` to a binary.
-fn require_executable(program: &Path, cwd: &Path) -> Result<(), Fault> {
+/// Follows `#!` lines and `env` to a binary. Returns the program's own `#!` line.
+fn require_executable(program: &Path, cwd: &Path) -> Result<Option<FirstLine>, Fault> {
     let (mut file, mut scripts) = (program.to_owned(), 0);
+    let mut own_line = None;
     // `env` starts a new chain of scripts, so bound the total: a longer chain is endless.
     for _ in 0..4 * MAX_SCRIPTS {
         require_not_written(&file)?;
         // An executable program need not be readable.
-        let Some(start) = first_bytes(&file) else { return Ok(()) };
-        let Some(line) = first_line(&start) else { return require_format(&file, &start) };
+        let Some(start) = first_bytes(&file) else { return Ok(own_line) };
+        let Some(line) = first_line(&start) else {
+            return require_format(&file, &start).map(|()| own_line);
+        };
         scripts += 1;
         if scripts > MAX_SCRIPTS {
             break;
@@ -72,6 +73,7 @@ fn require_executable(program: &Path, cwd: &Path) -> Result<(), Fault> {
             file = search_for_env(&name, cwd)?;
             scripts = 0;
         }
+        own_line.get_or_insert(line);
     }
     Err(Fault::new("its `#!` lines lead in a circle", "name an interpreter that is a program"))
 }

@@ -70,6 +70,18 @@ fn read(proc: &ProcFs, pids: &[u32]) -> Stats {
         .collect()
 }
 
+/// Reads these processes and their parents.
+pub(super) fn read_with_parents(
+    proc: &ProcFs,
+    pids: impl Iterator<Item = u32>,
+) -> io::Result<Stats> {
+    let pids: Vec<u32> = pids.collect();
+    let mut stats = read(proc, &pids);
+    let parents: Vec<u32> = stats.values().map(|stat| stat.parent).collect();
+    stats.extend(read(proc, &parents));
+    proc.require_complete().map(|()| stats)
+}
+
 pub(super) fn with_ancestors(proc: &ProcFs, pid: u32) -> Stats {
     let mut buffer = Vec::new();
     let mut stats = Stats::new();

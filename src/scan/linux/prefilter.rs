@@ -186,13 +186,14 @@ pub(super) fn running<T>(
     cwd: Option<&Path>,
     test: impl Fn(&RunningCommand<'_>) -> T,
 ) -> T {
-    let exe = OnceCell::new();
+    let (exe, path) = (OnceCell::new(), OnceCell::new());
     let exe = || *exe.get_or_init(|| file_behind(proc, pid, "exe"));
+    let path = || path.get_or_init(|| executable(proc, pid));
     let words = args.strip_suffix(&[0]).unwrap_or(args).split(|byte| *byte == 0);
     test(&RunningCommand {
         args: words.map(OsStr::from_bytes).collect(),
         cwd,
-        exe: &|| executable(proc, pid),
+        exe: &|| path().clone(),
         executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
         environ: &|| environ(proc, pid),
         sees: &|theirs, mine| sees(proc, pid, theirs, mine),

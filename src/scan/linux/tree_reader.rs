@@ -10,11 +10,15 @@ use rustix::io::Errno;
 
 use crate::engine::process::ProcessId;
 use crate::engine::signal_sequence::{JobState, Member};
-use crate::scan::linux::parents::{ParentMap, Stats};
+use crate::scan::linux::parents::{self, ParentMap, Stats};
 use crate::scan::process_tree::{GuardMembers, PinnedProcesses, top_down};
+use crate::sys::clock;
 use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{ProcStat, age, ticks_since_boot};
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
+
+/// The kernel gives out all other pids before it reuses one, which takes longer than this.
+const NO_PID_REUSED: Duration = Duration::from_millis(250);
 
 pub(crate) struct TreeReader {
     pub(super) proc: Arc<ProcFs>,
@@ -27,11 +31,19 @@ pub(crate) struct TreeReader {
 /// as its children.
 #[derive(Default)]
 struct Signaled {
-    /// The time of the first signal, in clock ticks since boot.
-    since: Option<u64>,
+    first: Option<FirstSignal>,
+    /// The pids before the first signal.
+    earlier: BTreeSet<u32>,
     groups: BTreeSet<u32>,
     /// The sessions whose leaders were signaled.
     sessions: BTreeSet<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct FirstSignal {
+    at: Duration,
+    /// The same in clock ticks since boot.
+    ticks: u64,
 }
 
 impl Signaled {
@@ -113,6 +125,9 @@ impl TreeReader {
         let is_root = |id: ProcessId, _: ProcStat| known.contains(&id);
         let found = parents.and_then(|parents| {
             let members = self.pin_members(&parents.stats, is_root, pinned)?;
+            if self.signaled.first.is_none() {
+                self.signaled.earlier = parents.stats.keys().copied().collect();
+            }
             for pid in members.iter().map(|member| member.id.pid) {
                 parents
                     .stats
@@ -126,7 +141,8 @@ impl TreeReader {
     }
 
     pub(super) fn note_signal(&mut self) {
-        self.signaled.since.get_or_insert_with(ticks_since_boot);
+        let now = || FirstSignal { at: clock::monotonic(), ticks: ticks_since_boot() };
+        self.signaled.first.get_or_insert_with(now);
     }
 
     /// Returns a living orphan that began after the first signal, in a process group or session of
@@ -135,11 +151,17 @@ impl TreeReader {
         &self,
         pinned: &mut PinnedProcesses,
     ) -> io::Result<Option<ProcessId>> {
-        let Some(since) = self.signaled.since else { return Ok(None) };
-        let stats = ParentMap::read(&self.proc)?.stats;
+        let Some(FirstSignal { at, ticks }) = self.signaled.first else { return Ok(None) };
+        let stats = if clock::monotonic().saturating_sub(at) < NO_PID_REUSED {
+            let pids = self.proc.pids()?;
+            let new = pids.into_iter().filter(|pid| !self.signaled.earlier.contains(pid));
+            parents::read_with_parents(&self.proc, new)?
+        } else {
+            ParentMap::read(&self.proc)?.stats
+        };
         let may_be_started = |(pid, stat): &(&u32, &ProcStat)| {
             let is_orphan = !stats.get(&stat.parent).is_some_and(|it| self.signaled.includes(it));
-            stat.start >= since
+            stat.start >= ticks
                 && self.signaled.includes(stat)
                 && is_orphan
                 && ![**pid, stat.parent].contains(&self.me)
