@@ -301,10 +301,10 @@ fn doubt(doubt: &Doubt, end_it: &str) -> String {
 
 /// The doubt, and the least harmful ways to settle it.
 fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
-    let give_names = format!("give each bot a name with `instance`, or {end_it}");
+    let settle = |how| settled(how, end_it);
     match doubt {
         Doubt::AlsoAnotherToken(bot) => {
-            (format!("it carries the token of bot {bot} as well as this bot's"), give_names)
+            (format!("it carries the token of bot {bot} as well as this bot's"), settle(None))
         }
         Doubt::NoTokenOfMine(bot) => (
             format!("it carries the token of bot {bot}, and no bot token is set here"),
@@ -315,7 +315,7 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
                 "it shows no token and may have read the `.env` of its folder, which names bot \
                  {bot}, not this one"
             ),
-            give_names,
+            settle(None),
         ),
         Doubt::UnreadableDotenv => (
             "it shows no token, and the `.env` of its folder cannot be read".to_owned(),
@@ -326,18 +326,14 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
                 "it shows no token and may have read `{name}` before that link was changed to lead \
                  to `{target}`, when it may have led to `{other}`"
             ),
-            "if it is this bot, end it once: a bot that runs under monopoll is recognized; else \
-             give each bot a name with `instance`"
-                .to_owned(),
+            settle(None),
         ),
         Doubt::ChangedEnvFile { name, other_place, bot } => (
             format!(
                 "it shows no token and may have read `{name}` before the last change of that \
                  file, when it may have named bot {bot}, whose token is in `{other_place}`"
             ),
-            "if it is this bot, end it once: a bot that runs under monopoll is recognized; else \
-             give each bot a name with `instance`"
-                .to_owned(),
+            settle(None),
         ),
         Doubt::BelowGuard(instance) => (
             format!("it runs under the guard of instance {instance}, which has another lock"),
@@ -358,12 +354,12 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
         }
         Doubt::Variable(name) => (
             format!("it has another value of ${name}"),
-            format!("if both are the same bot, start it with the same value, else {give_names}"),
+            settle(Some("start it with the same value")),
         ),
-        Doubt::Command(doubt) => command_doubt_and_hint(doubt, end_it, give_names),
+        Doubt::Command(doubt) => command_doubt_and_hint(doubt, end_it),
         Doubt::SeveralBots => (
             "both have the tokens of several bots, and do not run the same command".to_owned(),
-            give_names,
+            settle(None),
         ),
         Doubt::BlocksReads => (
             "its command line cannot be read in time: reading it blocks in the kernel, or this \
@@ -380,71 +376,75 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
     }
 }
 
+/// Returns how to settle a doubt, by which bot it is. `how` is what settles it without an end.
+fn settled(how: Option<&str>, end_it: &str) -> String {
+    let how = how.map(|how| format!("{how}, or ")).unwrap_or_default();
+    format!(
+        "if it is this bot, {how}{end_it}; if it is another one, start both with monopoll, each \
+         with a name of its own (`instance`)"
+    )
+}
+
 /// The doubt about what a launcher does before the bot.
-fn setup(verb: &str, what: &str, give_names: &str) -> (String, String) {
+fn setup(verb: &str, what: &str, end_it: &str) -> (String, String) {
     let what = sanitize(what);
     (
         format!(
             "COMMAND, or what started this process, first {verb} `{what}`, which may choose \
              another bot"
         ),
-        format!("if both are the same bot, start it with the same command line, else {give_names}"),
+        settled(Some("start it with the same command line"), end_it),
     )
 }
 
 /// The doubt about a process that runs the same command, and the least harmful ways to settle it.
-fn command_doubt_and_hint(
-    doubt: &CommandDoubt,
-    end_it: &str,
-    give_names: String,
-) -> (String, String) {
+fn command_doubt_and_hint(doubt: &CommandDoubt, end_it: &str) -> (String, String) {
+    let settle = |how| settled(how, end_it);
     match doubt {
         CommandDoubt::Option(name) => (
             format!("it has another `{}`", sanitize(name)),
-            format!("if both are the same bot, start it with the same option, else {give_names}"),
+            settle(Some("start it with the same option")),
         ),
-        CommandDoubt::Setup(file) => setup("writes", file, &give_names),
-        CommandDoubt::SetupCommand(line) => setup("runs", line, &give_names),
+        CommandDoubt::Setup(file) => setup("writes", file, end_it),
+        CommandDoubt::SetupCommand(line) => setup("runs", line, end_it),
         CommandDoubt::Modules => (
             "it has another virtual environment or another $PYTHONPATH, so its module may be \
              another one"
                 .to_owned(),
-            format!("if both are the same bot, start it with the same ones, else {give_names}"),
+            settle(Some("start it with the same ones")),
         ),
         CommandDoubt::EntryPoint => (
             "it or COMMAND runs a script that starts the same Python program, as far as names show"
                 .to_owned(),
-            format!("if both are the same bot, start it with the same command line, else \
-                     {give_names}"),
+            settle(Some("start it with the same command line")),
         ),
         CommandDoubt::GoRun => (
             "`go run` builds its program or COMMAND's, perhaps from the source of the other one"
                 .to_owned(),
-            format!("if both are the same bot, start it with the same command line, else \
-                     {give_names}"),
+            settle(Some("start it with the same command line")),
         ),
         CommandDoubt::ScriptName => (
             "it runs the same file by a link with another name or in another folder, or under \
              another name, which may choose the bot"
                 .to_owned(),
-            format!("if both are the same bot, start it by the same path, else {give_names}"),
+            settle(Some("start it by the same path")),
         ),
         CommandDoubt::Script => (
             "COMMAND's script starts the same command, but has lines that may choose another bot, \
              such as a condition or `. ./.env`"
                 .to_owned(),
-            give_names,
+            settle(None),
         ),
         CommandDoubt::PartOfScript => (
             "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
-            give_names,
+            settle(None),
         ),
         CommandDoubt::Variable(name) => (
             format!(
                 "it has another value of ${} than COMMAND would give it, or none",
                 sanitize(name)
             ),
-            format!("if both are the same bot, start it with the same value, else {give_names}"),
+            settle(Some("start it with the same value")),
         ),
         CommandDoubt::UnclearScript => (
             "COMMAND's script does not say in full what it starts, and it may be this process"
@@ -458,29 +458,29 @@ fn command_doubt_and_hint(
             "COMMAND begins with a program that monopoll does not know, and goes on with what this \
              process runs"
                 .to_owned(),
-            format!("start the bot without that program, {give_names}"),
+            settle(Some("start it without that program")),
         ),
         CommandDoubt::Folder => (
             "it runs in another folder, and only its $PWD says that it was started in this one"
                 .to_owned(),
-            give_names,
+            settle(None),
         ),
         CommandDoubt::StartsAgain => (
             "it starts the same command, now or again".to_owned(),
-            "end it first, or give each bot a name with `instance`".to_owned(),
+            settle(Some("end it before the start")),
         ),
         CommandDoubt::OtherFolder => (
             "it runs the same script from another folder".to_owned(),
-            format!("if both are the same bot, start it in the same folder, else {give_names}"),
+            settle(Some("start it in the same folder")),
         ),
         CommandDoubt::RemovedRelease => (
             "its script was removed; it was in a folder beside COMMAND's, as in an older release"
                 .to_owned(),
-            give_names,
+            settle(None),
         ),
         CommandDoubt::UnreadableFolder => (
             "its folder cannot be read, so it may run in another one".to_owned(),
-            give_names,
+            settle(None),
         ),
     }
 }

@@ -58,7 +58,8 @@ pub(crate) fn judge<'a>(
 fn doubt_each_other(stage: &Stage, option: &str, pair: [&str; 2], path: &str) {
     let judge = |running, started| judge(stage, running, started, |it| it.env("PATH", path));
     for (running, started) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-        let expected = format!("has another `{option}`; if both are the same bot");
+        let expected =
+            format!("has another `{option}`; if it is this bot, start it with the same option");
         match judge(running, started) {
             Judged::InDoubt(reason) => assert!(reason.contains(&expected), "{reason}"),
             other => panic!("{running} / {started}: {other:?}"),

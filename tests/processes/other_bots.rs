@@ -262,7 +262,10 @@ fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
     let other = plan(unnamed(&stage, &["plan"], "python3 admin.py"));
     assert!(refusal(&other).contains("`instance`"), "{other:#}");
     let refused = unnamed(&stage, &["run"], "python3 admin.py").end().exits(75);
-    assert!(refused.err.contains("give each bot a name with `instance`"), "{refused:?}");
+    assert!(
+        refused.err.contains("start both with monopoll, each with a name of its own (`instance`)"),
+        "{refused:?}"
+    );
     assert!(first.is_alive() && is_alive(pid));
     let same = plan(unnamed(&stage, &["plan"], "python3 main.py"));
     assert_eq!(same["verdict"], "act", "{same:#}");
@@ -284,7 +287,12 @@ fn two_folders_or_arguments_that_share_the_tokens_of_two_bots_are_in_doubt() {
     for action in ["graceful", "force"] {
         for (line, folder) in [("python3 main.py", &b), ("python3 main.py admin", &a)] {
             let refused = start(&["run", "--on-conflict", action], line, folder).end().exits(75);
-            assert!(refused.err.contains("give each bot a name with `instance`"), "{refused:?}");
+            assert!(
+                refused
+                    .err
+                    .contains("start both with monopoll, each with a name of its own (`instance`)"),
+                "{refused:?}"
+            );
         }
     }
     assert!(first.is_alive() && is_alive(pid));
