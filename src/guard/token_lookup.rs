@@ -6,7 +6,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
@@ -58,16 +58,18 @@ pub(crate) struct TokenLookup {
     pub(crate) unclear: Option<Unclear>,
 }
 
-/// Two places that a loader of `.env` files may read, with the tokens of different bots.
+/// The reason that a token may not be the one that the bot gets.
 #[derive(Debug)]
 pub(crate) struct Unclear {
     what: String,
+    /// What follows from that, if no `instance` is given.
+    so: &'static str,
     hint: String,
 }
 
 impl Unclear {
     fn message(&self) -> String {
-        format!("{}, and loaders differ in which one they read", self.what)
+        format!("{}, {}", self.what, self.so)
     }
 }
 
@@ -130,7 +132,7 @@ impl TokenLookup {
         };
         let misfits = self.misfits.iter().map(misfit);
         let unclear = self.unclear.iter().map(|unclear| match config.settings.instance {
-            Some(_) => format!("{}, so neither token is used to find the bot", unclear.what),
+            Some(_) => format!("{}, so no token is used to find the bot", unclear.what),
             None => format!("{}; {}", unclear.message(), unclear.hint),
         });
         let not_read = self.not_read.iter().map(not_read);
@@ -144,7 +146,7 @@ impl TokenLookup {
 /// script, too.
 pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup {
     let mut misfits = Vec::new();
-    let mut mine = None;
+    let (mut mine, mut place) = (None, String::new());
     for name in config.token_variables() {
         // COMMAND gets what it sets itself, as in `env BOT_TOKEN=… python3 main.py`.
         let set = command.and_then(|command| command.sets(name));
@@ -152,6 +154,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
         mine = value.to_str().and_then(Token::parse);
         if mine.is_some() {
+            place = format!("${}", printable(name));
             break;
         }
         if config.expects_a_token_in(name) {
@@ -173,7 +176,15 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
             bots.extend(file.bots);
             Some(two_files(&token, &other, why))
         });
+        place = format!("`{}`", token.place());
         mine = Some(token.token);
+    }
+    if let (Some(command), None, Some(token)) = (command, &unclear, &mine) {
+        match given_by_command(config, command, token) {
+            GivenToken::None => {}
+            GivenToken::Known(given) => mine = Some(given),
+            GivenToken::Unknown(what) => unclear = Some(given_unknown(&place, token, &what)),
+        }
     }
     if let Some(command) = command {
         bots.extend(command.args.iter().flat_map(|word| bots_in(word.as_encoded_bytes())));
@@ -209,6 +220,26 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }
 }
 
+/// A token that COMMAND itself gives the bot.
+enum GivenToken {
+    None,
+    Known(Token),
+    /// What gives it, as a clause.
+    Unknown(String),
+}
+
+/// Returns whether COMMAND gives the bot another token than `mine`, which this start has.
+fn given_by_command(config: &Config, command: &Command, mine: &Token) -> GivenToken {
+    let names: Vec<&str> = config.token_variables().collect();
+    match command.other_token(&names, mine.id(), &config.env_file) {
+        None => GivenToken::None,
+        Some(what) => {
+            let known = token_of(config, &command.env_files(&names));
+            known.map_or(GivenToken::Unknown(what), GivenToken::Known)
+        }
+    }
+}
+
 /// Returns the token in the files that COMMAND reads in any case, or else in the `.env` of the
 /// folder that it enters for its bot, if they name one bot.
 fn read_by_command(config: &Config, command: &Command) -> Option<Token> {
@@ -217,6 +248,11 @@ fn read_by_command(config: &Config, command: &Command) -> Option<Token> {
     if files.is_empty() && config.settings.env_file == Path::new(".env") {
         files.extend(command.entered_for_the_bot().map(|it| it.join(".env")));
     }
+    token_of(config, &files)
+}
+
+/// Returns the token in these files if they name one bot.
+fn token_of(config: &Config, files: &[PathBuf]) -> Option<Token> {
     let tokens = files.iter().filter_map(|path| dotenv::token_at(config, path));
     let tokens: Vec<Token> = tokens.collect();
     let first = tokens.first()?;
@@ -286,6 +322,17 @@ fn not_read(line: &TokenLine) -> String {
     )
 }
 
+const LOADERS_DIFFER: &str = "and loaders differ in which one they read";
+
+/// `place` is that of `mine`, and `what` gives the bot another token.
+fn given_unknown(place: &str, mine: &Token, what: &str) -> Unclear {
+    Unclear {
+        what: format!("{place} has the token of bot {}, but {what}", mine.id()),
+        so: "so it may start another bot",
+        hint: "name the bot with `--instance`".to_owned(),
+    }
+}
+
 fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {
     Unclear {
         what: format!(
@@ -295,6 +342,7 @@ fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {
             beside.place(),
             beside.token.id()
         ),
+        so: LOADERS_DIFFER,
         hint: format!(
             "name the file that the bot reads, as in `--set env_file={}`, or the bot with \
              `--instance`, or set its token in the environment",
@@ -313,6 +361,7 @@ fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
             last.token.id(),
             last.place()
         ),
+        so: LOADERS_DIFFER,
         hint: "remove one of the lines, or name the bot with `--instance`, or set its token in \
                the environment"
             .to_owned(),

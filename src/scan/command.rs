@@ -159,8 +159,12 @@ impl Command {
             Target::Program(name) => search(name.as_os_str(), &runs_in).ok(),
             Target::Module(_) | Target::Code(..) | Target::Entry(..) | Target::Input => None,
         };
+        let is_script = |path: &Path| match runs.through {
+            Through::Itself => matches!(kind, ProgramKind::Script(_)),
+            _ => matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_))),
+        };
         if let (Target::Program(_), Some(path)) = (&runs.target, &file)
-            && matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_)))
+            && is_script(path)
         {
             runs.target = Target::Script(path.clone(), None);
         }
@@ -225,7 +229,7 @@ impl Command {
         let values = self.runs.context.variables.iter().filter_map(|(_, value)| value.as_deref());
         let texts = self.args.iter().map(OsString::as_os_str).chain(options).chain(values);
         let mut texts: Vec<String> = texts.map(|it| it.to_string_lossy().into_owned()).collect();
-        texts.extend(self.shell_script_text());
+        texts.push(self.script_text());
         let is_end = |c: char| c.is_whitespace() || "'\"`;=&|()<>".contains(c);
         let words = texts.iter().flat_map(|text| text.split(is_end));
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()

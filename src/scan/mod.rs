@@ -14,6 +14,7 @@ mod env_file_option;
 pub mod env_marker;
 mod executable;
 mod folder_of_script;
+mod given_token;
 mod go_run;
 pub(crate) mod guard_tree;
 mod harmless_command;

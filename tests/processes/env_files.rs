@@ -83,7 +83,7 @@ fn an_env_file_beside_the_script_that_names_another_bot_refuses_the_start() {
     names(&main, &tokens[0]);
     let named = start(&["run", "--instance", "bot-b"]);
     let (guard, _second) = bot(&stage, named, stage.folder());
-    assert!(guard.stderr().contains("so neither token is used to find the bot"));
+    assert!(guard.stderr().contains("so no token is used to find the bot"));
     assert!(other.is_alive() && is_alive(pid));
 }
 

@@ -27,6 +27,7 @@ mod fault_injection;
 mod fd_limits;
 mod file_size_limit;
 mod follow_up;
+mod given_tokens;
 mod go_programs;
 mod indirect_scripts;
 mod interruption;

@@ -385,7 +385,9 @@ impl<'a> Describer<'a> {
         let is_mine = holds_lock == Fact::Known(true)
             || guard.is_some_and(|it| it.guards == GuardedInstance::Mine);
         let proof = match self.request.name_source {
-            NameSource::Given | NameSource::Token if is_mine => Proof::Name,
+            NameSource::Given if is_mine => Proof::Name,
+            // With the tokens of several bots in one file, a variable may choose another one.
+            NameSource::Token if is_mine && self.request.tokens.bots.len() < 2 => Proof::Name,
             NameSource::Given | NameSource::Token | NameSource::Command => Proof::Nothing,
         };
         environ.map(|environ| self.request.variables.first_difference(set, environ, proof)).into()

@@ -1,0 +1,132 @@
+//! COMMAND gives the bot another token than that of `.env` or of the start: by a line of its
+//! script, a program that reads a store of secrets, or a variable that chooses one of several.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use monopoll_test_bots::stage::{SECRET, Stage, Start, is_alive, token};
+
+use crate::other_bots::{plan, refusal, unnamed};
+use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, path, write};
+
+/// A folder whose `.env` has the token of the bot for development.
+fn two_bots(development: &str, production: &str) -> Stage {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "main.js", JAVASCRIPT);
+    write(&stage, ".env", &format!("BOT_TOKEN={development}\n"));
+    write(&stage, "token.txt", &format!("{production}\n"));
+    write(&stage, "prod.env", &format!("BOT_TOKEN={production}\n"));
+    write(&stage, "secrets.sh", &format!("export BOT_TOKEN={production}\n"));
+    write(&stage, "show", "#!/bin/sh\ncat token.txt\n");
+    write(&stage, "bin/doppler", "#!/bin/sh\nshift 2\nexec \"$@\"\n");
+    stage
+}
+
+fn script(stage: &Stage, lines: &str) {
+    write(stage, "start.sh", &format!("#!/bin/bash\n{lines}\n"));
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(stage.folder().join("start.sh"), executable).unwrap();
+}
+
+fn start<'a>(stage: &'a Stage, args: &[&str], line: &str) -> Start<'a> {
+    let bin = stage.folder().join("bin");
+    unnamed(stage, args, line).env("PATH", format!("{}:{}", bin.display(), path()))
+}
+
+#[test]
+fn a_script_that_gives_the_bot_an_unknown_token_is_not_the_bot_of_dotenv() {
+    let (development, production) = (token(), token());
+    let stage = two_bots(&development, &production);
+    let other = unnamed(&stage, &["run"], "python3 main.py");
+    let (other, pid) = bot(&stage, other, stage.folder());
+    let refuse = |line: &str, words: &str| {
+        for args in [&["plan"][..], &["run"]] {
+            let ended = start(&stage, args, line).end().exits(78);
+            assert!(ended.err.contains(words), "{line} {words}: {ended:?}");
+            assert!(ended.err.contains("`--instance`"), "{line}: {ended:?}");
+            assert!(ended.err.contains(".env:1") && !ended.err.contains(SECRET), "{ended:?}");
+        }
+        let named = start(&stage, &["plan", "--json", "--instance", "prod"], line).end();
+        let seen: serde_json::Value = serde_json::from_str(&named.out).unwrap();
+        assert_ne!(seen["verdict"], "act", "{line}: {seen:#}");
+    };
+    for lines in [
+        "export BOT_TOKEN=\"$(./show prod | head -n 1)\"\nexec python3 main.py",
+        "BOT_TOKEN=`./show prod`\nexport BOT_TOKEN\npython3 main.py",
+        "TOKEN=$(./show prod)\nBOT_TOKEN=\"$TOKEN\" exec python3 main.py",
+        "export BOT_TOKEN=${1:?}\nexec python3 main.py",
+        "read -r BOT_TOKEN < token.txt\nexport BOT_TOKEN\nexec python3 main.py",
+        "if [ -f prod ]; then export BOT_TOKEN=$(./show prod); fi\nexec python3 main.py",
+    ] {
+        script(&stage, lines);
+        refuse("./start.sh", "COMMAND");
+    }
+    script(&stage, "exec doppler run -- python3 main.py");
+    refuse("./start.sh", "`doppler` may set another one");
+    refuse("doppler run -- python3 main.py", "`doppler` may set another one");
+    write(&stage, "Makefile", "prod:\n\tBOT_TOKEN=$$(./show prod) python3 main.py\n");
+    refuse("make prod", "COMMAND");
+    write(
+        &stage,
+        "Makefile",
+        "prod: export BOT_TOKEN=$(shell ./show prod)\nprod:\n\tpython3 main.py\n",
+    );
+    refuse("make prod", "COMMAND");
+    let package = r#"{"scripts":{"prod":"BOT_TOKEN=$(./show prod) node main.js",
+        "file":"export $(cat prod.env | xargs) && node main.js"}}"#;
+    write(&stage, "package.json", package);
+    refuse("npm run prod", "COMMAND");
+    refuse("npm run file", "prod.env");
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn a_token_that_a_script_reads_from_a_file_names_the_instance() {
+    let (development, production) = (token(), token());
+    let stage = two_bots(&development, &production);
+    let other = unnamed(&stage, &["run"], "python3 main.py");
+    let (other, pid) = bot(&stage, other, stage.folder());
+    for (line, is_in_environment) in [
+        ("export BOT_TOKEN=\"$(cat token.txt)\"", false),
+        ("export BOT_TOKEN=\"$(cat token.txt)\"", true),
+        (". ./secrets.sh", false),
+    ] {
+        script(&stage, &format!("{line}\nexec python3 main.py"));
+        let mut start = start(&stage, &["plan"], "./start.sh");
+        if is_in_environment {
+            start = start.env("BOT_TOKEN", &development);
+        }
+        let seen = plan(start);
+        let id = production.split(':').next().unwrap();
+        assert_eq!(seen["instance"], format!("bot{id}"), "{seen:#}");
+        assert_eq!(seen["verdict"], "clear", "{seen:#}");
+    }
+    // The token of `.env` itself.
+    for lines in [
+        "export BOT_TOKEN=$(grep BOT_TOKEN .env | cut -d= -f2)\nexec python3 main.py",
+        "export BOT_TOKEN=\"${BOT_TOKEN:?is not set}\"\nexec python3 main.py",
+        "set -a; . ./.env; set +a\nexec python3 main.py",
+    ] {
+        script(&stage, lines);
+        let seen = plan(start(&stage, &["plan"], "./start.sh"));
+        let id = development.split(':').next().unwrap();
+        assert_eq!(seen["instance"], format!("bot{id}"), "{lines}: {seen:#}");
+    }
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn a_variable_chooses_one_of_the_tokens_of_dotenv_also_below_a_guard() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, ".env", &format!("BOT_TOKEN={}\nADMIN_BOT_TOKEN={}\n", token(), token()));
+    let (other, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
+    for (name, value) in [("ROLE", "admin"), ("TOKEN_VAR", "ADMIN_BOT_TOKEN")] {
+        let admin = plan(unnamed(&stage, &["plan"], "python3 main.py").env(name, value));
+        assert!(refusal(&admin).contains(name), "{admin:#}");
+    }
+    assert_eq!(plan(unnamed(&stage, &["plan"], "python3 main.py"))["verdict"], "act");
+    assert!(other.is_alive() && is_alive(pid));
+    end(&stage, other, pid);
+}
