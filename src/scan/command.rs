@@ -161,7 +161,7 @@ impl Command {
         };
         let is_script = |path: &Path| match runs.through {
             Through::Itself => matches!(kind, ProgramKind::Script(_)),
-            _ => matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_))),
+            Through::Wrapper => matches!(kind_of(path, &cwd), Ok(ProgramKind::Script(_))),
         };
         if let (Target::Program(_), Some(path)) = (&runs.target, &file)
             && is_script(path)
