@@ -15,6 +15,7 @@ use crate::engine::changed_settings::{ChangedSettings, SettingsLink};
 use crate::engine::instance::BotId;
 use crate::guard::file_age::{MARGIN, age, links};
 use crate::scan::command::Command;
+use crate::scan::settings_files::{is_example, is_log_or_pid_file};
 use crate::sys::file_id::is_same_file;
 use crate::sys::machine::start_time;
 use crate::text::printable;
@@ -52,7 +53,7 @@ const NAMES: [&str; 12] = [
 ];
 
 /// The beginnings of names of files that configure a tool, not a bot.
-const OF_TOOLS: [&str; 12] = [
+const TOOL_PREFIXES: [&str; 12] = [
     ".",
     "Cargo.",
     "composer.",
@@ -68,8 +69,7 @@ const OF_TOOLS: [&str; 12] = [
 ];
 
 /// Parts of the names of files that no bot reads.
-const UNUSED: [&str; 10] =
-    ["~", "bak", "backup", "default", "dist", "example", "old", "orig", "sample", "template"];
+const UNUSED: [&str; 6] = ["~", "bak", "backup", "default", "old", "orig"];
 
 const MOST_ENTRIES: usize = 4096;
 
@@ -118,20 +118,18 @@ fn may_be_read(command: &Command) -> BTreeSet<PathBuf> {
 
 /// Returns whether a path is a device, such as `/dev/stdout`, or a log.
 fn is_output(path: &Path) -> bool {
-    let ending = path.extension().and_then(OsStr::to_str);
-    path.starts_with("/dev")
-        || path.starts_with("/proc")
-        || ending.is_some_and(|it| ["err", "lock", "log", "out", "pid", "sock"].contains(&it))
+    let name = path.file_name().and_then(OsStr::to_str);
+    path.starts_with("/dev") || path.starts_with("/proc") || name.is_some_and(is_log_or_pid_file)
 }
 
 fn has_settings(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
     let stem = name.split('.').next().filter(|it| !it.is_empty()).unwrap_or(".env");
     let is_env_file = name == ".env" || name.starts_with(".env.");
-    let is_of_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
+    let is_of_a_tool = TOOL_PREFIXES.iter().any(|start| name.starts_with(start));
     let has_ending = path.extension().and_then(OsStr::to_str);
     is_env_file
-        || !is_of_tool
+        || !is_of_a_tool
             && (NAMES.contains(&stem) || has_ending.is_some_and(|it| ENDINGS.contains(&it)))
 }
 
@@ -164,7 +162,8 @@ fn has_kind_of(path: &Path, other: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_unused = name.split(['.', '-', '_']).any(|part| UNUSED.contains(&part))
         || name.ends_with('~')
-        || OF_TOOLS.iter().skip(1).any(|start| name.starts_with(start));
+        || is_example(&name)
+        || TOOL_PREFIXES.iter().skip(1).any(|start| name.starts_with(start));
     let kind = |path: &Path| {
         let found = fs::metadata(path).ok().filter(|it| it.is_dir() || it.is_file());
         found.map(|it| it.is_dir())

@@ -8,8 +8,9 @@ use crate::scan::env_file_option::is_env_file;
 use crate::scan::invocation::absolute;
 use crate::scan::make_rules::is_name;
 use crate::scan::settings_files::base_name;
-use crate::scan::settings_writer::{choices, unquoted};
+use crate::scan::settings_writer::choices;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
+use crate::scan::shell_words::unquoted;
 
 /// Programs that print a file, or what is in it.
 const PRINTERS: [&str; 5] = ["cat", "egrep", "grep", "sed", "xargs"];

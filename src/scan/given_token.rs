@@ -9,8 +9,8 @@ use crate::scan::command::Command;
 use crate::scan::invocation::absolute;
 use crate::scan::make_rules::is_name;
 use crate::scan::settings_files::base_name;
-use crate::scan::settings_writer::unquoted;
 use crate::scan::shell_statements::statements;
+use crate::scan::shell_words::unquoted;
 use crate::scan::small_file;
 
 /// Programs that set the variables of the command after them from a store of secrets.

@@ -4,32 +4,38 @@
 
 use std::path::Path;
 
+use crate::scan::harmless_download::{is_harmless_for_curl, is_harmless_for_wget};
+use crate::scan::harmless_git::is_harmless_git;
+use crate::scan::harmless_output::writes_a_choice;
 use crate::scan::harmless_steps::{
-    BUILD_SCRIPTS, COMMANDS, MANAGE, MODULES, PROGRAM_FOLDERS, RUNNERS, SCRIPTS, SERVERS, is_step,
+    BUILD_SCRIPTS, COMMANDS, MANAGE, MODULES, PROGRAM_FOLDERS, RUNNERS, SCRIPT_FOLDERS, SCRIPTS,
+    SERVERS, is_own_target, is_step,
 };
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::settings_files::{base_name, is_example, is_settings};
 use crate::scan::shell_expansion::{UNKNOWN_WORD, UNKNOWN_WORDS};
-use crate::scan::shell_redirection::output_files;
+use crate::scan::step_options::installs_from_elsewhere;
 
-/// Commands of git that leave the files of the work tree as they are, or do not choose their
-/// content.
-#[rustfmt::skip]
-const OF_GIT: [&str; 18] = [
-    "add", "branch", "clean", "commit", "config", "describe", "diff", "fetch", "gc", "init", "lfs",
-    "log", "push", "rev-parse", "show", "status", "submodule", "tag",
-];
+/// What a step that the project itself defines counts as: `make deps`, `python3 update.py`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Steps {
+    /// It prepares the bot.
+    Prepare,
+    /// It may be the bot: nothing else of the script is.
+    MayBeBot,
+}
 
-/// The extensions of files that no bot reads at its start.
-const OUTPUTS: [&str; 5] = ["log", "pid", "lock", "out", "err"];
+/// Options with which a command of a shell sets a variable or the path of a program.
+const SETTING_OPTIONS: [(&str, &str); 3] = [("hash", "-p"), ("printf", "-v"), ("wait", "-p")];
 
-/// Parts of the names of such files, or of the variables with them: `$PID_FILE`.
-const OUTPUT_PARTS: [&str; 7] = ["log", "logs", "logfile", "pid", "pidfile", "lock", "lockfile"];
+/// Commands of Redis that only ask for something, or end the server.
+const REDIS_COMMANDS: [&str; 7] =
+    ["bgsave", "dbsize", "flushall", "flushdb", "info", "ping", "shutdown"];
 
 /// Returns whether a command is harmless with its redirections. `text` is the whole command.
 pub(super) fn is_harmless(words: &[String], text: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    is_harmless_program(&words) && !writes_settings(text) && !(is_output(&words) && writes(text))
+    is_harmless_program(&words) && !writes_a_choice(text)
 }
 
 /// Returns whether a program of this name is never the bot.
@@ -37,26 +43,58 @@ pub(super) fn is_never_the_bot(name: &Path) -> bool {
     name.to_str().is_some_and(|name| COMMANDS.contains(&name) || SERVERS.contains(&name))
 }
 
+/// Returns whether a command runs code of the project by the name of a step: `python3 update.py`,
+/// `make deps`, `npm run build`.
+pub(super) fn runs_own_step(words: &[&str]) -> bool {
+    let Some((first, args)) = words.split_first() else { return false };
+    runs_own_script(words)
+        || is_own_target(base_name(first), args)
+        || programs_run(words).any(runs_own_step)
+}
+
+/// Returns whether a command runs a script of Python with the name of a step.
+pub(super) fn runs_own_script(words: &[&str]) -> bool {
+    let is_script = |words: &[&str]| match words {
+        [first, script, ..] => is_python(first) && SCRIPTS.contains(&base_name(script)),
+        [_] | [] => false,
+    };
+    is_script(words) || programs_run(words).any(runs_own_script)
+}
+
+/// Returns the commands that a command may run by a runner such as `sudo` or `uv run`.
+fn programs_run<'a>(words: &'a [&'a str]) -> impl Iterator<Item = &'a [&'a str]> {
+    RUNNERS.iter().filter_map(move |(runner, word)| {
+        let (first, args) = words.split_first()?;
+        let args = match word {
+            Some(word) => args.strip_prefix(&[*word])?,
+            None => args,
+        };
+        let at = args.iter().position(|arg| !arg.starts_with('-'))?;
+        (*runner == base_name(first)).then_some(&args[at..])
+    })
+}
+
 fn is_harmless_program(words: &[&str]) -> bool {
     let Some((first, args)) = words.split_first() else { return false };
-    let is_first = |words: &[&str]| args.first().is_some_and(|arg| words.contains(arg));
+    let is_manage = |args: &[&str]| args.first().is_some_and(|it| MANAGE.contains(it));
     if first.ends_with("manage.py") {
-        return is_first(&MANAGE);
+        return is_manage(args);
+    }
+    if args == ["--version"] {
+        return true;
     }
     if is_python(first) {
         return match args {
             ["setup.py", command, ..] => {
                 ["build", "build_ext", "develop", "install"].contains(command)
             }
+            ["-m", "pip", rest @ ..] => !installs_from_elsewhere(rest),
             ["-m", module, ..] => MODULES.contains(module),
-            ["-V" | "--version"] => true,
-            [script, rest @ ..] if script.ends_with("manage.py") => {
-                rest.first().is_some_and(|arg| MANAGE.contains(arg))
-            }
-            [script, rest @ ..] => {
-                SCRIPTS.contains(&base_name(script)) && rest.iter().all(|arg| arg.starts_with('-'))
-            }
-            [] => false,
+            ["-V"] => true,
+            [script, rest @ ..] if script.ends_with("manage.py") => is_manage(rest),
+            // With arguments, it may choose the bot.
+            [script] => is_own_script(script),
+            [_, ..] | [] => false,
         };
     }
     let name = base_name(first);
@@ -66,48 +104,97 @@ fn is_harmless_program(words: &[&str]) -> bool {
     {
         return false;
     }
+    if SETTING_OPTIONS.iter().any(|(it, option)| *it == name && args.contains(option)) {
+        return false;
+    }
     match name {
         "git" => return is_harmless_git(args),
-        "docker" | "docker-compose" | "podman" if args.contains(&"cp") => return false,
-        "curl" | "dos2unix" | "find" | "rimraf" | "rm" | "wget"
-            if args.iter().any(|file| is_settings(file)) =>
-        {
+        "docker" | "docker-compose" | "podman" if !is_harmless_in_container(args) => return false,
+        "dos2unix" | "find" | "rimraf" | "rm" if args.iter().any(|file| is_settings(file)) => {
             return false;
         }
+        "curl" => return is_harmless_for_curl(args),
+        "wget" => return is_harmless_for_wget(args),
+        "pip" | "pip3" => return !installs_from_elsewhere(args),
         "find" => return is_harmless_find(args),
         "cp" => return is_copy_of_a_default(args),
-        "ln" | "mv" => return args.iter().all(|it| it.starts_with('-') || is_of_log(it)),
+        "ln" | "mv" => return args.iter().all(|it| it.starts_with('-') || is_log_file(it)),
+        "redis-cli" => return is_harmless_for_redis(args),
+        "node" | "npm" if args == ["-v"] => return true,
         _ => {}
     }
-    let runs_step = |(runner, word): &(&str, Option<&str>)| {
-        let args = match word {
-            Some(word) => args.strip_prefix(&[*word]),
-            None => Some(args),
-        };
-        let Some(args) = args.filter(|_| *runner == name) else { return false };
-        let at = args.iter().position(|arg| !arg.starts_with('-'));
-        at.is_some_and(|at| is_harmless_program(&args[at..]))
-    };
     is_never_the_bot(Path::new(name))
         || is_step(name, args)
-        || RUNNERS.iter().any(runs_step)
+        || programs_run(words).any(is_harmless_program)
         || *words == ["yarn"]
 }
 
-/// Returns whether `find` runs no other program than one that removes files or sets their modes.
-fn is_harmless_find(args: &[&str]) -> bool {
-    args.windows(2).all(|pair| match pair {
-        ["-exec" | "-execdir" | "-ok", program] => ["rm", "chmod", "chown"].contains(program),
-        _ => true,
-    })
+/// Returns whether a script of Python prepares the program. One in the folder of a bot may choose
+/// it.
+fn is_own_script(script: &str) -> bool {
+    let script = script.trim_start_matches("./");
+    let name = script.split_once('/').filter(|(folder, _)| SCRIPT_FOLDERS.contains(folder));
+    SCRIPTS.contains(&name.map_or(script, |(_, name)| name))
 }
 
-/// Returns whether `cp` makes a file only where there is none, or from an example, which is the
-/// same for all bots.
+/// Returns whether a program for containers copies no file, and runs nothing in a container that
+/// may write one.
+fn is_harmless_in_container(args: &[&str]) -> bool {
+    let Some(at) = args.iter().position(|it| ["exec", "run"].contains(it)) else {
+        return !args.contains(&"cp");
+    };
+    let mut rest = args[at + 1..].iter().skip_while(|it| it.starts_with('-'));
+    // The name of the container, or of the service.
+    rest.next();
+    let program: Vec<&str> = rest.copied().collect();
+    program.is_empty() || is_harmless_program(&program)
+}
+
+/// Returns whether the client of Redis changes no key.
+fn is_harmless_for_redis(args: &[&str]) -> bool {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match *arg {
+            "-a" | "-h" | "-n" | "-p" | "-s" | "-u" | "--user" => {
+                args.next();
+            }
+            "-x" => return false,
+            option if option.starts_with('-') => {}
+            command => return REDIS_COMMANDS.contains(&command.to_ascii_lowercase().as_str()),
+        }
+    }
+    // It reads its commands.
+    false
+}
+
+/// Returns whether `find` writes no file, and runs no other program than one that removes files or
+/// sets their modes.
+fn is_harmless_find(args: &[&str]) -> bool {
+    let writes = args.iter().any(|it| it.starts_with("-fprint") || *it == "-fls");
+    !writes
+        && args.windows(2).all(|pair| match pair {
+            ["-exec" | "-execdir" | "-ok" | "-okdir", program] => {
+                ["rm", "chmod", "chown"].contains(program)
+            }
+            _ => true,
+        })
+}
+
+/// Returns whether `cp` makes a file only where there is none, or from an example beside it, which
+/// is the same for all bots.
 fn is_copy_of_a_default(args: &[&str]) -> bool {
-    let mut files = args.iter().filter(|arg| !arg.starts_with('-'));
-    args.iter().any(|arg| ["-n", "--no-clobber", "--update=none"].contains(arg))
-        || files.next().is_some_and(|file| is_example(file))
+    if args.iter().any(|arg| ["-n", "--no-clobber", "--update=none"].contains(arg)) {
+        return true;
+    }
+    let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let files = args.iter().filter(|arg| !arg.starts_with('-'));
+    let files: Vec<&str> = files.map(|file| file.trim_start_matches("./")).collect();
+    match files[..] {
+        [example, file] => {
+            is_example(example) && (folder(example).is_none() || folder(example) == folder(file))
+        }
+        _ => false,
+    }
 }
 
 /// Returns whether a word is Python, as far as it is known: `$PYTHON`.
@@ -116,74 +203,9 @@ fn is_python(word: &str) -> bool {
         || Interpreter::by_name(base_name(word)).is_some_and(|it| it.language == Language::Python)
 }
 
-/// Returns whether a command writes its own words.
-fn is_output(words: &[&str]) -> bool {
-    matches!(words, ["cat" | "echo" | "printf", ..])
-}
-
-/// Returns whether the output of a command goes to a file that may choose the bot.
-pub(super) fn writes_a_choice(text: &str) -> bool {
-    writes_settings(text) || writes(text)
-}
-
-/// Returns whether the output of a command goes to a file that is no log or PID file.
-fn writes(text: &str) -> bool {
-    let command = text.split('>').next().unwrap_or_default().replace('"', "");
-    let is_own_pid = ["echo $$", "echo $!"].contains(&command.trim());
-    !is_own_pid && output_files(text).into_iter().any(|file| !is_log_or_pid(file))
-}
-
-/// Returns whether the output of a command goes to a file with settings.
-pub(super) fn writes_settings(text: &str) -> bool {
-    output_files(text).into_iter().any(|file| is_settings(without_quotes(file)))
-}
-
-fn is_log_or_pid(file: &str) -> bool {
-    let file = without_quotes(file);
-    if ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"].contains(&file) {
-        return true;
-    }
-    let name = file.rsplit('/').next().unwrap_or(file).to_ascii_lowercase();
-    match name.rsplit_once('.') {
-        Some((_, extension)) => OUTPUTS.contains(&extension),
-        None => name.split(['_', '-', '$', '{', '}']).any(|part| OUTPUT_PARTS.contains(&part)),
-    }
-}
-
 /// Returns whether a file is a log, or an old one: `bot.log.1`.
-fn is_of_log(file: &str) -> bool {
+fn is_log_file(file: &str) -> bool {
     base_name(file).contains(".log") && !is_settings(file)
-}
-
-fn without_quotes(word: &str) -> &str {
-    word.trim_matches(['\'', '"'])
-}
-
-/// Returns whether git leaves the branch that is checked out.
-pub(super) fn is_harmless_git(args: &[&str]) -> bool {
-    let mut args = args.iter().copied();
-    let command = loop {
-        match args.next() {
-            Some("-C" | "-c" | "--git-dir" | "--work-tree") => {
-                args.next();
-            }
-            Some(option) if option.starts_with('-') => {}
-            command => break command,
-        }
-    };
-    let mut words = args.filter(|arg| !arg.starts_with('-'));
-    match command {
-        None => true,
-        Some("pull") => match (words.next(), words.next()) {
-            (None, _) => true,
-            (Some(remote), None) => ["origin", "upstream"].contains(&remote),
-            (Some(_), Some(_)) => false,
-        },
-        Some("reset") => words.all(|word| ["HEAD", "@{u}", "@{upstream}"].contains(&word)),
-        Some("checkout" | "restore") => words.all(|word| word == "."),
-        Some("stash") => words.next().is_none(),
-        Some(command) => OF_GIT.contains(&command),
-    }
 }
 
 #[cfg(test)]
@@ -193,40 +215,6 @@ mod tests {
     fn harmless(text: &str) -> bool {
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         is_harmless(&words, text)
-    }
-
-    #[test]
-    fn output_to_logs_and_pid_files_is_harmless_and_no_other() {
-        for text in [
-            "echo 'a > .env' up",
-            "echo started >> start.log 2>&1",
-            "echo started >>\"$DIR/logs/start.log\"",
-            "echo $! > bot.pid",
-            "echo $$ > /run/bot",
-            "echo x > \"$PID_FILE\"",
-            "echo x >> ${LOG}",
-            "echo x >&2",
-            "echo x 2>/dev/null",
-            "printf '%s\\n' up >> /var/log/bot.log",
-            "date > started",
-            "pip freeze > requirements.txt",
-        ] {
-            assert!(harmless(text), "{text}");
-        }
-        for text in [
-            "echo BOT=alice > .env",
-            "echo BOT=alice >>.env",
-            "echo BOT=alice > '.env' 2>/dev/null",
-            "echo alice >| config.ini",
-            "printf 'BOT=%s\\n' alice > .env",
-            "echo $$ > config.json",
-            "echo alice > bot.txt",
-            "echo alice > \"$FILE\"",
-            "echo alice &> bot",
-            "git show alice:.env > .env",
-        ] {
-            assert!(!harmless(text), "{text}");
-        }
     }
 
     #[test]
@@ -313,30 +301,6 @@ mod tests {
             "command python3 main.py",
             "mkdir x > .env",
             "docker compose cp web:/x .env",
-        ] {
-            assert!(!harmless(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn git_is_harmless_unless_it_gets_a_branch() {
-        for text in [
-            "git pull",
-            "git pull -q --ff-only",
-            "git -C /srv/bot pull --rebase origin",
-            "git fetch origin alice",
-            "git reset --hard",
-            "git checkout -- .",
-            "git rev-parse HEAD",
-        ] {
-            assert!(harmless(text), "{text}");
-        }
-        for text in [
-            "git checkout alice",
-            "git switch -q alice",
-            "git pull origin alice",
-            "git -C /srv/bot reset --hard origin/alice",
-            "git merge alice",
         ] {
             assert!(!harmless(text), "{text}");
         }

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::scan::harmless_line::{assignment, is_harmless_after, without_neutral_substitutions};
-use crate::scan::shell_statements::{function_name, statements};
+use crate::scan::harmless_command::Steps;
+use crate::scan::harmless_line::{
+    are_late_signals, assignment, handler_and_signals, is_harmless_after, is_own_step,
+    starts_program,
+};
+use crate::scan::harmless_output::writes_a_choice;
+use crate::scan::shell_statements::{function_name, functions, statements};
 
 /// Returns the text without its harmless functions, and the names of these.
-pub(super) fn without_harmless_functions(text: &str) -> (String, BTreeSet<String>) {
+pub(super) fn without_harmless_functions(text: &str, steps: Steps) -> (String, BTreeSet<String>) {
     let (mut kept, mut names) = (String::new(), BTreeSet::new());
     let mut rest = text;
     while let Some(line) = rest.split_inclusive('\n').next() {
-        let body = function_name(line).zip(body(rest));
-        match body {
-            Some((name, (body, after))) if is_harmless_body(body) => {
+        let found = function_name(line).and_then(|name| body(rest, &name).map(|it| (name, it)));
+        match found {
+            Some((name, (body, after))) if is_harmless_body(body, steps) => {
                 names.insert(name);
                 // The rest of its last line goes on.
                 rest = after;
@@ -23,31 +28,40 @@ pub(super) fn without_harmless_functions(text: &str) -> (String, BTreeSet<String
             }
         }
     }
+    // The name of a harmless function may have another meaning in a branch.
+    let others = functions(&kept);
+    names.retain(|name| !others.contains(name) && !kept.contains(&format!("{name}()")));
     (kept, names)
 }
 
-/// Returns whether a statement calls one of these functions, now or by `trap`.
+/// Returns whether a statement only calls these functions, now or by `trap`.
 pub(super) fn is_call(statement: &str, functions: &BTreeSet<String>) -> bool {
-    let mut words = statement.split_whitespace();
-    let name = match words.next() {
-        Some("trap") => words.next().map(|it| it.trim_matches(['\'', '"'])),
-        first => first,
-    };
-    let starts_program =
-        || statement.contains('`') || without_neutral_substitutions(statement).contains("$(");
-    name.is_some_and(|name| functions.contains(name)) && !starts_program()
+    match handler_and_signals(statement).filter(|_| statement.starts_with("trap ")) {
+        Some((handler, signals)) => {
+            let is_harmless = |it: &str| calls(it, functions) || is_harmless_after(it);
+            are_late_signals(signals.split_whitespace())
+                && statements(handler).iter().all(|it| is_harmless(&it.text))
+        }
+        None => calls(statement, functions),
+    }
 }
 
-/// Returns the body of the function that begins here, and what follows it.
-fn body(text: &str) -> Option<(&str, &str)> {
-    let start = text.find('{')?;
-    // The name, brackets and perhaps an end of line come before.
-    text[..start]
-        .chars()
-        .all(|c| c.is_whitespace() || "()_-".contains(c) || c.is_alphanumeric())
-        .then_some(())?;
-    let (mut depth, mut quote) = (0_u32, None);
-    for (at, c) in text.char_indices().skip_while(|(at, _)| *at < start) {
+/// Returns whether a statement only calls one of these functions.
+fn calls(statement: &str, functions: &BTreeSet<String>) -> bool {
+    let name = statement.split_whitespace().next();
+    name.is_some_and(|name| functions.contains(name))
+        && !starts_program(statement)
+        && !writes_a_choice(statement)
+}
+
+/// Returns the body of the function with this name that begins here, and what follows it.
+fn body<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let text = text.trim_start();
+    let rest = text.strip_prefix("function ").unwrap_or(text).trim_start().strip_prefix(name)?;
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix("()").unwrap_or(rest).trim_start().strip_prefix('{')?;
+    let (mut depth, mut quote) = (1_u32, None);
+    for (at, c) in rest.char_indices() {
         match (quote, c) {
             (Some(open), _) => quote = quote.filter(|_| c != open),
             (None, '\'' | '"') => quote = Some(c),
@@ -55,7 +69,7 @@ fn body(text: &str) -> Option<(&str, &str)> {
             (None, '}') => {
                 depth -= 1;
                 if depth == 0 {
-                    return Some((&text[start + 1..at], &text[at + 1..]));
+                    return Some((&rest[..at], &rest[at + 1..]));
                 }
             }
             (None, _) => {}
@@ -64,17 +78,18 @@ fn body(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn is_harmless_body(body: &str) -> bool {
+fn is_harmless_body(body: &str, steps: Steps) -> bool {
     statements(body).iter().all(|it| {
         let local = it.text.strip_prefix("local ").map(str::trim_start);
-        match local {
-            Some(variable) => {
-                assignment(variable).is_some()
-                    && !variable.contains('`')
-                    && !without_neutral_substitutions(variable).contains("$(")
-            }
-            None => is_harmless_after(&it.text),
+        if let Some(variable) = local {
+            return assignment(variable).is_some() && !starts_program(variable);
         }
+        let first = it.text.split_whitespace().next().unwrap_or_default();
+        // These change variables or options of the whole script.
+        assignment(first).is_none()
+            && !["read", "set"].contains(&first)
+            && is_harmless_after(&it.text)
+            && (steps == Steps::Prepare || !is_own_step(&it.text))
     })
 }
 
@@ -92,8 +107,16 @@ mod tests {
             ("log() { echo $(./bot); }", "log() { echo $(./bot); }", ""),
             ("set() { echo BOT=bob > .env; }", "set() { echo BOT=bob > .env; }", ""),
             ("log() { local m=$(./bot); }", "log() { local m=$(./bot); }", ""),
+            ("init() { BOT=bob; }", "init() { BOT=bob; }", ""),
+            ("init() { read BOT; }", "init() { read BOT; }", ""),
+            (
+                "run()\n(\n  python3 -m bot\n)\nlog() { echo up; }",
+                "run()\n(\n  python3 -m bot\n)\n",
+                "log",
+            ),
+            ("log() { echo up; }\nlog() { ./bot; }", "\nlog() { ./bot; }", ""),
         ] {
-            let (kept, names) = without_harmless_functions(text);
+            let (kept, names) = without_harmless_functions(text, Steps::Prepare);
             let names = names.into_iter().collect::<Vec<_>>().join(" ");
             assert_eq!((kept.as_str(), names.as_str()), (expected, found), "{text}");
         }

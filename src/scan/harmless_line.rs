@@ -1,9 +1,12 @@
 //! Lines of a start script that do not affect the bot before them: `echo $! > bot.pid`, `wait`,
 //! `trap 'rm -f bot.pid' EXIT`.
 
-use crate::scan::harmless_command::is_harmless;
-use crate::scan::shell_statements::statements;
+use crate::scan::harmless_command::{is_harmless, runs_own_step};
+use crate::scan::harmless_output::{is_harmless_filter, writes_a_choice};
+use crate::scan::settings_files::base_name;
+use crate::scan::shell_statements::{Separator, statements};
 use crate::scan::shell_words::without_redirections;
+use crate::scan::substituted_code::substitutions;
 
 /// Signals that arrive from outside or at the end. DEBUG and ERR handlers run between the lines.
 #[rustfmt::skip]
@@ -12,47 +15,60 @@ const SIGNALS: [&str; 14] = [
     "3", "15",
 ];
 
-/// Commands that say which processes `kill` ends.
-const ASKING: [&str; 4] = ["cat ", "jobs", "pgrep ", "pidof "];
+/// Programs that only print something about a path, a number or a service.
+#[rustfmt::skip]
+const QUERIES: [&str; 10] = [
+    "basename", "cd", "dirname", "expr", "find", "mktemp", "readlink", "realpath", "seq",
+    "systemctl",
+];
+
+/// Returns whether a command does not affect the bot, and neither do its redirections and
+/// substitutions. `text` is the whole command.
+pub(super) fn is_harmless_line(words: &[String], text: &str) -> bool {
+    is_harmless(words, text) && !starts_program(text)
+}
 
 /// Returns whether a command after the bot starts no other program that may be one.
 pub(super) fn is_harmless_after(command: &str) -> bool {
     let command = command.trim();
-    let plain = without_redirections(command).unwrap_or(command);
-    let words: Vec<String> =
-        plain.split_whitespace().map(|word| word.trim_matches(['\'', '"']).to_owned()).collect();
+    let words = words(command);
     let Some(first) = words.first() else { return false };
-    let asks_for_processes = || {
-        let asked = command.split_once("$(").map(|(_, code)| code);
-        first == "kill"
-            && command.matches("$(").count() == 1
-            && asked.is_some_and(|code| ASKING.iter().any(|it| code.trim_start().starts_with(it)))
-    };
-    let starts_program = || {
-        command.contains('`')
-            || !asks_for_processes() && without_neutral_substitutions(command).contains("$(")
-    };
     match first.as_str() {
-        "trap" => is_harmless_trap_line(command) && !starts_program(),
-        "set" | "read" => !starts_program(),
+        "trap" => is_harmless_trap_line(command) && !starts_program(command),
+        "set" | "read" => !starts_program(command),
         _ => {
-            (is_harmless(&words, command) || assignment(first).is_some() && first == command)
-                && !starts_program()
+            let is_assignment = assignment(first).is_some() && first == command;
+            is_harmless_line(&words, command) || is_assignment && !starts_program(command)
         }
     }
 }
 
+/// Returns whether a line runs code of the project by the name of a step.
+pub(super) fn is_own_step(command: &str) -> bool {
+    let words = words(command);
+    runs_own_step(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn words(command: &str) -> Vec<String> {
+    let plain = without_redirections(command).unwrap_or(command);
+    plain.split_whitespace().map(|word| word.trim_matches(['\'', '"']).to_owned()).collect()
+}
+
 /// Returns whether the line `trap HANDLER SIGNAL…` is a harmless one.
 fn is_harmless_trap_line(line: &str) -> bool {
-    let rest = line.trim().trim_start_matches("trap").trim_start();
-    let quote = ['\'', '"'].into_iter().find(|quote| rest.starts_with(*quote));
-    let parts = match quote {
-        Some(quote) => rest.strip_prefix(quote).and_then(|rest| rest.rsplit_once(quote)),
-        None => rest.split_once(char::is_whitespace),
-    };
-    let Some((handler, signals)) = parts else { return false };
+    let Some((handler, signals)) = handler_and_signals(line) else { return false };
     let words = [handler].into_iter().chain(signals.split_whitespace());
     is_harmless_trap(&words.map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Splits the line `trap HANDLER SIGNAL…`.
+pub(super) fn handler_and_signals(line: &str) -> Option<(&str, &str)> {
+    let rest = line.trim().strip_prefix("trap")?.trim_start();
+    let quote = ['\'', '"'].into_iter().find(|quote| rest.starts_with(*quote));
+    match quote {
+        Some(quote) => rest.strip_prefix(quote)?.rsplit_once(quote),
+        None => rest.split_once(char::is_whitespace),
+    }
 }
 
 /// Returns whether `trap` sets handlers for these signals only, which start no other program.
@@ -60,40 +76,39 @@ pub(super) fn is_harmless_trap(words: &[String]) -> bool {
     let [handler, signals @ ..] = words else { return false };
     let is_harmless =
         handler == "-" || statements(handler).iter().all(|it| is_harmless_after(&it.text));
-    !signals.is_empty() && signals.iter().all(|it| SIGNALS.contains(&it.as_str())) && is_harmless
+    are_late_signals(signals.iter().map(String::as_str)) && is_harmless
 }
 
-/// Removes the substitutions whose output differs between two starts of one bot, or is the same for
-/// all programs of a host: `$(date +%s)`, `$(git rev-parse HEAD)`, `$(hostname)`.
-pub(super) fn without_neutral_substitutions(text: &str) -> String {
-    let mut rest = text;
-    let mut kept = String::new();
-    while let Some((before, after)) = rest.split_once("$(") {
-        kept.push_str(before);
-        let Some((code, behind)) = after.split_once(')') else {
-            return text.to_owned();
-        };
-        let mut words = code.split_whitespace();
-        let is_neutral = match words.next() {
-            Some("date" | "hostname" | "nproc" | "uname") => true,
-            // The name of a branch may choose the bot, and so may a folder.
-            Some("git") => match words.next() {
-                Some("rev-parse") => words.all(|it| {
-                    !it.starts_with("--") || it.starts_with("--short") || it == "--verify"
-                }),
-                Some("describe") => words.all(|it| it != "--all"),
-                Some(_) | None => false,
-            },
-            Some(_) | None => false,
-        };
-        if !is_neutral || code.contains(['`', '$', '(', ';', '|', '&', '<', '>']) {
-            kept.push_str("$(");
-            rest = after;
-            continue;
-        }
-        rest = behind;
+/// Returns whether these are only signals whose handlers do not run between the lines.
+pub(super) fn are_late_signals<'a>(signals: impl Iterator<Item = &'a str>) -> bool {
+    let mut signals = signals.peekable();
+    signals.peek().is_some() && signals.all(|it| SIGNALS.contains(&it))
+}
+
+/// Returns whether a substitution in a line starts a program that may be the bot or choose one:
+/// `$(./choose)`, `<(./choose)`.
+pub(super) fn starts_program(line: &str) -> bool {
+    substitutions(line).is_none_or(|codes| !codes.into_iter().all(is_harmless_code))
+}
+
+fn is_harmless_code(code: &str) -> bool {
+    // `$((…))` computes.
+    if code.starts_with('(') && code.ends_with(')') {
+        return !starts_program(&code[1..code.len() - 1]);
     }
-    kept + rest
+    let mut before = Separator::Line;
+    statements(code).iter().all(|it| {
+        let is_after_pipe = std::mem::replace(&mut before, it.end) == Separator::Pipe;
+        let is_harmless = || is_query(&it.text) || is_harmless_after(&it.text);
+        is_after_pipe && is_harmless_filter(&it.text) || is_harmless()
+    })
+}
+
+fn is_query(statement: &str) -> bool {
+    let first = statement.split_whitespace().next().unwrap_or_default();
+    let reads_file = statement.starts_with('<') && !statement.starts_with("<(");
+    let is_query = QUERIES.contains(&base_name(first)) || is_harmless_filter(statement);
+    (reads_file || is_query) && !writes_a_choice(statement) && !starts_program(statement)
 }
 
 /// Parses a word that sets a variable of a shell.
@@ -102,4 +117,42 @@ pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     (is_name && name.chars().all(is_letter)).then_some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_substitution_is_harmless_if_all_its_programs_are() {
+        for line in [
+            "echo \"it's $(date) in $(pwd)\"",
+            "[ \"$(id -u)\" = 0 ]",
+            "mkdir -p \"$(dirname \"$LOG\")\"",
+            "kill $(cat bot.pid)",
+            "kill $(ps aux | grep '[o]ther' | awk '{print $2}')",
+            "sleep $((1 + 2))",
+            "echo '$(./bot)'",
+            "echo $(<VERSION) `date`",
+            "echo $(cd \"$(dirname \"$0\")\" && pwd)",
+        ] {
+            assert!(!starts_program(line), "{line}");
+        }
+        for line in [
+            "echo $(./bot)",
+            "echo \"$(./bot)\"",
+            "echo \"it's\" $(./bot)",
+            "echo `./bot`",
+            "kill $(cat bot.pid; ./bot)",
+            "kill $(cat bot.pid | ./bot)",
+            "kill $(cat $(./bot))",
+            "cat <(./bot)",
+            "echo up > >(./bot)",
+            "sleep $(($(./bot) + 2))",
+            "echo $(echo BOT=bob > .env)",
+            "echo $(./bot",
+        ] {
+            assert!(starts_program(line), "{line}");
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! The tables of programs that run before or beside a bot and do not affect which one it is:
 //! commands of a shell, servers, installers, builds and migrations.
 
+use crate::scan::passed_options::{SettingForm, form_of};
+use crate::scan::step_options::{chooses, installs_from_elsewhere};
+
 /// Commands that are harmless with all arguments, unless `harmless_command` says more.
 #[rustfmt::skip]
 pub(super) const COMMANDS: [&str; 67] = [
@@ -20,45 +23,66 @@ pub(super) const SERVERS: [&str; 14] = [
     "rabbitmq-server", "redis-cli", "redis-server", "telegram-bot-api", "valkey-server",
 ];
 
-/// The words with which a program installs, builds or migrates.
-enum Words {
+/// The arguments with which a program is such a step.
+enum StepArguments {
     Any,
-    /// The first one is one of these.
+    /// The first argument is one of these.
     First(&'static [&'static str]),
-    /// All of them but options are.
+    /// All arguments other than options are among these.
     Each(&'static [&'static str]),
 }
 
 /// Programs that install packages, compile or change a database.
-const STEPS: [(&[&str], Words); 19] = [
-    (&["aerich", "alembic", "dbmate", "drizzle-kit", "knex", "prisma", "sequelize"], Words::Any),
-    (&["babel", "cmake", "esbuild", "ncc", "ninja", "rimraf", "rollup", "tsc", "tsup"], Words::Any),
+const STEPS: [(&[&str], StepArguments); 19] = [
+    (
+        &["aerich", "alembic", "dbmate", "drizzle-kit", "knex", "prisma", "sequelize"],
+        StepArguments::Any,
+    ),
+    (
+        &["babel", "cmake", "esbuild", "ncc", "ninja", "rimraf", "rollup", "tsc", "tsup"],
+        StepArguments::Any,
+    ),
     (
         &["apk", "apt", "apt-get", "dnf", "yum"],
-        Words::First(&["add", "install", "update", "upgrade"]),
+        StepArguments::First(&["add", "install", "update", "upgrade"]),
     ),
-    (&["astro", "nest", "next", "nuxt", "vite"], Words::First(&["build"])),
-    (&["bundle", "bundler", "composer"], Words::First(&["install"])),
-    (&["cargo"], Words::First(&["b", "build", "check", "clean", "fetch", "sqlx", "update"])),
-    (&["command", "hash"], Words::First(&["-v", "-V"])),
-    (&["django-admin"], Words::First(&MANAGE)),
-    (&["docker", "podman"], Words::First(&["build", "compose", "pull", "start"])),
-    (&["docker-compose"], Words::Any),
-    (&["dotnet"], Words::First(&["build", "clean", "ef", "publish", "restore"])),
-    (&["flask"], Words::First(&["db"])),
-    (&["go"], Words::First(&["build", "clean", "generate", "get", "install", "mod", "vet"])),
-    (&["gradle", "gradlew", "make", "mvn", "mvnw"], Words::Each(&TARGETS)),
-    (&["pdm", "pipenv", "poetry"], Words::First(&["install", "lock", "sync"])),
-    (&["rails", "rake"], Words::First(&["db:create", "db:migrate", "db:prepare", "db:setup"])),
-    (&["typeorm", "sqlx", "goose", "migrate"], Words::Any),
-    (&["uv"], Words::First(&["lock", "pip", "sync", "venv"])),
-    (&["webpack", "webpack-cli"], Words::Each(&["build", "development", "none", "production"])),
+    (&["astro", "nest", "next", "nuxt", "vite"], StepArguments::First(&["build"])),
+    (&["bundle", "bundler", "composer"], StepArguments::First(&["install"])),
+    (
+        &["cargo"],
+        StepArguments::First(&["b", "build", "check", "clean", "fetch", "sqlx", "update"]),
+    ),
+    (&["command"], StepArguments::First(&["-v", "-V"])),
+    (&["django-admin"], StepArguments::First(&MANAGE)),
+    (
+        &["docker", "podman"],
+        StepArguments::First(&["build", "compose", "info", "inspect", "ps", "pull", "start"]),
+    ),
+    (&["docker-compose"], StepArguments::Any),
+    (&["dotnet"], StepArguments::First(&["build", "clean", "ef", "publish", "restore"])),
+    (&["flask"], StepArguments::First(&["db"])),
+    (
+        &["go"],
+        StepArguments::First(&["build", "clean", "generate", "get", "install", "mod", "vet"]),
+    ),
+    (&["gradle", "gradlew", "make", "mvn", "mvnw"], StepArguments::Each(&TARGETS)),
+    (&["pdm", "pipenv", "poetry"], StepArguments::First(&["install", "lock", "sync"])),
+    (
+        &["rails", "rake"],
+        StepArguments::First(&["db:create", "db:migrate", "db:prepare", "db:setup"]),
+    ),
+    (&["typeorm", "sqlx", "goose", "migrate"], StepArguments::Any),
+    (&["uv"], StepArguments::First(&["lock", "pip", "sync", "venv"])),
+    (
+        &["webpack", "webpack-cli"],
+        StepArguments::Each(&["build", "development", "none", "production"]),
+    ),
 ];
 
 /// Targets of a build, and scripts of a package, that prepare a program.
 #[rustfmt::skip]
-const TARGETS: [&str; 22] = [
-    "all", "assemble", "build", "bundle", "clean", "codegen", "compile", "css", "deps", "format",
+const TARGETS: [&str; 21] = [
+    "assemble", "build", "bundle", "clean", "codegen", "compile", "css", "deps", "format",
     "generate", "install", "lint", "migrate", "migrations", "package", "prebuild", "seed", "test",
     "transpile", "tsc", "typecheck",
 ];
@@ -69,9 +93,9 @@ const TARGET_PARTS: [&str; 7] = ["client", "db", "prisma", "prod", "production",
 /// The package managers that run such a script.
 const PACKAGE_MANAGERS: [&str; 4] = ["bun", "npm", "pnpm", "yarn"];
 
-/// Commands of a package manager that change no script.
+/// Commands with which a package manager installs packages.
 #[rustfmt::skip]
-const OF_PACKAGE_MANAGERS: [&str; 9] =
+const INSTALL_COMMANDS: [&str; 9] =
     ["audit", "ci", "dedupe", "i", "install", "prune", "rebuild", "update", "upgrade"];
 
 /// Options of a package manager with the folder of the package.
@@ -81,18 +105,21 @@ const PACKAGE_FOLDERS: [&str; 4] = ["--cwd", "--dir", "--prefix", "-C"];
 pub(super) const MANAGE: [&str; 6] =
     ["check", "collectstatic", "compilemessages", "createcachetable", "makemigrations", "migrate"];
 
-/// Modules of Python that do the same.
+/// Modules of Python that prepare a program.
 pub(super) const MODULES: [&str; 7] =
     ["alembic", "compileall", "ensurepip", "pip", "playwright", "venv", "virtualenv"];
 
 /// Scripts of Python that update or prepare the program, by their usual names.
 #[rustfmt::skip]
-pub(super) const SCRIPTS: [&str; 10] = [
+pub(super) const SCRIPTS: [&str; 8] = [
     "create_db.py", "create_tables.py", "init_db.py", "migrate.py", "migrations.py", "setup_db.py",
-    "update.py", "updater.py", "upgrade.py", "wait_for_db.py",
+    "update.py", "wait_for_db.py",
 ];
 
-/// Programs that run another one, with the word before it.
+/// The folders of such scripts.
+pub(super) const SCRIPT_FOLDERS: [&str; 4] = ["bin", "db", "scripts", "tools"];
+
+/// Programs that run the command after them, with the subcommand that must come first: `pdm run`.
 pub(super) const RUNNERS: [(&str, Option<&str>); 12] = [
     ("bundle", Some("exec")),
     ("bunx", None),
@@ -116,18 +143,28 @@ pub(super) const BUILD_SCRIPTS: [&str; 2] = ["./gradlew", "./mvnw"];
 
 /// Returns whether a program only installs, builds or migrates with these arguments.
 pub(super) fn is_step(name: &str, args: &[&str]) -> bool {
-    let is_step = |(names, words): &(&[&str], Words)| {
+    let is_step = |(names, words): &(&[&str], StepArguments)| {
         names.contains(&name)
             && match words {
-                Words::Any => true,
-                Words::First(words) => args.first().is_some_and(|arg| words.contains(arg)),
-                Words::Each(words) => are_all(args, |arg| words.contains(&arg)),
+                StepArguments::Any => true,
+                StepArguments::First(words) => args.first().is_some_and(|arg| words.contains(arg)),
+                StepArguments::Each(words) => are_all(args, |arg| words.contains(&arg)),
             }
     };
-    STEPS.iter().any(is_step)
+    // Without a word, it builds what its configuration names.
+    let is_webpack = || name.starts_with("webpack") && args.iter().all(|it| it.starts_with('-'));
+    let installs = || name == "uv" && args.first() == Some(&"pip");
+    (STEPS.iter().any(is_step) || is_webpack())
+        && !chooses(name, args)
+        && !(installs() && installs_from_elsewhere(args))
         || PACKAGE_MANAGERS.contains(&name) && is_package_step(name, args)
-        // It runs what its configuration names.
-        || name.starts_with("webpack") && args.is_empty()
+}
+
+/// Returns whether a program runs a target of the project's build, or a script of its package.
+pub(super) fn is_own_target(name: &str, args: &[&str]) -> bool {
+    let is_build = ["gradle", "gradlew", "make", "mvn", "mvnw"].contains(&name);
+    let is_install = args.first().is_none_or(|it| INSTALL_COMMANDS.contains(it));
+    is_build || PACKAGE_MANAGERS.contains(&name) && !is_install
 }
 
 fn is_package_step(name: &str, args: &[&str]) -> bool {
@@ -142,10 +179,17 @@ fn is_package_step(name: &str, args: &[&str]) -> bool {
         let is_part = |it: &str| TARGETS.contains(&it) || TARGET_PARTS.contains(&it);
         parts.clone().any(|it| TARGETS.contains(&it)) && parts.all(is_part)
     };
+    // The script gets other options, as arguments or in its environment.
+    let are_own_options = |args: &[&str]| {
+        let mut options = args.iter().filter(|it| it.starts_with('-'));
+        options.all(|it| !it.contains('=') && form_of(it) != SettingForm::Unknown)
+    };
     match args {
-        [command, ..] if OF_PACKAGE_MANAGERS.contains(command) => true,
-        ["run" | "run-script", rest @ ..] => are_all(rest, is_script),
-        _ => name != "npm" && are_all(args, is_script),
+        [command, rest @ ..] if INSTALL_COMMANDS.contains(command) => {
+            !installs_from_elsewhere(rest)
+        }
+        ["run" | "run-script", rest @ ..] => are_all(rest, is_script) && are_own_options(rest),
+        _ => name != "npm" && are_all(args, is_script) && are_own_options(args),
     }
 }
 

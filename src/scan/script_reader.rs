@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::engine::variable_kind::VariableKind;
 use crate::scan::command_context::CommandContext;
-use crate::scan::harmless_command::{
-    is_harmless, is_never_the_bot, writes_a_choice, writes_settings,
-};
-use crate::scan::harmless_line::{assignment, is_harmless_trap};
+use crate::scan::harmless_command::{Steps, is_never_the_bot, runs_own_script, runs_own_step};
+use crate::scan::harmless_line::{assignment, is_harmless_line, is_harmless_trap};
+use crate::scan::harmless_output::{writes_a_choice, writes_settings};
 use crate::scan::script_command::{ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
 use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, functions};
@@ -25,6 +25,8 @@ const OPAQUE: [&str; 8] =
 
 /// A script while it is read.
 pub(super) struct Script<'a> {
+    /// What a step that the project itself defines counts as.
+    steps: Steps,
     pub(super) scope: Scope<'a>,
     /// The settings of the lines for the commands after them. The folder counts if `scope` knows
     /// it.
@@ -43,8 +45,9 @@ pub(super) struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(text: &str, start: &ScriptStart<'a>) -> Script<'a> {
+    pub(super) fn new(text: &str, start: &ScriptStart<'a>, steps: Steps) -> Script<'a> {
         Script {
+            steps,
             scope: Scope {
                 args: Some(Cow::Borrowed(start.args)),
                 script: start.script,
@@ -92,7 +95,9 @@ impl Script<'_> {
             return false;
         };
         let rest = command.get(1..).unwrap_or_default();
-        if is_harmless(command, &statement.text) {
+        self.forget_variables_with_a_default(&statement.text);
+        if is_harmless_line(command, &statement.text) && !self.may_be_bot(command, statement) {
+            self.is_simple &= !assignments.iter().any(|it| chooses_build(it));
             return false;
         }
         if is_never_the_bot(Path::new(first)) {
@@ -142,6 +147,13 @@ impl Script<'_> {
             _ => return self.add(set, command, statement),
         }
         false
+    }
+
+    /// Returns whether a step that the project defines may be the bot itself.
+    fn may_be_bot(&self, command: &[String], statement: &Statement) -> bool {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let is_only_one = self.steps == Steps::MayBeBot && runs_own_step(&words);
+        is_only_one || statement.end == Separator::Background && runs_own_script(&words)
     }
 
     fn add(&mut self, set: Vec<(&str, &str)>, command: &[String], statement: &Statement) -> bool {
@@ -211,6 +223,16 @@ impl Script<'_> {
             self.is_simple = false;
         }
     }
+}
+
+/// Returns whether a variable may choose what a build makes: `BOT=bob npm run build`.
+fn chooses_build(word: &str) -> bool {
+    let Some((name, value)) = assignment(word) else { return false };
+    let is_usual = ["dev", "development", "prod", "production", "test"].contains(&value);
+    let is_built_in = ["VITE_", "REACT_APP_", "NEXT_PUBLIC_", "NUXT_"];
+    !is_usual
+        && (VariableKind::of(OsStr::new(name)).may_choose()
+            || is_built_in.iter().any(|start| name.starts_with(start)))
 }
 
 /// Returns whether a command enters a virtual environment, or only sets options of the shell.

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use crate::engine::variable_kind::VariableKind;
 use crate::scan::command_env_files::files_of_substitution;
-use crate::scan::harmless_line::{assignment, without_neutral_substitutions};
+use crate::scan::harmless_line::assignment;
 use crate::scan::invocation::absolute;
 use crate::scan::script_command::text;
 use crate::scan::script_reader::Script;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
 use crate::scan::shell_substitution::canonical;
 use crate::scan::shell_words::variables_set;
+use crate::scan::substituted_code::without_neutral_substitutions;
 
 impl Script<'_> {
     pub(super) fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
@@ -145,7 +146,7 @@ impl Script<'_> {
     /// which a start without the script reads too. Returns whether it is one.
     pub(super) fn reads_own_env_file(&mut self, command: &[String], statement: &str) -> bool {
         let by_export = || match files_of_substitution(statement, &[]).as_deref() {
-            Some([file]) if command.len() == 2 => Some((*file).to_owned()),
+            Some([file]) if command.len() == 2 && reads_all(statement) => Some((*file).to_owned()),
             Some(_) | None => None,
         };
         let file = match command {
@@ -168,14 +169,30 @@ impl Script<'_> {
         true
     }
 
-    /// Forgets the variables that a line with these words reads from its standard input.
+    /// Forgets the variables that `read` with these words sets.
     pub(super) fn forget_variables_of(&mut self, words: &[String], statement: &Statement) {
-        for name in words.iter().filter(|it| !it.starts_with('-')) {
+        let names = names_read(words);
+        if names.iter().any(|name| name.contains('\0')) {
+            return self.forget_variables();
+        }
+        for name in names {
             if self.exports_all || (self.scope.environment)(name).is_some() {
                 self.set_variable(name, None, statement);
                 self.is_simple = false;
             }
-            self.scope.variables.insert(name.clone(), None);
+            self.scope.variables.insert(name.to_owned(), None);
+        }
+    }
+
+    /// Forgets the variables that an expansion such as `${BOT:=bob}` may set.
+    pub(super) fn forget_variables_with_a_default(&mut self, text: &str) {
+        for (_, rest) in text.match_indices("${").map(|(at, _)| text.split_at(at + 2)) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let (name, operator) = rest.split_at(end.unwrap_or(rest.len()));
+            if operator.starts_with('=') || operator.starts_with(":=") {
+                self.is_simple &= !self.exports_all;
+                self.scope.variables.insert(name.to_owned(), None);
+            }
         }
     }
 
@@ -191,4 +208,35 @@ impl Script<'_> {
         self.has_other_settings = true;
         self.is_simple = false;
     }
+}
+
+/// Returns the names of the variables that `read` sets, with these words after it.
+fn names_read(words: &[String]) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let Some(options) = word.strip_prefix('-') else {
+            names.push(word);
+            continue;
+        };
+        // `-p PROMPT`, `-rpPROMPT`, `-a ARRAY`
+        if let Some(at) = options.find(|c| "adinNptu".contains(c)) {
+            let value = Some(&options[at + 1..]).filter(|it| !it.is_empty());
+            let value = value.or_else(|| words.next());
+            names.extend(value.filter(|_| options[at..].starts_with('a')));
+        }
+    }
+    if names.is_empty() { vec!["REPLY"] } else { names }
+}
+
+/// Returns whether `export` gets all variables of a file, without a pattern that chooses some.
+fn reads_all(statement: &str) -> bool {
+    #[rustfmt::skip]
+    const USUAL: [&str; 22] = [
+        "", "cat", "egrep", "grep", "sed", "xargs", "-0", "-E", "-Ev", "-L", "-d", "-v", "1",
+        "'#'", "'\\n'", "'^#'", "'^$'", "'^\\s*#'", "'s/#.*//'", "'s/#.*//g'", "\"#\"", "\"^#\"",
+    ];
+    let statement = statement.replace("$(", " ");
+    let words = statement.split(|c: char| c.is_whitespace() || "|)<".contains(c)).skip(1);
+    words.filter(|it| !USUAL.contains(it) && *it != "\"").count() == 1
 }

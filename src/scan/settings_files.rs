@@ -14,6 +14,12 @@ const EXTENSIONS: [&str; 13] = [
 /// Parts of the names of examples, which name no bot that runs: `.env.example`, `sample.env`.
 const EXAMPLES: [&str; 4] = ["example", "sample", "template", "dist"];
 
+/// The extensions of files that no bot reads at its start.
+const OUTPUTS: [&str; 6] = ["err", "lock", "log", "out", "pid", "sock"];
+
+/// Parts of the names of such files without an extension, or of variables with them: `$PID_FILE`.
+const OUTPUT_PARTS: [&str; 7] = ["log", "logs", "logfile", "pid", "pidfile", "lock", "lockfile"];
+
 /// Returns the part of a path after its last `/`.
 pub(super) fn base_name(file: &str) -> &str {
     file.rsplit('/').next().unwrap_or(file)
@@ -25,6 +31,15 @@ pub(crate) fn is_example(file: &str) -> bool {
     // `config.example.toml`, but not `.env.example.bob`.
     parts.next_if(|part| *part == "env" || EXTENSIONS.contains(part));
     parts.next().is_some_and(|part| EXAMPLES.contains(&part))
+}
+
+/// Returns whether a file has the name of a log, a lock, a socket or a PID file.
+pub(crate) fn is_log_or_pid_file(file: &str) -> bool {
+    let name = base_name(file).to_ascii_lowercase();
+    match name.rsplit_once('.') {
+        Some((_, extension)) => OUTPUTS.contains(&extension),
+        None => name.split(['_', '-', '$', '{', '}']).any(|part| OUTPUT_PARTS.contains(&part)),
+    }
 }
 
 /// Returns whether a file has the name of one with settings.

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use crate::engine::likeness::CommandDoubt;
 use crate::scan::command_context::{CommandOption, ONE_OF_SETUPS, SETUP};
-use crate::scan::harmless_command::is_harmless_git;
+use crate::scan::harmless_git::is_harmless_git;
 use crate::scan::harmless_line::is_harmless_after;
 use crate::scan::makefile::Recipe;
 use crate::scan::project_scripts;
 use crate::scan::settings_files::{base_name, is_example, is_settings};
 use crate::scan::shell_redirection::output_files;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
+use crate::scan::shell_words::unquoted;
 use crate::scan::small_file;
 use crate::text::shell_quote;
 
@@ -214,10 +215,6 @@ fn written_by(statement: &str) -> Option<&str> {
         _ => is_settings(file) && base_name(file).starts_with(".env."),
     };
     rest.into_iter().filter(|_| !is_reader).find(|file| is_written(file) && !is_example(file))
-}
-
-pub(super) fn unquoted(word: &str) -> &str {
-    word.trim_matches(['\'', '"', ';', ')'])
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 
 use std::ffi::OsString;
 
+use crate::scan::harmless_command::Steps;
 use crate::scan::harmless_function::{is_call, without_harmless_functions};
-use crate::scan::harmless_line::is_harmless_after;
+use crate::scan::harmless_line::{is_harmless_after, is_own_step};
+use crate::scan::harmless_output::{is_filter_of_output, is_harmless_filter};
 use crate::scan::script_command::{ScriptCommand, ScriptRole, ScriptStart};
 use crate::scan::script_reader::Script;
 use crate::scan::shell_case::with_chosen_branches;
 use crate::scan::shell_statements::{Place, Separator, Statement, statements};
-use crate::scan::shell_words::begins_with_filter;
 
 /// Returns the commands of a script, in order. If the script is simple, only its last one.
 pub(super) fn commands(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
@@ -60,8 +61,13 @@ fn passes_arguments(text: &str, start: &ScriptStart<'_>) -> bool {
 }
 
 fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
-    let (text, harmless) = without_harmless_functions(text);
-    let mut script = Script::new(&text, start);
+    let commands = read_with(text, start, Steps::Prepare);
+    if commands.is_empty() { read_with(text, start, Steps::MayBeBot) } else { commands }
+}
+
+fn read_with(text: &str, start: &ScriptStart<'_>, steps: Steps) -> Vec<ScriptCommand> {
+    let (text, harmless) = without_harmless_functions(text, steps);
+    let mut script = Script::new(&text, start, steps);
     let mut statements = statements(&text);
     for it in statements.iter_mut().filter(|it| is_call(&it.text, &harmless)) {
         ":".clone_into(&mut it.text);
@@ -94,9 +100,17 @@ fn read(text: &str, start: &ScriptStart<'_>) -> Vec<ScriptCommand> {
 /// other program: `echo $! > bot.pid`, `wait`.
 fn ends_here(statement: &Statement, rest: &[Statement]) -> bool {
     let mut before = statement.end;
+    let mut is_its_output = true;
     rest.iter().all(|next| {
-        let is_part = before == Separator::Pipe && begins_with_filter(&next.text);
+        is_its_output &= before == Separator::Pipe;
+        let is_part = before == Separator::Pipe
+            && if is_its_output {
+                is_filter_of_output(&next.text)
+            } else {
+                is_harmless_filter(&next.text)
+            };
         let is_harmless = is_harmless_after(&next.text)
+            && !is_own_step(&next.text)
             && match before {
                 Separator::Line | Separator::Background | Separator::And | Separator::Or => true,
                 Separator::Pipe | Separator::Open | Separator::Close => false,

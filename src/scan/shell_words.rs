@@ -206,6 +206,11 @@ fn base_name(name: &OsStr) -> &str {
     Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
+/// Returns a word without the quotes and brackets around it.
+pub(super) fn unquoted(word: &str) -> &str {
+    word.trim_matches(['\'', '"', ';', ')'])
+}
+
 /// Splits a line at each `|` outside of quotes. `||` leaves an empty command between.
 fn commands_of_pipeline(line: &str) -> Vec<&str> {
     let mut quote: Option<char> = None;

@@ -38,6 +38,7 @@ mod left_behind;
 mod leftovers;
 mod library;
 mod limits;
+mod lines_that_choose;
 mod linked_programs;
 mod listed_only;
 mod locks;
