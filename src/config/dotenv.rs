@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Origin};
 use crate::engine::carried_tokens::bots_in;
@@ -159,17 +159,24 @@ pub(crate) fn token_at(config: &Config, path: &Path) -> Option<Token> {
 }
 
 /// Returns the bot that the nearest `.env` in a folder, or in one above, names: by the first of
-/// these variables that has a token, or by its only token. `root` is the root of the paths. Unknown
-/// if a file on the way cannot be read.
-pub(crate) fn nearest_bot(variables: &[String], root: &Path, folder: &Path) -> Fact<Option<BotId>> {
+/// these variables that has a token, or by its only token. None if that file is in one of the
+/// `ignored` folders. `root` is the root of the paths. Unknown if a file on the way cannot be read.
+pub(crate) fn nearest_bot(
+    variables: &[String],
+    root: &Path,
+    folder: &Path,
+    ignored: &[PathBuf],
+) -> Fact<Option<BotId>> {
     let below_root = |folder: &Path| root.join(folder.strip_prefix("/").unwrap_or(folder));
-    let texts = folder.ancestors().map(|it| read(&below_root(it).join(".env")));
-    let is_there =
-        |it: &Result<_, Unreadable>| !matches!(it, Err(Unreadable::Missing | Unreadable::Kind(_)));
-    let text = match texts.into_iter().find(is_there) {
+    let mut texts = folder.ancestors().map(|it| (it, read(&below_root(it).join(".env"))));
+    let is_there = |(_, text): &(&Path, Result<_, Unreadable>)| {
+        !matches!(text, Err(Unreadable::Missing | Unreadable::Kind(_)))
+    };
+    let text = match texts.find(is_there) {
         None => return Fact::Known(None),
-        Some(Ok((text, _))) => text,
-        Some(Err(_)) => return Fact::Unknown,
+        Some((folder, _)) if ignored.iter().any(|it| it == folder) => return Fact::Known(None),
+        Some((_, Ok((text, _)))) => text,
+        Some((_, Err(_))) => return Fact::Unknown,
     };
     let assignments = assignments(&text);
     let set = |name: &String| {

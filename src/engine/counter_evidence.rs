@@ -37,6 +37,9 @@ pub enum Doubt {
     /// The process shows no token and may have read the `.env` of its folder, which names this
     /// other bot.
     Dotenv(BotId),
+    /// The process shows no token and may have read the `.env` of this start's folder, which names
+    /// this other bot.
+    OwnDotenv(BotId),
     /// The process shows no token and may have read the `.env` of its folder, which this start
     /// cannot read.
     UnreadableDotenv,
@@ -80,9 +83,11 @@ impl Doubt {
             Doubt::AlsoAnotherToken(_)
             | Doubt::NoTokenOfMine(_)
             | Doubt::Dotenv(_)
+            | Doubt::UnreadableDotenv
             | Doubt::UnreadableEnvironment
             | Doubt::BlocksReads => true,
-            Doubt::UnreadableDotenv
+            // Every member that clears its environment, such as a browser, would be that bot.
+            Doubt::OwnDotenv(_)
             | Doubt::ChangedSettings(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
@@ -141,6 +146,17 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::UnreadableEnvironment);
     }
+    // This holds for members, so it comes before what does not. It holds for an instance with this
+    // name, too: its folder may be a copy.
+    match process.env_file_bot {
+        Fact::Known(Some(bot)) if !has_my_token => {
+            return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+        }
+        Fact::Unknown if !has_my_token => {
+            return CounterEvidence::Doubt(Doubt::UnreadableDotenv);
+        }
+        Fact::Known(_) | Fact::Unknown => {}
+    }
     if let Some(doubt) = below_guard {
         return doubt;
     }
@@ -155,22 +171,12 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }
-    // Even of an instance with this name: its folder may be a copy.
-    match process.env_file_bot {
-        Fact::Known(Some(bot)) if !has_my_token => {
-            return CounterEvidence::Doubt(Doubt::Dotenv(bot));
-        }
-        Fact::Unknown if !has_my_token => {
-            return CounterEvidence::Doubt(Doubt::UnreadableDotenv);
-        }
-        Fact::Known(_) | Fact::Unknown => {}
-    }
     // A guard's program is its child, which reads the file.
     let reads_dotenv = process.role != Role::Monopoll && !has_my_token && !is_of_my_instance;
     if let Some(bot) = me.in_dotenv
         && reads_dotenv
     {
-        return CounterEvidence::Doubt(Doubt::Dotenv(bot));
+        return CounterEvidence::Doubt(Doubt::OwnDotenv(bot));
     }
     if let Some(file) = &me.changed_env_file
         && reads_dotenv

@@ -14,7 +14,7 @@ pub enum NearMissReason {
     OtherUser(String),
     /// The process runs in the caller's folder and is connected to the Bot API.
     Connected,
-    /// The process runs in another folder of COMMAND, or a file of one, and is connected.
+    /// The process is connected and belongs to COMMAND's project, but runs in another folder.
     ConnectedNearby,
 }
 

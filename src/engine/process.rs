@@ -57,7 +57,8 @@ pub struct Process {
     pub blocks_reads: bool,
     pub tokens: CarriedTokens,
     /// Another bot than the caller's, which the `.env` of the process's own folder names. Not read
-    /// in the caller's folder, nor for what has this instance by the bot's number.
+    /// in the folders of the caller and its scripts, nor for what has this instance by the bot's
+    /// number.
     pub env_file_bot: Fact<Option<BotId>>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
@@ -68,8 +69,8 @@ pub struct Process {
     /// The process has a connection to the Bot API, or is opening one, at the moment of the scan.
     /// Only looked up if it matters.
     pub connected: Fact<bool>,
-    /// The process is connected to the Bot API, and runs in a folder of COMMAND or has a path below
-    /// one on its command line. Only looked up for processes that run something else.
+    /// The process is connected to the Bot API and belongs to COMMAND's project: by its folder, its
+    /// `PWD` or a path on its command line. Only looked up for processes that run something else.
     pub is_connected_nearby: bool,
     /// The manager would restart the process after its end.
     pub restarts: Fact<bool>,

@@ -131,6 +131,7 @@ impl RefusalCause {
                 Doubt::AlsoAnotherToken(_)
                 | Doubt::NoTokenOfMine(_)
                 | Doubt::Dotenv(_)
+                | Doubt::OwnDotenv(_)
                 | Doubt::ChangedSettings(_)
                 | Doubt::ChangedEnvFile { .. }
                 | Doubt::BelowGuard(_)

@@ -310,7 +310,7 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
             format!("it carries the token of bot {bot}, and no bot token is set here"),
             SET_TOKEN.to_owned(),
         ),
-        Doubt::Dotenv(bot) => (
+        Doubt::Dotenv(bot) | Doubt::OwnDotenv(bot) => (
             format!(
                 "it shows no token and may have read the `.env` of its folder, which names bot \
                  {bot}, not this one"
@@ -419,7 +419,8 @@ fn command_doubt_and_hint(doubt: &CommandDoubt, end_it: &str) -> (String, String
             settle(Some("start it with the same command line")),
         ),
         CommandDoubt::GoRun => (
-            "`go run` builds its program or COMMAND's, perhaps from the source of the other one"
+            "either it or COMMAND is started by `go run`, and the other is a built program that \
+             may have the same source"
                 .to_owned(),
             settle(Some("start it with the same command line")),
         ),
@@ -512,7 +513,8 @@ pub fn near_miss(reason: &NearMissReason) -> String {
         NearMissReason::OtherUser(user) => return format!("the same command, run by user {user}"),
         NearMissReason::Connected => "in this folder, and connected to the Bot API",
         NearMissReason::ConnectedNearby => {
-            "in a folder of COMMAND or with a path below one, and connected to the Bot API"
+            "in COMMAND's project (by its folder, its `PWD` or a path on its command line), and \
+             connected to the Bot API"
         }
     }
     .to_owned()

@@ -2,6 +2,7 @@
 //! folders of several bots, a copied folder has the same `instance`, and a start script may have
 //! left another bot below the first (`python3 bob.py & exec python3 alice.py`). They show no token.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use crate::config::dotenv;
 use crate::engine::fact::Fact;
 use crate::engine::instance::{BotId, NameSource};
 use crate::engine::process::Process;
+use crate::scan::command::Command;
 use crate::scan::invocation::{Invocation, Target, absolute};
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::wrapper_programs::CommandRole;
@@ -17,22 +19,45 @@ impl ScanRequest {
     /// Returns another bot than this start's, if a loader that starts in the folder of a process,
     /// or in that of its script, finds a `.env` that names it. `root` is the root of the process.
     pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Fact<Option<BotId>> {
-        // `in_dotenv` has the bot of this start's own folder.
-        let cwd = process.cwd.known().filter(|cwd| Some(*cwd) != self.cwd.as_ref());
         // The number of a bot is its own name, however it was started.
         let is_named = self.name_source == NameSource::Token && process.is_of_my_instance();
-        let Some(cwd) = cwd.filter(|_| !self.tokens.bots.is_empty() && !is_named) else {
+        let Some(cwd) = process.cwd.known().filter(|_| !is_named) else {
             return Fact::Known(None);
         };
-        let folders = script_folder(process, cwd).into_iter().chain([cwd.clone()]);
-        let bots = folders.map(|it| dotenv::nearest_bot(&self.token_variables, root, &it));
-        let is_mine = |bot: &BotId| self.tokens.bots.contains(bot);
-        bots.map(|bot| match bot {
-            Fact::Known(bot) => Fact::Known(bot.filter(|bot| !is_mine(bot))),
-            Fact::Unknown => Fact::Unknown,
-        })
-        .find(|bot| *bot != Fact::Known(None))
-        .unwrap_or(Fact::Known(None))
+        let own = self.own_env_file_folders();
+        let mut folders: Vec<PathBuf> =
+            script_folder(process, cwd).into_iter().chain([cwd.clone()]).collect();
+        folders.retain(|it| !own.contains(it));
+        if folders.is_empty() {
+            return Fact::Known(None);
+        }
+        let mine = self.own_bots(&own);
+        let bots =
+            folders.iter().filter(|_| !mine.is_empty()).map(|it| {
+                match dotenv::nearest_bot(&self.token_variables, root, it, &own) {
+                    Fact::Known(bot) => Fact::Known(bot.filter(|bot| !mine.contains(bot))),
+                    Fact::Unknown => Fact::Unknown,
+                }
+            });
+        bots.into_iter().find(|bot| *bot != Fact::Known(None)).unwrap_or(Fact::Known(None))
+    }
+
+    /// Returns the folders of this start and of its scripts. If a token of this start differs from
+    /// their `.env`, `in_dotenv` says so.
+    fn own_env_file_folders(&self) -> Vec<PathBuf> {
+        let of_scripts = self.command.iter().flat_map(Command::loader_folders);
+        self.cwd.iter().cloned().chain(of_scripts).collect()
+    }
+
+    /// Returns the bots of this start: those of its tokens, or else those that loaders find from
+    /// its folders.
+    fn own_bots(&self, own: &[PathBuf]) -> BTreeSet<BotId> {
+        if !self.tokens.bots.is_empty() {
+            return self.tokens.bots.clone();
+        }
+        let root = Path::new("/");
+        let found = own.iter().map(|it| dotenv::nearest_bot(&self.token_variables, root, it, &[]));
+        found.filter_map(|bot| bot.known().copied().flatten()).collect()
     }
 }
 

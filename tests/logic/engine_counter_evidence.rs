@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use crate::fixture::*;
 
+use monopoll::internals::engine::action::OnConflict;
 use monopoll::internals::engine::counter_evidence::{
     AnotherBot, CounterEvidence, Doubt, weigh_against,
 };
+use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::{self, Known, Unknown};
 use monopoll::internals::engine::instance::{BotId, NameSource};
 use monopoll::internals::engine::likeness::{CommandDoubt, CommandLikeness};
 use monopoll::internals::engine::policy::Purpose;
 use monopoll::internals::engine::process::{GuardedInstance, OtherGuard, Process, Role};
-use monopoll::internals::engine::snapshot::Caller;
+use monopoll::internals::engine::reason::RefusalCause;
+use monopoll::internals::engine::snapshot::{Caller, Snapshot};
 use monopoll::internals::engine::token::CarriedTokens;
 
 const NOTHING: CounterEvidence = CounterEvidence::Nothing;
@@ -304,8 +307,33 @@ fn a_process_not_younger_than_the_env_file_is_in_doubt_without_token_or_guard() 
     let command = CounterEvidence::Doubt(Doubt::Command(CommandDoubt::Modules));
     says(&me, &Process { command_doubt, ..process(5) }, &command);
     let in_dotenv = Some(BotId(8));
+    let own = CounterEvidence::Doubt(Doubt::OwnDotenv(BotId(8)));
+    says(&Caller { in_dotenv, ..me.clone() }, &process(5), &own);
     let dotenv = CounterEvidence::Doubt(Doubt::Dotenv(BotId(8)));
-    says(&Caller { in_dotenv, ..me.clone() }, &process(5), &dotenv);
     let env_file_bot = Fact::Known(Some(BotId(8)));
     says(&me, &Process { env_file_bot, ..process(5) }, &dotenv);
+}
+
+/// A browser that the bot has started clears its environment, and is in its folder.
+#[test]
+fn the_env_file_of_the_start_says_nothing_of_what_the_bot_started_but_that_of_another_folder_does()
+{
+    let root = || Process { tokens: MINE, ..same_command(5) };
+    let (other, own) = (Doubt::Dotenv(BotId(8)), Doubt::OwnDotenv(BotId(8)));
+    for (in_dotenv, env_file_bot, of_member, of_root) in [
+        (None, Known(Some(BotId(8))), Some(other.clone()), Some(other)),
+        (None, Unknown, Some(Doubt::UnreadableDotenv), Some(Doubt::UnreadableDotenv)),
+        (Some(BotId(8)), Known(None), None, Some(own)),
+        (None, Known(None), None, None),
+    ] {
+        let decide = |processes| {
+            let me = Caller { in_dotenv, ..caller() };
+            decide(&policy(OnConflict::Graceful), &Snapshot { me, ..snapshot(processes) })
+        };
+        let refusal = |doubt: Option<Doubt>| doubt.map(RefusalCause::InDoubt);
+        let member = child_of(5, Process { env_file_bot, ..process(6) });
+        assert_eq!(only(&decide(vec![root(), member])).refusal, refusal(of_member));
+        let alone = Process { env_file_bot, ..same_command(5) };
+        assert_eq!(only(&decide(vec![alone])).refusal, refusal(of_root));
+    }
 }

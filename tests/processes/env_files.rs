@@ -247,6 +247,29 @@ fn the_bot_of_dotenv_that_shows_its_token_is_another_bot() {
     test.end().exits(0);
 }
 
+/// A browser is started without the variables of the bot.
+#[test]
+fn what_a_bot_has_started_without_its_variables_is_ended_with_it() {
+    let (stage, _) = two_bots();
+    let mine = token();
+    let starts =
+        "import subprocess\nsubprocess.Popen(['env', '-u', 'BOT_TOKEN', 'sleep', '600'])\n";
+    let (first, rest) = PYTHON.split_once('\n').unwrap();
+    write(&stage, "main.py", &format!("{first}\n{starts}{rest}"));
+    let (running, pid) =
+        bot(&stage, stage.program("python3", &["main.py"]).env("BOT_TOKEN", &mine), stage.folder());
+    let seen = plan(unnamed(&stage, &["plan"], "python3 main.py").env("BOT_TOKEN", &mine));
+    assert_eq!(seen["verdict"], "act", "{seen:#}");
+    assert_eq!(seen["conflicts"][0]["tree"].as_array().map(Vec::len), Some(1), "{seen:#}");
+    let (_run, _) = bot(
+        &stage,
+        unnamed(&stage, &["run"], "python3 main.py").env("BOT_TOKEN", &mine),
+        stage.folder(),
+    );
+    assert!(!is_alive(pid));
+    running.end();
+}
+
 /// A start from cron, in the home of the user: a loader finds the file from the script.
 #[test]
 fn a_token_beside_a_script_that_is_started_in_another_folder_is_named() {

@@ -5,12 +5,15 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use monopoll_test_bots::stage::{Stage, is_alive, token};
+use monopoll_test_bots::stage::{Stage, Start, is_alive, token};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::listed_only::{connected, near_miss};
 use crate::only_by_pwd::within;
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, found, program, write};
+use crate::same_file_elsewhere::script;
 
 #[test]
 fn a_connected_program_of_the_project_is_listed_from_any_folder() {
@@ -155,20 +158,82 @@ fn a_bot_that_a_script_left_below_another_one_is_not_ended_with_it() {
         let path = stage.folder().join(format!("{name}.env"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let script = "#!/bin/sh\n(cd bob && exec python3 main.py) &\nexec python3 main.py\n";
-    write(&stage, "start.sh", script);
     let bob = stage.folder().join("bob");
-    let (running, below) = bot(&stage, program(&stage, "./start.sh"), &bob);
-    let alice = stage.wait_until("alice", || {
-        fs::read_dir(stage.folder()).unwrap().flatten().find_map(|entry| {
-            entry.file_name().to_str()?.strip_prefix("ready-")?.parse::<u32>().ok()
-        })
-    });
-    let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
+    // A variable that differs is no doubt about what the bot has started.
+    for setting in ["", "BOT_NAME=bob "] {
+        let below = format!("(cd bob && {setting}exec python3 main.py)");
+        write(&stage, "start.sh", &format!("#!/bin/sh\n{below} &\nexec python3 main.py\n"));
+        let (running, below) = bot(&stage, program(&stage, "./start.sh"), &bob);
+        let alice = stage.wait_until("alice", || {
+            fs::read_dir(stage.folder()).unwrap().flatten().find_map(|entry| {
+                entry.file_name().to_str()?.strip_prefix("ready-")?.parse::<u32>().ok()
+            })
+        });
+        let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
+        let id = bots[1].split(':').next().unwrap();
+        assert!(refused.err.contains(&format!("which names bot {id}")), "{refused:?}");
+        assert!(is_alive(below) && is_alive(alice));
+        fs::remove_file(stage.folder().join(format!("ready-{alice}"))).unwrap();
+        end(&stage, running, alice);
+    }
+}
+
+#[test]
+fn bots_that_run_in_one_folder_are_told_apart_by_the_files_beside_their_scripts() {
+    let stage = Stage::new();
+    let bots = [token(), token()];
+    for (name, token) in ["alice", "bob"].iter().zip(&bots) {
+        write(&stage, &format!("{name}/src/main.py"), &script(&stage, ""));
+        write(&stage, &format!("{name}/.env"), &format!("BOT_TOKEN={token}\n"));
+        let path = stage.folder().join(name).join(".env");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let folder = stage.folder().display();
     let id = bots[1].split(':').next().unwrap();
-    assert!(refused.err.contains(&format!("which names bot {id}")), "{refused:?}");
-    assert!(is_alive(below) && is_alive(alice));
-    end(&stage, running, alice);
+    let [alice, bob] = ["alice", "bob"].map(|name| format!("python3 {folder}/{name}/src/main.py"));
+    let config = format!("[[match]]\ncmdline = '{folder}/.*/main\\.py'\n");
+    let below = format!("sh -c {bob} & exec {alice}");
+    // Without a token of its own, the start is the bot of the file beside its script.
+    for has_token in [true, false] {
+        let start = |args: &[&str], line: &str| {
+            let start = unnamed(&stage, args, line).current_dir("/");
+            if has_token { start.env("BOT_TOKEN", &bots[0]) } else { start }
+        };
+        let is_refused = |start: Start<'_>| {
+            let refused = start.end().exits(75);
+            assert!(refused.err.contains(&format!("which names bot {id}")), "{refused:?}");
+        };
+        // Found by an entry.
+        let (running, pid) = bot(&stage, program(&stage, &bob).current_dir("/"), stage.folder());
+        is_refused(start(&["run"], &alice).config(&config));
+        assert!(is_alive(pid));
+        end(&stage, running, pid);
+        // Of the same instance.
+        let named = |args: &[&str], line: &str| start(args, line).set("instance=my-bot");
+        let guard = unnamed(&stage, &["run"], &bob).set("instance=my-bot").current_dir("/");
+        let (guard, pid) = bot(&stage, guard, stage.folder());
+        is_refused(named(&["run"], &alice));
+        is_refused(named(&["stop"], &alice));
+        assert!(guard.is_alive() && is_alive(pid));
+        end(&stage, guard, pid);
+        let (guard, pid) = bot(&stage, named(&["run"], &alice), stage.folder());
+        assert_eq!(plan(named(&["plan"], &alice))["verdict"], "act");
+        end(&stage, guard, pid);
+        // Left below the bot.
+        let line = program(&stage, &below).current_dir("/");
+        let (running, one) = bot(&stage, line, stage.folder());
+        let other = stage.wait_until("the other bot", || {
+            let mut entries = fs::read_dir(stage.folder()).unwrap().flatten();
+            entries
+                .find_map(|it| it.file_name().to_str()?.strip_prefix("ready-")?.parse::<i32>().ok())
+        });
+        is_refused(start(&["run"], &alice));
+        assert!(is_alive(one) && is_alive(other.try_into().unwrap()));
+        fs::remove_file(stage.folder().join(format!("ready-{other}"))).unwrap();
+        end(&stage, running, one);
+        // It may have just ended.
+        let _ = kill(Pid::from_raw(other), Signal::SIGKILL);
+    }
 }
 
 #[test]

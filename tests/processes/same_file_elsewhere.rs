@@ -17,7 +17,7 @@ fn within<'a>(start: Start<'a>, folder: &Path) -> Start<'a> {
 }
 
 /// A script that reports below the stage, whatever its folder is.
-fn script(stage: &Stage, enters: &str) -> String {
+pub(crate) fn script(stage: &Stage, enters: &str) -> String {
     let folder = stage.folder().display();
     format!(
         "#!/usr/bin/env python3\nimport os, time\n{enters}\n\
