@@ -9,7 +9,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::helper_programs::may_be_a_bot;
 use crate::engine::instance::NameSource;
 use crate::engine::pattern::{ContainerLimit, UserLimit};
-use crate::engine::plan::{NearMiss, Shielded};
+use crate::engine::plan::{self, NearMiss, Shielded};
 use crate::engine::policy::Policy;
 use crate::engine::process::{GuardedInstance, Process};
 use crate::engine::shield::{self, Shield};
@@ -95,12 +95,18 @@ pub(super) fn gather(policy: &Policy, snapshot: &Snapshot) -> ProcessClasses {
         .map(|process| process.id.pid)
         .collect();
     classified.suspects.retain(|suspect| !in_conflict.contains(&suspect.id.pid));
-    let roots = classified.conflicts.iter().filter_map(|found| found.root.as_ref());
-    let launchers = roots.filter_map(|root| root.launchers.known()).flatten();
-    // The launcher of a conflict, such as npm, is named with it.
-    let named: BTreeSet<u32> =
-        launchers.map(|it| it.id.pid).chain(in_conflict.iter().copied()).collect();
-    classified.near_misses.retain(|near| !named.contains(&near.process.id.pid));
+    // The launcher of a conflict, such as npm, is named with it. One that is connected may poll.
+    let launchers: BTreeSet<u32> = classified
+        .conflicts
+        .iter()
+        .filter_map(|found| plan::launcher(found.root.as_ref(), found.guard.as_ref()))
+        .map(|launcher| launcher.id.pid)
+        .collect();
+    classified.near_misses.retain(|near| {
+        let pid = near.process.id.pid;
+        let may_poll = near.process.connected == Fact::Known(true);
+        !in_conflict.contains(&pid) && (may_poll || !launchers.contains(&pid))
+    });
     // Ending a holder ends its whole tree. So does ending a root whose match entry covers its
     // members, even members that would be shielded on their own.
     let proven: BTreeSet<u32> = classified

@@ -152,8 +152,7 @@ impl Conflict {
     /// Returns the process that may have started an unguarded, unmanaged conflict and may start it
     /// again.
     pub fn launcher(&self) -> Option<&Launcher> {
-        let root = self.root.as_ref().filter(|_| self.guard.is_none())?;
-        if root.manager().is_some() { None } else { root.launchers.known()?.first() }
+        launcher(self.root.as_ref(), self.guard.as_ref())
     }
 
     pub fn command(&self) -> ConflictCommand<'_> {
@@ -164,6 +163,15 @@ impl Conflict {
             (None, None) => ConflictCommand::Unknown,
         }
     }
+}
+
+/// See [`Conflict::launcher`].
+pub(super) fn launcher<'a>(
+    root: Option<&'a Process>,
+    guard: Option<&GuardView>,
+) -> Option<&'a Launcher> {
+    let root = root.filter(|root| guard.is_none() && root.manager().is_none())?;
+    root.launchers.known()?.first()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use crate::fixture::*;
 use monopoll::internals::engine::action::OnConflict;
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
 use monopoll::internals::engine::likeness::{CommandDifference, CommandLikeness};
+use monopoll::internals::engine::managed_by::ManagedBy;
 use monopoll::internals::engine::near_miss::NearMissReason;
 use monopoll::internals::engine::plan::Plan;
-use monopoll::internals::engine::process::{Process, Relation, Role};
+use monopoll::internals::engine::process::{Launcher, Process, Relation, Role};
 
 fn near(difference: CommandDifference) -> Process {
     Process { likeness: Known(CommandLikeness::Near(difference)), ..process(5) }
@@ -87,4 +88,27 @@ fn a_near_miss_within_a_conflict_is_not_listed_twice() {
     let plan = plan(&policy(OnConflict::Graceful), processes);
     let listed: Vec<u32> = near_misses(&plan).into_iter().map(|(pid, _)| pid).collect();
     assert_eq!((pids(only(&plan)), listed), (vec![5, 6], vec![7]));
+}
+
+/// A conflict is shown with its nearest launcher, if it has neither a guard nor a manager.
+#[test]
+fn a_launcher_is_a_near_miss_unless_its_conflict_is_shown_with_it() {
+    let launcher = |pid| Launcher { id: process(pid).id, command: "npm start".to_owned() };
+    let root = || Process {
+        launchers: Known(vec![launcher(6), launcher(7)]),
+        ..child_of(6, same_command(5))
+    };
+    let near = |pid| Process { id: process(pid).id, ..near(CommandDifference::PartOfScript) };
+    let connected = Process { connected: Known(true), ..process(6) };
+    let managed_by = Known(Some(ManagedBy::Supervisord(None)));
+    for (root, nearest, expected) in [
+        (root(), near(6), vec![7]),
+        (root(), connected, vec![6, 7]),
+        (Process { managed_by, ..root() }, near(6), vec![6, 7]),
+    ] {
+        let nearest = child_of(7, nearest);
+        let plan = plan(&policy(OnConflict::Graceful), vec![root.clone(), nearest, near(7)]);
+        let listed: Vec<u32> = near_misses(&plan).into_iter().map(|(pid, _)| pid).collect();
+        assert_eq!((pids(only(&plan)), listed), (vec![5], expected), "{root:#?}");
+    }
 }

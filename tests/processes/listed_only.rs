@@ -6,7 +6,7 @@ use monopoll_test_bots::stage::{Running, Stage, Start, token};
 use serde_json::Value;
 
 use crate::other_bots::{plan, refusal, unnamed};
-use crate::same_command::{PYTHON, bot, found, program, write};
+use crate::same_command::{PYTHON, bot, end, found, program, write};
 
 /// Creates a stage with a script that no other test runs.
 fn main_py() -> Stage {
@@ -102,6 +102,26 @@ fn where_every_process_of_a_container_has_the_token_one_line_names_all_but_the_a
     let bot = monopoll_test_bots::programs::testbot().display().to_string();
     let orphan = format!("setsid sh -c '{bot} --as orphan --for 60000 &';");
     below(&orphan).exits(75).says("carries the same bot token");
+}
+
+/// `manager.py` polls for one bot, and has started the others.
+#[test]
+fn a_connected_launcher_of_a_conflict_is_listed() {
+    let stage = main_py();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let manager = format!(
+        "import socket, subprocess, time\n\
+         s = socket.create_connection(('127.0.0.1', {port}))\n\
+         subprocess.Popen(['python3', 'main.py'])\ntime.sleep(600)\n"
+    );
+    write(&stage, "manager.py", &manager);
+    let (running, pid) = starts(&stage, program(&stage, "python3 manager.py"));
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let seen = plan(unnamed(&stage, &["plan"], "python3 main.py").set(&api));
+    assert_eq!((&seen["verdict"], found(&seen)), (&"act".into(), vec![u64::from(pid)]), "{seen:#}");
+    near_miss(&seen, running.pid());
+    end(&stage, running, pid);
 }
 
 /// Returns the near miss with this pid.
