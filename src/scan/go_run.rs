@@ -1,5 +1,5 @@
-//! A program that `go run` builds in a temporary folder, beside one that `go build` has put into
-//! the folder of the bot: `/tmp/go-build1/b001/exe/bot` and `./bot`.
+//! A program that `go run` builds in a temporary folder or Go's cache, beside one that `go build`
+//! has put into the folder of the bot: `/tmp/go-build1/b001/exe/bot` and `./bot`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -37,7 +37,7 @@ enum GoProgram {
     /// `go run`, with the package that it is given.
     Run { package: String, args: Vec<OsString> },
     /// A program that `go run` has built and started.
-    RunByGo { name: String, args: Vec<OsString> },
+    Temporary { name: String, args: Vec<OsString> },
     /// A program in the folder or below it.
     Built { name: String, args: Vec<OsString> },
 }
@@ -45,7 +45,7 @@ enum GoProgram {
 impl Command {
     /// Returns the likeness of a process in this command's folder, if `go run` builds the program
     /// of only one of both: the same if names and folders show that the source may be the same.
-    pub(super) fn go_spelling(
+    pub(super) fn compare_go_program(
         &self,
         it: &Invocation,
         process: &RunningCommand<'_>,
@@ -60,7 +60,7 @@ impl Command {
             return None;
         }
         let is_named_like = |run: &str, built: &str| {
-            // `main` is what a file is built to.
+            // `go run main.go` names its program `main`.
             run == "main" || run == built || cwd.file_name() == Some(OsStr::new(run))
         };
         let is_same = match (&mine, &theirs) {
@@ -68,12 +68,12 @@ impl Command {
             | (GoProgram::Built { name, .. }, GoProgram::Run { package, .. }) => {
                 is_named_like(package, name)
             }
-            (GoProgram::RunByGo { name: run, .. }, GoProgram::Built { name, .. })
-            | (GoProgram::Built { name, .. }, GoProgram::RunByGo { name: run, .. }) => {
+            (GoProgram::Temporary { name: run, .. }, GoProgram::Built { name, .. })
+            | (GoProgram::Built { name, .. }, GoProgram::Temporary { name: run, .. }) => {
                 is_named_like(run, name)
             }
-            // It may be the child of such a `go run`, which is compared itself.
-            (GoProgram::Run { .. }, GoProgram::RunByGo { .. }) => false,
+            // `go run` itself is compared; this may be its child.
+            (GoProgram::Run { .. }, GoProgram::Temporary { .. }) => false,
             _ => return None,
         };
         Some(if is_same {
@@ -92,8 +92,8 @@ impl GoProgram {
             return (first == "run").then(|| run(rest, cwd)).flatten();
         }
         let (name, args) = (base_name(path), it.args.clone());
-        if is_of_go_run(path) {
-            Some(GoProgram::RunByGo { name, args })
+        if is_built_by_go_run(path) {
+            Some(GoProgram::Temporary { name, args })
         } else {
             let is_below = has_folder(path.as_os_str()) && absolute(path, cwd).starts_with(cwd);
             is_below.then_some(GoProgram::Built { name, args })
@@ -103,7 +103,7 @@ impl GoProgram {
     fn args(&self) -> &[OsString] {
         match self {
             GoProgram::Run { args, .. }
-            | GoProgram::RunByGo { args, .. }
+            | GoProgram::Temporary { args, .. }
             | GoProgram::Built { args, .. } => args,
         }
     }
@@ -134,9 +134,19 @@ fn run(words: &[OsString], cwd: &Path) -> Option<GoProgram> {
     Some(GoProgram::Run { package, args: args.to_vec() })
 }
 
-/// Returns whether `go run` has built this program: `/tmp/go-build123/b001/exe/bot`.
-fn is_of_go_run(path: &Path) -> bool {
-    let mut parts = path.iter().rev().skip(1);
-    parts.next() == Some(OsStr::new("exe"))
-        && parts.nth(1).is_some_and(|it| it.as_encoded_bytes().starts_with(b"go-build"))
+/// Returns whether `go run` has built this program: `/tmp/go-build123/b001/exe/bot`. Since Go 1.24,
+/// the next `go run` of the same source starts it from the build cache:
+/// `~/.cache/go-build/ab/ab12…-d/bot`.
+fn is_built_by_go_run(path: &Path) -> bool {
+    let folders: Vec<&[u8]> =
+        path.iter().rev().skip(1).take(3).map(OsStr::as_encoded_bytes).collect();
+    match folders[..] {
+        [b"exe", _, build] if build.starts_with(b"go-build") => true,
+        [entry, start, _] => {
+            let hash = entry.strip_suffix(b"-d").unwrap_or_default();
+            let is_hash = hash.len() == 64 && hash.iter().all(u8::is_ascii_hexdigit);
+            is_hash && start.len() == 2 && hash.starts_with(start)
+        }
+        _ => false,
+    }
 }

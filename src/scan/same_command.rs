@@ -185,7 +185,7 @@ impl Command {
                 Some(CommandDoubt::RemovedRelease)
             }
             None if is_elsewhere => Some(CommandDoubt::Folder),
-            None if self.go_spelling(it, &here).is_some() => Some(CommandDoubt::GoRun),
+            None if self.compare_go_program(it, &here).is_some() => Some(CommandDoubt::GoRun),
             None => (self.has_other_link(it, process)
                 || self.is_behind_another_link(it, process)
                 || self.has_other_name(it, process))
@@ -359,7 +359,7 @@ impl Command {
                 CommandDifference::OtherArguments
             })
         };
-        if let Some(likeness) = self.go_spelling(it, process) {
+        if let Some(likeness) = self.compare_go_program(it, process) {
             return likeness;
         }
         let is_other_spelling = || self.python_spelling(it, process).is_some();

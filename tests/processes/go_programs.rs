@@ -11,7 +11,7 @@ use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{end, found, program, write};
 use crate::start_scripts::near_misses;
 
-const BY_GO: &str = "`go run` builds its program";
+const BY_GO: &str = "is started by `go run`";
 
 /// A stage with the source and the programs of two bots.
 fn project() -> Stage {
@@ -38,6 +38,7 @@ fn with_go<'a>(stage: &Stage, start: Start<'a>) -> Start<'a> {
         .env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()))
         .env("GO_BOT", testbot())
         .env("TMPDIR", stage.folder().join("tmp"))
+        .env("GOCACHE", stage.folder().join("cache"))
 }
 
 /// Starts a program, and returns the pid of the bot that it is or has started.
@@ -81,6 +82,25 @@ fn what_go_run_starts_is_in_doubt_beside_a_built_program() {
     }
     is_in_doubt(&stage, "go run -race . --name alice", "./bot --name alice");
     is_in_doubt(&stage, "go run ./cmd/web", "./web");
+}
+
+/// Since Go 1.24, every `go run` but the first starts the program from the build cache.
+#[test]
+fn what_go_run_starts_from_its_cache_is_in_doubt_too() {
+    let stage = project();
+    fs::create_dir(stage.folder().join("cache")).unwrap();
+    for (run, built) in [("go run .", "./bot"), ("go run ./cmd/web", "./web")] {
+        is_in_doubt(&stage, run, built);
+        is_in_doubt(&stage, built, run);
+    }
+    let (process, pid) = bot(&stage, "go run .");
+    process.signal(Signal::SIGKILL);
+    process.end();
+    assert!(is_alive(pid));
+    let planned = |started: &str| plan(with_go(&stage, unnamed(&stage, &["plan"], started)));
+    assert_eq!(near_misses(&planned("go run .")), [u64::from(pid)]);
+    assert!(refusal(&planned("./bot")).contains(BY_GO));
+    send(pid, Signal::SIGKILL);
 }
 
 #[test]
