@@ -12,8 +12,11 @@ use crate::scan::small_file;
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
-/// Options that do not change where the program is.
-const FLAGS: [&str; 13] = [
+/// The most entries of a folder or members of a workspace that are looked at.
+const MAX_ENTRIES: usize = 256;
+
+/// Options that do not change where the program is. Those of one letter are in `note_flag`.
+const FLAGS: [&str; 11] = [
     "--quiet",
     "--verbose",
     "--locked",
@@ -25,11 +28,9 @@ const FLAGS: [&str; 13] = [
     "--keep-going",
     "--unit-graph",
     "--timings",
-    "-q",
-    "-v",
 ];
 
-/// The same with a value in the next word.
+/// Such options with a value in the next word.
 const VALUES: [&str; 7] = ["--features", "--jobs", "--color", "--message-format", "-F", "-j", "-Z"];
 
 /// The program that the options of `cargo run` select.
@@ -51,7 +52,7 @@ enum Program {
     Example(String),
 }
 
-/// Reads the arguments of cargo. Returns which program it runs, and the arguments of that.
+/// Parses the arguments of cargo. Returns the program that it runs, and the program's arguments.
 pub(super) fn read(words: &[&OsStr]) -> Option<(CargoRun, Vec<OsString>)> {
     let mut words = words;
     let is = |word: &&OsStr, expected: fn(&str) -> bool| word.to_str().is_some_and(expected);
@@ -59,7 +60,8 @@ pub(super) fn read(words: &[&OsStr]) -> Option<(CargoRun, Vec<OsString>)> {
     if let Some((_, rest)) = words.split_first().filter(|it| is(it.0, |it| it.starts_with('+'))) {
         words = rest;
     }
-    while let Some((_, rest)) = words.split_first().filter(|it| is(it.0, |it| FLAGS.contains(&it)))
+    while let Some((_, rest)) =
+        words.split_first().filter(|it| is(it.0, |it| CargoRun::default().note_flag(it)))
     {
         words = rest;
     }
@@ -188,13 +190,18 @@ fn default_program(folder: &Path) -> Option<String> {
 
 /// Returns the programs in `src/bin`: `a.rs` and `b/main.rs`.
 fn others(folder: &Path) -> Vec<String> {
-    let entries = noted(folder, fs::read_dir(folder)).into_iter().flatten().flatten();
     let name = |path: PathBuf| {
         let is_source = path.extension() == Some(OsStr::new("rs")) && is_file(&path);
         (is_source || is_file(&path.join("main.rs")))
             .then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
     };
-    entries.filter_map(|entry| name(entry.path())).collect()
+    entries(folder).filter_map(name).collect()
+}
+
+/// Returns the first entries of a folder, in no particular order.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = noted(folder, fs::read_dir(folder)).into_iter().flatten();
+    entries.take(MAX_ENTRIES).flatten().map(|it| it.path())
 }
 
 /// Returns the folder of a package of the workspace in `root`.
@@ -202,20 +209,17 @@ fn package_folder(package: &str, root: &Path) -> Option<PathBuf> {
     let workspace = manifest(root);
     let members = workspace.as_ref().and_then(|it| it.get("workspace")?.get("members")?.as_array());
     let patterns = members.into_iter().flatten().filter_map(|it| it.as_str());
-    let folders = patterns.flat_map(|pattern| match pattern.strip_suffix("/*") {
-        Some(parent) => {
-            let parent = root.join(parent);
-            let entries = noted(&parent, fs::read_dir(&parent)).into_iter().flatten().flatten();
-            entries.map(|it| it.path()).collect()
-        }
-        None => vec![root.join(pattern)],
+    let folders = patterns.flat_map(|pattern| {
+        let parent = pattern.strip_suffix('*').filter(|it| it.is_empty() || it.ends_with('/'));
+        let all = parent.map(|it| entries(&root.join(it)));
+        all.into_iter().flatten().chain(parent.is_none().then(|| root.join(pattern)))
     });
     let is_it = |folder: &PathBuf| {
         let manifest = manifest(folder);
         let name = manifest.as_ref().and_then(|it| it.get("package")?.get("name")?.as_str());
         name == Some(package)
     };
-    [root.to_owned()].into_iter().chain(folders).find(is_it)
+    [root.to_owned()].into_iter().chain(folders).take(MAX_ENTRIES).find(is_it)
 }
 
 fn manifest(folder: &Path) -> Option<toml::Table> {
@@ -256,7 +260,7 @@ mod tests {
             ("run", Some("target/debug/own")),
             ("r -qr -- --x", Some("target/release/own")),
             ("run --features a,b --no-default-features -j4", Some("target/debug/own")),
-            ("+nightly -q run -F=a --jobs 4 --locked x", Some("target/debug/own")),
+            ("+nightly -vq run -F=a --jobs 4 --locked x", Some("target/debug/own")),
             ("run --profile=dev --target-dir /t", Some("/t/debug/own")),
             ("run --profile fast --target x86", Some("target/x86/fast/own")),
             ("run -p alice --release", Some("target/release/a")),
@@ -270,6 +274,13 @@ mod tests {
             ("build", None),
         ] {
             assert_eq!(path(line, folder).as_deref(), expected, "{line}");
+        }
+        // As many members as are looked at, and one more.
+        let names: Vec<String> = (1..=MAX_ENTRIES).map(|at| format!("\"m/{at}\"")).collect();
+        write("Cargo.toml", &format!("[workspace]\nmembers = [{}]\n", names.join(", ")));
+        for (at, found) in [(MAX_ENTRIES - 1, true), (MAX_ENTRIES, false)] {
+            write(&format!("m/{at}/Cargo.toml"), &format!("[package]\nname = \"m{at}\"\n"));
+            assert_eq!(path(&format!("run -p m{at}"), folder).is_some(), found, "{at}");
         }
         assert_eq!(run("run --bin a -- --x").unwrap().1, ["--x"]);
         assert_eq!(run("run -j 4 x --release").unwrap().1, ["x", "--release"]);

@@ -11,6 +11,9 @@ use crate::scan::wrapper_result::EntryFile;
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
+/// The most packages of a workspace that are looked at.
+const MAX_PACKAGES: usize = 256;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
     /// A line of shell code.
@@ -49,11 +52,12 @@ pub(super) fn workspace_folder(package: &OsStr, root: &Path) -> Option<PathBuf> 
         })
     };
     let by_folder = || Some(root.join(package)).filter(|it| is_file(&it.join("package.json")));
-    folders.into_iter().find(is_it).or_else(by_folder)
+    folders.take(MAX_PACKAGES).find(is_it).or_else(by_folder)
 }
 
 fn folders_in(parent: &Path) -> Vec<PathBuf> {
     let entries = noted(parent, std::fs::read_dir(parent)).into_iter().flatten();
+    let entries = entries.take(MAX_PACKAGES);
     entries.filter_map(|entry| Some(noted(parent, entry)?.path())).collect()
 }
 
