@@ -7,7 +7,7 @@ use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::engine::unrelated_variables::may_be_a_name;
 use crate::engine::variable_kind::{
-    CHOOSING_VARIABLES, VariableKind, is_of_log, may_choose_token, never_chooses,
+    CHOOSING_VARIABLES, VariableKind, is_log_variable, may_choose_token, never_chooses,
 };
 
 /// A variable that is set or unset.
@@ -256,14 +256,17 @@ fn may_be_set_to_choose(name: &OsStr) -> bool {
 }
 
 /// Returns whether a service, a shell or a start script often has this value where another start of
-/// the same bot has none: `NODE_ENV=production`, and `ENV` with the file that an interactive shell
-/// reads when it starts, or where the log goes. In a guessed name, unset is a value. It may choose
-/// one of several bots whose tokens the start has.
+/// the same bot has none: `NODE_ENV=production`, `ENV` with the file that an interactive shell
+/// reads when it starts, and where the log goes. In a guessed name, unset is a value. With the
+/// tokens of several bots, any value may choose one.
 pub(crate) fn says_nothing_alone(name: &OsStr, value: &[u8], bots: usize) -> bool {
-    if bots < 2 && is_of_log(name) {
+    if bots >= 2 {
+        return false;
+    }
+    if is_log_variable(name) {
         return true;
     }
-    if bots >= 2 || is_listed(name) || VariableKind::of(name) != VariableKind::Choosing {
+    if is_listed(name) || VariableKind::of(name) != VariableKind::Choosing {
         return false;
     }
     let is_startup_file = name == "ENV" && value.contains(&b'/');

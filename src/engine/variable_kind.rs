@@ -130,7 +130,7 @@ const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FI
 /// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
 /// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
 #[rustfmt::skip]
-const OF_TOOLS: [&str; 106] = [
+const TOOL_PREFIXES: [&str; 106] = [
     "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "ATUIN_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
     "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
     "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_",
@@ -147,7 +147,7 @@ const OF_TOOLS: [&str; 106] = [
 ];
 
 /// The variables that PM2 sets for what it starts.
-const OF_PM2: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
+const PM2_VARIABLES: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
 
 /// Names of variables that only tune a runtime, its output or its network.
 #[rustfmt::skip]
@@ -164,7 +164,14 @@ const HARMLESS: [&str; 58] = [
     "TZDIR",
 ];
 
-/// Beginnings of such names.
+/// Those of them that say where or how a program writes its log. Its level never chooses.
+#[rustfmt::skip]
+const LOG_VARIABLES: [&str; 9] = [
+    "LOG", "LOGFILE", "LOG_COLOR", "LOG_COLORS", "LOG_DIR", "LOG_FILE", "LOG_FORMAT", "LOG_PATH",
+    "LOG_STYLE",
+];
+
+/// Beginnings of harmless names.
 const HARMLESS_STARTS: [&str; 8] =
     ["LC_", "MALLOC_", "MONOPOLL_", "NODE_NO_", "OMP_", "PIP_", "UV_", "npm_"];
 
@@ -202,7 +209,7 @@ pub(crate) fn may_choose_token(name: &OsStr) -> bool {
 
 /// The ends of the names of variables of a session with which a start script gives a program other
 /// settings or data.
-const OF_SETTINGS: [&str; 7] = [
+const SETTINGS_SUFFIXES: [&str; 7] = [
     "_CONFIG",
     "_CONFIG_DIR",
     "_CONFIG_FILE",
@@ -214,16 +221,16 @@ const OF_SETTINGS: [&str; 7] = [
 
 /// Returns whether a variable counts if a start script sets it.
 pub(crate) fn counts_in_script(name: &OsStr) -> bool {
-    let is_of_settings =
-        || name.to_str().is_some_and(|name| OF_SETTINGS.iter().any(|end| name.ends_with(end)));
-    !never_chooses(name) && (VariableKind::of(name) != VariableKind::Session || is_of_settings())
+    let is_for_settings = || {
+        name.to_str().is_some_and(|name| SETTINGS_SUFFIXES.iter().any(|end| name.ends_with(end)))
+    };
+    !never_chooses(name) && (VariableKind::of(name) != VariableKind::Session || is_for_settings())
 }
 
 /// Returns whether a variable says where or how a program writes its log. Two values may be those
 /// of two bots.
-pub(crate) fn is_of_log(name: &OsStr) -> bool {
-    let is_log = |name: &str| name.starts_with("LOG") && HARMLESS.contains(&name);
-    name.to_str().is_some_and(|name| is_log(name) && !["LOGNAME", "LOG_CONFIG"].contains(&name))
+pub(crate) fn is_log_variable(name: &OsStr) -> bool {
+    LOG_VARIABLES.iter().any(|it| name == *it)
 }
 
 /// Returns whether a variable chooses no bot even if a start script sets it.
@@ -249,7 +256,9 @@ impl VariableKind {
     fn of_lowercase(name: &str) -> VariableKind {
         let kind = VariableKind::of(OsStr::new(&name.to_ascii_uppercase()));
         match kind {
-            VariableKind::Choosing | VariableKind::OftenChoosing if OF_PM2.contains(&name) => {
+            VariableKind::Choosing | VariableKind::OftenChoosing
+                if PM2_VARIABLES.contains(&name) =>
+            {
                 VariableKind::Session
             }
             VariableKind::Choosing | VariableKind::OftenChoosing => kind,
@@ -275,7 +284,7 @@ impl VariableKind {
             return VariableKind::of_lowercase(name);
         }
         let words = words(name);
-        let is_of_a_tool = OF_TOOLS.iter().any(|start| name.starts_with(start));
+        let is_of_a_tool = TOOL_PREFIXES.iter().any(|start| name.starts_with(start));
         if is_of_a_tool && !words.contains(&"BOT") {
             return VariableKind::Session;
         }

@@ -16,8 +16,8 @@ use crate::scan::shell_words::unquoted;
 const PRINTERS: [&str; 5] = ["cat", "egrep", "grep", "sed", "xargs"];
 
 impl Command {
-    /// Returns their paths; an empty list if a condition may choose another file, or a line gives
-    /// one of `token_variables` its value.
+    /// Returns the paths of these files. Empty if a condition may choose another file, or a line
+    /// gives one of `token_variables` its value.
     pub(crate) fn env_files(&self, token_variables: &[&str]) -> Vec<PathBuf> {
         let started: Vec<&Command> = self.started.iter().map(|it| &it.command).collect();
         let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);

@@ -140,13 +140,13 @@ fn recipe(
         variables.insert(name, value);
     }
     let MadeTarget { stem, lines, .. } = rules.target(goal)?;
-    let shared = variables.clone();
+    let shared = variables;
     for setting in rules.settings_of(goal) {
-        if let Some((name, value)) = assignment(setting).filter(|(name, _)| !is_given(name)) {
+        if assignment(setting).is_some_and(|(name, _)| !is_given(name)) {
             exports.read(setting);
-            variables.insert(name, value);
         }
     }
+    let variables = with_settings(&rules, goal, &shared, &given);
     let set = variables.iter().filter(|(name, _)| !is_given(name));
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
     let read = read_by_functions(&lines, &variables, &exports);
@@ -173,9 +173,7 @@ fn of_goal<'a>(
     given: &[(String, String)],
     is_built: &dyn Fn(&str) -> bool,
 ) -> Goal {
-    let mut variables = shared.clone();
-    let settings = rules.settings_of(goal).filter_map(assignment);
-    variables.extend(settings.filter(|(name, _)| given.iter().all(|(own, _)| own != name)));
+    let variables = with_settings(rules, goal, shared, given);
     let code = |target: &str, made: &MadeTarget<'_>| {
         let own = with_target(&variables, target, made.stem.as_deref());
         let lines = made.lines.iter().map(|line| expand(without_prefix(line), &own, 0));
@@ -186,6 +184,19 @@ fn of_goal<'a>(
     let before = before.iter().map(|(target, made)| code(target, made));
     let before = before.filter(|lines| !lines.is_empty()).collect::<Vec<_>>().join("\n");
     Goal { lines, before }
+}
+
+/// Adds the variables that the file sets for a goal alone.
+fn with_settings<'a>(
+    rules: &MakeRules<'a>,
+    goal: &str,
+    shared: &BTreeMap<&'a str, Value<'a>>,
+    given: &[(String, String)],
+) -> BTreeMap<&'a str, Value<'a>> {
+    let mut variables = shared.clone();
+    let settings = rules.settings_of(goal).filter_map(assignment);
+    variables.extend(settings.filter(|(name, _)| given.iter().all(|(own, _)| own != name)));
+    variables
 }
 
 /// Adds the variables that make sets for a recipe: `$@`, and `$*` for a pattern rule.

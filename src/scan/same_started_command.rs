@@ -99,7 +99,7 @@ impl StartedCommand {
         let is_set = |value: &&OsStr| !value.is_empty();
         let others = mine.into_iter().filter_map(|(name, mine)| {
             let theirs = theirs.get(name).and_then(Option::as_deref);
-            let [mine, theirs] = [mine, theirs].map(|value| self.without_own_folder(name, value));
+            let [mine, theirs] = [mine, theirs].map(|value| self.comparable_value(name, value));
             let mine = mine.as_deref().filter(is_set);
             let theirs = theirs.as_deref().filter(is_set);
             let is_usual = match (mine, theirs) {
@@ -124,7 +124,7 @@ impl StartedCommand {
 
     /// Removes the folder that Python searches first in any case from `PYTHONPATH`, and makes the
     /// others absolute.
-    fn without_own_folder(&self, name: &OsStr, value: Option<&OsStr>) -> Option<OsString> {
+    fn comparable_value(&self, name: &OsStr, value: Option<&OsStr>) -> Option<OsString> {
         let value = value?;
         let Command { runs, runs_in, file, .. } = &self.command;
         let own = match &runs.target {

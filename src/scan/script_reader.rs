@@ -16,7 +16,7 @@ use crate::scan::shell_expansion::Scope;
 use crate::scan::shell_statements::{Place, Separator, Statement, functions};
 use crate::scan::shell_words::simple_words;
 
-/// Of more scripts that read each other with `.`, the rest is not read.
+/// The most scripts that are read because another one reads them with `.`.
 const MAX_SCRIPTS: u32 = 8;
 
 /// Built-in commands that may change any variable or argument, or give a name a new meaning.
@@ -40,7 +40,7 @@ pub(super) struct Script<'a> {
     /// A line has set a variable to an unknown value since the last command.
     pub(super) has_other_settings: bool,
     pub(super) functions: BTreeSet<String>,
-    /// How many more scripts may be read.
+    /// The number of further scripts that may be read.
     pub(super) scripts_left: u32,
 }
 

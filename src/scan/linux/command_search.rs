@@ -7,7 +7,7 @@ use std::path::Path;
 use memchr::memmem::{self, Finder};
 
 use crate::scan::command::Command;
-use crate::scan::interpreters::Language;
+use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::invocation::Target;
 use crate::scan::python_program::PythonProgram;
 use crate::scan::unclear_command::UnclearCommand;
@@ -108,6 +108,13 @@ impl CommandSearch {
 fn spelling(path: &Path) -> &[u8] {
     let stem = path.file_stem().unwrap_or_default().as_bytes();
     if stem.len() < MIN_STEM { path.file_name().unwrap_or_default().as_bytes() } else { stem }
+}
+
+/// Returns the interpreter that a command line begins with.
+pub(super) fn interpreter(args: &[u8]) -> Option<&'static Interpreter> {
+    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
+    name.and_then(Interpreter::by_name)
 }
 
 /// Returns whether a command line is a single string other than a plain program name. A process

@@ -59,7 +59,7 @@ pub(super) struct Describer<'a> {
     ancestors: Ancestors<'a>,
     connections: Connections<'a>,
     /// Processes of this start's folders that are connected, whatever they run.
-    pub(super) connected_here: BTreeSet<u32>,
+    pub(super) connected_nearby: BTreeSet<u32>,
 }
 
 impl<'a> Describer<'a> {
@@ -85,7 +85,7 @@ impl<'a> Describer<'a> {
             guarded,
             ancestors,
             connections,
-            connected_here: BTreeSet::new(),
+            connected_nearby: BTreeSet::new(),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Describer<'a> {
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let mut process = self.facts(handle.id, stat, holds_lock, buffers);
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        process.is_connected_nearby = self.connected_here.contains(&pid);
+        process.is_connected_nearby = self.connected_nearby.contains(&pid);
         process.env_file_bot = self.request.env_file_bot(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));
@@ -339,7 +339,7 @@ impl<'a> Describer<'a> {
         let is_asked = self.request.asked == Some(pid)
             && likeness == Fact::Known(CommandLikeness::Different)
             && cwd.is_some_and(|cwd| Some(cwd) == self.request.cwd.as_deref());
-        is_asked || self.connected_here.contains(&pid)
+        is_asked || self.connected_nearby.contains(&pid)
     }
 
     fn role(&self, pid: u32, exe: Option<&Path>, args: &[String]) -> Role {

@@ -14,6 +14,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::process::{Process, ProcessId, Role};
 use crate::engine::snapshot::GuardView;
+use crate::scan::linux::command_search::CommandSearch;
 use crate::scan::linux::connections::{open_sockets, sockets_of_user};
 use crate::scan::linux::describe::Describer;
 use crate::scan::linux::find_by_marker::{FoundByMarker, MarkerSearch};
@@ -77,7 +78,9 @@ impl RunningScan {
             ScanScope::All => OwnFolders::new(&request),
             ScanScope::Conflicts => OwnFolders::default(),
         });
-        let pass = Arc::new(FirstPass { request, own_folders, scope, marker, starters, me });
+        let search = Arc::new(request.command.as_ref().map(CommandSearch::new));
+        let pass = FirstPass { request, search, own_folders, scope, marker, starters, me };
+        let pass = Arc::new(pass);
         let (feed, mut tasks) = (Arc::new(PidFeed::default()), Vec::new());
         let feed_end = PidFeedEnd(&feed);
         proc.list(BATCH_BYTES, &mut |pids| {
@@ -188,7 +191,7 @@ impl SecondPass {
         let mut candidates = self.found.candidates.clone();
         let starters = self.found.unrelated_starters(&self.proc, self.me);
         candidates.extend(&starters);
-        let connected = self.connected_here();
+        let connected = self.connected_nearby();
         loop {
             let mut result = self.describe(&candidates, &connected)?;
             self.found.mark_starters(&mut result, &starters);
@@ -239,7 +242,7 @@ impl SecondPass {
         all.extend(request.asked);
         let mut describer = Describer::new(proc, request, stats, me);
         describer.guarded = found.guarded.clone();
-        describer.connected_here.clone_from(connected);
+        describer.connected_nearby.clone_from(connected);
         let mut buffers = ReadBuffers::default();
         let mut result = ScanResult::default();
         let mut open = all.clone();
@@ -271,9 +274,9 @@ impl SecondPass {
         Ok(ScanResult { parents, ..result })
     }
 
-    /// Returns the processes of this user in this start's folders, or with a file of one, that are
-    /// connected to the Bot API.
-    fn connected_here(&self) -> BTreeSet<u32> {
+    /// Returns the processes of this user that belong to COMMAND's project and are connected to the
+    /// Bot API.
+    fn connected_nearby(&self) -> BTreeSet<u32> {
         let SecondPass { found, proc, request, me, .. } = self;
         let mut here = found.here.clone();
         let Some(uid) = request.user.id.parse().ok().filter(|_| !here.is_empty()) else {
@@ -331,7 +334,8 @@ fn leave_launchers_to_guards(
 
 struct FirstPass {
     request: Arc<ScanRequest>,
-    /// Only for a scan that lists near misses.
+    search: Arc<Option<CommandSearch>>,
+    /// Empty unless the scan lists near misses.
     own_folders: Arc<OwnFolders>,
     scope: ScanScope,
     marker: Option<MarkerSearch>,
@@ -351,7 +355,7 @@ impl FirstPass {
     ) -> io::Result<ReadTask<FoundProcesses>> {
         let (pass, its_proc, feed) = (Arc::clone(self), Arc::clone(proc), Arc::clone(feed));
         ReadTask::start(&proc.readers, move || {
-            let mut buffers = ReadBuffers::for_request(&pass.request, &pass.own_folders);
+            let mut buffers = ReadBuffers::new(&pass.search, &pass.own_folders);
             let mut found = FoundProcesses::default();
             let mut known = 0;
             loop {

@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
+use rustix::fs::OFlags;
+
 use crate::scan::linux::process_links::{file_behind, without_deleted};
 use crate::scan::lock_views::IDENTIFY;
 use crate::state::lock_file::LockFile;
@@ -227,11 +229,9 @@ pub(super) fn hands_lock_on(proc: &ProcFs, pid: u32, descriptor: u32) -> bool {
     let text = String::from_utf8_lossy(&text);
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok());
-    flags.is_some_and(|flags| flags & CLOSE_ON_EXEC == 0)
+    let close_on_exec = u64::from(OFlags::CLOEXEC.bits());
+    flags.is_some_and(|flags| flags & close_on_exec == 0)
 }
-
-/// `O_CLOEXEC`.
-const CLOSE_ON_EXEC: u64 = 0o2_000_000;
 
 /// `/proc/PID/fdinfo/N` shows the locks of descriptor N.
 fn modes(proc: &ProcFs, pid: u32, descriptor: u32, buffer: &mut Vec<u8>) -> Vec<LockMode> {

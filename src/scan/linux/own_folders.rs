@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
 
-use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::interpreters::Language;
 use crate::scan::invocation::absolute;
-use crate::scan::linux::command_search::is_title;
+use crate::scan::linux::command_search::{interpreter, is_title};
 use crate::scan::scan_request::ScanRequest;
 
 /// Folders of installed programs.
-const SYSTEM: [&str; 5] = ["/bin/", "/lib/", "/sbin/", "/snap/", "/usr/"];
+const SYSTEM_FOLDERS: [&str; 5] = ["/bin/", "/lib/", "/sbin/", "/snap/", "/usr/"];
 
 /// Files in the main folder of a project.
-const MARKS: [&str; 12] = [
+const PROJECT_FILES: [&str; 12] = [
     ".env",
     ".git",
     "Cargo.toml",
@@ -31,13 +31,13 @@ const MARKS: [&str; 12] = [
     "requirements.txt",
 ];
 
-/// The main folder of a project is not looked for further up.
+/// The most folders that are searched for the main folder: the first, and those above it.
 const MAX_DEPTH: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct OwnFolders {
     folders: Vec<PathBuf>,
-    /// Those of them that have other folders of the project below.
+    /// The folders in which everything belongs to the project.
     projects: Vec<PathBuf>,
     /// `/srv/bot/` in a command line is one of the projects.
     names: Vec<Finder<'static>>,
@@ -55,13 +55,13 @@ impl OwnFolders {
                 .filter(|folder| folder.join("pyvenv.cfg").exists())
                 .and_then(Path::parent);
             let is_installed =
-                |folder: &&Path| SYSTEM.iter().any(|it| folder.join("").starts_with(it));
+                |folder: &&Path| SYSTEM_FOLDERS.iter().any(|it| folder.join("").starts_with(it));
             let own = environment.or(of_script.filter(|folder| !is_installed(folder)));
             folders.extend(own.map(Path::to_owned));
         }
+        folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
         folders.sort_unstable();
         folders.dedup();
-        folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
         let may_be = |folder: &&PathBuf| may_be_project(folder);
         let projects: Vec<PathBuf> = folders.iter().filter(may_be).cloned().collect();
         let names = projects.iter().filter_map(|folder| folder.to_str());
@@ -69,9 +69,9 @@ impl OwnFolders {
         OwnFolders { folders, projects, names }
     }
 
-    /// Returns whether a process runs in one of the folders, or a file of one. `folder` returns its
-    /// folder: reading that of each program of the system would cost more than all the rest.
-    pub(super) fn is_used_by<'a>(
+    /// Returns whether a process runs in one of the folders, or names a path below one. `folder`
+    /// returns its folder: reading that of each system program would cost more than all the rest.
+    pub(super) fn is_nearby<'a>(
         &self,
         args: &[u8],
         folder: impl FnOnce() -> Option<&'a Path>,
@@ -79,21 +79,21 @@ impl OwnFolders {
         let end = memchr::memchr(0, args).unwrap_or(args.len());
         let first = args.get(..end).and_then(|it| std::str::from_utf8(it).ok());
         let first = first.unwrap_or_default();
-        let name = first.rsplit('/').next().unwrap_or(first);
-        let is_of_system = || {
+        let is_system_program = || {
             let is_own = self.folders.iter().any(|own| Path::new(first).parent() == Some(own));
-            !is_own && SYSTEM.iter().any(|folder| first.starts_with(folder))
+            !is_own && SYSTEM_FOLDERS.iter().any(|folder| first.starts_with(folder))
         };
-        let is_own_program = first.contains('/') && !is_of_system();
-        let is_interpreter =
-            Interpreter::by_name(name).is_some_and(|it| it.language != Language::Shell);
+        let is_own_program = first.contains('/') && !is_system_program();
+        let is_interpreter = interpreter(args).is_some_and(|it| it.language != Language::Shell);
         (is_own_program || is_interpreter || is_title(args))
             && (self.names.iter().any(|name| name.find(args).is_some())
-                || folder().is_some_and(|folder| self.has(folder) || self.has_script(args, folder)))
+                || folder().is_some_and(|folder| {
+                    self.has(folder) || self.names_project_path(args, folder)
+                }))
     }
 
     /// Returns whether a relative path of a command line leads into a project from this folder.
-    fn has_script(&self, args: &[u8], folder: &Path) -> bool {
+    fn names_project_path(&self, args: &[u8], folder: &Path) -> bool {
         let words =
             args.split(|byte| *byte == 0).skip(1).map(|it| Path::new(OsStr::from_bytes(it)));
         let mut paths = words.filter(|word| word.is_relative() && word.components().count() > 1);
@@ -113,11 +113,11 @@ impl OwnFolders {
 /// Returns the main folder of the project of a folder, if that is another one.
 fn main_folder(folder: &Path) -> Option<PathBuf> {
     let mut above = folder.ancestors().take(MAX_DEPTH).filter(|it| may_be_project(it));
-    let found = above.find(|it| MARKS.iter().any(|mark| it.join(mark).exists()))?;
+    let found = above.find(|it| PROJECT_FILES.iter().any(|name| it.join(name).exists()))?;
     (found != folder).then(|| found.to_owned())
 }
 
-/// Much that is not of a project is below `/`, `/srv` or the folder of a user.
+/// Returns whether a folder may be a project's. `/`, `/srv` and home folders hold other things too.
 fn may_be_project(folder: &Path) -> bool {
     folder.components().count() > 2 && folder.parent() != Some(Path::new("/home"))
 }

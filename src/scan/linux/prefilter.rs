@@ -22,7 +22,7 @@ use crate::scan::starts_again::may_start_commands;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::proc_fs::ProcFs;
 
-/// Where bash, and dash or `BusyBox`, keep the script that they read open.
+/// The descriptors of the open script: bash's, and that of dash and `BusyBox`.
 const SCRIPT_FDS: [&str; 2] = ["fd/255", "fd/10"];
 
 /// The ends of the names of shells and watchers, and of what runs watchers.
@@ -46,7 +46,7 @@ impl ScanRequest {
             {
                 Relevance::None
             }
-            Relevance::None if scope == ScanScope::All && buffers.is_here(proc, pid) => {
+            Relevance::None if scope == ScanScope::All && buffers.is_nearby(proc, pid) => {
                 Relevance::InFolder
             }
             relevance => relevance,

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::linux::command_search::{CommandSearch, is_title};
+use crate::scan::linux::command_search::{CommandSearch, interpreter, is_title};
 use crate::scan::linux::own_folders::OwnFolders;
 use crate::scan::linux::process_links::{executable, folder};
-use crate::scan::scan_request::ScanRequest;
 use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::linux::proc_fs::ProcFs;
 
@@ -19,7 +18,7 @@ pub(super) struct ReadBuffers {
     pub(super) args: Vec<u8>,
     pub(super) environ: Vec<u8>,
     pub(super) status: Vec<u8>,
-    search: Option<CommandSearch>,
+    search: Arc<Option<CommandSearch>>,
     own_folders: Arc<OwnFolders>,
     environ_of: Option<u32>,
     pub(super) folder: LastFolder,
@@ -51,9 +50,11 @@ struct Executable {
 }
 
 impl ReadBuffers {
-    pub(super) fn for_request(request: &ScanRequest, own_folders: &Arc<OwnFolders>) -> ReadBuffers {
-        let search = request.command.as_ref().map(CommandSearch::new);
-        let own_folders = Arc::clone(own_folders);
+    pub(super) fn new(
+        search: &Arc<Option<CommandSearch>>,
+        own_folders: &Arc<OwnFolders>,
+    ) -> ReadBuffers {
+        let (search, own_folders) = (Arc::clone(search), Arc::clone(own_folders));
         ReadBuffers { search, own_folders, ..ReadBuffers::default() }
     }
 
@@ -101,18 +102,19 @@ impl ReadBuffers {
     /// Returns whether the last process may run COMMAND by another name, such as that of a link. A
     /// program that runs under its own name, and runs no other, is no script.
     pub(super) fn may_run_by_another_name(&mut self, proc: &ProcFs, pid: u32) -> bool {
-        self.search.as_ref().is_none_or(|it| it.may_be_program)
+        (*self.search).as_ref().is_none_or(|it| it.may_be_program)
             || is_title(&self.args)
             || self.executable(proc, pid).may_run_others
     }
 
-    /// Returns whether the last process runs in one of the start's folders, or a file of one.
-    pub(super) fn is_here(&mut self, proc: &ProcFs, pid: u32) -> bool {
+    /// Returns whether the last process belongs to the start's project: by its folder, its `PWD` or
+    /// a path on its command line.
+    pub(super) fn is_nearby(&mut self, proc: &ProcFs, pid: u32) -> bool {
         let ReadBuffers { own_folders, folder, args, .. } = self;
         if self.had_no_executable {
             return false;
         }
-        if own_folders.is_used_by(args, || folder.of(proc, pid)) {
+        if own_folders.is_nearby(args, || folder.of(proc, pid)) {
             return true;
         }
         // It may have left the folder. The comparison with COMMAND has read the environment, too.
@@ -127,18 +129,12 @@ impl ReadBuffers {
 
     /// Returns whether the arguments of the last process have one of COMMAND's names.
     pub(super) fn has_name(&self) -> bool {
-        self.search.as_ref().is_some_and(|search| search.has_name(&self.args))
+        (*self.search).as_ref().is_some_and(|search| search.has_name(&self.args))
     }
 }
 
 pub(super) fn runs_interpreter(args: &[u8]) -> bool {
     interpreter(args).is_some()
-}
-
-fn interpreter(args: &[u8]) -> Option<&'static Interpreter> {
-    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
-    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
-    name.and_then(Interpreter::by_name)
 }
 
 /// Returns `$PWD` of an environment.
