@@ -141,7 +141,8 @@ fn is_own_script(script: &str) -> bool {
 /// may write one.
 fn is_harmless_in_container(args: &[&str]) -> bool {
     let Some(at) = args.iter().position(|it| ["exec", "run"].contains(it)) else {
-        return !args.contains(&"cp");
+        let writes = |it: &&str| ["cp", "-o"].contains(it) || it.starts_with("--output");
+        return !args.iter().any(writes);
     };
     let mut rest = args[at + 1..].iter().skip_while(|it| it.starts_with('-'));
     // The name of the container, or of the service.

@@ -9,9 +9,11 @@ const WGET_VALUES: &str = "aBDeiIloOPQRtTUwX";
 
 /// Returns whether curl writes no file that may be part of a bot.
 pub(super) fn is_harmless_for_curl(args: &[&str]) -> bool {
-    let is_remote_name = |it: &&str| it.starts_with("--remote-") || has_flag(it, "OJ");
+    let names_output = ["--config", "--remote-", "-K"];
+    let is_unknown =
+        |it: &&str| names_output.iter().any(|start| it.starts_with(start)) || has_flag(it, "OJ");
     let outputs = outputs(args, 'o', "--output", CURL_VALUES);
-    !args.iter().any(is_remote_name) && outputs.iter().all(|it| is_discarded(it))
+    !args.iter().any(is_unknown) && outputs.iter().all(|it| is_discarded(it))
 }
 
 /// Returns whether wget writes no such file.
@@ -91,6 +93,7 @@ mod tests {
             "curl -LO localhost/main.py",
             "curl -OJ localhost",
             "curl --remote-name-all localhost/main.py",
+            "curl -K bob",
             "wget localhost/main.py",
             "wget -q localhost/main.py",
             "wget -O main.py localhost",

@@ -12,6 +12,9 @@ const GIT_COMMANDS: [&str; 17] = [
 /// Subcommands of `git submodule` that check out what the project names.
 const SUBMODULE_COMMANDS: [&str; 4] = ["init", "status", "sync", "update"];
 
+/// Options with which git only discards the changes of the work tree.
+const DISCARDING_OPTIONS: [&str; 6] = ["--", "--force", "--quiet", "--worktree", "-f", "-q"];
+
 /// The settings of git that choose a repository or a branch.
 const CHOOSING_SETTINGS: [&str; 4] = ["branch.", "include", "remote.", "url."];
 
@@ -43,7 +46,12 @@ pub(super) fn is_harmless_git(args: &[&str]) -> bool {
         Some("reset") => {
             words.all(|word| ["HEAD", "@{u}", "@{upstream}"].contains(&word)) && !names_repository
         }
-        Some("checkout" | "restore") => words.all(|word| word == ".") && !names_repository,
+        // `--source bob` chooses another content.
+        Some("checkout" | "restore") => {
+            let is_usual = |it: &&str| !it.starts_with('-') || DISCARDING_OPTIONS.contains(it);
+            let mut after = args.iter().skip_while(|it| !["checkout", "restore"].contains(it));
+            words.all(|word| word == ".") && after.all(is_usual) && !names_repository
+        }
         Some("stash") => words.next().is_none(),
         Some("submodule") => words.next().is_none_or(|it| SUBMODULE_COMMANDS.contains(&it)),
         Some("config") => !words.any(|it| is_choosing(&it)),
@@ -67,6 +75,8 @@ mod tests {
             "fetch origin alice",
             "reset --hard",
             "checkout -- .",
+            "checkout -q -f .",
+            "restore .",
             "rev-parse HEAD",
             "--git-dir=x.git fetch",
             "config pull.rebase false",
@@ -88,6 +98,8 @@ mod tests {
             "remote set-url origin /srv/alice.git",
             "submodule foreach git checkout alice",
             "stash pop",
+            "restore --source=alice .",
+            "checkout --theirs .",
         ] {
             assert!(!harmless(text), "{text}");
         }

@@ -97,7 +97,9 @@ impl Script<'_> {
         let rest = command.get(1..).unwrap_or_default();
         self.forget_variables_with_a_default(&statement.text);
         if is_harmless_line(command, &statement.text) && !self.may_be_bot(command, statement) {
-            self.is_simple &= !assignments.iter().any(|it| chooses_build(it));
+            self.is_simple &= !assignments.iter().any(|it| chooses_step(it, command));
+            // `make build < bob`
+            self.is_simple &= !reads_a_file(&statement.text) || is_never_the_bot(Path::new(first));
             return false;
         }
         if is_never_the_bot(Path::new(first)) {
@@ -143,6 +145,8 @@ impl Script<'_> {
             "exec" if command.len() == 1 => {
                 self.is_simple &= !reads_a_file(&statement.text);
                 self.is_simple &= !writes_settings(&statement.text);
+                self.is_simple &=
+                    !opens_descriptor(&statement.text) || !writes_a_choice(&statement.text);
             }
             _ => return self.add(set, command, statement),
         }
@@ -225,14 +229,35 @@ impl Script<'_> {
     }
 }
 
-/// Returns whether a variable may choose what a build makes: `BOT=bob npm run build`.
-fn chooses_build(word: &str) -> bool {
+/// Returns whether `exec` opens a descriptor for the lines that follow: `exec 3> bot.txt`.
+fn opens_descriptor(text: &str) -> bool {
+    text.match_indices('>').any(|(at, _)| text[..at].ends_with(|c: char| ('3'..='9').contains(&c)))
+}
+
+/// Variables with the repository of git.
+const REPOSITORY_VARIABLES: [&str; 2] = ["GIT_DIR", "GIT_WORK_TREE"];
+
+/// Beginnings of the names of variables that a build writes into what it makes.
+const BUILT_IN_PREFIXES: [&str; 4] = ["NEXT_PUBLIC_", "NUXT_", "REACT_APP_", "VITE_"];
+
+/// Options of a compiler or of node that choose code.
+const CHOOSING_FLAGS: [&str; 7] =
+    ["--cfg", "--conditions", "--env-file", "--import", "--require", "-D", "-tags"];
+
+/// Returns whether a variable may choose what a step does: `BOT=bob npm run build`.
+fn chooses_step(word: &str, command: &[String]) -> bool {
     let Some((name, value)) = assignment(word) else { return false };
-    let is_usual = ["dev", "development", "prod", "production", "test"].contains(&value);
-    let is_built_in = ["VITE_", "REACT_APP_", "NEXT_PUBLIC_", "NUXT_"];
-    !is_usual
-        && (VariableKind::of(OsStr::new(name)).may_choose()
-            || is_built_in.iter().any(|start| name.starts_with(start)))
+    if name.ends_with("FLAGS") || name == "NODE_OPTIONS" {
+        return CHOOSING_FLAGS.iter().any(|flag| value.contains(flag));
+    }
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let kind = VariableKind::of(OsStr::new(name));
+    let is_of_tools = [VariableKind::Harmless, VariableKind::Session].contains(&kind);
+    let may_choose = kind.may_choose()
+        || !is_of_tools && runs_own_script(&words)
+        || REPOSITORY_VARIABLES.contains(&name)
+        || BUILT_IN_PREFIXES.iter().any(|start| name.starts_with(start));
+    may_choose && !["dev", "development", "prod", "production", "test"].contains(&value)
 }
 
 /// Returns whether a command enters a virtual environment, or only sets options of the shell.

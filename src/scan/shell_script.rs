@@ -80,8 +80,9 @@ fn read_with(text: &str, start: &ScriptStart<'_>, steps: Steps) -> Vec<ScriptCom
             break;
         }
         let is_done = script.read(statement);
-        // What a command gets from a pipe may choose the bot.
-        script.is_simple &= !is_done || before != Separator::Pipe;
+        // The input from a pipe may choose the bot, also that of a step of the project.
+        let may_be_chosen = is_done || is_own_step(&statement.text);
+        script.is_simple &= !may_be_chosen || before != Separator::Pipe;
         before = statement.end;
         if let Some(command) = script.commands.last_mut()
             && is_done

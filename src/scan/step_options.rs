@@ -24,7 +24,8 @@ const CHOOSING: [Choosing; 6] = [
     (&["cargo"], &["--config", "--features", "--profile", "-F"]),
     (&["cmake", "gradle", "gradlew", "make", "mvn", "mvnw", "ninja"], &[
         "--activate-profiles", "--build-file", "--eval", "--file", "--init-script", "--makefile",
-        "--preset", "--project-prop", "--settings", "--system-prop", "-D", "-I", "-P", "-b", "-f",
+        "--preset", "--project-prop", "--settings", "--system-prop", "-C", "-D", "-E", "-I", "-P",
+        "-b", "-f",
     ]),
     (&["dotnet"], &["--configuration", "--property", "-c", "-p", "/p:"]),
     (&["go"], &["--tags", "-modfile", "-overlay", "-tags"]),
@@ -52,8 +53,11 @@ const USUAL_PARTS: [&str; 77] = [
 const COMPILERS: [&str; 8] = ["babel", "dotnet", "esbuild", "go", "ncc", "rollup", "tsc", "tsup"];
 
 /// Options with the file or folder that such a program writes.
-const OUTPUT_OPTIONS: [&str; 8] =
-    ["--out-dir", "--out-file", "--outFile", "--outdir", "--outfile", "--output", "-d", "-o"];
+#[rustfmt::skip]
+const OUTPUT_OPTIONS: [&str; 10] = [
+    "--dir", "--file", "--out-dir", "--out-file", "--outFile", "--outdir", "--outfile", "--output",
+    "-d", "-o",
+];
 
 /// Options of installers without a value.
 #[rustfmt::skip]
@@ -62,6 +66,9 @@ const INSTALL_FLAGS: [&str; 20] = [
     "--no-cache-dir", "--no-deps", "--no-input", "--pre", "--quiet", "--save", "--system",
     "--upgrade", "--user", "-D", "-U", "-e", "-f", "-g", "-q",
 ];
+
+/// The ends of the names of archives with a package.
+const ARCHIVES: [&str; 4] = [".tar.gz", ".tgz", ".whl", ".zip"];
 
 /// Returns whether the arguments of a build may choose the bot that it makes.
 pub(super) fn chooses(name: &str, args: &[&str]) -> bool {
@@ -109,8 +116,9 @@ fn sets_variable(args: &[&str]) -> bool {
     let text = args.join(" ");
     let mut words = text.split_whitespace().map(unquoted);
     while let Some(word) = words.next() {
-        if word.ends_with("-X") || word.ends_with("-X='") {
-            let variable = words.next().unwrap_or_default();
+        let attached = word.split_once("-X=").map(|(_, variable)| variable);
+        if word.ends_with("-X") || attached.is_some() {
+            let variable = attached.or_else(|| words.next()).unwrap_or_default();
             let name = variable.split('=').next().unwrap_or_default();
             let name = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
             let is_release = ["build", "commit", "date", "rev", "time", "version"]
@@ -138,6 +146,8 @@ fn has_own_source(args: &[&str]) -> bool {
             && OUTPUT_OPTIONS.contains(&option)
         {
             output = Some(value);
+        } else if let Some(source) = arg.strip_prefix("--input=") {
+            sources.push(source);
         } else if !arg.starts_with('-') {
             sources.push(arg);
         }
@@ -156,7 +166,8 @@ pub(super) fn installs_from_elsewhere(args: &[&str]) -> bool {
         let is_value = option.starts_with('-') && !INSTALL_FLAGS.contains(&option);
         let source = arg.strip_prefix("--editable=").unwrap_or(arg);
         let is_project = source == "./" || source.starts_with("./[");
-        !is_value && !source.starts_with(['-', '@']) && source.contains('/') && !is_project
+        let is_file = source.contains('/') || ARCHIVES.iter().any(|end| source.ends_with(end));
+        !is_value && !source.starts_with(['-', '@']) && is_file && !is_project
     })
 }
 
@@ -190,6 +201,9 @@ mod tests {
             "gradle -P bot=bob build",
             "make -fbob.mk build",
             "cmake --preset bob",
+            "cmake -E copy envs/bob .env",
+            "rollup --input=bob.js --file dist/main.js",
+            "go build -ldflags -X=main.Bot=bob",
             "dotnet publish Bob.csproj -o out",
             "dotnet build /p:Bot=bob",
         ] {
@@ -230,6 +244,7 @@ mod tests {
             "install --editable=bots/bob",
             "install git+https://localhost/bot@bob",
             "install user/bob",
+            "install bob.whl",
         ] {
             assert!(elsewhere(text), "{text}");
         }

@@ -7,7 +7,7 @@ use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, end, found, program, write};
 
 /// Lines before the bot.
-const CHOOSING: [&str; 103] = [
+const CHOOSING: [&str; 118] = [
     // Functions and traps.
     "log() { echo up; }\nlog BOT=bob > .env",
     "log() { echo up; }\nlog bob > bot.txt",
@@ -119,10 +119,26 @@ const CHOOSING: [&str; 103] = [
     "python3 update.py &",
     "make all",
     "echo $(./choose bob)",
+    "mkdir -p \"`./choose bob`\"",
+    // Siblings of these.
+    "exec 3> bot.txt\necho bob >&3",
+    "git restore --source=bob .",
+    "GIT_DIR=bob.git git reset --hard",
+    "GOFLAGS=-tags=bob go build -o bot",
+    "go build -ldflags -X=main.Bot=bob -o bot",
+    "rollup --input=bob.js --file=main.js",
+    "cmake -E copy envs/bob .env",
+    "docker build -o . bob",
+    "pip install bob.whl",
+    "curl -K bob",
+    "UPSTREAM_BRANCH=bob python3 update.py",
+    "python3 update.py < bob",
+    "echo bob | python3 update.py",
+    "make build < bob",
 ];
 
 /// Lines before the bot that only look like those.
-const USUAL: [&str; 52] = [
+const USUAL: [&str; 56] = [
     "log() { echo \"$1\"; }\nlog up >> bot.log\nlog up > /dev/null 2>&1",
     "log() { echo \"$1\"; }\ntrap log EXIT",
     "log() { echo \"$1\"; }\ntrap 'log stop' EXIT",
@@ -156,6 +172,10 @@ const USUAL: [&str; 52] = [
     "pip install -e .",
     "NODE_ENV=production npm run build",
     "CGO_ENABLED=0 go build -o bot",
+    "NODE_OPTIONS=--max-old-space-size=4096 npm run build",
+    "npm ci < /dev/null",
+    "git restore .",
+    "exec 2> errors.log 3>&1",
     "npm run build --silent",
     "npm run build --if-present",
     "vite build --mode production",
