@@ -36,8 +36,8 @@ const VALUES: [&str; 18] = [
 enum GoProgram {
     /// `go run`, with the package that it is given.
     Run { package: String, args: Vec<OsString> },
-    /// A program that `go run` has built and started.
-    Temporary { name: String, args: Vec<OsString> },
+    /// The child of `go run`: the program that it has built.
+    RunChild { name: String, args: Vec<OsString> },
     /// A program in the folder or below it.
     Built { name: String, args: Vec<OsString> },
 }
@@ -68,12 +68,12 @@ impl Command {
             | (GoProgram::Built { name, .. }, GoProgram::Run { package, .. }) => {
                 is_named_like(package, name)
             }
-            (GoProgram::Temporary { name: run, .. }, GoProgram::Built { name, .. })
-            | (GoProgram::Built { name, .. }, GoProgram::Temporary { name: run, .. }) => {
+            (GoProgram::RunChild { name: run, .. }, GoProgram::Built { name, .. })
+            | (GoProgram::Built { name, .. }, GoProgram::RunChild { name: run, .. }) => {
                 is_named_like(run, name)
             }
             // `go run` itself is compared; this may be its child.
-            (GoProgram::Run { .. }, GoProgram::Temporary { .. }) => false,
+            (GoProgram::Run { .. }, GoProgram::RunChild { .. }) => false,
             _ => return None,
         };
         Some(if is_same {
@@ -93,7 +93,7 @@ impl GoProgram {
         }
         let (name, args) = (base_name(path), it.args.clone());
         if is_built_by_go_run(path) {
-            Some(GoProgram::Temporary { name, args })
+            Some(GoProgram::RunChild { name, args })
         } else {
             let is_below = has_folder(path.as_os_str()) && absolute(path, cwd).starts_with(cwd);
             is_below.then_some(GoProgram::Built { name, args })
@@ -103,7 +103,7 @@ impl GoProgram {
     fn args(&self) -> &[OsString] {
         match self {
             GoProgram::Run { args, .. }
-            | GoProgram::Temporary { args, .. }
+            | GoProgram::RunChild { args, .. }
             | GoProgram::Built { args, .. } => args,
         }
     }
