@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
+use crate::engine::token_variables::TokenVariables;
 use crate::engine::unrelated_variables::may_be_a_name;
 use crate::engine::variable_kind::{
     CHOOSING_VARIABLES, VariableKind, is_log_variable, may_choose_token, never_chooses,
@@ -50,6 +51,7 @@ pub struct OwnVariables {
     read: BTreeSet<OsString>,
     /// The bots whose tokens it has in its environment or in `.env`.
     bots: BTreeSet<BotId>,
+    tokens: TokenVariables,
 }
 
 impl OwnVariables {
@@ -78,7 +80,20 @@ impl OwnVariables {
         };
         let read = read.iter().filter(is_read).cloned().collect();
         let bots = environment.values().flat_map(|it| bots_in(it.as_encoded_bytes())).collect();
-        OwnVariables { environment, file: BTreeMap::new(), named, read, bots }
+        OwnVariables { environment, named, read, bots, ..OwnVariables::default() }
+    }
+
+    /// Adds this start's bot, and the names of files of other bots.
+    #[must_use]
+    pub fn with_bot(mut self, mine: BotId, other_files: BTreeSet<String>) -> OwnVariables {
+        self.tokens.mine = Some(mine);
+        self.tokens.other_files = other_files;
+        self
+    }
+
+    /// Returns whether a variable may choose one of several bots.
+    pub(crate) fn may_choose_a_token(&self) -> bool {
+        self.bots.len() >= 2 || !self.tokens.other_files.is_empty()
     }
 
     /// Adds the variables of `env_file`. A bot reads there what its environment does not have,
@@ -91,10 +106,12 @@ impl OwnVariables {
         // The tokens of a file are compared on their own.
         for (name, value) in file {
             let bots = bots_in(value.as_encoded_bytes());
+            self.bots.extend(&bots);
             if bots.is_empty() {
                 self.file.insert(name, value);
+            } else {
+                self.tokens.in_file.insert(name, bots);
             }
-            self.bots.extend(bots);
         }
         self
     }
@@ -206,10 +223,19 @@ impl OwnVariables {
                     && [&mine, &theirs].into_iter().flatten().all(|it| bots_in(it).is_empty())
             }
         };
+        let chooses_token = |name: &&OsStr| {
+            let own = environ.get(name.as_encoded_bytes()).copied();
+            let (mine, theirs) = (mine(name), theirs(name));
+            let mut values = [&mine, &theirs].into_iter().flatten();
+            proof == Proof::Nothing
+                && (self.tokens.differ(name, self.value(name), own)
+                    || mine != theirs && values.any(|it| self.tokens.choose(it)))
+        };
         let by_scripts = set.by_scripts.iter().map(|(name, _)| name.as_os_str());
         let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
         let by_words = set.by_words.iter().map(|(name, _)| name.as_os_str());
         let set = by_scripts.chain(by_words.filter(|name| counts_if_named(name)));
+        let set_names = set.clone();
         let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
@@ -223,7 +249,8 @@ impl OwnVariables {
             .collect();
         named
             .find(named_differs)
-            .or_else(|| inherited.into_iter().find(kind_differs))
+            .or_else(|| inherited.iter().copied().find(kind_differs))
+            .or_else(|| inherited.iter().copied().chain(set_names).find(chooses_token))
             .map(|name| name.to_string_lossy().into_owned())
     }
 }

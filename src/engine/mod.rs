@@ -40,5 +40,6 @@ pub mod takeover_limit;
 pub mod ticket;
 #[warn(missing_docs)]
 pub mod token;
+pub mod token_variables;
 mod unrelated_variables;
 pub(crate) mod variable_kind;

@@ -17,6 +17,7 @@ mod later_copy;
 pub mod lock_monitor;
 pub mod lock_set;
 pub mod not_started;
+mod other_env_files;
 pub(crate) mod parent_guard;
 pub mod second_copy;
 pub mod start;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::dotenv;
 use crate::config::settings::CheckTable;
 use crate::config::{Config, Placeholders};
+use crate::engine::choosing_variables::OwnVariables;
 use crate::engine::instance::{Instance, NameSource};
 use crate::engine::policy::Purpose;
 use crate::engine::process::User;
@@ -14,7 +15,7 @@ use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
-use crate::guard::{changed_settings_link, instance_name};
+use crate::guard::{changed_settings_link, instance_name, other_env_files};
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::scan::scan_request::ScanRequest;
@@ -112,14 +113,25 @@ impl StartRequest {
                 Some(command) => Some(command.runs_in.clone()),
                 None => instance_name::working_folder(),
             },
-            variables: instance_name::choosing_variables(self.command.as_ref())
-                .with_file(dotenv::usual_variables(&self.config)),
+            variables: self.variables(),
             command: self.command.clone().map(|it| it.with_bots(self.tokens.bots.len())),
             tool_name: self.programs.tool_name.clone(),
             library_exe: self.programs.library_exe.clone(),
             user: self.user.clone(),
             bot_api: BotApiPeers::new(&self.config.settings.telegram.api_url),
             asked: None,
+        }
+    }
+
+    fn variables(&self) -> OwnVariables {
+        let variables = instance_name::choosing_variables(self.command.as_ref())
+            .with_file(dotenv::usual_variables(&self.config));
+        match (&self.command, &self.tokens.mine) {
+            (Some(command), Some(mine)) => {
+                let files = other_env_files::parts(&self.config, command, mine.id());
+                variables.with_bot(mine.id(), files)
+            }
+            (Some(_) | None, _) => variables,
         }
     }
 

@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use monopoll_test_bots::stage::{SECRET, Stage, Start, is_alive, token};
 
+use crate::changed_env_files::wait_until_dotenv_is_old;
 use crate::other_bots::{plan, refusal, unnamed};
-use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, path, write};
+use crate::same_command::{JAVASCRIPT, PYTHON, bot, end, path, program, write};
 
 /// A folder whose `.env` has the token of the bot for development.
 fn two_bots(development: &str, production: &str) -> Stage {
@@ -27,6 +28,13 @@ fn script(stage: &Stage, lines: &str) {
     write(stage, "start.sh", &format!("#!/bin/bash\n{lines}\n"));
     let executable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(stage.folder().join("start.sh"), executable).unwrap();
+}
+
+fn with<'a>(start: Start<'a>, set: Option<(&str, &str)>) -> Start<'a> {
+    match set {
+        Some((name, value)) => start.env(name, value),
+        None => start,
+    }
 }
 
 fn start<'a>(stage: &'a Stage, args: &[&str], line: &str) -> Start<'a> {
@@ -129,4 +137,62 @@ fn a_variable_chooses_one_of_the_tokens_of_dotenv_also_below_a_guard() {
     assert_eq!(plan(unnamed(&stage, &["plan"], "python3 main.py"))["verdict"], "act");
     assert!(other.is_alive() && is_alive(pid));
     end(&stage, other, pid);
+}
+
+/// Frameworks read `.env.production` if a variable says so.
+#[test]
+fn a_variable_chooses_a_file_of_another_bot_beside_dotenv() {
+    let stage = two_bots(&token(), &token());
+    write(&stage, ".env.production", &format!("BOT_TOKEN={}\n", token()));
+    write(&stage, ".env.test.example", &format!("BOT_TOKEN={}\n", token()));
+    wait_until_dotenv_is_old(&stage);
+    for guarded in [false, true] {
+        for (running, started, refused) in [
+            (None, Some(("NODE_ENV", "production")), true),
+            (Some(("APP_ENV", "prod")), None, true),
+            (None, Some(("BOT", "production")), true),
+            (Some(("NODE_ENV", "production")), Some(("NODE_ENV", "production")), false),
+            (None, Some(("STAGE_NAME", "test")), false),
+            (None, None, false),
+        ] {
+            let line = "python3 main.py";
+            let other =
+                if guarded { unnamed(&stage, &["run"], line) } else { program(&stage, line) };
+            let (other, pid) = bot(&stage, with(other, running), stage.folder());
+            let seen = plan(with(unnamed(&stage, &["plan"], line), started));
+            let expected = if refused { "refuse" } else { "act" };
+            assert_eq!(seen["verdict"], expected, "{guarded} {running:?} {started:?}: {seen:#}");
+            end(&stage, other, pid);
+        }
+    }
+}
+
+#[test]
+fn another_bots_token_in_a_variable_of_the_start_alone_is_a_doubt() {
+    let [mine, another] = [token(), token()];
+    let second = format!("LOG_BOT_TOKEN={another}\n");
+    for (in_file, second) in [("BOT_TOKEN", &*second), ("APP_BOT_TOKEN", "")] {
+        let stage = Stage::new();
+        write(&stage, "main.py", PYTHON);
+        write(&stage, ".env", &format!("{in_file}={mine}\n{second}"));
+        let url = format!("https://api.telegram.org/bot{another}/");
+        for (name, value, is_refused) in [
+            ("PROD_BOT_TOKEN", &another, true),
+            ("APP_BOT_TOKEN", &another, true),
+            ("TELEGRAM_URL", &url, true),
+            ("MY_TOKEN", &mine, false),
+            ("LOG_BOT_TOKEN", &another, second.is_empty()),
+        ] {
+            for guarded in [false, true] {
+                let line = "python3 main.py";
+                let other =
+                    if guarded { unnamed(&stage, &["run"], line) } else { program(&stage, line) };
+                let (other, pid) = bot(&stage, other, stage.folder());
+                let seen = plan(unnamed(&stage, &["plan"], line).env(name, value));
+                let expected = if is_refused { "refuse" } else { "act" };
+                assert_eq!(seen["verdict"], expected, "{in_file} {name} {guarded}: {seen:#}");
+                end(&stage, other, pid);
+            }
+        }
+    }
 }

@@ -386,8 +386,10 @@ impl<'a> Describer<'a> {
             || guard.is_some_and(|it| it.guards == GuardedInstance::Mine);
         let proof = match self.request.name_source {
             NameSource::Given if is_mine => Proof::Name,
-            // With the tokens of several bots in one file, a variable may choose another one.
-            NameSource::Token if is_mine && self.request.tokens.bots.len() < 2 => Proof::Name,
+            // A variable may choose the token of another bot.
+            NameSource::Token if is_mine && !self.request.variables.may_choose_a_token() => {
+                Proof::Name
+            }
             NameSource::Given | NameSource::Token | NameSource::Command => Proof::Nothing,
         };
         environ.map(|environ| self.request.variables.first_difference(set, environ, proof)).into()
