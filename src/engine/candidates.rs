@@ -290,7 +290,13 @@ fn conflict_trees(
         let proven = trees_of_holders(members.iter().chain([&root]), &children, candidates);
         let objection = objection
             .or_else(|| against_members(snapshot, &tree, kind, &proven, &limits, candidates))
-            .or_else(|| other_command(snapshot, guard.as_ref(), Some(process), &tree));
+            .or_else(|| other_command(snapshot, guard.as_ref(), Some(process), &tree))
+            .or_else(|| {
+                let is_lock_of_several = guard.is_some() && is_named_by_one_of_several(snapshot);
+                is_lock_of_several
+                    .then(|| runs_another_program(snapshot, process, table, candidates))
+                    .flatten()
+            });
         let members = members.iter().filter_map(|pid| candidates.get(pid));
         evidence.extend(members.flat_map(|candidate| &candidate.evidence));
         found.push(ConflictTree { root: Some(process.clone()), guard, tree, evidence, objection });
@@ -393,8 +399,14 @@ fn other_command(
     let is_here = root.map_or(Truth::True, |guard| guard.is_in(me.cwd.as_deref()));
     let is_mine = guard.command == *me.command.as_ref()? && is_here == Truth::True
         || tree.iter().any(Process::is_same_command_here);
-    let is_named_by_one_of_several = me.bots >= 2 && me.name_source == NameSource::Token;
-    (is_named_by_one_of_several && !is_mine).then_some(Objection::Doubt(Doubt::SeveralBots))
+    (is_named_by_one_of_several(snapshot) && !is_mine)
+        .then_some(Objection::Doubt(Doubt::SeveralBots))
+}
+
+/// Returns whether the name of this start, and so its lock, says only one of several bots that it
+/// may be.
+fn is_named_by_one_of_several(snapshot: &Snapshot) -> bool {
+    snapshot.me.bots >= 2 && snapshot.me.name_source == NameSource::Token
 }
 
 /// Returns the user and container limits of the entries that matched the root of a tree.

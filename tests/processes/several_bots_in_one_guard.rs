@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 
-use monopoll_test_bots::stage::{Running, Stage, is_alive};
+use monopoll_test_bots::stage::{Running, Stage, Start, is_alive, token};
 
 use crate::other_bots::{plan, refusal, unnamed};
-use crate::same_command::{found, write};
+use crate::same_command::{found, path, write};
 
 /// A bot that writes its name to a file with its pid.
 const NAMED: &str = "import os, sys, time\n\
@@ -18,8 +19,15 @@ const NAMED: &str = "import os, sys, time\n\
 
 /// Starts a guard and returns the pids of the bots below it by their names.
 fn guard<'a>(stage: &'a Stage, line: &str, bots: usize) -> (Running<'a>, BTreeMap<String, u32>) {
-    let start = unnamed(stage, &["run"], line).env("READY_IN", stage.folder());
-    let running = start.start();
+    bots_below(stage, unnamed(stage, &["run"], line), bots)
+}
+
+fn bots_below<'a>(
+    stage: &'a Stage,
+    start: Start<'a>,
+    bots: usize,
+) -> (Running<'a>, BTreeMap<String, u32>) {
+    let running = start.env("READY_IN", stage.folder()).start();
     let pids = stage.wait_until("the bots", || {
         let entries = fs::read_dir(stage.folder()).unwrap().flatten();
         let ready: BTreeMap<String, u32> = entries
@@ -77,6 +85,45 @@ fn a_guard_of_several_bots_is_not_ended_for_one_of_them() {
         // Its own command ends it.
         unnamed(&stage, &["stop"], &guarded).end().exits(0);
         assert!(!pids.values().any(|pid| is_alive(*pid)), "{guarded}");
+    }
+}
+
+/// Its processes have the very command line of the start.
+#[test]
+fn a_guard_of_several_bots_is_known_by_its_own_command() {
+    let stage = Stage::new();
+    for name in ["alice.py", "bob.py"] {
+        write(&stage, name, &format!("{NAMED}# {name}\n"));
+    }
+    write(
+        &stage,
+        "Makefile",
+        "all: alice bob\nalice: ; @python3 alice.py\nbob: ; @python3 bob.py\n",
+    );
+    write(&stage, "all.sh", "#!/bin/sh\nfor b in alice bob; do python3 $b.py & done; wait\n");
+    let python = stage.program("python3", &["-c", "import sys; print(sys.executable)"]).end();
+    let python = fs::canonicalize(python.out.trim()).unwrap();
+    fs::create_dir(stage.folder().join("bin")).unwrap();
+    symlink(python, stage.folder().join("bin/python3")).unwrap();
+    let path = format!("{}:{}", stage.folder().join("bin").display(), path());
+    for (dotenv, guarded) in [
+        (String::new(), "make -j2 all"),
+        (String::new(), "./all.sh"),
+        (format!("BOT_TOKEN={}\nBOT2_TOKEN={}\n", token(), token()), "make -j2 all"),
+        (format!("BOT_TOKEN={}\nBOT2_TOKEN={}\n", token(), token()), "./all.sh"),
+    ] {
+        write(&stage, ".env", &dotenv);
+        let start = unnamed(&stage, &["run"], guarded).env("PATH", &path);
+        let (running, pids) = bots_below(&stage, start, 2);
+        for started in ["python3 alice.py", "python3 bob.py"] {
+            let plan = plan(unnamed(&stage, &["plan"], started).env("PATH", &path));
+            let why = refusal(&plan);
+            assert!(why.contains("it also runs `python3"), "{guarded} {started}: {plan:#}");
+            assert!(why.contains(guarded), "{guarded} {started}: {plan:#}");
+        }
+        assert!(running.is_alive() && pids.values().all(|pid| is_alive(*pid)), "{guarded}");
+        let same = plan(unnamed(&stage, &["plan"], guarded).env("PATH", &path));
+        assert_eq!(same["verdict"], "act", "{guarded}: {same:#}");
     }
 }
 

@@ -93,9 +93,7 @@ impl MarkerSearch {
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
         let mut args = Vec::new();
         proc.read(pid, "cmdline", &mut args).ok()?;
-        let command =
-            command_of(&args).map_or(args, |words| words.join(OsStr::new("\0")).into_vec());
-        Some(self.view(proc, &marker, &command))
+        Some(self.view(proc, &marker, &args))
     }
 
     fn view(&self, proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
@@ -220,9 +218,16 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, own)| theirs(folder) == Some(own))
 }
 
-/// Returns the guard with these arguments that the marker names.
+/// Returns the guard that the marker names, with its COMMAND; `args` are those of a process below
+/// it, for a guard without a COMMAND in its arguments.
 #[expect(clippy::disallowed_types, reason = "a start time to be printed")]
 pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
+    let mut line = Vec::new();
+    let command = proc.read(marker.guard.pid, "cmdline", &mut line).ok().and_then(|_| {
+        let words = command_of(&line)?;
+        Some(words.join(OsStr::new("\0")).into_vec())
+    });
+    let args = command.as_deref().unwrap_or(args);
     GuardView {
         process: Some(marker.guard),
         ticket: Some(marker.ticket),
