@@ -116,14 +116,23 @@ fn a_guard_of_several_bots_is_known_by_its_own_command() {
         let start = unnamed(&stage, &["run"], guarded).env("PATH", &path);
         let (running, pids) = bots_below(&stage, start, 2);
         for started in ["python3 alice.py", "python3 bob.py"] {
-            let plan = plan(unnamed(&stage, &["plan"], started).env("PATH", &path));
+            let plan = plan(
+                unnamed(&stage, &["plan"], started)
+                    .env("PATH", &path)
+                    .env("READY_IN", stage.folder()),
+            );
             let why = refusal(&plan);
             assert!(why.contains("it also runs `python3"), "{guarded} {started}: {plan:#}");
             assert!(why.contains(guarded), "{guarded} {started}: {plan:#}");
         }
         assert!(running.is_alive() && pids.values().all(|pid| is_alive(*pid)), "{guarded}");
-        let same = plan(unnamed(&stage, &["plan"], guarded).env("PATH", &path));
+        let same = plan(
+            unnamed(&stage, &["plan"], guarded).env("PATH", &path).env("READY_IN", stage.folder()),
+        );
         assert_eq!(same["verdict"], "act", "{guarded}: {same:#}");
+        let stop = unnamed(&stage, &["stop"], guarded).env("PATH", &path);
+        stop.env("READY_IN", stage.folder()).end().exits(0);
+        assert!(!pids.values().any(|pid| is_alive(*pid)), "{guarded}");
     }
 }
 
