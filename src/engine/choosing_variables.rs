@@ -139,14 +139,7 @@ impl OwnVariables {
         environ: &[u8],
         proof: Proof,
     ) -> Option<String> {
-        let environ: BTreeMap<&[u8], &[u8]> = environ
-            .split(|byte| *byte == 0)
-            .rev()
-            .filter_map(|entry| {
-                let at = entry.iter().position(|byte| *byte == b'=')?;
-                Some((entry.get(..at)?, entry.get(at + 1..)?))
-            })
-            .collect();
+        let environ = variables_of(environ);
         let in_file = |name: &OsStr| self.file.get(name).map(|it| it.as_encoded_bytes());
         let or_in_file = |name: &OsStr, value: Option<&[u8]>| {
             value.filter(|value| !value.is_empty()).or_else(|| in_file(name)).map(<[u8]>::to_vec)
@@ -225,11 +218,9 @@ impl OwnVariables {
         };
         let chooses_token = |name: &&OsStr| {
             let own = environ.get(name.as_encoded_bytes()).copied();
-            let (mine, theirs) = (mine(name), theirs(name));
-            let mut values = [&mine, &theirs].into_iter().flatten();
             proof == Proof::Nothing
                 && (self.tokens.differ(name, self.value(name), own)
-                    || mine != theirs && values.any(|it| self.tokens.choose(it)))
+                    || self.tokens.choose_file(mine(name), theirs(name)))
         };
         let by_scripts = set.by_scripts.iter().map(|(name, _)| name.as_os_str());
         let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
@@ -253,6 +244,17 @@ impl OwnVariables {
             .or_else(|| inherited.iter().copied().chain(set_names).find(chooses_token))
             .map(|name| name.to_string_lossy().into_owned())
     }
+}
+
+/// Returns the variables of an environment. The first of two with one name counts.
+fn variables_of(environ: &[u8]) -> BTreeMap<&[u8], &[u8]> {
+    let entries = environ.split(|byte| *byte == 0).rev();
+    entries
+        .filter_map(|entry| {
+            let at = entry.iter().position(|byte| *byte == b'=')?;
+            Some((entry.get(..at)?, entry.get(at + 1..)?))
+        })
+        .collect()
 }
 
 /// Returns whether two different values of a variable mean two bots. What only often chooses, such

@@ -34,8 +34,12 @@ impl TokenVariables {
         bots != others && !bots.iter().all(is_mine)
     }
 
-    /// Returns whether a value names a file of another bot.
-    pub(super) fn choose(&self, value: &[u8]) -> bool {
+    /// Returns whether one of two different values names a file of another bot.
+    pub(super) fn choose_file(&self, mine: Option<Vec<u8>>, theirs: Option<Vec<u8>>) -> bool {
+        mine != theirs && [mine, theirs].into_iter().flatten().any(|it| self.name_a_file(&it))
+    }
+
+    fn name_a_file(&self, value: &[u8]) -> bool {
         let value = String::from_utf8_lossy(value).to_lowercase();
         let is_short_for = |short: &str, long: &str| {
             short == long || short.len() >= MIN_ABBREVIATION && long.starts_with(short)
@@ -72,7 +76,7 @@ mod tests {
             ("development", false),
             ("", false),
         ] {
-            assert_eq!(variables.choose(value.as_bytes()), expected, "{value}");
+            assert_eq!(variables.name_a_file(value.as_bytes()), expected, "{value}");
         }
     }
 
@@ -98,7 +102,7 @@ mod tests {
             ("APP_TOKEN", Some(&other), None, true),
         ] {
             let own = own.map(OsStr::new);
-            let theirs = theirs.map(|it| it.as_bytes());
+            let theirs = theirs.map(String::as_bytes);
             let seen = variables.differ(OsStr::new(name), own, theirs);
             assert_eq!(seen, expected, "{name} {own:?} {theirs:?}");
         }

@@ -223,7 +223,7 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
 #[expect(clippy::disallowed_types, reason = "a start time to be printed")]
 pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
     let mut line = Vec::new();
-    let command = proc.read(marker.guard.pid, "cmdline", &mut line).ok().and_then(|_| {
+    let command = proc.read(marker.guard.pid, "cmdline", &mut line).ok().and_then(|()| {
         let words = command_of(&line)?;
         Some(words.join(OsStr::new("\0")).into_vec())
     });

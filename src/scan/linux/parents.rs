@@ -53,14 +53,19 @@ fn read_all(proc: &Arc<ProcFs>, pids: &[u32]) -> Stats {
     let mut all = read(proc, first);
     let other = other.and_then(|other| other.finish(&proc.readers));
     all.extend(other.unwrap_or_else(|_| read(proc, second)));
-    // Children may have been read before their parent ended and was missed.
-    let orphans: Vec<u32> = all
+    read_again(proc, &mut all);
+    all
+}
+
+/// Reads the processes without a parent again: they may have been read before their parent ended
+/// and was missed.
+fn read_again(proc: &ProcFs, stats: &mut Stats) {
+    let orphans: Vec<u32> = stats
         .iter()
-        .filter(|(_, stat)| stat.parent != 0 && !all.contains_key(&stat.parent))
+        .filter(|(_, stat)| stat.parent != 0 && !stats.contains_key(&stat.parent))
         .map(|(pid, _)| *pid)
         .collect();
-    all.extend(read(proc, &orphans));
-    all
+    stats.extend(read(proc, &orphans));
 }
 
 fn read(proc: &ProcFs, pids: &[u32]) -> Stats {
@@ -77,8 +82,14 @@ pub(super) fn read_with_parents(
 ) -> io::Result<Stats> {
     let pids: Vec<u32> = pids.collect();
     let mut stats = read(proc, &pids);
-    let parents: Vec<u32> = stats.values().map(|stat| stat.parent).collect();
-    stats.extend(read(proc, &parents));
+    let read_parents = |stats: &mut Stats| {
+        let parents = stats.values().map(|stat| stat.parent);
+        let parents: Vec<u32> = parents.filter(|parent| !stats.contains_key(parent)).collect();
+        stats.extend(read(proc, &parents));
+    };
+    read_parents(&mut stats);
+    read_again(proc, &mut stats);
+    read_parents(&mut stats);
     proc.require_complete().map(|()| stats)
 }
 
