@@ -232,12 +232,9 @@ impl OwnVariables {
             .map(OsStr::new)
             .chain(self.named.iter().map(OsString::as_os_str))
             .chain(set);
-        let inherited: BTreeSet<&OsStr> = self
-            .environment
-            .keys()
-            .map(OsString::as_os_str)
-            .chain(environ.keys().filter_map(|name| std::str::from_utf8(name).ok().map(OsStr::new)))
-            .collect();
+        let own_names = self.environment.keys().map(OsString::as_os_str);
+        let their_names = environ.keys().filter_map(|name| std::str::from_utf8(name).ok());
+        let inherited: BTreeSet<&OsStr> = own_names.chain(their_names.map(OsStr::new)).collect();
         named
             .find(named_differs)
             .or_else(|| inherited.iter().copied().find(kind_differs))
