@@ -205,12 +205,30 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)
 }
 
-/// Returns the variables that the usual `.env` sets, which every process of the bot in its folder
-/// reads; none of another `env_file`. The last line of each counts.
-pub(crate) fn usual_variables(config: &Config) -> BTreeMap<OsString, OsString> {
+/// Returns the variables that the bot finds in files: in these, which options of COMMAND name, else
+/// in the usual `.env`, which every process of the bot in its folder reads; none of another
+/// `env_file`. The last line of each counts. Two values in two of these files are none.
+pub(crate) fn variables_in_files(
+    config: &Config,
+    files: &[PathBuf],
+) -> BTreeMap<OsString, OsString> {
     let is_usual = config.settings.env_file == Path::new(".env");
-    let text = is_usual.then(|| read(&config.env_file).ok()).flatten();
-    let Some((text, _)) = text else { return BTreeMap::new() };
+    let mut variables = if is_usual { variables_at(&config.env_file) } else { BTreeMap::new() };
+    let mut values: BTreeMap<OsString, BTreeSet<OsString>> = BTreeMap::new();
+    for (name, value) in files.iter().flat_map(|it| variables_at(it)) {
+        values.entry(name).or_default().insert(value);
+    }
+    for (name, values) in values {
+        variables.remove(&name);
+        if values.len() == 1 {
+            variables.extend(values.into_iter().map(|value| (name.clone(), value)));
+        }
+    }
+    variables
+}
+
+fn variables_at(path: &Path) -> BTreeMap<OsString, OsString> {
+    let Ok((text, _)) = read(path) else { return BTreeMap::new() };
     assignments(&text).into_iter().map(|it| (it.name.into(), it.value.into())).collect()
 }
 

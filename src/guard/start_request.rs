@@ -124,8 +124,9 @@ impl StartRequest {
     }
 
     fn variables(&self) -> OwnVariables {
+        let files = self.command.as_ref().map(Command::env_files_of_options).unwrap_or_default();
         let variables = instance_name::choosing_variables(self.command.as_ref())
-            .with_file(dotenv::usual_variables(&self.config));
+            .with_file(dotenv::variables_in_files(&self.config, &files));
         match (&self.command, &self.tokens.mine) {
             (Some(command), Some(mine)) => {
                 let files = other_env_files::parts(&self.config, command, mine.id());

@@ -20,21 +20,27 @@ impl Command {
     /// gives one of `token_variables` its value.
     pub(crate) fn env_files(&self, token_variables: &[&str]) -> Vec<PathBuf> {
         let started: Vec<&Command> = self.started.iter().map(|it| &it.command).collect();
-        let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
-        let commands = [self].into_iter().chain(certain.map(|it| &it.command));
-        let by_options = commands.flat_map(|command| {
-            let options = command.runs.context.options.iter();
-            let files = options.filter(|it| is_env_file(it));
-            files.map(|it| absolute(Path::new(&it.value), &command.runs_in)).collect::<Vec<_>>()
-        });
         let names = files_read(&self.script_text(), token_variables).unwrap_or_default();
         let folders = started.iter().map(|it| it.runs_in.as_path()).chain([self.runs_in.as_path()]);
         let by_script = folders
             .flat_map(|folder| names.iter().map(move |name| absolute(Path::new(name), folder)));
-        let mut files: Vec<PathBuf> = by_options.chain(by_script).collect();
+        let mut files: Vec<PathBuf> =
+            self.env_files_of_options().into_iter().chain(by_script).collect();
         files.sort();
         files.dedup();
         files
+    }
+
+    /// Returns the paths of those that its options name, or those of what it starts in any case.
+    pub(crate) fn env_files_of_options(&self) -> Vec<PathBuf> {
+        let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
+        let commands = [self].into_iter().chain(certain.map(|it| &it.command));
+        let files = commands.flat_map(|command| {
+            let options = command.runs.context.options.iter();
+            let files = options.filter(|it| is_env_file(it));
+            files.map(|it| absolute(Path::new(&it.value), &command.runs_in)).collect::<Vec<_>>()
+        });
+        files.collect()
     }
 }
 

@@ -194,7 +194,10 @@ static INTERPRETERS: &[Interpreter] = &[
     },
     Interpreter {
         language: Language::JavaScript,
-        names: &["tsx", "ts-node", "ts-node-esm", "ts-node-script", "ts-node-transpile-only"],
+        names: &[
+            "tsx", "ts-node", "ts-node-cwd", "ts-node-esm", "ts-node-script",
+            "ts-node-transpile-only",
+        ],
         subcommands: &["watch"],
         dash: SingleDash::Letters,
         short: &[("TFsHi", Opt::Flag), ("rCPODI", Opt::Value), ("ep", Opt::Code)],

@@ -12,7 +12,7 @@ use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{is_file, noted};
-use crate::scan::project_scripts::{self, Entry};
+use crate::scan::project_scripts::{self, Entry, EntryLine};
 use crate::scan::settings_writer;
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
@@ -263,9 +263,16 @@ impl Unwrapped {
                 Some(_) | None => Next::Target(Target::Code(language, code.to_owned()), args),
             },
             Operand::Task(task) => {
-                match folder.map(|it| project_scripts::look_up(EntryFile::Package, task, it)) {
-                    Some(Entry::Line(line)) => self.enter(task, line, args, folder),
-                    Some(Entry::Missing) => Next::Target(
+                let entry = PackageEntry {
+                    file: EntryFile::Package,
+                    name: task.to_owned(),
+                    args: args.clone(),
+                    context: CommandContext::default(),
+                    part: None,
+                };
+                match folder.map(|it| project_scripts::look_up(&entry, it)) {
+                    Some(Entry::Line(line)) => self.enter(task, line, folder),
+                    Some(Entry::Missing(_)) => Next::Target(
                         Target::Script(script_file(language, task, folder), Some(language)),
                         args,
                     ),
@@ -285,21 +292,26 @@ impl Unwrapped {
                 let words = [vec![run.path(folder?)?.into_os_string()], args].concat();
                 Some(self.launch(words, CommandContext::default()))
             }
-            WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }) => {
-                let mut context = self.context.clone().with(context);
+            WrappedCommand::Entry(entry) => {
+                let mut context = self.context.clone().with(entry.context.clone());
                 let whole = absolute_folder(&context, folder);
                 let mut folder = whole.as_deref().or(folder);
                 let package;
-                if let Some(workspace) = workspace {
-                    package = project_scripts::workspace_folder(&workspace, folder?)?;
+                if let Some(workspace) = &entry.part
+                    && entry.file == EntryFile::Package
+                {
+                    package = project_scripts::workspace_folder(workspace, folder?)?;
                     context.folder = Some(package.clone());
                     folder = Some(&package);
                 }
                 self.context = context;
-                Some(match folder.map(|folder| project_scripts::look_up(file, &name, folder)) {
-                    Some(Entry::Line(line)) => self.enter(&name, line, args, folder),
-                    Some(Entry::Missing) => {
-                        self.launch([vec![name], args].concat(), CommandContext::default())
+                let found = folder.map(|folder| project_scripts::look_up(&entry, folder));
+                let PackageEntry { file, name, args, .. } = entry;
+                Some(match found {
+                    Some(Entry::Line(line)) => self.enter(&name, line, folder),
+                    Some(Entry::Missing(_)) if file == EntryFile::PdmName => return None,
+                    Some(Entry::Missing(context)) => {
+                        self.launch([vec![name], args].concat(), context)
                     }
                     None => Next::Target(Target::Entry(name, None), args),
                 })
@@ -318,13 +330,9 @@ impl Unwrapped {
         })
     }
 
-    fn enter(
-        &mut self,
-        name: &OsStr,
-        line: String,
-        args: Vec<OsString>,
-        folder: Option<&Path>,
-    ) -> Next {
+    fn enter(&mut self, name: &OsStr, line: EntryLine, folder: Option<&Path>) -> Next {
+        let EntryLine { line, args, context } = line;
+        self.context = std::mem::take(&mut self.context).with(context);
         let before = folder.and_then(|folder| settings_writer::of_package_script(name, folder));
         self.context.options.extend(before);
         match simple_command(&line) {

@@ -49,6 +49,7 @@ pub mod process_tree;
 mod project_scripts;
 mod python_import;
 mod python_program;
+mod python_scripts;
 pub mod recorded_guard;
 pub(crate) mod running_program;
 pub mod same_command;

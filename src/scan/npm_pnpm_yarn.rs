@@ -90,7 +90,8 @@ impl<'a, 'b> Line<'a, 'b> {
         let Line { context, workspace, .. } = self;
         let name = name.to_owned();
         let file = EntryFile::Package;
-        Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
+        let part = workspace;
+        Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, part }))
     }
 
     fn is_npm(&self) -> bool {

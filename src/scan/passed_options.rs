@@ -35,7 +35,7 @@ const FLAGS: &[&str] = &[
     "all", "allow-*", "audit", "bin-links", "bypass-2fa", "commit-hooks", "d", "dangerously-*",
     "dd", "ddd", "dev", "dry-run", "engine-strict", "expect-results", "f", "force",
     "foreground-scripts", "format-package-lock", "fund", "git-tag-version", "global",
-    "global-style", "if-present", "ignore-*", "include-*", "install-links", "json", "l",
+    "global-style", "if-present", "ignore-*", "include-*", "install", "install-links", "json", "l",
     "legacy-*", "link", "long", "n", "offline", "omit-lockfile-registry-resolved", "optional",
     "package-lock", "package-lock-only", "parseable", "prefer-*", "production", "progress",
     "provenance", "q", "quiet", "read-only", "rebuild-bundle", "s", "save", "save-*",

@@ -1,12 +1,15 @@
-//! The commands defined in the files of wrapper programs: `package.json`, `deno.json`, `Pipfile`.
+//! The commands defined in the files of wrapper programs: `package.json`, `deno.json`, `Pipfile`,
+//! `pyproject.toml`.
 #![expect(clippy::disallowed_methods, reason = "reads what a wrapper program reads")]
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::scan::command_context::CommandContext;
 use crate::scan::passing_failure::{is_file, noted};
+use crate::scan::python_scripts;
 use crate::scan::small_file;
-use crate::scan::wrapper_result::EntryFile;
+use crate::scan::wrapper_result::{EntryFile, PackageEntry};
 
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -16,20 +19,42 @@ const MAX_PACKAGES: usize = 256;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// A line of shell code.
-    Line(String),
-    /// The file does not define the name.
-    Missing,
+    Line(EntryLine),
+    /// The file does not define the name. It may set something for every program.
+    Missing(CommandContext),
 }
 
-pub(super) fn look_up(file: EntryFile, name: &OsStr, folder: &Path) -> Entry {
-    let Some(name) = name.to_str() else { return Entry::Missing };
-    let line = match file {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EntryLine {
+    /// Shell code.
+    pub(super) line: String,
+    /// The arguments that follow it.
+    pub(super) args: Vec<OsString>,
+    /// What the file sets for it.
+    pub(super) context: CommandContext,
+}
+
+pub(super) fn look_up(entry: &PackageEntry, folder: &Path) -> Entry {
+    let missing = || Entry::Missing(CommandContext::default());
+    let (Some(name), args) = (entry.name.to_str(), &entry.args) else { return missing() };
+    let line = match entry.file {
         EntryFile::Package => package_script(name, folder),
         EntryFile::Deno => deno_task(name, folder).or_else(|| package_script(name, folder)),
         EntryFile::Pipfile => pipfile_script(name, folder),
+        EntryFile::Pdm | EntryFile::PdmName => {
+            return python_scripts::of_tool("pdm", name, args, folder);
+        }
+        EntryFile::Rye => return python_scripts::of_tool("rye", name, args, folder),
+        EntryFile::Hatch => {
+            let environment = entry.part.as_ref().and_then(|it| it.to_str()).unwrap_or("default");
+            return python_scripts::of_hatch(environment, name, args, folder);
+        }
     };
-    line.map_or(Entry::Missing, Entry::Line)
+    let with_args = |line| {
+        let (args, context) = (args.clone(), CommandContext::default());
+        Entry::Line(EntryLine { line, args, context })
+    };
+    line.map_or_else(missing, with_args)
 }
 
 /// Returns the script that `node DIRECTORY` runs, according to its `package.json`.

@@ -1,7 +1,7 @@
 //! The table of wrapper programs (env, npm, uv), which run the command on the rest of their command
 //! line.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::cargo_run;
@@ -35,6 +35,8 @@ enum Rest {
     ShellOption,
     /// The words of a line for a shell.
     ShellWords,
+    /// `NAME=VALUE`, then the words of a line for a shell.
+    AssignedShellWords,
     /// A line for a shell, or the dotted name of a Python function; then folders to watch.
     Watched,
     /// A folder whose `.envrc` sets variables, then a command.
@@ -44,7 +46,8 @@ enum Rest {
     /// A Python script, or `-m` and a module.
     Python,
     Entry(EntryFile),
-    /// `run`, which only the dotenv of Python has, then a command.
+    /// `run`, which only the dotenv of Python has, then a command. The other dotenv takes all
+    /// options, unless they follow `--`.
     DotenvRun,
 }
 
@@ -56,6 +59,8 @@ struct WrapperProgram {
     flags: &'static str,
     /// Option letters with a value.
     values: &'static str,
+    /// Option letters whose value may be missing: the next word, unless it is an option.
+    optional: &'static str,
     /// Option letters whose value is the rest of the word.
     attached: &'static str,
     /// Long options with a value in the next word.
@@ -82,6 +87,7 @@ const PLAIN: WrapperProgram = WrapperProgram {
     subcommand: None,
     flags: "",
     values: "",
+    optional: "",
     attached: "",
     long_values: &[],
     choosing: &[],
@@ -92,6 +98,16 @@ const PLAIN: WrapperProgram = WrapperProgram {
     unsets: &[],
     clears: &[],
     rest: Rest::Command,
+};
+
+const MISE: WrapperProgram = WrapperProgram {
+    names: &["mise"],
+    flags: "qvy",
+    values: "j",
+    long_values: &["--env"],
+    choosing: &["--env"],
+    rest: Rest::AfterDashes,
+    ..PLAIN
 };
 
 #[rustfmt::skip]
@@ -227,6 +243,7 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram { names: &["cross-env"], rest: Rest::Assignments, ..PLAIN },
+    WrapperProgram { names: &["cross-env-shell"], rest: Rest::AssignedShellWords, ..PLAIN },
     WrapperProgram {
         names: &["nice"],
         flags: "0123456789",
@@ -266,15 +283,17 @@ static WRAPPERS: &[WrapperProgram] = &[
     WrapperProgram { names: &["gosu", "su-exec"], rest: Rest::After(1), ..PLAIN },
     WrapperProgram {
         names: &["dotenv"],
-        flags: "co",
+        flags: "o",
         values: "efvp",
-        long_values: &["--file"],
+        optional: "c",
+        long_values: &["--file", "--quote", "--export"],
         choosing: &["-c", "-e", "-f", "-o", "-p", "-v", "--file"],
         rest: Rest::DotenvRun,
         ..PLAIN
     },
     WrapperProgram {
         names: &["env-cmd"],
+        flags: "x",
         values: "fer",
         long_values: &["--file", "--environments", "--rc-file"],
         choosing: &["-e", "-f", "-r", "--environments", "--file", "--rc-file"],
@@ -297,7 +316,28 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram { names: &["poetry"], subcommand: Some("run"), flags: "qvn", ..PLAIN },
-    WrapperProgram { names: &["pdm", "rye"], subcommand: Some("run"), flags: "qv", ..PLAIN },
+    WrapperProgram {
+        names: &["pdm"],
+        subcommand: Some("run"),
+        flags: "gnqsv",
+        long_values: &["--skip", "--venv"],
+        choosing: &["--venv"],
+        rest: Rest::Entry(EntryFile::Pdm),
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["pdm"],
+        flags: "nqv",
+        rest: Rest::Entry(EntryFile::PdmName),
+        ..PLAIN
+    },
+    WrapperProgram {
+        names: &["rye"],
+        subcommand: Some("run"),
+        flags: "qv",
+        rest: Rest::Entry(EntryFile::Rye),
+        ..PLAIN
+    },
     WrapperProgram {
         names: &["hatch"],
         subcommand: Some("run"),
@@ -305,6 +345,7 @@ static WRAPPERS: &[WrapperProgram] = &[
         values: "e",
         long_values: &["--env", "--config"],
         choosing: &["-e", "--env", "--config"],
+        rest: Rest::Entry(EntryFile::Hatch),
         ..PLAIN
     },
     WrapperProgram {
@@ -320,16 +361,8 @@ static WRAPPERS: &[WrapperProgram] = &[
         ..PLAIN
     },
     WrapperProgram { names: &["pyenv-exec", "rbenv-exec", "nodenv-exec"], ..PLAIN },
-    WrapperProgram {
-        names: &["mise"],
-        subcommand: Some("exec"),
-        flags: "qvy",
-        values: "j",
-        long_values: &["--env"],
-        choosing: &["--env"],
-        rest: Rest::AfterDashes,
-        ..PLAIN
-    },
+    WrapperProgram { subcommand: Some("exec"), ..MISE },
+    WrapperProgram { subcommand: Some("x"), ..MISE },
     WrapperProgram {
         names: &["pipenv"],
         subcommand: Some("run"),
@@ -444,6 +477,7 @@ pub(super) fn has_own_path(wrapper: &str) -> bool {
 #[rustfmt::skip]
 static RUNNERS: &[WrapperProgram] = &[
     WrapperProgram { names: &["pdb"], values: "c", rest: Rest::Python, ..PLAIN },
+    WrapperProgram { names: &["IPython"], flags: "i", rest: Rest::Python, ..PLAIN },
     WrapperProgram {
         names: &["cProfile", "profile"],
         values: "os",
@@ -481,8 +515,14 @@ pub(super) fn is_wrapper_script(script: &Path) -> bool {
     let folder = script.parent().and_then(Path::file_name);
     folder == Some(OsStr::new("shims")) && Interpreter::by_name(name).is_some()
         || npm_pnpm_yarn::is_one(name)
-        || matches!(name, "tsx" | "ts-node" | "ts-node-esm")
+        || is_interpreter_script(name)
         || WRAPPERS.iter().any(|it| it.names.contains(&name))
+}
+
+/// Returns whether an interpreter is a script of another one: `python3 .venv/bin/ipython main.py`.
+fn is_interpreter_script(name: &str) -> bool {
+    let is_one = name == "tsx" || ["ipython", "ts-node"].iter().any(|it| name.starts_with(it));
+    is_one && Interpreter::by_name(name).is_some()
 }
 
 /// Returns the name by which a program is looked up: its base name, with its folder where that
@@ -493,7 +533,14 @@ pub(super) fn program_name(program: &Path) -> String {
         return LAUNCHER.to_owned();
     }
     // What `.bin/tsx` and `.bin/ts-node` lead to.
-    for (file, name) in [("tsx/dist/cli.mjs", "tsx"), ("ts-node/dist/bin.js", "ts-node")] {
+    for (file, name) in [
+        ("tsx/dist/cli.mjs", "tsx"),
+        ("ts-node/dist/bin.js", "ts-node"),
+        ("ts-node/dist/bin-esm.js", "ts-node-esm"),
+        ("ts-node/dist/bin-script.js", "ts-node-script"),
+        ("ts-node/dist/bin-transpile.js", "ts-node-transpile-only"),
+        ("ts-node/dist/bin-cwd.js", "ts-node-cwd"),
+    ] {
         if program.ends_with(file) {
             return name.to_owned();
         }
@@ -617,6 +664,10 @@ impl WrapperProgram {
                 shell(&line, context)
             }
             Rest::ShellWords => shell(&words.join(OsStr::new(" ")), context),
+            Rest::AssignedShellWords => {
+                let words = after_assignments(words, &mut context);
+                shell(&words.join(OsStr::new(" ")), context)
+            }
             Rest::Watched => {
                 let target = words.first()?;
                 if is_dotted_name(target) {
@@ -628,7 +679,13 @@ impl WrapperProgram {
             Rest::DotenvRun if words.first().is_some_and(|word| *word == "run") => {
                 command(self.after_options(&words[1..], &mut context)?, context)
             }
-            Rest::Command | Rest::DotenvRun => command(words, context),
+            Rest::DotenvRun => {
+                let own = all.len() - words.len();
+                let has_dashes = all.get(..own)?.last().is_some_and(|word| *word == "--");
+                let are_plain = has_dashes || !words.iter().any(|word| is_option(word));
+                are_plain.then(|| command(words, context)).flatten()
+            }
+            Rest::Command => command(words, context),
             Rest::After(count) => command(words.get(count..)?, context),
             Rest::AfterDashes => {
                 let dashes = all.iter().position(|word| *word == "--")?;
@@ -647,11 +704,24 @@ impl WrapperProgram {
                 }
             }
             Rest::Python => python(words, context),
+            Rest::Entry(EntryFile::Pdm)
+                if Path::new(words.first()?).extension() == Some(OsStr::new("py")) =>
+            {
+                python(words, context)
+            }
             Rest::Entry(file) => {
                 let (name, args) = words.split_first()?;
-                let (name, args) = ((*name).to_owned(), owned(args));
-                let workspace = None;
-                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, workspace }))
+                let (name, part) = match file {
+                    EntryFile::Hatch => hatch_entry(name, &mut context)?,
+                    EntryFile::Package
+                    | EntryFile::Deno
+                    | EntryFile::Pipfile
+                    | EntryFile::Pdm
+                    | EntryFile::PdmName
+                    | EntryFile::Rye => (*name, None),
+                };
+                let (name, args) = (name.to_owned(), owned(args));
+                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, part }))
             }
         }
     }
@@ -688,6 +758,11 @@ impl WrapperProgram {
                 let rest = letters.get(place + letter.len_utf8()..).filter(|it| !it.is_empty());
                 if self.flags.contains(letter) {
                     self.note(&name, None, context)?;
+                } else if self.optional.contains(letter) {
+                    let next = next.filter(|word| rest.is_none() && !is_option(word));
+                    at += usize::from(next.is_some());
+                    self.note(&name, rest.map(OsStr::new).or(next), context)?;
+                    break;
                 } else if self.attached.contains(letter) {
                     break;
                 } else if self.values.contains(letter) {
@@ -730,6 +805,28 @@ impl WrapperProgram {
         }
         Some(())
     }
+}
+
+/// Returns the script or program of `hatch run ENVIRONMENT:NAME`, and its environment; `None` if
+/// it runs in several.
+fn hatch_entry<'a>(
+    word: &'a OsStr,
+    context: &mut CommandContext,
+) -> Option<(&'a OsStr, Option<OsString>)> {
+    let word = word.to_str().filter(|word| !word.starts_with('+'))?;
+    let option = context.options.iter().find(|it| it.name == "-e" || it.name == "--env");
+    let by_option = option.map(|it| it.value.clone());
+    let Some((environment, name)) = word.split_once(':') else {
+        return Some((OsStr::new(word), by_option));
+    };
+    if environment.is_empty() || name.is_empty() {
+        return None;
+    }
+    if environment != "default" {
+        let value = environment.into();
+        context.options.push(CommandOption { name: "--env".to_owned(), value });
+    }
+    Some((OsStr::new(name), Some(environment.into())))
 }
 
 /// `env -S` splits its value into words.
@@ -799,9 +896,9 @@ mod tests {
             Some(WrappedCommand::Cargo(..)) => return "cargo".to_owned(),
             Some(WrappedCommand::Words(words, context)) => (text(words), context),
             Some(WrappedCommand::Entry(entry)) => {
-                let PackageEntry { file, name, args, context, workspace } = entry;
+                let PackageEntry { file, name, args, context, part } = entry;
                 let shown = format!("{file:?} {} {}", name.display(), text(args));
-                let package = workspace.map(|it| format!(" of {}", it.display()));
+                let package = part.map(|it| format!(" of {}", it.display()));
                 (shown.trim_end().to_owned() + &package.unwrap_or_default(), context)
             }
         };
@@ -885,6 +982,7 @@ mod tests {
             ("sudo -u bot A=b ./bot", "./bot with --user bot"),
             ("doas -u bot ./bot", "./bot with --user bot"),
             ("cross-env A=b node bot.js", "node bot.js"),
+            ("cross-env-shell A=b node bot.js", "sh -c node bot.js"),
             ("uv run main.py -x", "python main.py -x"),
             ("uv run --with aiogram python main.py", "python main.py"),
             ("uv run --offline -m bot x", "python -m bot x"),
@@ -894,6 +992,12 @@ mod tests {
             ("uv run --directory /srv bot", "bot in /srv"),
             ("uv run --package bot bot", "bot with --package bot"),
             ("dotenv -e .env.a -- node bot.js", "node bot.js with -e .env.a"),
+            ("dotenv -c -- node bot.js -x", "node bot.js -x with -c"),
+            ("dotenv -c dev -- node bot.js", "node bot.js with -c dev"),
+            ("dotenv -e .env.a node bot.js", "node bot.js with -e .env.a"),
+            ("dotenv node bot.js --bot alice", "unclear"),
+            ("dotenv --quote never run bot --x", "bot --x"),
+            ("env-cmd -x -f .env.a -- node bot.js", "node bot.js with -f .env.a"),
             ("uv sync", "unclear"),
             ("poetry run python main.py", "python main.py"),
             ("pipenv run bot x", "Pipfile bot x"),
@@ -923,8 +1027,18 @@ mod tests {
             ("pnpm --bot=alice start", "Package start with --bot alice"),
             ("pnpm --config.bot=alice --silent start", "Package start with --bot alice"),
             ("yarn --bot=alice start", "Package start with --bot alice"),
-            ("hatch --env=alice run bot", "bot with --env alice"),
-            ("hatch -e alice run bot", "bot with -e alice"),
+            ("hatch --env=alice run bot", "Hatch bot of alice with --env alice"),
+            ("hatch -e alice run bot", "Hatch bot of alice with -e alice"),
+            ("hatch run bot x", "Hatch bot x"),
+            ("hatch run alice:bot", "Hatch bot of alice with --env alice"),
+            ("hatch run default:bot", "Hatch bot of default"),
+            ("hatch run +py=3.12 test:bot", "unclear"),
+            ("pdm run start -v", "Pdm start -v"),
+            ("pdm -q run main.py", "python main.py"),
+            ("pdm run -s --venv x python main.py", "Pdm python main.py with --venv x"),
+            ("pdm run -p x start", "PdmName run -p x start"),
+            ("pdm start", "PdmName start"),
+            ("rye run start", "Rye start"),
             ("npm install", "unclear"),
             ("npx -y tsx bot.ts", "tsx bot.ts"),
             ("pnpm bot x", "Package bot x"),
@@ -942,6 +1056,7 @@ mod tests {
             ("asdf exec ruby bot.rb", "ruby bot.rb"),
             ("mise exec python@3.12 -- python3 main.py", "python3 main.py"),
             ("mise exec -- python3 main.py", "python3 main.py"),
+            ("mise x python@3.12 -- python3 main.py", "python3 main.py"),
             ("mise run bot", "unclear"),
             ("dotenv run -- python3 main.py", "python3 main.py"),
             ("dotenv -f .env run python3 main.py", "python3 main.py with -f .env"),

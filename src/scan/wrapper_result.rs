@@ -22,8 +22,9 @@ pub(super) struct PackageEntry {
     pub(super) name: OsString,
     pub(super) args: Vec<OsString>,
     pub(super) context: CommandContext,
-    /// The package of a workspace that contains the file, given by name or folder.
-    pub(super) workspace: Option<OsString>,
+    /// The package of a workspace that contains the file, given by name or folder; or hatch's
+    /// environment that has the entry.
+    pub(super) part: Option<OsString>,
 }
 
 /// The file that names commands.
@@ -35,6 +36,15 @@ pub(super) enum EntryFile {
     Deno,
     /// `scripts` in `Pipfile`. Any other name is a program.
     Pipfile,
+    /// `tool.pdm.scripts` in `pyproject.toml`. Any other name is a program.
+    Pdm,
+    /// The same, for `pdm start`. Any other name is a subcommand of pdm.
+    PdmName,
+    /// `tool.rye.scripts` in `pyproject.toml`. Any other name is a program.
+    Rye,
+    /// The scripts of an environment in `pyproject.toml` or `hatch.toml`. Any other name is a
+    /// program.
+    Hatch,
 }
 
 pub(super) fn command(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {

@@ -23,7 +23,7 @@ fn main_py() -> Stage {
 }
 
 /// Returns whether a program is installed.
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let path = path();
     let has = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !has {
@@ -50,10 +50,15 @@ fn a_launcher_that_becomes_the_command_is_that_command() {
         "numactl --localalloc -- python3 main.py",
         "torsocks -q python3 main.py",
         "proxychains4 -q -f proxies.conf python3 main.py",
+        "proxychains -q -f proxies.conf python3 main.py",
+        "linux64 python3 main.py",
+        "busybox timeout 600 python3 main.py",
     ];
     are_what_they_start(&stage, &lines, &path());
     if is_root() {
-        are_what_they_start(&stage, &["nsenter --net=/proc/self/ns/net python3 main.py"], &path());
+        let lines =
+            ["nsenter --net=/proc/self/ns/net python3 main.py", "gosu root python3 main.py"];
+        are_what_they_start(&stage, &lines, &path());
     }
 }
 
@@ -66,8 +71,16 @@ fn a_launcher_that_stays_above_the_command_is_that_command() {
         "unbuffer python3 main.py",
         "script -q /dev/null -c python3 main.py",
         "strace -f -o trace python3 main.py",
+        "chronic python3 main.py",
+        "time -p python3 main.py",
+        "tini -s -- python3 main.py",
+        "dumb-init -- python3 main.py",
+        "catatonit python3 main.py",
     ];
     are_what_they_start(&stage, &lines, &path());
+    if is_root() {
+        are_what_they_start(&stage, &["sudo -n -u root -- python3 main.py"], &path());
+    }
     // gdb wants a binary, and a version manager may have put a script there.
     if let Some(python) = peer("venv/bin/python3") {
         let line = format!("gdb -q -batch -ex run --args {} main.py", python.display());
@@ -102,22 +115,21 @@ fn direnv_runs_the_command_with_the_variables_of_a_folder() {
     end(&stage, running, pid);
 }
 
-/// Programs that set up the environment and execute the command. These stand-ins do only the
-/// second part.
+/// Programs that prepare something and execute the command. `.ci/run` does not install them: these
+/// stand-ins do only the second part.
 #[test]
 fn an_agent_that_instruments_the_command_is_that_command() {
     let stage = main_py();
-    let skips = "while case $1 in -*|run-program) true;; *) false;; esac; do shift; done\n";
-    for name in ["opentelemetry-instrument", "ddtrace-run", "newrelic-admin", "doas", "torify"] {
+    let skips = "while case $1 in -*|root) true;; *) false;; esac; do shift; done\n";
+    for name in ["ddtrace-run", "doas", "torify", "su-exec"] {
         write(&stage, &format!("bin/{name}"), &format!("#!/bin/sh\n{skips}exec \"$@\"\n"));
     }
     let path = format!("{}:{}", stage.folder().join("bin").display(), path());
     let spellings = [
         BOT,
-        "opentelemetry-instrument --traces_exporter=none python3 main.py",
         "ddtrace-run -p python3 main.py",
-        "newrelic-admin run-program python3 main.py",
         "doas -n python3 main.py",
+        "su-exec root python3 main.py",
         "torify python3 main.py",
     ];
     all_find_each_other(&stage, &spellings, &path);

@@ -10,7 +10,7 @@ use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, end, found, path, program, words, write};
 use crate::start_scripts::near_misses;
 
-const LAUNCHERS: [&str; 19] = [
+const LAUNCHERS: [&str; 18] = [
     "conda",
     "mamba",
     "pixi",
@@ -24,7 +24,6 @@ const LAUNCHERS: [&str; 19] = [
     "s6-setuidgid",
     "chpst",
     "envdir",
-    "mise",
     "xvfb-run",
     "fish",
     "nix",
@@ -33,7 +32,7 @@ const LAUNCHERS: [&str; 19] = [
 ];
 
 /// The bot `python3 main.py`, begun in other ways.
-const MAY_BE_THE_BOT: [&str; 26] = [
+const MAY_BE_THE_BOT: [&str; 24] = [
     "conda run -n bot python3 main.py",
     "mamba run --no-capture-output -n bot python3 -u ./main.py",
     "pixi run python3 main.py",
@@ -47,8 +46,6 @@ const MAY_BE_THE_BOT: [&str; 26] = [
     "s6-setuidgid bot nice -n 5 python3 main.py",
     "chpst -u bot python3 main.py",
     "envdir env python3 main.py",
-    "mise x python@3.12 -- python3 main.py",
-    "mise x -- python3 main.py",
     "xvfb-run -a ./main.py",
     "fish -c 'python3 main.py'",
     "fish -c 'exec python3 main.py >> log'",
