@@ -12,11 +12,11 @@ use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{is_file, noted};
-use crate::scan::project_scripts::{self, Entry, EntryLine};
+use crate::scan::project_scripts;
 use crate::scan::settings_writer;
 use crate::scan::shell_words::simple_command;
 use crate::scan::wrapper_programs::{self, CommandRole};
-use crate::scan::wrapper_result::{EntryFile, PackageEntry, WrappedCommand};
+use crate::scan::wrapper_result::{Entry, EntryFile, EntryLine, PackageEntry, WrappedCommand};
 use crate::text::quote;
 
 /// Limits the nesting of wrappers, and of package scripts that run each other.

@@ -9,30 +9,13 @@ use crate::scan::command_context::CommandContext;
 use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::python_scripts;
 use crate::scan::small_file;
-use crate::scan::wrapper_result::{EntryFile, PackageEntry};
+use crate::scan::wrapper_result::{Entry, EntryFile, EntryLine, PackageEntry};
 
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
 /// The most packages of a workspace that are looked at.
 const MAX_PACKAGES: usize = 256;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Entry {
-    Line(EntryLine),
-    /// The file does not define the name. It may set something for every program.
-    Missing(CommandContext),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct EntryLine {
-    /// Shell code.
-    pub(super) line: String,
-    /// The arguments that follow it.
-    pub(super) args: Vec<OsString>,
-    /// What the file sets for it.
-    pub(super) context: CommandContext,
-}
 
 pub(super) fn look_up(entry: &PackageEntry, folder: &Path) -> Entry {
     let missing = || Entry::Missing(CommandContext::default());

@@ -6,8 +6,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use crate::scan::command_context::{CommandContext, CommandOption};
-use crate::scan::project_scripts::{Entry, EntryLine};
 use crate::scan::small_file;
+use crate::scan::wrapper_result::{Entry, EntryLine};
 use crate::text::shell_quote;
 
 /// Larger files are ignored.
@@ -173,7 +173,7 @@ fn filled(line: &str, args: &[OsString], folder: &Path) -> (String, bool) {
         let (name, modifier) = field.split_once(':').unwrap_or((field, ""));
         // `${NAME}` is the shell's.
         if before.ends_with('$') {
-            filled.push_str(&format!("{{{field}}}"));
+            filled.extend(["{", field, "}"]);
         } else if name == "args" {
             has_args = true;
             let words = args.iter().map(|it| shell_quote(&it.to_string_lossy()));
@@ -187,10 +187,10 @@ fn filled(line: &str, args: &[OsString], folder: &Path) -> (String, bool) {
             let (name, default) = modifier.split_once(':').unwrap_or((modifier, ""));
             let is_name = field.starts_with("env:") && !name.is_empty();
             let name = if is_name { name } else { "HATCH_FIELD" };
-            filled.push_str(&match default {
-                "" => format!("${name}"),
-                _ => format!("${{{name}:-{default}}}"),
-            });
+            match default {
+                "" => filled.extend(["$", name]),
+                _ => filled.extend(["${", name, ":-", default, "}"]),
+            }
         }
         rest = after;
     }
@@ -222,10 +222,11 @@ mod tests {
             }
         };
         for (name, value) in &context.variables {
-            shown += &format!(" with {}={}", name.display(), value.as_ref().unwrap().display());
+            let value = value.as_ref().unwrap().display();
+            shown = format!("{shown} with {}={value}", name.display());
         }
         for option in &context.options {
-            shown += &format!(" with {} {}", option.name, option.value.display());
+            shown = format!("{shown} with {} {}", option.name, option.value.display());
         }
         shown + &context.folder.map(|it| format!(" in {}", it.display())).unwrap_or_default()
     }

@@ -680,8 +680,8 @@ impl WrapperProgram {
                 command(self.after_options(&words[1..], &mut context)?, context)
             }
             Rest::DotenvRun => {
-                let own = all.len() - words.len();
-                let has_dashes = all.get(..own)?.last().is_some_and(|word| *word == "--");
+                let has_dashes =
+                    all.get(..all.len() - words.len())?.last() == Some(&OsStr::new("--"));
                 let are_plain = has_dashes || !words.iter().any(|word| is_option(word));
                 are_plain.then(|| command(words, context)).flatten()
             }
@@ -704,25 +704,7 @@ impl WrapperProgram {
                 }
             }
             Rest::Python => python(words, context),
-            Rest::Entry(EntryFile::Pdm)
-                if Path::new(words.first()?).extension() == Some(OsStr::new("py")) =>
-            {
-                python(words, context)
-            }
-            Rest::Entry(file) => {
-                let (name, args) = words.split_first()?;
-                let (name, part) = match file {
-                    EntryFile::Hatch => hatch_entry(name, &mut context)?,
-                    EntryFile::Package
-                    | EntryFile::Deno
-                    | EntryFile::Pipfile
-                    | EntryFile::Pdm
-                    | EntryFile::PdmName
-                    | EntryFile::Rye => (*name, None),
-                };
-                let (name, args) = (name.to_owned(), owned(args));
-                Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, part }))
-            }
+            Rest::Entry(file) => entry(file, words, context),
         }
     }
 
@@ -805,6 +787,25 @@ impl WrapperProgram {
         }
         Some(())
     }
+}
+
+/// Returns an entry in the wrapper's file, or the Python file that pdm runs instead.
+fn entry(file: EntryFile, words: &[&OsStr], mut context: CommandContext) -> Option<WrappedCommand> {
+    let (name, args) = words.split_first()?;
+    if file == EntryFile::Pdm && Path::new(name).extension() == Some(OsStr::new("py")) {
+        return python(words, context);
+    }
+    let (name, part) = match file {
+        EntryFile::Hatch => hatch_entry(name, &mut context)?,
+        EntryFile::Package
+        | EntryFile::Deno
+        | EntryFile::Pipfile
+        | EntryFile::Pdm
+        | EntryFile::PdmName
+        | EntryFile::Rye => (*name, None),
+    };
+    let (name, args) = (name.to_owned(), owned(args));
+    Some(WrappedCommand::Entry(PackageEntry { file, name, args, context, part }))
 }
 
 /// Returns the script or program of `hatch run ENVIRONMENT:NAME`, and its environment; `None` if
@@ -1001,6 +1002,14 @@ mod tests {
             ("uv sync", "unclear"),
             ("poetry run python main.py", "python main.py"),
             ("pipenv run bot x", "Pipfile bot x"),
+        ] {
+            assert_eq!(shown(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_launcher_of_packages_starts_what_its_command_line_names() {
+        for (line, expected) in [
             ("npm start", "Package start"),
             ("npm run start -- --debug", "Package start --debug"),
             ("npm run --silent start", "Package start"),

@@ -47,6 +47,24 @@ pub(super) enum EntryFile {
     Hatch,
 }
 
+/// What such a file says of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    Line(EntryLine),
+    /// The file does not define the name. It may set something for every program.
+    Missing(CommandContext),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EntryLine {
+    /// Shell code.
+    pub(super) line: String,
+    /// The arguments that follow it.
+    pub(super) args: Vec<OsString>,
+    /// What the file sets for it.
+    pub(super) context: CommandContext,
+}
+
 pub(super) fn command(words: &[&OsStr], context: CommandContext) -> Option<WrappedCommand> {
     // A folder, such as `.`, is no program.
     let is_program = words.first().is_some_and(|first| Path::new(first).file_name().is_some());
