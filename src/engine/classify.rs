@@ -58,7 +58,13 @@ pub(super) fn classify(policy: &Policy, snapshot: &Snapshot, process: &Process) 
     }
     let against = weigh_against(me, process);
     if !found.is_empty() {
-        return found.weigh(process, &against);
+        let is_same_command = found.evidence.keys().eq([&Evidence::Command]);
+        return match (found.weigh(process, &against), near_miss::of_other_instance(me, &against)) {
+            (Classification::Shielded(Shield::AnotherBot(_)), Some(reason)) if is_same_command => {
+                Classification::NearMiss(reason)
+            }
+            (classification, _) => classification,
+        };
     }
     match (token, near_miss::of(me, process), &against) {
         (_, _, CounterEvidence::AnotherBot(_)) | (None, None, _) => Classification::Unrelated,

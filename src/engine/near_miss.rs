@@ -1,6 +1,8 @@
 //! Near misses: processes that are almost the same command. They are listed but never acted on.
 
+use crate::engine::counter_evidence::{AnotherBot, CounterEvidence};
 use crate::engine::fact::{Fact, Truth};
+use crate::engine::instance::NameSource;
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::process::{Process, Relation, Role};
@@ -12,10 +14,22 @@ pub enum NearMissReason {
     Command(CommandDifference),
     /// This other user runs the same command.
     OtherUser(String),
+    /// This other instance runs the same command, and only one of both names is that of a token.
+    OtherInstance(String),
     /// The process runs in the caller's folder and is connected to the Bot API.
     Connected,
-    /// The process is connected and belongs to COMMAND's project, but runs in another folder.
+    /// The process is connected and belongs to COMMAND's project, or the `.env` of its folder names
+    /// this bot, but it runs in another folder.
     ConnectedNearby,
+}
+
+/// Returns why a process that runs the same command under another instance is a near miss: with a
+/// given name and that of a token, both may be this bot.
+pub(super) fn of_other_instance(me: &Caller, against: &CounterEvidence) -> Option<NearMissReason> {
+    let CounterEvidence::AnotherBot(AnotherBot::Guard(name)) = against else { return None };
+    let is_by_token = |source: NameSource| source == NameSource::Token;
+    (is_by_token(me.name_source) != is_by_token(NameSource::by_form(name)))
+        .then(|| NearMissReason::OtherInstance(name.clone()))
 }
 
 /// Returns why a process without other evidence is a near miss.

@@ -18,6 +18,7 @@ pub fn match_fields(it: &NearMiss) -> Option<[String; 2]> {
         (
             CounterEvidence::Nothing,
             NearMissReason::OtherUser(_)
+            | NearMissReason::OtherInstance(_)
             | NearMissReason::Command(CommandDifference::OtherSubcommand),
         )
         | (CounterEvidence::Doubt(_) | CounterEvidence::AnotherBot(_), _) => return None,

@@ -511,10 +511,17 @@ pub fn near_miss(reason: &NearMissReason) -> String {
             "in this folder with the same interpreter, under a title that cannot be compared"
         }
         NearMissReason::OtherUser(user) => return format!("the same command, run by user {user}"),
+        NearMissReason::OtherInstance(name) => {
+            let name = sanitize(name);
+            return format!(
+                "the same command in the same folder, as instance {name}; if it is this bot, start \
+                 both with the same `instance`"
+            );
+        }
         NearMissReason::Connected => "in this folder, and connected to the Bot API",
         NearMissReason::ConnectedNearby => {
-            "in COMMAND's project (by its folder, its `PWD` or a path on its command line), and \
-             connected to the Bot API"
+            "in COMMAND's project (by its folder, its `PWD` or a path on its command line) or in a \
+             folder whose `.env` names this bot, and connected to the Bot API"
         }
     }
     .to_owned()

@@ -196,3 +196,30 @@ fn another_bots_token_in_a_variable_of_the_start_alone_is_a_doubt() {
         }
     }
 }
+
+/// One start has a name in its options, the other one that of the token in `.env`.
+#[test]
+fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its_token() {
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, ".env", &format!("BOT_TOKEN={}\n", token()));
+    let line = "python3 main.py";
+    for (running, started, is_listed) in [
+        (&["--instance", "voice"][..], &[][..], true),
+        (&[], &["--instance", "voice"], true),
+        (&["--instance", "voice"], &["--instance", "video"], false),
+    ] {
+        let other = unnamed(&stage, &[running, &["run"]].concat(), line);
+        let (other, pid) = bot(&stage, other, stage.folder());
+        let seen = plan(unnamed(&stage, &[started, &["plan"]].concat(), line));
+        assert_eq!(seen["verdict"], "clear", "{seen:#}");
+        let listed = seen["near_misses"].as_array().unwrap();
+        assert_eq!(listed.iter().any(|it| it["pid"] == pid), is_listed, "{seen:#}");
+        let second = unnamed(&stage, &[started, &["run"]].concat(), line);
+        let (second, own) = bot(&stage, second, stage.folder());
+        let is_said = second.stderr().contains("with the same `instance`");
+        assert_eq!(is_said, is_listed, "{}", second.stderr());
+        end(&stage, second, own);
+        end(&stage, other, pid);
+    }
+}

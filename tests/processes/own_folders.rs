@@ -264,3 +264,45 @@ fn with_the_tokens_of_two_bots_a_variable_on_one_side_may_choose_one() {
         }
     }
 }
+
+/// A second clone of the project, or a program that was installed from it.
+#[test]
+fn a_connected_program_whose_own_env_file_names_this_bot_is_listed() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let (mine, another) = (token(), token());
+    let poller = connected(&stage, port);
+    for (folder, token) in [("here", &mine), ("there", &mine), ("other", &another)] {
+        write(&stage, &format!("{folder}/.env"), &format!("BOT_TOKEN={token}\n"));
+        write(&stage, &format!("{folder}/bot.py"), &format!("{poller}# {folder}\n"));
+    }
+    write(&stage, "none/bot.py", &poller);
+    write(&stage, "there/src/bot.py", &poller);
+    write(&stage, "here/main.py", PYTHON);
+    let tool = format!("python3 bot.py {}", stage.folder().join("here").display());
+    for (running, its_folder, is_listed) in [
+        ("python3 bot.py", "there", true),
+        ("python3 bot.py", "there/src", true),
+        ("python3 bot.py", "other", false),
+        ("python3 bot.py", "none", false),
+        // The folder itself is an argument.
+        (&*tool, "none", true),
+    ] {
+        let its_folder = stage.folder().join(its_folder);
+        let (process, pid) =
+            bot(&stage, within(program(&stage, running), &its_folder), &its_folder);
+        let start = unnamed(&stage, &["plan"], "python3 main.py").set(&api);
+        let seen = plan(start.current_dir(stage.folder().join("here")));
+        assert_eq!(seen["verdict"], "clear", "{running}: {seen:#}");
+        if is_listed {
+            let reason = near_miss(&seen, pid)["reason"].as_str().unwrap();
+            assert!(reason.ends_with("connected to the Bot API"), "{reason}");
+        } else {
+            let mut listed = seen["near_misses"].as_array().unwrap().iter();
+            assert!(listed.all(|it| it["pid"] != pid), "{running}: {seen:#}");
+        }
+        end(&stage, process, pid);
+    }
+}

@@ -1,12 +1,18 @@
 //! The folders of a start: its own, and those of COMMAND's script and project. A process that runs
 //! there, or runs a file of one, is listed if it is connected to the Bot API.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use memchr::memmem::Finder;
 
+use crate::config::dotenv;
+use crate::engine::fact::Fact;
+use crate::engine::instance::BotId;
+use crate::engine::token::Token;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::absolute;
 use crate::scan::linux::command_search::{interpreter, is_title};
@@ -39,8 +45,12 @@ pub(super) struct OwnFolders {
     folders: Vec<PathBuf>,
     /// The folders in which everything belongs to the project.
     projects: Vec<PathBuf>,
-    /// `/srv/bot/` in a command line is one of the projects.
+    /// Their names in a command line.
     names: Vec<Finder<'static>>,
+    bot: Option<BotId>,
+    token_variables: Vec<String>,
+    /// Whether the `.env` of a folder names this bot.
+    known: Mutex<BTreeMap<PathBuf, bool>>,
 }
 
 impl OwnFolders {
@@ -65,8 +75,10 @@ impl OwnFolders {
         let may_be = |folder: &&PathBuf| may_be_project(folder);
         let projects: Vec<PathBuf> = folders.iter().filter(may_be).cloned().collect();
         let names = projects.iter().filter_map(|folder| folder.to_str());
-        let names = names.map(|it| Finder::new(&format!("{it}/")).into_owned()).collect();
-        OwnFolders { folders, projects, names }
+        let names = names.map(|it| Finder::new(it).into_owned()).collect();
+        let bot = request.tokens.mine.as_ref().map(Token::id);
+        let token_variables = request.token_variables.clone();
+        OwnFolders { folders, projects, names, bot, token_variables, known: Mutex::default() }
     }
 
     /// Returns whether a process runs in one of the folders, or names a path below one. `folder`
@@ -86,10 +98,34 @@ impl OwnFolders {
         let is_own_program = first.contains('/') && !is_system_program();
         let is_interpreter = interpreter(args).is_some_and(|it| it.language != Language::Shell);
         (is_own_program || is_interpreter || is_title(args))
-            && (self.names.iter().any(|name| name.find(args).is_some())
+            && (self.names_project(args)
                 || folder().is_some_and(|folder| {
-                    self.has(folder) || self.names_project_path(args, folder)
+                    self.has(folder)
+                        || self.names_project_path(args, folder)
+                        || self.is_of_this_bot(folder)
                 }))
+    }
+
+    /// Returns whether a command line has the absolute path of a project or one below.
+    fn names_project(&self, args: &[u8]) -> bool {
+        let is_whole = |end: usize| matches!(args.get(end), None | Some(0 | b'/' | b':' | b','));
+        self.names
+            .iter()
+            .any(|name| name.find_iter(args).any(|at| is_whole(at + name.needle().len())))
+    }
+
+    /// Returns whether the `.env` that a process in this folder finds names this bot.
+    fn is_of_this_bot(&self, folder: &Path) -> bool {
+        let Some(bot) = self.bot else { return false };
+        let known = |folder: &Path| self.known.lock().ok()?.get(folder).copied();
+        known(folder).unwrap_or_else(|| {
+            let named = dotenv::nearest_bot(&self.token_variables, Path::new("/"), folder, &[]);
+            let is_mine = named == Fact::Known(Some(bot));
+            if let Ok(mut known) = self.known.lock() {
+                known.insert(folder.to_owned(), is_mine);
+            }
+            is_mine
+        })
     }
 
     /// Returns whether a relative path of a command line leads into a project from this folder.
