@@ -70,7 +70,8 @@ pub struct Process {
     /// Only looked up if it matters.
     pub connected: Fact<bool>,
     /// The process is connected to the Bot API and belongs to COMMAND's project: by its folder, its
-    /// `PWD` or a path on its command line. Or the `.env` of its folder names this bot. Only looked up for processes that run something else.
+    /// `PWD` or a path on its command line. Or the `.env` of its folder names this bot. Only looked
+    /// up for processes that run something else.
     pub is_connected_nearby: bool,
     /// The manager would restart the process after its end.
     pub restarts: Fact<bool>,
