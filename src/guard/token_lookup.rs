@@ -171,8 +171,10 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         unclear = file.other.map(|other| two_lines(&other, &token)).or_else(|| {
             let beside = folders.iter().find_map(|it| other_file(config, it, &token));
             let beside = beside.map(|it| (it, "is nearer to the script"));
+            let local = || Some((local_file(config, &token)?, "some loaders prefer"));
             let named = || command.and_then(|command| named_file(config, command, &token));
-            let ((file, other), why) = beside.or_else(|| Some((named()?, "COMMAND names")))?;
+            let named = || Some((named()?, "COMMAND names"));
+            let ((file, other), why) = beside.or_else(local).or_else(named)?;
             bots.extend(file.bots);
             Some(two_files(&token, &other, why))
         });
@@ -284,6 +286,14 @@ fn bot_in_dotenv(config: &Config, command: Option<&Command>, mine: &Token) -> Op
 /// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
 fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
     of_another_bot(default_file(config, folder)?, &mine.token)
+}
+
+/// Returns the file with settings of this machine beside `.env`, if it names another bot than
+/// `mine`.
+fn local_file(config: &Config, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
+    let is_default = config.settings.env_file == Path::new(".env");
+    let path = is_default.then(|| config.env_file.with_file_name(".env.local"))?;
+    of_another_bot(dotenv::at(config, &path)?, &mine.token)
 }
 
 /// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another

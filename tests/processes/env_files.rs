@@ -300,3 +300,19 @@ fn a_token_beside_a_script_that_is_started_in_another_folder_is_named() {
         assert!(!ended.err.contains("folder of the start"), "{ended:?}");
     }
 }
+
+/// Vite, Next.js and bun read `.env.local`, Python's dotenv does not.
+#[test]
+fn a_local_file_of_variables_that_names_another_bot_refuses_the_start() {
+    let (stage, tokens) = two_bots();
+    write(&stage, ".env.local", &format!("BOT_TOKEN={}\n", tokens[1]));
+    let file = |name: &str| format!("{}/{name}", stage.folder().display());
+    let words = [&*file(".env:2"), &file(".env.local:1"), "`--instance`"];
+    all_refuse(|args| unnamed(&stage, args, "python3 main.py"), &words);
+    let start = || unnamed(&stage, &["plan"], "python3 main.py");
+    names(&plan(start().env("BOT_TOKEN", &tokens[0])), &tokens[0]);
+    let chosen = format!("env_file=\"{}\"", file(".env.local"));
+    names(&plan(start().set(&chosen)), &tokens[1]);
+    write(&stage, ".env.local", &format!("BOT_TOKEN={}\nDEBUG=1\n", tokens[0]));
+    names(&plan(start()), &tokens[0]);
+}
