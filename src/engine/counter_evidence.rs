@@ -130,8 +130,14 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     // With this bot's token, the variable no longer matters: it is this bot. Of several bots'
     // tokens, the variable may choose one.
     let token_settles_variable = has_my_token && !(me.bots >= 2 && process.tokens.count >= 2);
-    // An instance has one bot, however it was started.
+    // An instance has one bot, however it was started. A guessed name does not say what was
+    // answered.
     let is_of_my_instance = process.is_of_my_instance();
+    let is_left_open = |doubt: &CommandDoubt| {
+        *doubt == CommandDoubt::Question
+            && me.name_source == NameSource::Command
+            && me.purpose == Purpose::Start
+    };
     // A stop may come from a shell without the variable.
     let is_stopped_by_name =
         me.purpose == Purpose::Stop && me.name_source == NameSource::Given && is_of_my_instance;
@@ -167,7 +173,7 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     if let Fact::Known(Some(doubt)) = &process.command_doubt
         && !(has_my_token && doubt.is_settled_by_token())
-        && !is_of_my_instance
+        && (!is_of_my_instance || is_left_open(doubt))
     {
         return CounterEvidence::Doubt(Doubt::Command(doubt.clone()));
     }

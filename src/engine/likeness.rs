@@ -62,6 +62,11 @@ pub enum CommandDoubt {
     UnclearScript,
     /// COMMAND begins with a program that is not known, and its words go on with this command.
     Launcher,
+    /// COMMAND's script reads the folder in which it is started, and the process was perhaps started
+    /// in another one.
+    CallerFolder,
+    /// COMMAND's script reads from its standard input what may choose the bot.
+    Question,
     /// The process is a shell or watcher without the bot, which starts it now or again.
     StartsAgain,
     /// The process is in another folder, and only its `$PWD` says that it was started in
@@ -93,6 +98,8 @@ impl CommandDoubt {
             | CommandDoubt::Script
             | CommandDoubt::Variable(_)
             | CommandDoubt::Launcher
+            | CommandDoubt::CallerFolder
+            | CommandDoubt::Question
             | CommandDoubt::Folder
             | CommandDoubt::OtherFolder
             | CommandDoubt::UnreadableFolder => true,

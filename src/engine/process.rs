@@ -143,8 +143,13 @@ impl Process {
 
     /// Returns whether the process runs the same command in the same folder.
     pub(super) fn is_same_command_here(&self) -> bool {
+        let is_elsewhere = |doubt: &Option<CommandDoubt>| {
+            [CommandDoubt::OtherFolder, CommandDoubt::CallerFolder]
+                .into_iter()
+                .any(|it| doubt.as_ref() == Some(&it))
+        };
         self.is_same_command() == Truth::True
-            && self.command_doubt != Fact::Known(Some(CommandDoubt::OtherFolder))
+            && !self.command_doubt.known().is_some_and(is_elsewhere)
     }
 }
 

@@ -466,6 +466,17 @@ fn command_doubt_and_hint(doubt: &CommandDoubt, end_it: &str) -> (String, String
                 .to_owned(),
             settle(None),
         ),
+        CommandDoubt::CallerFolder => (
+            "COMMAND's script reads the folder in which it is started, and this process may have \
+             been started in another one"
+                .to_owned(),
+            settle(Some("start it in the same folder")),
+        ),
+        CommandDoubt::Question => (
+            "COMMAND's script reads its standard input, and the answer may choose another bot"
+                .to_owned(),
+            settle(None),
+        ),
         CommandDoubt::StartsAgain => (
             "it starts the same command, now or again".to_owned(),
             settle(Some("end it before the start")),

@@ -12,6 +12,7 @@ use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
 use crate::scan::passing_failure::{is_file, noted};
+use crate::scan::poetry_script::script_of_poetry;
 use crate::scan::project_scripts;
 use crate::scan::settings_writer;
 use crate::scan::shell_words::simple_command;
@@ -251,6 +252,12 @@ impl Unwrapped {
                         Next::Target(target, args)
                     }
                 }
+            }
+            Operand::Code(code)
+                if language == Language::Python
+                    && let Some(script) = code.to_str().and_then(script_of_poetry) =>
+            {
+                self.launch(script, CommandContext::default())
             }
             Operand::Code(code) => match code.to_str().and_then(simple_command) {
                 Some((words, mut context)) if language == Language::Shell && args.is_empty() => {

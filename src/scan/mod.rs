@@ -3,6 +3,7 @@
 mod ancestors;
 pub mod announcement;
 pub mod bot_api_peers;
+mod caller_folder;
 pub mod capabilities;
 mod cargo_run;
 pub mod cgroup;
@@ -43,6 +44,7 @@ mod other_release;
 pub mod own_container;
 mod passed_options;
 mod passing_failure;
+mod poetry_script;
 #[cfg(any(not(target_os = "linux"), monopoll_portable))]
 pub mod portable;
 pub mod process_tree;
@@ -59,6 +61,7 @@ mod same_started_command;
 mod same_unclear_command;
 pub mod scan_request;
 mod script_command;
+mod script_questions;
 mod script_reader;
 mod script_settings;
 pub(crate) mod settings_files;

@@ -63,6 +63,21 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Returns the file of the Python module that this command runs, with links resolved.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    pub(super) fn file_of_module(&self) -> Option<PathBuf> {
+        match &self.runs.target {
+            Target::Module(_) => PythonProgram::of(&self.runs, &self.runs_in, None)?.file,
+            Target::Script(..)
+            | Target::Program(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => None,
+        }
+    }
+}
+
 /// How certain it is that two programs start the same function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alike {

@@ -59,6 +59,14 @@ pub(super) struct ScriptStart<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// Such a script may still ask which bot it starts.
+const MAX_LONG: u64 = 64 << 10;
+
+/// Returns the text of a script that may be longer, to look for what chooses its bot.
+pub(super) fn long_text(path: &Path) -> Option<String> {
+    small_file::text(path, MAX_LONG)
+}
+
 /// Returns the text of a short script.
 pub(super) fn text(path: &Path) -> Option<String> {
     small_file::text(path, MAX_LENGTH)

@@ -39,6 +39,8 @@ pub(super) struct Script<'a> {
     pub(super) exports_all: bool,
     /// A line has set a variable to an unknown value since the last command.
     pub(super) has_other_settings: bool,
+    /// The folder in which the script was started, if a line has read the `.env` there.
+    pub(super) env_file_folder: Option<&'a Path>,
     pub(super) functions: BTreeSet<String>,
     /// The number of further scripts that may be read.
     pub(super) scripts_left: u32,
@@ -64,6 +66,7 @@ impl<'a> Script<'a> {
             is_simple: true,
             exports_all: false,
             has_other_settings: false,
+            env_file_folder: None,
             functions: functions(text),
             scripts_left: MAX_SCRIPTS,
         }
@@ -173,6 +176,10 @@ impl Script<'_> {
         let knows_folder = self.scope.cwd.is_some();
         self.is_simple &= knows_folder && !words.iter().any(|word| word.contains('\0'));
         self.is_simple &= !reads_a_file(&statement.text);
+        // A start without the script reads the `.env` of the bot's folder, or of one above.
+        let is_below =
+            |folder: &Path| self.scope.cwd.as_ref().is_some_and(|cwd| cwd.starts_with(folder));
+        self.is_simple &= self.env_file_folder.is_none_or(is_below);
         let mut context = self.context.clone();
         let mut has_unknown = std::mem::take(&mut self.has_other_settings);
         for (name, value) in set {
@@ -286,7 +293,7 @@ fn evaluated(words: &[String]) -> Option<Vec<String>> {
 }
 
 /// Returns whether a command gets a file or a text on its standard input, which may choose the bot.
-fn reads_a_file(command: &str) -> bool {
+pub(super) fn reads_a_file(command: &str) -> bool {
     let mut quote: Option<char> = None;
     command.char_indices().any(|(at, c)| {
         match quote {

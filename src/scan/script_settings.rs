@@ -80,6 +80,8 @@ impl Script<'_> {
             return self.forget_folder();
         };
         self.is_simple &= self.scope.cwd.is_some();
+        let before = self.scope.cwd.as_deref().and_then(Path::to_str).map(str::to_owned);
+        self.scope.variables.insert("OLDPWD".to_owned(), before);
         let entered = absolute(Path::new(&folder), &from);
         let entered = if is_physical { canonical(entered) } else { entered };
         self.context.enter(if is_physical { &entered } else { Path::new(&folder) });
@@ -88,6 +90,7 @@ impl Script<'_> {
 
     pub(super) fn forget_folder(&mut self) {
         self.scope.cwd = None;
+        self.scope.variables.insert("OLDPWD".to_owned(), None);
         self.is_simple = false;
     }
 
@@ -159,6 +162,7 @@ impl Script<'_> {
         if path != self.cwd.join(".env") {
             return false;
         }
+        self.env_file_folder = Some(self.cwd);
         for name in text(&path).iter().flat_map(|text| variables_set(text)) {
             let text = name.to_string_lossy().into_owned();
             // A bot that reads the file itself keeps the value of its environment.

@@ -31,10 +31,10 @@ pub(super) enum Separator {
 }
 
 /// Words that open a block.
-const OPENING: [&str; 5] = ["if", "while", "until", "case", "{"];
+pub(super) const OPENING: [&str; 5] = ["if", "while", "until", "case", "{"];
 
 /// Words that close one.
-const CLOSING: [&str; 4] = ["fi", "done", "esac", "}"];
+pub(super) const CLOSING: [&str; 4] = ["fi", "done", "esac", "}"];
 
 /// Those that are followed by a condition.
 const CONDITIONAL: [&str; 3] = ["if", "while", "until"];
@@ -136,7 +136,7 @@ fn is_endless(word: &str, condition: &str) -> bool {
 }
 
 /// Removes the lines of here-documents.
-fn without_documents(text: &str) -> String {
+pub(super) fn without_documents(text: &str) -> String {
     let mut kept = String::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -155,7 +155,7 @@ fn without_documents(text: &str) -> String {
 }
 
 /// Splits a script at each operator outside of quotes.
-fn pieces(text: &str) -> Vec<(String, Separator)> {
+pub(super) fn pieces(text: &str) -> Vec<(String, Separator)> {
     let mut pieces = Vec::new();
     let mut piece = String::new();
     let mut chars = text.chars().peekable();

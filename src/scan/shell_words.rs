@@ -144,6 +144,19 @@ pub(super) fn variables_set(text: &str) -> Vec<OsString> {
     names
 }
 
+/// Returns the paths of the scripts that lines of a script read, as far as they are plain.
+pub(super) fn scripts_read(text: &str) -> Vec<String> {
+    let statements = statements(text).into_iter();
+    let files = statements.filter_map(|it| {
+        let words: Vec<&str> = it.text.split_whitespace().collect();
+        match words[..] {
+            ["." | "source", file, ..] => Some(file.trim_matches(['\'', '"']).to_owned()),
+            _ => None,
+        }
+    });
+    files.filter(|file| !file.contains('$') && !file.ends_with("/activate")).take(8).collect()
+}
+
 /// Returns the name of a variable that a word sets.
 fn name_of(word: &str) -> Option<OsString> {
     let (name, _) = assignment(OsStr::new(word))?;

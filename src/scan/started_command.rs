@@ -271,6 +271,12 @@ impl Command {
         set.map_or_else(|| env::var_os(name), |(_, value)| value.clone())
     }
 
+    /// Returns this command and those that it starts.
+    #[cfg(all(target_os = "linux", not(monopoll_portable)))]
+    pub(super) fn with_started(&self) -> impl Iterator<Item = &Command> {
+        [self].into_iter().chain(self.started.iter().map(|it| &it.command))
+    }
+
     /// Returns the script that a shell runs.
     pub(super) fn shell_script(&self) -> Option<&Path> {
         let file = self.file.as_deref()?;

@@ -217,6 +217,8 @@ fn a_script_hands_the_token_to_all_that_it_starts() {
         (CommandDoubt::SetupCommand("git checkout bob".to_owned()), true),
         (CommandDoubt::OtherFolder, true),
         (CommandDoubt::EntryPoint, true),
+        (CommandDoubt::CallerFolder, true),
+        (CommandDoubt::Question, true),
         (CommandDoubt::GoRun, true),
         (CommandDoubt::RemovedRelease, false),
         (CommandDoubt::Variable("TZ".to_owned()), true),

@@ -8,6 +8,7 @@
 
 mod almost_the_same;
 mod blocked_reads;
+mod caller_folders;
 mod changed_env_files;
 mod changed_settings;
 mod chaos;
@@ -73,6 +74,7 @@ mod rules;
 mod same_command;
 mod same_file_elsewhere;
 mod script_variables;
+mod scripts_that_ask;
 mod scripts_that_choose;
 mod second_copies;
 mod second_pollers;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use monopoll_test_bots::stage::{Stage, Start, is_alive, token};
 use nix::sys::signal::{Signal, kill};
@@ -73,6 +73,48 @@ fn a_connected_program_of_the_project_is_listed_from_any_folder() {
         } else {
             let mut listed = seen["near_misses"].as_array().unwrap().iter();
             assert!(listed.all(|it| it["pid"] != pid), "{seen:#}");
+        }
+        end(&stage, process, pid);
+    }
+}
+
+#[test]
+fn a_connected_program_beside_the_module_or_the_line_of_code_of_a_start_is_listed() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let api = format!("telegram.api_url='http://127.0.0.1:{port}'");
+    let project = stage.folder().join("project");
+    let poller = connected(&stage, port);
+    for name in ["main.py", "tgbot/app.py"] {
+        write(&stage, &format!("project/{name}"), &poller);
+    }
+    for name in [".env", "pyproject.toml", "tgbot/__init__.py", "tgbot/__main__.py"] {
+        write(&stage, &format!("project/{name}"), "");
+    }
+    // An editable installation.
+    write(&stage, "project/.venv/pyvenv.cfg", "");
+    let line = format!("{}\n", project.display());
+    write(&stage, "project/.venv/lib/python3.11/site-packages/tgbot.pth", &line);
+    write(&stage, "project/.venv/bin/activate", "");
+    let python = project.join(".venv/bin/python");
+    fs::create_dir_all(python.parent().unwrap()).unwrap();
+    symlink("/usr/bin/env", &python).unwrap();
+    let module = format!("{} -m tgbot", python.display());
+    let code = format!("cd {} && source .venv/bin/activate && python main.py", project.display());
+    for (running, folder) in
+        [("python3 main.py", &project), ("python3 app.py", &project.join("tgbot"))]
+    {
+        let (process, pid) = bot(&stage, within(program(&stage, running), folder), folder);
+        let by_module = unnamed(&stage, &["plan"], &module);
+        let by_code = unnamed(&stage, &["plan"], "bash -c").argument(&code);
+        for (start, what) in [(by_module, &module), (by_code, &code)] {
+            let seen = plan(start.set(&api).current_dir("/"));
+            let listed = ["near_misses", "conflicts"].map(|key| {
+                let listed = seen[key].as_array().unwrap().iter();
+                listed.filter(|it| it["pid"] == pid).count()
+            });
+            assert_eq!(listed.iter().sum::<usize>(), 1, "{running} / {what}: {seen:#}");
         }
         end(&stage, process, pid);
     }

@@ -383,3 +383,29 @@ fn the_folder_of_a_package_is_in_doubt_beside_its_main_file() {
         }
     }
 }
+
+#[test]
+fn the_code_with_which_poetry_runs_a_script_is_that_script() {
+    let Some(poetry) = peer("launchers/bin/poetry") else { return };
+    let stage = Stage::new();
+    write(&stage, "tgbot/__init__.py", "");
+    let other = "def other():\n    main()\n";
+    write(&stage, "tgbot/app.py", &format!("{}{other}", polls(&stage)));
+    write(
+        &stage,
+        "pyproject.toml",
+        "[tool.poetry]\nname = \"tgbot\"\nversion = \"1\"\ndescription = \"\"\nauthors = []\n\
+         [tool.poetry.scripts]\ntgbot = \"tgbot.app:main\"\nother = \"tgbot.app:other\"\n",
+    );
+    let path = format!("{}:{}", poetry.parent().unwrap().display(), crate::same_command::path());
+    let judge = |running: &str, started: &str| {
+        judge(&stage, running, started, |it| {
+            it.env("PATH", &path).env("POETRY_VIRTUALENVS_CREATE", "false")
+        })
+    };
+    assert_eq!(judge("poetry run tgbot", "poetry run tgbot"), Judged::Same);
+    assert_eq!(judge("poetry run tgbot -v", "poetry run tgbot -v"), Judged::Same);
+    // Another function, and other arguments.
+    assert_ne!(judge("poetry run tgbot", "poetry run other"), Judged::Same);
+    assert_ne!(judge("poetry run tgbot -v", "poetry run tgbot -q"), Judged::Same);
+}

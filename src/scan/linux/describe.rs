@@ -150,6 +150,7 @@ impl<'a> Describer<'a> {
             | CommandDoubt::Setup(_)
             | CommandDoubt::SetupCommand(_)
             | CommandDoubt::Folder
+            | CommandDoubt::CallerFolder
             | CommandDoubt::OtherFolder
             | CommandDoubt::EntryPoint
             | CommandDoubt::GoRun
@@ -173,6 +174,9 @@ impl<'a> Describer<'a> {
             let set = set_by_launchers(proc, request, self.me, id.pid, id.parent);
             it.set_by_scripts.extend(set);
         }
+        if role == Role::Monopoll {
+            it.doubt = it.doubt.or_else(|| self.question_of_guard(id.pid, args));
+        }
         // If the folder is unknown, only absolute paths can be compared.
         if cwd.is_some() || it.likeness.is_same() {
             it.into()
@@ -183,6 +187,15 @@ impl<'a> Describer<'a> {
                 ..ComparisonFacts::default()
             }
         }
+    }
+
+    /// Returns the doubt that the guard of a script leaves that asks which bot it starts. Its lock
+    /// does not say what was answered.
+    fn question_of_guard(&self, guard: u32, args: &[u8]) -> Option<CommandDoubt> {
+        let command = self.request.command.as_ref();
+        command.filter(|command| command.asks_for_the_bot())?;
+        let compared = self.request.compare_guarded(self.proc, guard, args)?;
+        compared.doubt.filter(|doubt| *doubt == CommandDoubt::Question)
     }
 
     /// Returns whether a process, or one of its ancestors, is the same command without a doubt.

@@ -75,7 +75,12 @@ impl ScanRequest {
         children(proc, guard).into_iter().filter(|pid| is_its_own(pid)).collect()
     }
 
-    fn compare_guarded(&self, proc: &ProcFs, guard: u32, args: &[u8]) -> Option<Comparison> {
+    pub(super) fn compare_guarded(
+        &self,
+        proc: &ProcFs,
+        guard: u32,
+        args: &[u8],
+    ) -> Option<Comparison> {
         let mine = self.command.as_ref()?;
         let cwd = folder(proc, guard)?;
         let logical = logical(&cwd);

@@ -13,6 +13,7 @@ use crate::config::dotenv;
 use crate::engine::fact::Fact;
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
+use crate::scan::command::Command;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::absolute;
 use crate::scan::linux::command_search::{interpreter, is_title};
@@ -56,7 +57,7 @@ pub(super) struct OwnFolders {
 impl OwnFolders {
     pub(super) fn new(request: &ScanRequest) -> OwnFolders {
         let mut folders: Vec<PathBuf> = request.cwd.iter().cloned().collect();
-        if let Some(command) = &request.command {
+        for command in request.command.iter().flat_map(Command::with_started) {
             folders.push(command.runs_in.clone());
             let of_script = command.file.as_deref().and_then(Path::parent);
             // The environments of Python are in the project.
@@ -64,10 +65,11 @@ impl OwnFolders {
                 .and_then(Path::parent)
                 .filter(|folder| folder.join("pyvenv.cfg").exists())
                 .and_then(Path::parent);
-            let is_installed =
-                |folder: &&Path| SYSTEM_FOLDERS.iter().any(|it| folder.join("").starts_with(it));
             let own = environment.or(of_script.filter(|folder| !is_installed(folder)));
             folders.extend(own.map(Path::to_owned));
+            let module = command.file_of_module();
+            let of_module = module.as_deref().and_then(Path::parent);
+            folders.extend(of_module.filter(|it| !is_of_packages(it)).map(Path::to_owned));
         }
         folders.extend(folders.iter().filter_map(|it| main_folder(it)).collect::<Vec<_>>());
         folders.sort_unstable();
@@ -144,6 +146,17 @@ impl OwnFolders {
         self.folders.iter().any(|own| own == folder)
             || self.projects.iter().any(|project| folder.starts_with(project))
     }
+}
+
+/// Returns whether a folder is one of installed programs.
+fn is_installed(folder: &Path) -> bool {
+    SYSTEM_FOLDERS.iter().any(|it| folder.join("").starts_with(it))
+}
+
+/// Returns whether a folder has installed modules of Python, such as uvicorn.
+fn is_of_packages(folder: &Path) -> bool {
+    let names = ["site-packages", "dist-packages"];
+    is_installed(folder) || folder.iter().any(|part| names.iter().any(|name| part == *name))
 }
 
 /// Returns the main folder of the project of a folder, if that is another one.
