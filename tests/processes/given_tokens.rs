@@ -201,7 +201,7 @@ fn another_bots_token_in_a_variable_of_the_start_alone_is_a_doubt() {
 #[test]
 fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its_token() {
     let stage = Stage::new();
-    write(&stage, "main.py", PYTHON);
+    write(&stage, "main.py", &format!("{PYTHON}# {}\n", stage.folder().display()));
     write(&stage, ".env", &format!("BOT_TOKEN={}\n", token()));
     let line = "python3 main.py";
     for (running, started, is_listed) in [
@@ -217,8 +217,11 @@ fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its
         assert_eq!(listed.iter().any(|it| it["pid"] == pid), is_listed, "{seen:#}");
         let second = unnamed(&stage, &[started, &["run"]].concat(), line);
         let (second, own) = bot(&stage, second, stage.folder());
-        let is_said = second.stderr().contains("with the same `instance`");
-        assert_eq!(is_said, is_listed, "{}", second.stderr());
+        let is_said = || second.stderr().contains("with the same `instance`");
+        if is_listed {
+            stage.wait_until("the warning", || is_said().then_some(()));
+        }
+        assert_eq!(is_said(), is_listed, "{}", second.stderr());
         end(&stage, second, own);
         end(&stage, other, pid);
     }
