@@ -62,8 +62,8 @@ pub enum CommandDoubt {
     UnclearScript,
     /// COMMAND begins with a program that is not known, and its words go on with this command.
     Launcher,
-    /// COMMAND's script reads the folder in which it is started, and the process was perhaps started
-    /// in another one.
+    /// COMMAND's script reads the folder in which it is started, and the process was perhaps
+    /// started in another one.
     CallerFolder,
     /// COMMAND's script reads from its standard input what may choose the bot.
     Question,

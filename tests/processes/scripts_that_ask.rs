@@ -18,8 +18,8 @@ const CHOOSING: [(&str, &str); 15] = [
     ("set -a\nread -r BOT\npython3 main.py", ""),
     ("select BOT in 1 2; do cd $BOT; python3 main.py; break; done", "2"),
     (
-        "while true; do read n; case $n in 1) (cd 1; python3 main.py);; 2) (cd 2; python3 main.py);; \
-      esac; done",
+        "while true; do read n; case $n in \
+         1) (cd 1; python3 main.py);; 2) (cd 2; python3 main.py);; esac; done",
         "2",
     ),
     ("read -r n\nif [ \"$n\" = 2 ]; then BOT=bob; else BOT=alice; fi\npython3 main.py $BOT", ""),
