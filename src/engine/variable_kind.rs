@@ -100,25 +100,16 @@ const OFTEN_CHOOSING_NOUNS: [&str; 23] = [
 /// Names of that kind. `CREDENTIALS_DIRECTORY` and `CONFIGURATION_DIRECTORY` are systemd's,
 /// `NODE_APP_INSTANCE` is pm2's, `STAGE_NAME` is that of a step of Jenkins. A `DOTENV_KEY` decrypts
 /// a file, and a shell often has no `DATABASE_URL` although the bot reads one from a file.
-/// The code and options that a runtime loads by a variable may be a bot's configuration.
-const OFTEN_CHOOSING: [&str; 17] = [
-    "AWS_SECRET_NAME",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "DATA_DIR",
-    "DATABASE_URL",
-    "DOTENV_KEY",
-    "CREDENTIALS_DIRECTORY",
-    "CONFIGURATION_DIRECTORY",
-    "STATE_DIRECTORY",
-    "RUNTIME_DIRECTORY",
-    "NODE_APP_INSTANCE",
-    "STAGE_NAME",
-    "PYTHONPATH",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "PERL5LIB",
-    "CLASSPATH",
-    "JAVA_TOOL_OPTIONS",
+/// The code and options that a runtime loads by a variable may be a bot's configuration. A user bot
+/// has no token, but a session or a phone number.
+#[rustfmt::skip]
+const OFTEN_CHOOSING: [&str; 30] = [
+    "API_HASH", "API_ID", "AWS_SECRET_NAME", "CLASSPATH", "CONFIGURATION_DIRECTORY",
+    "CREDENTIALS_DIRECTORY", "DATABASE_URL", "DATA_DIR", "DB_URI", "DB_URL", "DOTENV_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS", "JAVA_TOOL_OPTIONS", "MONGODB_URI", "MONGODB_URL",
+    "MONGO_URI", "MONGO_URL", "NODE_APP_INSTANCE", "NODE_OPTIONS", "NODE_PATH", "PERL5LIB",
+    "PHONE_NUMBER", "POSTGRES_DSN", "POSTGRES_URL", "PYTHONPATH", "RUNTIME_DIRECTORY",
+    "SESSION_STRING", "STAGE_NAME", "STATE_DIRECTORY", "STRINGSESSION",
 ];
 
 /// Beginnings of names of that kind.
@@ -371,7 +362,8 @@ mod tests {
              CREDENTIALS_DIRECTORY CONFIGURATION_DIRECTORY DOTENV_KEY MY_SECRETS SECRETS_FILE \
              PYTHONPATH NODE_OPTIONS NODE_PATH PERL5LIB ROLE PROCESS_TYPE BOTNAME \
              TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME \
-             ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME",
+             ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME SESSION_STRING \
+             STRING_SESSION PHONE_NUMBER API_HASH MONGO_URI POSTGRES_DSN",
         );
         all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env");
         all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version");

@@ -77,34 +77,43 @@ fn may_be_read(config: &Config, command: Option<&Command>) -> BTreeSet<PathBuf> 
 /// Returns the first line that names another bot than `mine`: one that is commented out, or one in
 /// a file with `env` in its name beside one of these, or in a folder for such files.
 fn another_bots_line(config: &Config, links: &[PathBuf], mine: &Token) -> Option<TokenLine> {
-    let is_small =
-        |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= MOST_BYTES);
-    let another = |file: EnvFile| {
+    let another = |(_, file): (PathBuf, EnvFile)| {
         let mut tokens = file.token.into_iter().chain(file.other);
         tokens.find(|line| line.token.id() != mine.id())
     };
     let folders: BTreeSet<&Path> = links.iter().filter_map(|path| path.parent()).collect();
-    let entries = |folder: &Path| -> BTreeSet<PathBuf> {
-        let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
-        entries.map(|it| it.path()).collect()
-    };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let first_of = |paths: BTreeSet<PathBuf>| {
-        let files = paths.into_iter().filter(|path| !is_example(&name(path)) && is_small(path));
-        let files = files.take(MOST_FILES);
-        files.filter_map(|path| dotenv::at(config, &path)).find_map(another)
-    };
-    let in_folder = |folder: &&Path| {
-        let mut named = entries(folder);
-        named.retain(|path| name(path).contains("env"));
-        first_of(named)
-    };
     let below = |folder: &&Path| {
         let below = entries(folder);
         let mut below = below.iter().filter(|path| FOLDERS.contains(&&*name(path)));
-        below.find_map(|folder| first_of(entries(folder)))
+        below.find_map(|folder| files(config, entries(folder)).find_map(another))
     };
-    let commented_out = || dotenv::commented_out(config, links.first()?).and_then(another);
-    let beside = folders.iter().find_map(in_folder);
+    let commented_out = || {
+        let path = links.first()?;
+        another((path.clone(), dotenv::commented_out(config, path)?))
+    };
+    let beside = folders.iter().find_map(|folder| files_in(config, folder).find_map(another));
     beside.or_else(commented_out).or_else(|| folders.iter().find_map(below))
+}
+
+/// Reads the files of a folder that have `env` in their names.
+pub(super) fn files_in(config: &Config, folder: &Path) -> impl Iterator<Item = (PathBuf, EnvFile)> {
+    let mut named = entries(folder);
+    named.retain(|path| name(path).contains("env"));
+    files(config, named)
+}
+
+fn files(config: &Config, paths: BTreeSet<PathBuf>) -> impl Iterator<Item = (PathBuf, EnvFile)> {
+    let is_small =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= MOST_BYTES);
+    let files = paths.into_iter().filter(move |path| !is_example(&name(path)) && is_small(path));
+    files.take(MOST_FILES).filter_map(|path| dotenv::at(config, &path).map(|file| (path, file)))
+}
+
+fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
+    entries.map(|it| it.path()).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
