@@ -275,6 +275,12 @@ mod tests {
         ] {
             assert_eq!(path(line, folder).as_deref(), expected, "{line}");
         }
+        assert_eq!(run("run --bin a -- --x").unwrap().1, ["--x"]);
+        assert_eq!(run("run -j 4 x --release").unwrap().1, ["x", "--release"]);
+        assert_eq!(
+            path("run", &folder.join("bots/a")).as_deref(),
+            path("run -p alice", folder).map(|it| folder.join(it).display().to_string()).as_deref()
+        );
         // As many members as are looked at, and one more.
         let names: Vec<String> = (1..=MAX_ENTRIES).map(|at| format!("\"m/{at}\"")).collect();
         write("Cargo.toml", &format!("[workspace]\nmembers = [{}]\n", names.join(", ")));
@@ -282,11 +288,5 @@ mod tests {
             write(&format!("m/{at}/Cargo.toml"), &format!("[package]\nname = \"m{at}\"\n"));
             assert_eq!(path(&format!("run -p m{at}"), folder).is_some(), found, "{at}");
         }
-        assert_eq!(run("run --bin a -- --x").unwrap().1, ["--x"]);
-        assert_eq!(run("run -j 4 x --release").unwrap().1, ["x", "--release"]);
-        assert_eq!(
-            path("run", &folder.join("bots/a")).as_deref(),
-            path("run -p alice", folder).map(|it| folder.join(it).display().to_string()).as_deref()
-        );
     }
 }
