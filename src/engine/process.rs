@@ -144,9 +144,7 @@ impl Process {
     /// Returns whether the process runs the same command in the same folder.
     pub(super) fn is_same_command_here(&self) -> bool {
         let is_elsewhere = |doubt: &Option<CommandDoubt>| {
-            [CommandDoubt::OtherFolder, CommandDoubt::CallerFolder]
-                .into_iter()
-                .any(|it| doubt.as_ref() == Some(&it))
+            matches!(doubt, Some(CommandDoubt::OtherFolder | CommandDoubt::CallerFolder))
         };
         self.is_same_command() == Truth::True
             && !self.command_doubt.known().is_some_and(is_elsewhere)

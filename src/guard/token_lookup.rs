@@ -62,7 +62,7 @@ pub(crate) struct TokenLookup {
 #[derive(Debug)]
 pub(crate) struct Unclear {
     what: String,
-    /// What follows from that, if no `instance` is given.
+    /// The consequence, if no `instance` is given.
     so: &'static str,
     hint: String,
 }
@@ -226,7 +226,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
 enum GivenToken {
     None,
     Known(Token),
-    /// What gives it, as a clause.
+    /// The line or program that gives it, as a clause.
     Unknown(String),
 }
 

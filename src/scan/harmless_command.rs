@@ -16,7 +16,7 @@ use crate::scan::settings_files::{base_name, is_example, is_settings};
 use crate::scan::shell_expansion::{UNKNOWN_WORD, UNKNOWN_WORDS};
 use crate::scan::step_options::installs_from_elsewhere;
 
-/// What a step that the project itself defines counts as: `make deps`, `python3 update.py`.
+/// The meaning of a step that the project itself defines: `make deps`, `python3 update.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Steps {
     /// It prepares the bot.

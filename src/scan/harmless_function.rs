@@ -8,7 +8,7 @@ use crate::scan::harmless_line::{
     starts_program,
 };
 use crate::scan::harmless_output::writes_a_choice;
-use crate::scan::shell_statements::{function_name, functions, statements};
+use crate::scan::shell_statements::{end_of_block, function_name, functions, statements};
 
 /// Returns the text without its harmless functions, and the names of these.
 pub(super) fn without_harmless_functions(text: &str, steps: Steps) -> (String, BTreeSet<String>) {
@@ -60,22 +60,8 @@ fn body<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let rest = text.strip_prefix("function ").unwrap_or(text).trim_start().strip_prefix(name)?;
     let rest = rest.trim_start();
     let rest = rest.strip_prefix("()").unwrap_or(rest).trim_start().strip_prefix('{')?;
-    let (mut depth, mut quote) = (1_u32, None);
-    for (at, c) in rest.char_indices() {
-        match (quote, c) {
-            (Some(open), _) => quote = quote.filter(|_| c != open),
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '{') => depth += 1,
-            (None, '}') => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some((&rest[..at], &rest[at + 1..]));
-                }
-            }
-            (None, _) => {}
-        }
-    }
-    None
+    let end = end_of_block(rest, '{', '}')?;
+    Some((&rest[..end], &rest[end + 1..]))
 }
 
 fn is_harmless_body(body: &str, steps: Steps) -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 const BEGIN: &str = "import sys; from importlib import import_module; sys.argv = [";
 
-/// What follows the arguments. A project with its modules in `src` has the folder added.
+/// The code after the arguments. A project with its modules in `src` has the folder added.
 const ENDS: [&str; 2] =
     ["]; sys.exit(import_module(", "]; sys.path.append('src'); sys.exit(import_module("];
 

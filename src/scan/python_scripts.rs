@@ -22,7 +22,7 @@ pub(super) fn of_tool(tool: &str, name: &str, args: &[OsString], folder: &Path) 
     let Some(scripts) = child(&project, &["tool", tool, "scripts"]) else {
         return Entry::Missing(CommandContext::default());
     };
-    // What pdm sets for all scripts and programs.
+    // The variables and file that pdm has for all scripts and programs.
     let mut context = CommandContext::default();
     if let Some(shared) = scripts.get("_").and_then(Value::as_table) {
         set_options(shared, &mut context);

@@ -29,7 +29,7 @@ const COPYING: [&str; 4] = ["cat", "head", "line", "tail"];
 /// Commands that name a variable without a `$`.
 const NAMING: [&str; 6] = ["declare", "export", "let", "local", "readonly", "typeset"];
 
-/// What a script reads from its standard input.
+/// The use of what a script reads from its standard input.
 enum Answer {
     /// The values of these variables.
     Variables(Vec<String>),

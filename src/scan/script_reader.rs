@@ -25,7 +25,7 @@ const OPAQUE: [&str; 8] =
 
 /// A script while it is read.
 pub(super) struct Script<'a> {
-    /// What a step that the project itself defines counts as.
+    /// The meaning of a step that the project itself defines.
     steps: Steps,
     pub(super) scope: Scope<'a>,
     /// The settings of the lines for the commands after them. The folder counts if `scope` knows

@@ -52,6 +52,26 @@ const ENDLESS: [(&str, &str); 6] = [
 /// Commands whose success is a condition of the next one: `[ -f x ] && …`.
 const TESTS: [&str; 8] = ["[", "[[", "test", "grep", "command", "which", "pgrep", "case"];
 
+/// Returns the end of a block whose opening bracket is before this text.
+pub(super) fn end_of_block(text: &str, opening: char, closing: char) -> Option<usize> {
+    let (mut depth, mut quote) = (1_u32, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) => quote = quote.filter(|_| c != open),
+            (None, '\'' | '"') => quote = Some(c),
+            (None, _) if c == opening => depth += 1,
+            (None, _) if c == closing => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    None
+}
+
 pub(super) fn statements(text: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     // For each open block, whether it certainly runs.

@@ -1,5 +1,7 @@
 //! The substitutions in a line of shell code: `$(…)`, `<(…)` and backquotes.
 
+use crate::scan::shell_statements::end_of_block;
+
 /// Returns the code of the substitutions in a line; `None` if one has no end.
 pub(super) fn substitutions(line: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
@@ -25,7 +27,7 @@ pub(super) fn substitutions(line: &str) -> Option<Vec<&str>> {
             }
             (_, '$') | (None, '<' | '>') if after.starts_with('(') => {
                 let code = &after[1..];
-                let end = end_of_code(code)?;
+                let end = end_of_block(code, '(', ')')?;
                 found.push(&code[..end]);
                 rest = &code[end + 1..];
             }
@@ -33,26 +35,6 @@ pub(super) fn substitutions(line: &str) -> Option<Vec<&str>> {
         }
     }
     Some(found)
-}
-
-/// Returns where the bracket is closed that is open before this text.
-fn end_of_code(text: &str) -> Option<usize> {
-    let (mut depth, mut quote) = (1_u32, None);
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(open), _) => quote = quote.filter(|_| c != open),
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            (None, _) => {}
-        }
-    }
-    None
 }
 
 /// Returns whether code only prints something that is the same for all bots of a host, or differs

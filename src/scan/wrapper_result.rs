@@ -47,7 +47,7 @@ pub(super) enum EntryFile {
     Hatch,
 }
 
-/// What such a file says of a name.
+/// The entry of a name in such a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
     Line(EntryLine),
@@ -61,7 +61,7 @@ pub(super) struct EntryLine {
     pub(super) line: String,
     /// The arguments that follow it.
     pub(super) args: Vec<OsString>,
-    /// What the file sets for it.
+    /// The variables, options and folder that the file sets for it.
     pub(super) context: CommandContext,
 }
 

@@ -236,7 +236,7 @@ fn main_py() -> Stage {
     stage
 }
 
-/// What a script is, beside a bot with its last command.
+/// The verdict on a script beside a bot with its last command.
 #[derive(Clone, Copy)]
 enum Expected {
     InDoubt,

@@ -50,7 +50,7 @@ pub(super) struct OwnFolders {
     names: Vec<Finder<'static>>,
     bot: Option<BotId>,
     token_variables: Vec<String>,
-    /// Whether the `.env` of a folder names this bot.
+    /// The folders that were looked at: true if the `.env` names this bot.
     known: Mutex<BTreeMap<PathBuf, bool>>,
 }
 
