@@ -16,6 +16,8 @@ use crate::engine::token::{Misfit, OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::guard::changed_env_file;
 use crate::scan::command::Command;
+use crate::scan::given_token::OtherToken;
+use crate::scan::start_token::StartToken;
 use crate::text::{join_and, printable, shell_quote};
 
 /// Returns the bot's token: from the first variable that has one, else from `env_file`.
@@ -62,14 +64,14 @@ pub(crate) struct TokenLookup {
 #[derive(Debug)]
 pub(crate) struct Unclear {
     what: String,
-    /// The consequence, if no `instance` is given.
-    so: &'static str,
+    /// What follows if no `instance` is given.
+    consequence: &'static str,
     hint: String,
 }
 
 impl Unclear {
     fn message(&self) -> String {
-        format!("{}, {}", self.what, self.so)
+        format!("{}, {}", self.what, self.consequence)
     }
 }
 
@@ -146,7 +148,7 @@ impl TokenLookup {
 /// script, too.
 pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup {
     let mut misfits = Vec::new();
-    let (mut mine, mut place) = (None, String::new());
+    let (mut mine, mut place, mut variable) = (None, String::new(), None);
     for name in config.token_variables() {
         // COMMAND gets what it sets itself, as in `env BOT_TOKEN=… python3 main.py`.
         let set = command.and_then(|command| command.sets(name));
@@ -155,6 +157,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         mine = value.to_str().and_then(Token::parse);
         if mine.is_some() {
             place = format!("${}", printable(name));
+            variable = Some(name);
             break;
         }
         if config.expects_a_token_in(name) {
@@ -166,6 +169,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     let note = file.note.filter(|_| mine.is_none());
     let mut bots = file.bots;
     let mut unclear = None;
+    let in_file = file.token.as_ref().map(|it| it.token.id());
     if let (None, Some(token)) = (&mine, file.token) {
         let folders = command.map_or_else(Vec::new, Command::loader_folders);
         unclear = file.other.map(|other| two_lines(&other, &token)).or_else(|| {
@@ -182,7 +186,9 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
         mine = Some(token.token);
     }
     if let (Some(command), None, Some(token)) = (command, &unclear, &mine) {
-        match given_by_command(config, command, token) {
+        let file = Some(&*config.env_file).filter(|_| in_file == Some(token.id()));
+        let start = StartToken { bot: token.id(), variable, file };
+        match given_by_command(config, command, start) {
             GivenToken::None => {}
             GivenToken::Known(given) => mine = Some(given),
             GivenToken::Unknown(what) => unclear = Some(given_unknown(&place, token, &what)),
@@ -230,13 +236,15 @@ enum GivenToken {
     Unknown(String),
 }
 
-/// Returns whether COMMAND gives the bot another token than `mine`, which this start has.
-fn given_by_command(config: &Config, command: &Command, mine: &Token) -> GivenToken {
+/// Returns the token that COMMAND gives the bot instead of `mine`.
+fn given_by_command(config: &Config, command: &Command, mine: StartToken<'_>) -> GivenToken {
     let names: Vec<&str> = config.token_variables().collect();
-    match command.other_token(&names, mine.id(), &config.env_file) {
+    match command.other_token(&names, mine) {
         None => GivenToken::None,
-        Some(what) => {
-            let known = token_of(config, &command.env_files(&names));
+        Some(OtherToken::Store(what)) => GivenToken::Unknown(what),
+        Some(OtherToken::Line(what)) => {
+            // The files of options leave the variables in place that a line has set.
+            let known = token_of(config, &command.env_files_of_script(&names));
             known.map_or(GivenToken::Unknown(what), GivenToken::Known)
         }
     }
@@ -338,7 +346,7 @@ const LOADERS_DIFFER: &str = "and loaders differ in which one they read";
 fn given_unknown(place: &str, mine: &Token, what: &str) -> Unclear {
     Unclear {
         what: format!("{place} has the token of bot {}, but {what}", mine.id()),
-        so: "so it may start another bot",
+        consequence: "so it may start another bot",
         hint: "name the bot with `--instance`".to_owned(),
     }
 }
@@ -352,7 +360,7 @@ fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {
             beside.place(),
             beside.token.id()
         ),
-        so: LOADERS_DIFFER,
+        consequence: LOADERS_DIFFER,
         hint: format!(
             "name the file that the bot reads, as in `--set env_file={}`, or the bot with \
              `--instance`, or set its token in the environment",
@@ -371,7 +379,7 @@ fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
             last.token.id(),
             last.place()
         ),
-        so: LOADERS_DIFFER,
+        consequence: LOADERS_DIFFER,
         hint: "remove one of the lines, or name the bot with `--instance`, or set its token in \
                the environment"
             .to_owned(),

@@ -281,15 +281,20 @@ impl Command {
 
     /// Returns the same of a script that may be longer, with the scripts that it reads.
     pub(super) fn long_script_text(&self) -> String {
-        let mut text = match self.shell_script() {
-            Some(script) => script_command::long_text(script).unwrap_or_default(),
-            None => self.script_text(),
-        };
+        let mut text = self.own_long_script_text();
         for file in shell_words::scripts_read(&text) {
             let inner = script_command::text(&self.runs_in.join(file)).unwrap_or_default();
             text = format!("{inner}\n{text}");
         }
         text
+    }
+
+    /// Returns the same without the scripts that it reads.
+    pub(super) fn own_long_script_text(&self) -> String {
+        match self.shell_script() {
+            Some(script) => script_command::long_text(script).unwrap_or_default(),
+            None => self.script_text(),
+        }
     }
 
     /// Returns the base name of the script or program.

@@ -10,22 +10,39 @@ use crate::scan::make_rules::is_name;
 use crate::scan::settings_files::base_name;
 use crate::scan::settings_writer::choices;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
-use crate::scan::shell_words::unquoted;
+use crate::scan::shell_words::{commands_of_pipeline, first_word, unquoted};
 
-/// Programs that print a file, or what is in it.
-const PRINTERS: [&str; 5] = ["cat", "egrep", "grep", "sed", "xargs"];
+/// Programs that print files, or parts of them.
+const PRINTERS: [&str; 12] =
+    ["awk", "cat", "cut", "egrep", "fgrep", "gawk", "grep", "head", "rg", "sed", "tail", "xargs"];
+
+/// Those whose first argument is a pattern or code.
+const WITH_PATTERN: [&str; 7] = ["awk", "egrep", "fgrep", "gawk", "grep", "rg", "sed"];
+
+/// Characters of a word that a shell expands.
+const NOT_PLAIN: [char; 8] = ['$', '*', '?', '`', '"', '\'', '<', '('];
 
 impl Command {
-    /// Returns the paths of these files. Empty if a condition may choose another file, or a line
-    /// gives one of `token_variables` its value.
+    /// Returns the paths of these files.
     pub(crate) fn env_files(&self, token_variables: &[&str]) -> Vec<PathBuf> {
+        let mut files = self.env_files_of_options();
+        files.extend(self.env_files_of_script(token_variables));
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// Returns the paths of those that its start script reads. Empty if a condition may choose
+    /// another file, or a line gives one of `token_variables` its value.
+    pub(crate) fn env_files_of_script(&self, token_variables: &[&str]) -> Vec<PathBuf> {
         let started: Vec<&Command> = self.started.iter().map(|it| &it.command).collect();
         let names = files_read(&self.script_text(), token_variables).unwrap_or_default();
-        let folders = started.iter().map(|it| it.runs_in.as_path()).chain([self.runs_in.as_path()]);
-        let by_script = folders
-            .flat_map(|folder| names.iter().map(move |name| absolute(Path::new(name), folder)));
-        let mut files: Vec<PathBuf> =
-            self.env_files_of_options().into_iter().chain(by_script).collect();
+        let beside = self.file.as_deref().and_then(Path::parent).filter(|_| !names.is_empty());
+        let folders = started.iter().map(|it| it.runs_in.as_path());
+        let folders = folders.chain([self.runs_in.as_path()]).chain(beside);
+        let mut files: Vec<PathBuf> = folders
+            .flat_map(|folder| names.iter().map(|name| absolute(Path::new(name), folder)))
+            .collect();
         files.sort();
         files.dedup();
         files
@@ -52,17 +69,24 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
     }
     let (mut files, mut others) = (Vec::<String>::new(), Vec::new());
     let mut tested: Option<String> = None;
+    let text_of_script = text;
     for Statement { text, place, .. } in statements(text) {
         let words: Vec<&str> = text.split_whitespace().collect();
         let read = match words.as_slice() {
             ["." | "source", file] => vec![*file],
             ["." | "source", ..] => return None,
+            ["cd", ..] if !is_known_folder(first_word(text[2..].trim()), text_of_script) => {
+                return None;
+            }
+            [_, ..] if read_names(&text).iter().any(|it| token_variables.contains(it)) => {
+                return None;
+            }
             _ => files_of_substitution(&text, token_variables)?,
         };
         for file in read.iter().map(|it| unquoted(it)) {
             let is_certain = place == Place::Always
                 || tested.as_deref().is_some_and(|it| is_same_name(it, file));
-            if !is_certain || file.is_empty() || file.contains(['$', '*', '?', '`', '"', '\'']) {
+            if !is_certain || file.is_empty() || file.contains(NOT_PLAIN) {
                 return None;
             }
             files.push(file.to_owned());
@@ -78,6 +102,23 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
             || files.iter().any(|file| text.contains(base_name(file)))
     };
     (!others.iter().any(may_change)).then_some(files)
+}
+
+/// Returns whether a script enters the current folder, its own, or one that is written down.
+/// `cd "$1"` may enter that of any bot.
+fn is_known_folder(word: &str, script: &str) -> bool {
+    let is_own = |text: &str| {
+        ["$0", "{0", "BASH_SOURCE", "HOME", "PWD", "pwd"].iter().any(|it| text.contains(it))
+    };
+    let Some((_, variable)) = word.split_once('$') else { return !word.contains('`') };
+    let variable = variable.trim_start_matches('{');
+    let end = variable.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(variable.len());
+    let set = variable.get(..end).filter(|it| is_name(it)).map(|name| format!("{name}="));
+    let mut lines = script.lines();
+    is_own(word)
+        || set.is_some_and(|set| {
+            lines.any(|line| line.split_once(&set).is_some_and(|(_, value)| is_own(value)))
+        })
 }
 
 /// Returns the file of `[ -f FILE ]`; `None` for another test.
@@ -102,20 +143,55 @@ pub(super) fn files_of_substitution<'a>(
     let Some(inner) = inner.filter(|_| sets) else {
         return if sets_token { None } else { Some(Vec::new()) };
     };
-    if let Some(file) = inner.trim().strip_prefix('<') {
-        return Some(vec![file.trim()]);
+    let reads_another = sets_token && name.is_some_and(|name| names_another_token(inner, &[name]));
+    match files_printed(inner) {
+        Some(_) if reads_another => None,
+        Some(files) => Some(files),
+        None if sets_token || name.is_none() => None,
+        None => Some(Vec::new()),
     }
-    let mut words = inner.split(|c: char| c.is_whitespace() || c == '|' || c == '<');
-    let is_reader = words.next().is_some_and(|first| PRINTERS.contains(&first));
-    let is_file = |word: &&str| {
-        let word = unquoted(word);
-        !word.is_empty() && !word.starts_with('-') && !PRINTERS.contains(&word)
-    };
-    let files: Vec<&str> = words.filter(is_file).filter(|it| is_file_name(it)).collect();
-    match (is_reader, sets_token) {
-        (true, _) => Some(files),
-        (false, true) => None,
-        (false, false) => Some(Vec::new()),
+}
+
+/// Returns the files that code of a substitution prints, or parts of them; `None` if a program
+/// prints something else.
+pub(super) fn files_printed(code: &str) -> Option<Vec<&str>> {
+    let command = commands_of_pipeline(code).first()?.trim();
+    if let Some(file) = command.strip_prefix('<') {
+        return Some(file.split_whitespace().take(1).collect());
+    }
+    let mut words = command.split(|c: char| c.is_whitespace() || c == '<');
+    let program = base_name(words.next()?);
+    let has_pattern = WITH_PATTERN.contains(&program);
+    let arguments = words.filter(|word| !unquoted(word).is_empty() && !word.starts_with('-'));
+    let is_number = |word: &str| word.bytes().all(|it| it.is_ascii_digit());
+    let files = arguments.skip(usize::from(has_pattern));
+    let files = files.filter(|it| is_file_name(it) && !is_number(it));
+    PRINTERS.contains(&program).then(|| files.collect())
+}
+
+/// Returns whether code names a variable for a token other than these: `grep BOB_TOKEN .env`.
+pub(super) fn names_another_token(code: &str, names: &[&str]) -> bool {
+    let is_end = |c: char| !c.is_alphanumeric() && c != '_';
+    code.split(is_end).any(|word| word.contains("TOKEN") && !names.contains(&word))
+}
+
+/// Returns the variables that `read` sets, with its options.
+pub(super) fn read_names(statement: &str) -> Vec<&str> {
+    let mut words = without_assignments(statement).split_whitespace();
+    let is_read = words.next() == Some("read");
+    words.filter(|_| is_read).map(unquoted).collect()
+}
+
+/// Returns what follows the assignments before a command: `IFS= read -r BOT_TOKEN`.
+pub(super) fn without_assignments(statement: &str) -> &str {
+    let mut rest = statement.trim_start();
+    loop {
+        let word = first_word(rest);
+        let after = rest.get(word.len()..).unwrap_or_default().trim_start();
+        if after.is_empty() || !word.split_once('=').is_some_and(|(name, _)| is_name(name)) {
+            return rest;
+        }
+        rest = after;
     }
 }
 
@@ -142,8 +218,14 @@ mod tests {
             ("export $(grep -v '^#' .env.a | xargs)\npython3 main.py", Some(vec![".env.a"])),
             ("export $(cat .env.a | xargs) && python3 main.py", Some(vec![".env.a"])),
             ("export BOT_TOKEN=\"$(cat token.txt)\"\nexec ./bot", Some(vec!["token.txt"])),
+            (
+                "BOT_TOKEN=$(grep '^BOT_TOKEN=' .env.a | head -n 1)\nexport BOT_TOKEN",
+                Some(vec![".env.a"]),
+            ),
             ("BOT_TOKEN=$(<token.txt)\nexport BOT_TOKEN\n", Some(vec!["token.txt"])),
             ("[ -f .env.a ] && . ./.env.a\n./bot", Some(vec!["./.env.a"])),
+            ("cd \"$(dirname \"$0\")\"\n. ./.env.a\n./bot", Some(vec!["./.env.a"])),
+            ("D=${0%/*}; cd \"$D\" && . ./.env.a\n./bot", Some(vec!["./.env.a"])),
             ("# . ./.env.b\necho .env.b\n./bot", Some(vec![])),
             // Something may choose another file, or another value.
             ("if [ $1 = b ]; then . ./.env.b; fi\n./bot", None),
@@ -163,6 +245,12 @@ mod tests {
             (". ./.env.a\nexec env BOT_TOKEN=\"$OTHER\" ./bot", None),
             (". ./.env.a\n{ . ./.env.b; }\n./bot", None),
             (". ./.env.a\nload()\n{\n. ./.env.b\n}\nload\n./bot", None),
+            (". ./.env.a\nIFS= read -r BOT_TOKEN < token.txt\n./bot", None),
+            (". ./.env.a\nexport $(./show)\n./bot", None),
+            ("cd \"$1\"\n. ./.env.a\n./bot", None),
+            ("cd \"$BOT_DIR\" && . ./.env.a\n./bot", None),
+            (". ./.env.a\n. <(./show)\n./bot", None),
+            ("BOT_TOKEN=$(grep BOB_TOKEN .env.a)\n./bot", None),
             (". ./.env.a\ncurl -o .env.a https://example.com\n./bot", None),
         ] {
             let seen = files_read(text, &["BOT_TOKEN"]);

@@ -3,130 +3,168 @@
 
 use std::path::Path;
 
-use crate::engine::carried_tokens::bots_in;
-use crate::engine::instance::BotId;
-use crate::scan::command::Command;
-use crate::scan::invocation::absolute;
+use crate::scan::command::{Certainty, Command};
+use crate::scan::command_env_files::{files_printed, read_names, without_assignments};
 use crate::scan::make_rules::is_name;
-use crate::scan::settings_files::base_name;
+use crate::scan::script_file::{ScriptFolders, code_of_substitution};
+use crate::scan::secret_stores::{STARTERS, printing_store, store};
 use crate::scan::shell_statements::statements;
-use crate::scan::shell_words::unquoted;
+use crate::scan::shell_words::{first_word, unquoted};
 use crate::scan::small_file;
+use crate::scan::start_token::{MAX_READ, StartToken};
+use crate::text::printable;
 
-/// Programs that set the variables of the command after them from a store of secrets.
-const SECRET_STORES: [&str; 13] = [
-    "aws-vault",
-    "berglas",
-    "chamber",
-    "doppler",
-    "dotenvx",
-    "envchain",
-    "envconsul",
-    "infisical",
-    "op",
-    "sops",
-    "summon",
-    "teller",
-    "vals",
-];
-
-/// Words before a program.
-const STARTERS: [&str; 6] = ["env", "exec", "nice", "nohup", "sudo", "time"];
-
-/// A longer script that another one reads with `.` is not looked at.
-const MAX_LENGTH: u64 = 64 << 10;
+/// What gives the bot another token, as a clause.
+#[derive(Debug)]
+pub(crate) enum OtherToken {
+    /// A program that reads a store of secrets. It replaces what was set before.
+    Store(String),
+    /// A line of a script, which may read a file.
+    Line(String),
+}
 
 impl Command {
-    /// Returns what may give the bot another token than that of `mine`, as a clause; `None` if
-    /// nothing does. `names` are the variables for tokens, and `own_file` is the file with the
-    /// token of `mine`, which scripts may read themselves.
-    pub(crate) fn other_token(
-        &self,
-        names: &[&str],
-        mine: BotId,
-        own_file: &Path,
-    ) -> Option<String> {
-        let unknown = |name: &&&str| self.sets(name) == Some(&None) && !self.unsets(name);
-        if let Some(name) = names.iter().find(unknown) {
-            return Some(format!("COMMAND sets ${name}"));
-        }
-        let is_known = |name: &str| self.sets(name).is_some_and(Option::is_some);
-        let names: Vec<&str> = names.iter().copied().filter(|name| !is_known(name)).collect();
-        let text = TokenText { names: &names, mine, own_file };
+    /// Returns what may give the bot another token than `mine`; `None` if nothing does. `names` are
+    /// the variables for tokens.
+    pub(crate) fn other_token(&self, names: &[&str], mine: StartToken<'_>) -> Option<OtherToken> {
+        let names: Vec<&str> = names.iter().copied().filter(|it| !self.shows(it)).collect();
+        let text = TokenText { names: &names, mine };
         let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
-        let args = self.args.iter().filter_map(|arg| arg.to_str());
-        store(args).or_else(|| {
-            let mut texts = commands.map(|it| (it.script_text(), &it.runs_in));
-            texts.find_map(|(script, folder)| text.search(&script, folder, true))
-        })
+        let found = commands.flat_map(|command| {
+            let beside = command.file.as_deref().and_then(Path::parent);
+            let folders = ScriptFolders::new(&command.runs_in, beside);
+            text.search(&command.own_long_script_text(), folders)
+        });
+        let by_store = store(self.args.iter().filter_map(|arg| arg.to_str())).map(OtherToken::of);
+        OtherToken::first(by_store.into_iter().chain(found))
     }
 
-    /// Returns whether COMMAND removes a variable, so that the bot reads its token from a file.
-    fn unsets(&self, name: &str) -> bool {
-        let words = self.words();
-        let mut pairs = words.iter().zip(words.iter().skip(1));
-        words.iter().any(|it| it.strip_prefix("-u").or(it.strip_prefix("--unset=")) == Some(name))
-            || pairs.any(|(first, next)| {
-                ["-u", "--unset", "unset"].contains(&first.as_str()) && next == name
-            })
+    /// Returns whether the value that a script sets for its bot is known.
+    fn shows(&self, name: &str) -> bool {
+        let certain = self.started.iter().filter(|it| it.certainty == Certainty::Certain);
+        let mut sets =
+            certain.flat_map(|it| it.sets.iter().chain(&it.command.runs.context.variables));
+        sets.any(|(set, value)| set == name && value.is_some())
     }
 }
 
-/// Returns the program of a command that sets variables from a store, as a clause.
-fn store<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<String> {
-    let is_before = |it: &str| it.starts_with('-') || it.contains('=') || STARTERS.contains(&it);
-    let program = words.find(|it| !is_before(it))?.trim_start_matches('@');
-    let name = base_name(program);
-    SECRET_STORES.contains(&name).then(|| format!("`{name}` may set another one"))
+impl OtherToken {
+    /// Returns the first store, else the first line.
+    fn first(mut found: impl Iterator<Item = OtherToken>) -> Option<OtherToken> {
+        let first = found.next()?;
+        match first {
+            OtherToken::Store(_) => Some(first),
+            OtherToken::Line(_) => {
+                Some(found.find(|it| matches!(it, OtherToken::Store(_))).unwrap_or(first))
+            }
+        }
+    }
+
+    fn of(store: &str) -> OtherToken {
+        OtherToken::Store(format!("`{store}` may set another token"))
+    }
+
+    fn reads(what: &str) -> OtherToken {
+        OtherToken::Line(format!("COMMAND's script reads {what}"))
+    }
+
+    fn reads_file(word: &str) -> OtherToken {
+        OtherToken::reads(&format!("`{}`", printable(unquoted(word))))
+    }
+
+    fn sets(what: &str) -> OtherToken {
+        OtherToken::Line(format!("COMMAND's script sets {what}"))
+    }
 }
 
 struct TokenText<'a> {
     names: &'a [&'a str],
-    mine: BotId,
-    own_file: &'a Path,
+    mine: StartToken<'a>,
 }
 
 impl TokenText<'_> {
     /// Searches the lines of a script, and of those that it reads with `.`.
-    fn search(&self, script: &str, folder: &Path, is_first: bool) -> Option<String> {
-        statements(script).iter().find_map(|statement| {
-            let text = statement.text.as_str();
-            let words: Vec<&str> = text.split_whitespace().collect();
-            match words.as_slice() {
-                ["." | "source", file, ..] if is_first => {
-                    self.read_by_script(unquoted(file), folder)
+    fn search(&self, script: &str, mut folders: ScriptFolders) -> Vec<OtherToken> {
+        let mut found = Vec::new();
+        for statement in statements(script) {
+            let text = without_assignments(&statement.text);
+            let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+            match first {
+                "cd" => folders.enter(first_word(rest.trim_start()), statement.place),
+                "." | "source" => {
+                    found.extend(self.read_by_script(first_word(rest.trim_start()), &folders));
                 }
-                ["read", names @ ..] => {
-                    names.iter().find(|it| self.names.contains(it)).map(|it| sets(it))
+                _ => {
+                    found.extend(self.read_by_substitution(text, &folders));
+                    found.extend(self.line(&statement.text, &folders));
                 }
-                _ => self.assignment(text).or_else(|| store(words.iter().copied())),
             }
+        }
+        found
+    }
+
+    /// Returns what a line without files gives the bot.
+    fn line(&self, statement: &str, folders: &ScriptFolders) -> Option<OtherToken> {
+        let text = without_assignments(statement);
+        let is_read = || {
+            let mut names = read_names(text).into_iter();
+            names.find(|it| self.names.contains(it)).map(|it| OtherToken::sets(&format!("${it}")))
+        };
+        let by_store = store(text.split_whitespace()).map(OtherToken::of);
+        by_store.or_else(is_read).or_else(|| self.assignment(statement, folders))
+    }
+
+    /// Returns a file with commands or variables that gives the bot another token.
+    fn read_by_script(&self, word: &str, folders: &ScriptFolders) -> Option<OtherToken> {
+        if word.starts_with("<(") || unquoted(word).starts_with("/dev/") {
+            return Some(OtherToken::reads("the output of a program"));
+        }
+        let Some(paths) = folders.paths(word) else { return Some(OtherToken::reads_file(word)) };
+        paths.iter().find_map(|path| self.read_file(path, word))
+    }
+
+    fn read_file(&self, path: &Path, word: &str) -> Option<OtherToken> {
+        if Some(path) == self.mine.file {
+            return None;
+        }
+        let text = small_file::text(path, MAX_READ)?;
+        let folders = ScriptFolders::new(path.parent()?, None);
+        let lines = statements(&text);
+        let found = lines.iter().find_map(|it| self.line(&it.text, &folders))?;
+        Some(match found {
+            OtherToken::Store(_) => found,
+            OtherToken::Line(_) => OtherToken::reads_file(word),
         })
     }
 
-    /// Returns a file with commands that gives the bot another token.
-    fn read_by_script(&self, file: &str, folder: &Path) -> Option<String> {
-        // A path through a variable is often that of a folder, and the file is known by its name.
-        if file.contains(['$', '`']) {
-            return (!file.contains('/')).then(|| format!("COMMAND's script reads `{file}`"));
-        }
-        let path = absolute(Path::new(file), folder);
-        if path == self.own_file {
+    /// Returns what gives the bot all variables that a program prints: `export $(cat FILE)`.
+    fn read_by_substitution(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
+        let mut words = text.split_whitespace();
+        let first = words.find(|it| *it == "env" || !STARTERS.contains(it))?;
+        let at = text
+            .find(['`', '$'])
+            .filter(|_| ["declare", "env", "eval", "export"].contains(&first))?;
+        let (before, output) = text.split_at_checked(at)?;
+        if !before.trim_end_matches('"').ends_with(char::is_whitespace) {
             return None;
         }
-        let text = small_file::text(&path, MAX_LENGTH)?;
-        let gives = |name: &str| text.contains(&format!("{name}="));
-        let gives_token = self.names.iter().any(|name| gives(name));
-        let is_another = || bots_in(text.as_bytes()).iter().any(|bot| *bot != self.mine);
-        if gives_token && is_another() {
-            return Some(format!("COMMAND's script reads `{file}`"));
+        let code = code_of_substitution(output)?;
+        if let Some(store) = printing_store(code) {
+            return Some(OtherToken::of(store));
         }
-        self.search(&text, path.parent().unwrap_or(folder), false)
+        match files_printed(code) {
+            Some(files) => files.iter().find_map(|it| self.read_by_script(it, folders)),
+            None if ["declare", "export"].contains(&first) => {
+                Some(OtherToken::reads("the output of a program"))
+            }
+            // `eval "$(pyenv init -)"`, `env $(which python3) main.py`
+            None => None,
+        }
     }
 
     /// Returns the setting of a variable, or the value of an option such as `--token`, that is not
     /// shown or is another bot's token.
-    fn assignment(&self, text: &str) -> Option<String> {
+    fn assignment(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
         let is_end = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
         let mut settings = self.names.iter().flat_map(|name| {
             let places = text
@@ -138,33 +176,13 @@ impl TokenText<'_> {
             })
         });
         settings
-            .find(|(name, value)| !self.is_own(name, value))
-            .map(|(name, _)| sets(name))
-            .or_else(|| self.option(text))
-    }
-
-    /// Returns whether a value is the token of this start: its variable, or what a program reads
-    /// from its file.
-    fn is_own(&self, name: &str, value: &str) -> bool {
-        let value = value.trim_start_matches(['"', '\'']);
-        if let Some(variable) = value.strip_prefix('$').filter(|it| !it.starts_with('(')) {
-            let variable = variable.trim_start_matches('{');
-            return variable
-                .strip_prefix(name)
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
-        }
-        let is_substitution = value.starts_with("$(") || value.starts_with('`');
-        if is_substitution {
-            let own = self.own_file.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-            let end = |c: char| c.is_whitespace() || "\"'`()<>;|".contains(c);
-            return value.split(end).any(|word| base_name(word) == own && !own.is_empty());
-        }
-        let word = value.split_whitespace().next().unwrap_or_default();
-        bots_in(word.as_bytes()).iter().all(|bot| *bot == self.mine)
+            .find(|(name, value)| !self.mine.is_in(&[name], value, folders))
+            .map(|(name, _)| OtherToken::sets(&format!("${name}")))
+            .or_else(|| self.option(text, folders))
     }
 
     /// Returns an option for a token whose value a substitution gives.
-    fn option(&self, text: &str) -> Option<String> {
+    fn option(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
         let (name, value) = text
             .match_indices("--")
             .filter_map(|(at, _)| text.get(at..)?.split_once(['=', ' ']))
@@ -172,18 +190,15 @@ impl TokenText<'_> {
         let is_plain_name = is_name(&name.trim_start_matches('-').replace('-', "_"));
         let value = value.trim_start().trim_start_matches(['"', '\'']);
         let is_hidden = value.starts_with("$(") || value.starts_with('`');
-        (is_plain_name && is_hidden && !self.is_own("", value))
-            .then(|| format!("COMMAND's script sets `{name}`"))
+        (is_plain_name && is_hidden && !self.mine.is_in(self.names, value, folders))
+            .then(|| OtherToken::sets(&format!("`{name}`")))
     }
-}
-
-fn sets(name: &str) -> String {
-    format!("COMMAND's script sets ${name}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::carried_tokens::bots_in;
 
     #[test]
     fn a_script_may_give_the_bot_another_token() {
@@ -191,8 +206,11 @@ mod tests {
         let (mine, other) = (token("8123450001"), token("8123450002"));
         let text = TokenText {
             names: &["BOT_TOKEN"],
-            mine: bots_in(mine.as_bytes()).into_iter().next().unwrap(),
-            own_file: Path::new("/srv/bot/.env"),
+            mine: StartToken {
+                bot: bots_in(mine.as_bytes()).into_iter().next().unwrap(),
+                variable: None,
+                file: Some(Path::new("/srv/bot/.env")),
+            },
         };
         for (script, is_given) in [
             ("export BOT_TOKEN=\"$(cat token.txt)\"\nexec python3 main.py".to_owned(), true),
@@ -201,6 +219,23 @@ mod tests {
             ("BOT_TOKEN=$TOKEN exec python3 main.py".to_owned(), true),
             ("export BOT_TOKEN=${1:?}\npython3 main.py".to_owned(), true),
             ("read -r BOT_TOKEN < token.txt\npython3 main.py".to_owned(), true),
+            ("IFS= read -r BOT_TOKEN < token.txt\npython3 main.py".to_owned(), true),
+            ("source <(sops -d secrets.env)\npython3 main.py".to_owned(), true),
+            ("set -a; . /dev/stdin <<< \"$(sops -d secrets.env)\"\n./bot".to_owned(), true),
+            ("export $(./show)\n./bot".to_owned(), true),
+            ("eval \"$(op inject -i a.env)\"\n./bot".to_owned(), true),
+            (". \"$HERE/$NAME.env\"\n./bot".to_owned(), true),
+            ("BOT_TOKEN=${BOT_TOKEN:-$(cat bob.txt)} ./bot".to_owned(), true),
+            ("BOT_TOKEN=${BOT_TOKEN:+$(cat bob.txt)} ./bot".to_owned(), true),
+            ("BOT_TOKEN=\"8123450002:$SECRET\" ./bot".to_owned(), true),
+            ("BOT_TOKEN=${BOT_TOKENS[1]} ./bot".to_owned(), true),
+            ("BOT_TOKEN=$(pass show bob) ./bot --config .env".to_owned(), true),
+            ("BOT_TOKEN=$(./show --config .env) ./bot".to_owned(), true),
+            ("BOT_TOKEN=$(ssh host cat .env) ./bot".to_owned(), true),
+            ("BOT_TOKEN=$(cat bots/bob/.env) ./bot".to_owned(), true),
+            ("BOT_TOKEN=$(grep BOB_TOKEN .env) ./bot".to_owned(), true),
+            ("cd bots/bob && BOT_TOKEN=$(grep BOT_TOKEN .env) ./bot".to_owned(), true),
+            ("exec sops exec-env secrets.env ./bot".to_owned(), true),
             ("exec env BOT_TOKEN=\"$(cat t)\" python3 main.py".to_owned(), true),
             (format!("if [ $1 = b ]; then export BOT_TOKEN={other}; fi\n./bot"), true),
             ("python3 main.py --token \"$(cat token.txt)\"".to_owned(), true),
@@ -216,6 +251,16 @@ mod tests {
                 "export BOT_TOKEN=$(sed -n 's/^BOT_TOKEN=//p' /srv/bot/.env)\n./bot".to_owned(),
                 false,
             ),
+            ("BOT_TOKEN=${BOT_TOKEN:-$(grep BOT_TOKEN .env)} ./bot".to_owned(), false),
+            ("BOT_TOKEN=${BOT_TOKEN:-changeme} ./bot".to_owned(), false),
+            ("export $(grep -v '^#' .env | xargs)\n./bot".to_owned(), false),
+            ("env $(cat .env | xargs) ./bot".to_owned(), false),
+            ("eval \"$(pyenv init -)\"\nexec $(which python3) main.py".to_owned(), false),
+            ("source \"$(dirname \"$0\")/venv/bin/activate\"\n./bot".to_owned(), false),
+            (". \"$(poetry env info --path)/bin/activate\"\n./bot".to_owned(), false),
+            (". \"$HERE/none.env\" $1\n./bot".to_owned(), false),
+            ("unset -v BOT_TOKEN; unset A BOT_TOKEN\n./bot".to_owned(), false),
+            ("op --version\nsops -d a.enc > a.yaml\ndotenvx run -- ./bot".to_owned(), false),
             (format!("export BOT_TOKEN={mine}\n./bot"), false),
             ("export LOG_BOT_TOKEN=$(cat log.txt)\n./bot".to_owned(), false),
             ("[ -n \"$BOT_TOKEN\" ] || exit 1\n./bot".to_owned(), false),
@@ -226,8 +271,42 @@ mod tests {
             ),
             ("echo 'use doppler' # doppler run".to_owned(), false),
         ] {
-            let seen = text.search(&script, Path::new("/srv/bot"), true);
-            assert_eq!(seen.is_some(), is_given, "{script}: {seen:?}");
+            let folders = ScriptFolders::new(Path::new("/srv/bot"), None);
+            let seen = text.search(&script, folders);
+            assert_eq!(!seen.is_empty(), is_given, "{script}: {seen:?}");
         }
+    }
+
+    #[test]
+    fn a_variable_of_the_start_comes_before_the_default_in_a_script() {
+        let mine = format!("8123450001:{}", "a".repeat(35));
+        let bot = bots_in(mine.as_bytes()).into_iter().next().unwrap();
+        for (variable, script, is_given) in [
+            (Some("BOT_TOKEN"), "BOT_TOKEN=${BOT_TOKEN:-$(cat bob.txt)} ./bot", false),
+            (Some("BOT_TOKEN"), "BOT_TOKEN=${BOT_TOKEN:+$(cat bob.txt)} ./bot", true),
+            (Some("BOT_TOKEN"), "BOT_TOKEN=${BOT_TOKEN#bob} ./bot", false),
+            (Some("BOT_TOKEN"), "BOT_TOKEN=$(grep BOT_TOKEN .env) ./bot", true),
+            (Some("TOKEN"), "BOT_TOKEN=$TOKEN ./bot", false),
+            (Some("TOKEN"), "BOT_TOKEN=${BOT_TOKEN-$(cat bob.txt)} ./bot", true),
+            (None, "BOT_TOKEN=$TOKEN ./bot", true),
+        ] {
+            let mine = StartToken { bot, variable, file: None };
+            let text = TokenText { names: &["BOT_TOKEN"], mine };
+            let seen = text.search(script, ScriptFolders::new(Path::new("/srv/bot"), None));
+            assert_eq!(!seen.is_empty(), is_given, "{variable:?} {script}: {seen:?}");
+        }
+    }
+
+    /// What a store sets replaces the variables of a file that a line has read.
+    #[test]
+    fn a_store_of_secrets_comes_before_the_lines_of_a_script() {
+        let line = || OtherToken::reads("a file");
+        let store = || OtherToken::of("doppler");
+        for found in [vec![line(), store()], vec![store(), line()], vec![line(), line(), store()]] {
+            let first = OtherToken::first(found.into_iter());
+            assert!(matches!(first, Some(OtherToken::Store(_))), "{first:?}");
+        }
+        let first = OtherToken::first([line()].into_iter());
+        assert!(matches!(first, Some(OtherToken::Line(_))), "{first:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::scan::command_context::{CommandContext, after_assignments, assignment};
-use crate::scan::shell_statements::{Statement, statements};
+use crate::scan::shell_statements::{Statement, end_of_block, statements};
 
 /// Characters with a special meaning to a shell, except in single quotes.
 const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
@@ -224,8 +224,52 @@ pub(super) fn unquoted(word: &str) -> &str {
     word.trim_matches(['\'', '"', ';', ')'])
 }
 
+/// Returns the first word of a line as it is written, with its quotes and substitutions.
+pub(super) fn first_word(line: &str) -> &str {
+    let mut at = 0;
+    while let Some(rest) = line.get(at..)
+        && let Some(c) = rest.chars().next()
+        && !c.is_whitespace()
+    {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        let opens = ["$(", "<(", ">(", "${"].iter().find(|it| rest.starts_with(**it));
+        let inner = match (opens, c) {
+            (Some(open), _) => end_of_substitution(rest, open),
+            (None, '\'') => after.find(c).map(|end| end + 1),
+            (None, '`') => after.find('`').map(|end| end + 1),
+            (None, '"') => end_of_double_quotes(after),
+            (None, '\\') => after.chars().next().map(char::len_utf8),
+            (None, _) => Some(0),
+        };
+        // Without an end, it is the whole line.
+        at += c.len_utf8() + inner.unwrap_or(after.len());
+    }
+    line.get(..at).unwrap_or(line)
+}
+
+/// Returns the length of `$(…)` after its first character.
+fn end_of_substitution(text: &str, open: &str) -> Option<usize> {
+    let (opening, closing) = if open.ends_with('{') { ('{', '}') } else { ('(', ')') };
+    Some(open.len() + end_of_block(text.get(open.len()..)?, opening, closing)?)
+}
+
+/// Returns the length of what double quotes enclose, with the closing one.
+fn end_of_double_quotes(text: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..)?;
+        let c = rest.chars().next()?;
+        at += match c {
+            '"' => return Some(at + 1),
+            '$' if rest.starts_with("$(") => 1 + end_of_substitution(rest, "$(")?,
+            '\\' => 1 + rest.chars().nth(1)?.len_utf8(),
+            _ => c.len_utf8(),
+        };
+    }
+}
+
 /// Splits a line at each `|` outside of quotes. `||` leaves an empty command between.
-fn commands_of_pipeline(line: &str) -> Vec<&str> {
+pub(super) fn commands_of_pipeline(line: &str) -> Vec<&str> {
     let mut quote: Option<char> = None;
     line.split(|c: char| {
         match quote {
@@ -297,6 +341,28 @@ mod tests {
                 .as_ref()
                 .map(|words| words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>());
             assert_eq!(words.as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_word_keeps_its_quotes_and_substitutions() {
+        for (line, expected) in [
+            ("a b", "a"),
+            ("'a b'c d", "'a b'c"),
+            (
+                "\"$(dirname \"$0\")/venv/bin/activate\" x",
+                "\"$(dirname \"$0\")/venv/bin/activate\"",
+            ),
+            ("$(cd \"$X/..\" && pwd)/a b", "$(cd \"$X/..\" && pwd)/a"),
+            ("<(sops -d a) b", "<(sops -d a)"),
+            ("${A:-b c}d e", "${A:-b c}d"),
+            ("`a b`c d", "`a b`c"),
+            ("IFS=$'\\n' read", "IFS=$'\\n'"),
+            ("a\\ b c", "a\\ b"),
+            ("\"a b", "\"a b"),
+            ("", ""),
+        ] {
+            assert_eq!(first_word(line), expected, "{line}");
         }
     }
 

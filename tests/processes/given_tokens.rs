@@ -16,6 +16,8 @@ fn two_bots(development: &str, production: &str) -> Stage {
     write(&stage, "main.py", PYTHON);
     write(&stage, "main.js", JAVASCRIPT);
     write(&stage, ".env", &format!("BOT_TOKEN={development}\n"));
+    write(&stage, ".env.dev", &format!("BOT_TOKEN={development}\n"));
+    write(&stage, "bots/.env", &format!("BOT_TOKEN={production}\n"));
     write(&stage, "token.txt", &format!("{production}\n"));
     write(&stage, "prod.env", &format!("BOT_TOKEN={production}\n"));
     write(&stage, "secrets.sh", &format!("export BOT_TOKEN={production}\n"));
@@ -66,13 +68,27 @@ fn a_script_that_gives_the_bot_an_unknown_token_is_not_the_bot_of_dotenv() {
         "export BOT_TOKEN=${1:?}\nexec python3 main.py",
         "read -r BOT_TOKEN < token.txt\nexport BOT_TOKEN\nexec python3 main.py",
         "if [ -f prod ]; then export BOT_TOKEN=$(./show prod); fi\nexec python3 main.py",
+        "IFS= read -r BOT_TOKEN < token.txt\nexport BOT_TOKEN\nexec python3 main.py",
+        "set -a; source <(cat prod.env)\nexec python3 main.py",
+        "export $(./show prod | sed s/^/BOT_TOKEN=/)\nexec python3 main.py",
+        "HERE=$(pwd); set -a; . \"$HERE/prod.env\"\nexec python3 main.py",
+        "NAME=prod; set -a; . \"$PWD/$NAME.env\"\nexec python3 main.py",
+        "if true; then export BOT_TOKEN=${BOT_TOKEN:-$(cat token.txt)}; fi\nexec python3 main.py",
+        "BOT_TOKEN=$(./show prod) exec python3 main.py --config .env",
+        "BOT_TOKEN=$(./show --config .env) exec python3 main.py",
+        &format!("#{}\nBOT_TOKEN=$(./show prod) exec python3 main.py", "-".repeat(5000)),
     ] {
         script(&stage, lines);
         refuse("./start.sh", "COMMAND");
     }
     script(&stage, "exec doppler run -- python3 main.py");
-    refuse("./start.sh", "`doppler` may set another one");
-    refuse("doppler run -- python3 main.py", "`doppler` may set another one");
+    refuse("./start.sh", "`doppler` may set another token");
+    refuse("doppler run -- python3 main.py", "`doppler` may set another token");
+    refuse("doppler run -- node --env-file=.env.dev main.js", "`doppler` may set another token");
+    script(&stage, "set -a; . ./.env.dev; exec doppler run -- python3 main.py");
+    refuse("./start.sh", "`doppler` may set another token");
+    script(&stage, "BOT_TOKEN=$(./show prod) exec node --env-file=.env.dev main.js");
+    refuse("./start.sh", "COMMAND's script sets $BOT_TOKEN");
     write(&stage, "Makefile", "prod:\n\tBOT_TOKEN=$$(./show prod) python3 main.py\n");
     refuse("make prod", "COMMAND");
     write(
@@ -115,11 +131,63 @@ fn a_token_that_a_script_reads_from_a_file_names_the_instance() {
         "export BOT_TOKEN=$(grep BOT_TOKEN .env | cut -d= -f2)\nexec python3 main.py",
         "export BOT_TOKEN=\"${BOT_TOKEN:?is not set}\"\nexec python3 main.py",
         "set -a; . ./.env; set +a\nexec python3 main.py",
+        "export $(grep -v '^#' .env | xargs)\nexec python3 main.py",
+        "cd \"$(dirname \"$0\")\"; set -a; . ./.env\nexec python3 main.py",
+        "source \"$(dirname \"$0\")/venv/bin/activate\"\nexec python3 main.py",
+        ". \"$(poetry env info --path)/bin/activate\"\nexec python3 main.py",
+        "unset -v BOT_TOKEN; unset A BOT_TOKEN\nexec python3 main.py",
+        "op --version; sops -d a.enc > a.yaml\nexec python3 main.py",
     ] {
         script(&stage, lines);
         let seen = plan(start(&stage, &["plan"], "./start.sh"));
         let id = development.split(':').next().unwrap();
         assert_eq!(seen["instance"], format!("bot{id}"), "{lines}: {seen:#}");
+    }
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+/// The shell replaces the variable of its caller.
+#[test]
+fn a_script_that_reads_dotenv_replaces_the_token_of_the_start() {
+    let (started, in_file) = (token(), token());
+    let stage = two_bots(&in_file, &token());
+    let set = Some(("BOT_TOKEN", &*started));
+    let other = with(unnamed(&stage, &["run"], "python3 main.py"), set);
+    let (other, pid) = bot(&stage, other, stage.folder());
+    let instance = |token: &str| format!("bot{}", token.split(':').next().unwrap());
+    for (lines, token) in [
+        ("set -a; . ./.env; exec python3 main.py", &in_file),
+        ("export BOT_TOKEN=$(grep BOT_TOKEN .env | cut -d= -f2)\nexec python3 main.py", &in_file),
+        ("export $(grep -v '^#' .env | xargs)\nexec python3 main.py", &in_file),
+        ("export BOT_TOKEN=${BOT_TOKEN:-$(cat token.txt)}\nexec python3 main.py", &started),
+        ("cd \"$(dirname \"$0\")\"; set -a; . ./.env; exec python3 main.py", &in_file),
+        ("echo .env; exec python3 main.py", &started),
+    ] {
+        script(&stage, lines);
+        for line in ["./start.sh", &format!("env BOT_TOKEN={started} ./start.sh")] {
+            let seen = plan(with(start(&stage, &["plan"], line), set));
+            assert_eq!(seen["instance"], instance(token), "{line} {lines}: {seen:#}");
+            if token == &in_file {
+                assert_eq!(seen["verdict"], "clear", "{line} {lines}: {seen:#}");
+            }
+        }
+    }
+    let reads = |file: &str| format!("COMMAND's script reads `{file}`");
+    let sets = || "COMMAND's script sets $BOT_TOKEN".to_owned();
+    for (lines, line, words) in [
+        (
+            "set -a; . \"$(dirname \"$0\")/.env\"; exec python3 main.py",
+            "./start.sh",
+            reads("$(dirname \"$0\")/.env"),
+        ),
+        ("env $(cat .env | xargs) python3 main.py", "./start.sh", reads(".env")),
+        ("cd \"$1\"; set -a; . ./.env; exec python3 main.py", "./start.sh bots", reads("./.env")),
+        ("if true; then BOT_TOKEN=$(cat bots/.env) ./bot; fi", "./start.sh", sets()),
+        ("BOT_TOKEN=$(grep BOB_TOKEN .env | cut -d= -f2) ./bot", "./start.sh", sets()),
+    ] {
+        script(&stage, lines);
+        let ended = with(start(&stage, &["run"], line), set).end().exits(78);
+        assert!(ended.err.contains(&words), "{lines}: {ended:?}");
     }
     assert!(other.is_alive() && is_alive(pid));
 }
