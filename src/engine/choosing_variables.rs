@@ -222,19 +222,28 @@ impl OwnVariables {
                 && (self.tokens.differ(name, self.value(name), own)
                     || self.tokens.choose_file(mine(name), theirs(name)))
         };
+        let is_set = |name: &OsStr| {
+            let mut all = set.by_scripts.iter().chain(set.by_words);
+            all.any(|(set, _)| set == name || set == EVERY_VARIABLE)
+        };
         let by_scripts = set.by_scripts.iter().map(|(name, _)| name.as_os_str());
         let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
         let by_words = set.by_words.iter().map(|(name, _)| name.as_os_str());
-        let set = by_scripts.chain(by_words.filter(|name| counts_if_named(name)));
-        let set_names = set.clone();
+        let set_names = by_scripts.chain(by_words.filter(|name| counts_if_named(name)));
         let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
             .chain(self.named.iter().map(OsString::as_os_str))
-            .chain(set);
+            .chain(set_names.clone());
         let own_names = self.environment.keys().map(OsString::as_os_str);
         let their_names = environ.keys().filter_map(|name| std::str::from_utf8(name).ok());
-        let inherited: BTreeSet<&OsStr> = own_names.chain(their_names.map(OsStr::new)).collect();
+        // Most values are the same: comparing them is the quickest test.
+        let may_differ = |name: &&OsStr| {
+            let theirs = environ.get(name.as_encoded_bytes()).copied();
+            self.value(name).map(OsStr::as_encoded_bytes) != theirs || is_set(name)
+        };
+        let inherited: BTreeSet<&OsStr> =
+            own_names.chain(their_names.map(OsStr::new)).filter(may_differ).collect();
         named
             .find(named_differs)
             .or_else(|| inherited.iter().copied().find(kind_differs))

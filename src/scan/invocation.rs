@@ -11,6 +11,7 @@ use crate::scan::executable::has_folder;
 use crate::scan::interpreter_command::{InterpreterCommand, Operand};
 use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::makefile;
+use crate::scan::passed_options::passes_options;
 use crate::scan::passing_failure::{is_file, noted};
 use crate::scan::poetry_script::script_of_poetry;
 use crate::scan::project_scripts;
@@ -135,7 +136,8 @@ impl Invocation {
         environ: &[(OsString, OsString)],
         folder: Option<&Path>,
     ) {
-        self.context.add_passed_options(environ.iter().cloned());
+        let passed = environ.iter().filter(|(name, _)| passes_options(name));
+        self.context.add_passed_options(passed.cloned());
         if !self.context.options.iter().any(CommandOption::is_setup) {
             let before = settings_writer::of_environment(environ, folder);
             self.context.options.extend(before);

@@ -116,8 +116,8 @@ impl CommandContext {
         environ: impl IntoIterator<Item = (OsString, OsString)>,
     ) {
         let environ = environ.into_iter().map(|(name, value)| (name, Some(value)));
-        let variables: BTreeMap<OsString, Option<OsString>> =
-            environ.chain(self.variables.iter().cloned()).collect();
+        let set = self.variables.iter().filter(|(name, _)| passes_options(name)).cloned();
+        let variables: BTreeMap<OsString, Option<OsString>> = environ.chain(set).collect();
         for (name, value) in variables {
             let (Some(name), Some(value)) = (name.to_str(), value) else { continue };
             let value = value.to_string_lossy();
@@ -131,6 +131,11 @@ impl CommandContext {
             self.options.extend(options);
         }
     }
+}
+
+/// Returns whether a command may get options from a variable of its environment.
+pub(super) fn passes_options(name: &OsStr) -> bool {
+    name == "MAKEFLAGS" || name.as_encoded_bytes().starts_with(SETTING.as_bytes())
 }
 
 /// Returns the variables set on make's command line: words after `--`, in which backslashes escape

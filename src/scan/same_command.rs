@@ -248,9 +248,8 @@ impl Command {
             }
             _ => (folder, &self.folder),
         };
-        let prefixes =
-            |path: &'_ Path| -> Vec<_> { path.ancestors().map(Path::to_owned).collect() };
-        let (theirs, mine) = (prefixes(&theirs), prefixes(mine));
+        let theirs: Vec<&Path> = theirs.ancestors().collect();
+        let mine: Vec<&Path> = mine.ancestors().collect();
         let mut pairs = theirs.iter().rev().zip(mine.iter().rev());
         pairs
             .find(|(theirs, mine)| theirs != mine)

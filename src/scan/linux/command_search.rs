@@ -7,8 +7,9 @@ use std::path::Path;
 use memchr::memmem::{self, Finder};
 
 use crate::scan::command::Command;
-use crate::scan::interpreters::{Interpreter, Language};
+use crate::scan::interpreters::Language;
 use crate::scan::invocation::Target;
+use crate::scan::linux::installed_programs::is_installed;
 use crate::scan::python_program::PythonProgram;
 use crate::scan::unclear_command::UnclearCommand;
 
@@ -19,16 +20,26 @@ const MIN_STEM: usize = 3;
 pub(super) struct CommandSearch {
     /// The names of what COMMAND runs, in each spelling.
     names: Vec<Finder<'static>>,
-    /// COMMAND may be a program itself, which may run under any name.
-    pub(super) may_be_program: bool,
+    /// The programs that may be COMMAND under another name.
+    pub(super) programs: Programs,
+}
+
+/// In the order of their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Programs {
+    /// COMMAND is a script or a module.
+    None,
+    /// All but those in the folders of installed programs: COMMAND is in none of these.
+    NotInstalled,
+    Any,
 }
 
 impl CommandSearch {
     pub(super) fn new(command: &Command) -> CommandSearch {
         let commands = [command].into_iter().chain(command.started.iter().map(|it| &it.command));
-        let is_program = |it: &Command| matches!(it.runs.target, Target::Program(_));
-        let may_be_program = !command.unclear.is_empty() || commands.into_iter().any(is_program);
-        let mut search = CommandSearch { names: Vec::new(), may_be_program };
+        let unclear = command.unclear.iter().map(|_| Programs::Any);
+        let programs = commands.map(programs_of).chain(unclear).max().unwrap_or(Programs::None);
+        let mut search = CommandSearch { names: Vec::new(), programs };
         search.add(command);
         for started in &command.started {
             search.add(&started.command);
@@ -104,17 +115,27 @@ impl CommandSearch {
     }
 }
 
+fn programs_of(command: &Command) -> Programs {
+    match command.runs.target {
+        Target::Program(_) if is_installed(&command.program) => Programs::Any,
+        Target::Program(_) => Programs::NotInstalled,
+        Target::Script(..)
+        | Target::Module(_)
+        | Target::Entry(..)
+        | Target::Code(..)
+        | Target::Input => Programs::None,
+    }
+}
+
 /// Returns the base name without an extension, because modules are given without one.
 fn spelling(path: &Path) -> &[u8] {
     let stem = path.file_stem().unwrap_or_default().as_bytes();
     if stem.len() < MIN_STEM { path.file_name().unwrap_or_default().as_bytes() } else { stem }
 }
 
-/// Returns the interpreter that a command line begins with.
-pub(super) fn interpreter(args: &[u8]) -> Option<&'static Interpreter> {
-    let first = args.split(|byte| *byte == 0).next().unwrap_or_default();
-    let name = Path::new(OsStr::from_bytes(first)).file_name().and_then(OsStr::to_str);
-    name.and_then(Interpreter::by_name)
+pub(super) fn first_argument(args: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, args).unwrap_or(args.len());
+    args.get(..end).unwrap_or_default()
 }
 
 /// Returns whether a command line is a single string other than a plain program name. A process

@@ -6,6 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::engine::process::ProcessId;
 use crate::engine::snapshot::GuardView;
@@ -182,8 +185,9 @@ pub(crate) fn is_in_guard_tree(pid: u32, guard: ProcessId) -> bool {
 }
 
 fn marker(environ: &[u8]) -> Option<EnvMarker> {
+    static SEARCH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(HELD));
     let name = HELD.as_bytes();
-    memchr::memmem::find(environ, name)?;
+    SEARCH.find(environ)?;
     let value = environ
         .split(|byte| *byte == 0)
         .find_map(|entry| entry.strip_prefix(name)?.strip_prefix(b"="))?;
@@ -195,13 +199,13 @@ fn is_guard(proc: &ProcFs, guard: ProcessId, tool_name: &OsStr) -> bool {
     lives && executable(proc, guard.pid).is_some_and(|exe| exe.file_name() == Some(tool_name))
 }
 
-/// Returns whether a process is a descendant of a guard. As a subreaper, a guard stays an ancestor
-/// of everything that it started.
-fn is_below(proc: &ProcFs, pid: u32, guard: u32) -> bool {
+/// Returns whether a process is a descendant of another one, such as a guard. As a subreaper, a
+/// guard stays an ancestor of everything that it started.
+pub(super) fn is_below(proc: &ProcFs, pid: u32, other: u32) -> bool {
     let parent = |pid: &u32| {
         proc.stat(*pid, &mut Vec::new()).ok().map(|stat| stat.parent).filter(|parent| *parent != 0)
     };
-    std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == guard)
+    std::iter::successors(parent(&pid), parent).take(MAX_ANCESTORS).any(|above| above == other)
 }
 
 /// Returns whether a folder is the same for a process as for this one. If it does not exist,

@@ -71,13 +71,10 @@ impl RunningScan {
         scope: ScanScope,
         marker: Option<MarkerSearch>,
         starters: StarterSearch,
+        own_folders: Arc<OwnFolders>,
         me: u32,
     ) -> io::Result<RunningScan> {
         let request = Arc::clone(request);
-        let own_folders = Arc::new(match scope {
-            ScanScope::All => OwnFolders::new(&request),
-            ScanScope::Conflicts => OwnFolders::default(),
-        });
         let search = Arc::new(request.command.as_ref().map(CommandSearch::new));
         let pass = FirstPass { request, search, own_folders, scope, marker, starters, me };
         let pass = Arc::new(pass);
@@ -382,7 +379,7 @@ impl FirstPass {
         let relevance = self.request.relevance(proc, pid, self.me, self.scope, buffers);
         if self.starters == StarterSearch::On
             && relevance != Relevance::Candidate
-            && self.request.is_starter(proc, pid, buffers)
+            && self.request.is_starter(proc, pid, self.me, buffers)
         {
             found.starters.insert(pid);
         }

@@ -2,11 +2,11 @@
 //! another program.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use crate::scan::command::{Certainty, Command, logical};
+use crate::scan::linux::command_search::first_argument;
 use crate::scan::linux::find_by_marker;
 use crate::scan::linux::guard_arguments::command_of;
 use crate::scan::linux::launcher_variables::values;
@@ -56,8 +56,9 @@ impl ScanRequest {
             return Vec::new();
         };
         let args = buffers.args.as_slice();
-        let first = args.split(|byte| *byte == 0).next().map(OsStr::from_bytes);
-        let is_named_so = first.map(Path::new).and_then(Path::file_name) == Some(tool_name);
+        let first = first_argument(args);
+        let folder_of_tool = first.strip_suffix(tool_name.as_bytes());
+        let is_named_so = folder_of_tool.is_some_and(|it| it.is_empty() || it.ends_with(b"/"));
         let is_here = || folder(proc, guard).is_some_and(|cwd| command.may_run_in(&cwd));
         if !is_named_so
             || !(buffers.has_name() || is_here())
@@ -83,8 +84,15 @@ impl ScanRequest {
     ) -> Option<Comparison> {
         let mine = self.command.as_ref()?;
         let cwd = folder(proc, guard)?;
-        let logical = logical(&cwd);
-        let theirs = Command::find_without_started(command_of(args)?, cwd, logical).ok()?;
+        let their_args = command_of(args)?;
+        let found;
+        let theirs = if their_args == mine.args && cwd == mine.cwd {
+            mine
+        } else {
+            let logical = logical(&cwd);
+            found = Command::find_without_started(their_args, cwd, logical).ok()?;
+            &found
+        };
         let process = RunningCommand {
             args: theirs.args.iter().map(OsString::as_os_str).collect(),
             cwd: Some(&theirs.cwd),

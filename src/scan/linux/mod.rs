@@ -11,6 +11,7 @@ mod find_processes;
 mod guard_arguments;
 mod guarded_command;
 mod held_flocks;
+mod installed_programs;
 mod launcher_variables;
 mod lock_holders;
 mod make_settings;

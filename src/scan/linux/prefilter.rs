@@ -14,8 +14,9 @@ use crate::engine::carried_tokens::may_be_in;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
+use crate::scan::linux::find_by_marker::is_below;
 use crate::scan::linux::process_links::{executable, file_behind, folder};
-use crate::scan::linux::read_buffers::{ReadBuffers, logical_folder, runs_interpreter};
+use crate::scan::linux::read_buffers::{ReadBuffers, logical_folder};
 use crate::scan::same_command::RunningCommand;
 use crate::scan::scan_request::{Relevance, ScanRequest, ScanScope};
 use crate::scan::starts_again::may_start_commands;
@@ -46,7 +47,11 @@ impl ScanRequest {
             {
                 Relevance::None
             }
-            Relevance::None if scope == ScanScope::All && buffers.is_nearby(proc, pid) => {
+            Relevance::None
+                if scope == ScanScope::All
+                    && buffers.is_nearby(proc, pid)
+                    && !self.is_monopoll(proc, pid, executable(proc, pid).as_deref(), me) =>
+            {
                 Relevance::InFolder
             }
             relevance => relevance,
@@ -124,9 +129,16 @@ impl ScanRequest {
         }
     }
 
-    /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again.
-    /// Only one in a folder of COMMAND, or with such a folder in its words, is looked at.
-    pub(super) fn is_starter(&self, proc: &ProcFs, pid: u32, buffers: &mut ReadBuffers) -> bool {
+    /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again, and
+    /// not an ancestor of this start. Only one in a folder of COMMAND, or with such a folder in its
+    /// words, is looked at.
+    pub(super) fn is_starter(
+        &self,
+        proc: &ProcFs,
+        pid: u32,
+        me: u32,
+        buffers: &mut ReadBuffers,
+    ) -> bool {
         let Some(command) = &self.command else { return false };
         let args = buffers.args.strip_suffix(&[0]).unwrap_or(&buffers.args);
         let Some(end) = memchr::memchr(0, args) else { return false };
@@ -146,6 +158,7 @@ impl ScanRequest {
             || is_named(&command.folder);
         is_near
             && is_own(proc, pid)
+            && !is_below(proc, me, pid)
             && executable(proc, pid).is_some_and(|exe| command.is_started_by(&words, exe, cwd))
     }
 
@@ -169,7 +182,7 @@ impl ScanRequest {
         let is_here = || cwd.as_deref().is_some_and(|cwd| command.may_run_in(cwd));
         let is_compared = has_name
             || is_here()
-            || runs_interpreter(&buffers.args)
+            || buffers.runs_interpreter(proc, pid)
                 && buffers
                     .environ(proc, pid)
                     .and_then(logical_folder)

@@ -13,6 +13,7 @@ use crate::engine::snapshot::{GuardView, LockState, LockView, Snapshot};
 use crate::scan::linux::find_by_marker::MarkerSearch;
 use crate::scan::linux::find_processes::{RunningScan, StarterSearch, describe_holder};
 use crate::scan::linux::lock_holders::{self, LockTable};
+use crate::scan::linux::own_folders::OwnFolders;
 use crate::scan::linux::process_links::executable;
 use crate::scan::linux::tree_reader::TreeReader;
 use crate::scan::lock_views::{FoundRecord, LockProbe, found_records, holders, lock_views};
@@ -33,6 +34,7 @@ pub(crate) struct Scanner {
     pub(crate) host_process: HostProcess,
     pub(super) tree: TreeReader,
     pub(crate) pinned: PinnedProcesses,
+    own_folders: Option<Arc<OwnFolders>>,
 }
 
 impl Scanner {
@@ -48,6 +50,7 @@ impl Scanner {
             host_process: HostProcess { boot, pid_namespace, process },
             tree,
             pinned: PinnedProcesses::default(),
+            own_folders: None,
         })
     }
 
@@ -72,7 +75,8 @@ impl Scanner {
             Purpose::Start if is_first => StarterSearch::On,
             Purpose::Start | Purpose::Stop => StarterSearch::Off,
         };
-        let scan = RunningScan::start(&proc, &self.request, scope, marker, starters, me)?;
+        let folders = self.own_folders(scope);
+        let scan = RunningScan::start(&proc, &self.request, scope, marker, starters, folders, me)?;
         let list = list.map(|list| list.finish(&proc.readers)).transpose()?;
         let views = self.lock_views(locks, &records, list, watch);
         let mut guards: Vec<GuardView> =
@@ -150,6 +154,16 @@ impl Scanner {
             let state = |lock| self.lock_state(lock, records, list.as_ref());
             locks.iter().map(|lock| LockView { path: lock.path(), state: state(*lock) }).collect()
         })
+    }
+
+    fn own_folders(&mut self, scope: ScanScope) -> Arc<OwnFolders> {
+        match scope {
+            ScanScope::All => {
+                let find = || Arc::new(OwnFolders::new(&self.request));
+                Arc::clone(self.own_folders.get_or_insert_with(find))
+            }
+            ScanScope::Conflicts => Arc::default(),
+        }
     }
 
     /// Starts reading the list of locks, if a lock may be held by a process without a record.

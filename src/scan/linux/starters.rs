@@ -4,20 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDoubt, CommandLikeness};
+use crate::scan::linux::find_by_marker::is_below;
 use crate::scan::linux::find_processes::{FoundProcesses, ScanResult};
-use crate::scan::linux::parents::{Stats, with_ancestors};
 use crate::sys::linux::proc_fs::ProcFs;
 
 impl FoundProcesses {
-    /// Returns the starters that did not start this process, `me`, and that it did not start.
+    /// Returns the starters that this process, `me`, did not start itself.
     pub(super) fn unrelated_starters(&self, proc: &ProcFs, me: u32) -> BTreeSet<u32> {
-        let ancestors = |pid: u32| -> Stats { with_ancestors(proc, pid).into_iter().collect() };
-        if self.starters.is_empty() {
-            return BTreeSet::new();
-        }
-        let mine = ancestors(me);
-        let is_related = |pid: &u32| mine.contains_key(pid) || ancestors(*pid).contains_key(&me);
-        self.starters.iter().filter(|pid| !is_related(pid)).copied().collect()
+        self.starters.iter().filter(|pid| !is_below(proc, **pid, me)).copied().collect()
     }
 
     /// Puts those of these starters in doubt that have no bot now: they start it, now or again. The

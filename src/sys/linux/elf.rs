@@ -29,9 +29,9 @@ const MACHINES: Option<[u16; 2]> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// The limits of the kernel: the longest path of a loader, and the most program headers.
+/// The limits of the kernel: the longest path of a loader, and the most bytes of program headers.
 const MAX_PATH: u64 = 4096;
-const MAX_HEADERS: u64 = 65536 / 32;
+const MAX_HEADERS: u64 = 65536;
 
 const LOAD: u64 = 1;
 const INTERPRETER: u64 = 3;
@@ -40,14 +40,15 @@ const INTERPRETER: u64 = 3;
 struct Layout {
     /// The offset, the size and the number of the program headers.
     headers: [(usize, usize); 3],
+    header_size: u64,
     /// The offset and the length of a segment in the file, within its header.
     segment: [(usize, usize); 2],
 }
 
 const CLASS_32: Layout =
-    Layout { headers: [(28, 4), (42, 2), (44, 2)], segment: [(4, 4), (16, 4)] };
+    Layout { headers: [(28, 4), (42, 2), (44, 2)], header_size: 32, segment: [(4, 4), (16, 4)] };
 const CLASS_64: Layout =
-    Layout { headers: [(32, 8), (54, 2), (56, 2)], segment: [(8, 8), (32, 8)] };
+    Layout { headers: [(32, 8), (54, 2), (56, 2)], header_size: 56, segment: [(8, 8), (32, 8)] };
 
 /// Returns the loader that the file names, if any. Returns `Ok(Err(…))` if the kernel would not
 /// execute the file.
@@ -70,18 +71,17 @@ pub(crate) fn loader(file: &File) -> io::Result<Result<Option<PathBuf>, ElfFault
         return Ok(Err(ElfFault::NoProgram));
     }
     let [start, size, count] = layout.headers.map(|field| number(&header, field));
-    if size == 0 || count == 0 || count > MAX_HEADERS {
+    if size < layout.header_size || count == 0 || size * count > MAX_HEADERS {
         return Ok(Err(ElfFault::NoProgram));
     }
+    let mut headers = vec![0; usize::try_from(size * count).unwrap_or_default()];
+    if read_at(file, &mut headers, start)? < headers.len() {
+        return Ok(Err(ElfFault::Truncated));
+    }
     let mut loader = None;
-    for index in 0..count {
-        let mut header = [0; 56];
-        let at = start.saturating_add(index * size);
-        if read_at(file, &mut header, at)? < 32 {
-            return Ok(Err(ElfFault::Truncated));
-        }
-        let [offset, in_file] = layout.segment.map(|field| number(&header, field));
-        let kind = number(&header, (0, 4));
+    for header in headers.chunks_exact(usize::try_from(size).unwrap_or(usize::MAX)) {
+        let [offset, in_file] = layout.segment.map(|field| number(header, field));
+        let kind = number(header, (0, 4));
         if matches!(kind, LOAD | INTERPRETER) && offset.saturating_add(in_file) > length {
             return Ok(Err(ElfFault::Truncated));
         }
