@@ -8,7 +8,8 @@ use crate::engine::instance::BotId;
 use crate::engine::token_variables::TokenVariables;
 use crate::engine::unrelated_variables::may_be_a_name;
 use crate::engine::variable_kind::{
-    CHOOSING_VARIABLES, VariableKind, is_log_variable, may_choose_token, never_chooses,
+    CHOOSING_VARIABLES, VariableKind, is_log_variable, may_choose_token, may_name_a_file,
+    never_chooses,
 };
 
 /// A variable that is set or unset.
@@ -37,6 +38,30 @@ pub struct SetVariables<'a> {
     pub by_scripts: &'a [Variable],
     /// By its own command line, which has the last word.
     pub by_words: &'a [Variable],
+}
+
+impl<'a> SetVariables<'a> {
+    /// Returns the value that a variable has for the program in the end.
+    fn value(self, name: &OsStr, inherited: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        let mut set = self.by_scripts.iter().chain(self.by_words).rev();
+        match set.find(|(set, _)| set == name || set == EVERY_VARIABLE) {
+            Some((_, value)) => value.as_ref().map(|value| value.as_encoded_bytes()),
+            None => inherited,
+        }
+    }
+
+    fn has(self, name: &OsStr) -> bool {
+        let mut all = self.by_scripts.iter().chain(self.by_words);
+        all.any(|(set, _)| set == name || set == EVERY_VARIABLE)
+    }
+
+    /// Returns the names of those that may choose the bot.
+    fn names(self) -> impl Iterator<Item = &'a OsStr> + Clone {
+        let by_scripts = self.by_scripts.iter().map(|(name, _)| name.as_os_str());
+        let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
+        let by_words = self.by_words.iter().map(|(name, _)| name.as_os_str());
+        by_scripts.chain(by_words.filter(|name| counts_if_named(name)))
+    }
 }
 
 /// The variables that may select the bot, as COMMAND gets them.
@@ -146,13 +171,8 @@ impl OwnVariables {
         };
         let mine = |name: &OsStr| or_in_file(name, self.value(name).map(OsStr::as_encoded_bytes));
         let theirs = |name: &OsStr| {
-            let is_it = |set: &OsStr| set == name || set == EVERY_VARIABLE;
-            let mut set = set.by_scripts.iter().chain(set.by_words).rev();
-            let value = match set.find(|(set, _)| is_it(set)) {
-                Some((_, value)) => value.as_ref().map(|value| value.as_encoded_bytes()),
-                None => environ.get(name.as_encoded_bytes()).copied(),
-            };
-            or_in_file(name, value)
+            let inherited = environ.get(name.as_encoded_bytes()).copied();
+            or_in_file(name, set.value(name, inherited))
         };
         let says_more_than_the_name =
             |name: &OsStr| proof == Proof::Nothing || is_listed(name) || self.read.contains(name);
@@ -208,28 +228,24 @@ impl OwnVariables {
                 mine,
                 theirs,
             ) => {
+                let may_choose =
+                    |value: &Vec<u8>| may_be_a_name(value) && bots_in(value).is_empty();
                 self.bots.len() >= 2
                     && proof == Proof::Nothing
                     && mine != theirs
                     && may_choose_token(name)
-                    && [&mine, &theirs].into_iter().flatten().all(|it| may_be_a_name(it))
-                    && [&mine, &theirs].into_iter().flatten().all(|it| bots_in(it).is_empty())
+                    && [&mine, &theirs].into_iter().flatten().all(may_choose)
             }
         };
+        let set_names = set.names();
         let chooses_token = |name: &&OsStr| {
             let own = environ.get(name.as_encoded_bytes()).copied();
+            let may_name_a_file =
+                || may_name_a_file(name) || set_names.clone().any(|it| it == *name);
             proof == Proof::Nothing
                 && (self.tokens.differ(name, self.value(name), own)
-                    || self.tokens.choose_file(mine(name), theirs(name)))
+                    || may_name_a_file() && self.tokens.choose_file(mine(name), theirs(name)))
         };
-        let is_set = |name: &OsStr| {
-            let mut all = set.by_scripts.iter().chain(set.by_words);
-            all.any(|(set, _)| set == name || set == EVERY_VARIABLE)
-        };
-        let by_scripts = set.by_scripts.iter().map(|(name, _)| name.as_os_str());
-        let by_scripts = by_scripts.filter(|name| may_be_set_to_choose(name));
-        let by_words = set.by_words.iter().map(|(name, _)| name.as_os_str());
-        let set_names = by_scripts.chain(by_words.filter(|name| counts_if_named(name)));
         let mut named = CHOOSING_VARIABLES
             .iter()
             .map(OsStr::new)
@@ -240,14 +256,14 @@ impl OwnVariables {
         // Most values are the same: comparing them is the quickest test.
         let may_differ = |name: &&OsStr| {
             let theirs = environ.get(name.as_encoded_bytes()).copied();
-            self.value(name).map(OsStr::as_encoded_bytes) != theirs || is_set(name)
+            self.value(name).map(OsStr::as_encoded_bytes) != theirs || set.has(name)
         };
         let inherited: BTreeSet<&OsStr> =
             own_names.chain(their_names.map(OsStr::new)).filter(may_differ).collect();
         named
             .find(named_differs)
             .or_else(|| inherited.iter().copied().find(kind_differs))
-            .or_else(|| inherited.iter().copied().chain(set_names).find(chooses_token))
+            .or_else(|| inherited.iter().copied().chain(set_names.clone()).find(chooses_token))
             .map(|name| name.to_string_lossy().into_owned())
     }
 }
@@ -438,6 +454,36 @@ mod tests {
             };
             assert_eq!(first(&tokens).as_deref(), expected, "{mine} | {theirs}");
             assert_eq!(first(&tokens[..1]), None, "{mine} | {theirs}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_another_bots_file_counts_under_any_name_that_a_person_may_have_set() {
+        let files = ["2", "bob", "staging"].into_iter().map(str::to_owned).collect();
+        let mine = bots_in(TOKEN.as_bytes()).into_iter().next().unwrap();
+        let own = OwnVariables::default().with_bot(mine, files);
+        for (theirs, expected) in [
+            ("NODE_ENV=staging", Some("NODE_ENV")),
+            ("WHERE=staging", Some("WHERE")),
+            ("stage=bob", Some("stage")),
+            ("which=bob", Some("which")),
+            ("N=2", Some("N")),
+            ("LOG_DIR=bob", Some("LOG_DIR")),
+            ("SHLVL=2", None),
+            ("XDG_SESSION_ID=2", None),
+            ("USER=bob", None),
+            ("LOGNAME=bob", None),
+            ("HOME=bob", None),
+            ("npm_config_user=bob", None),
+        ] {
+            let first = |set: SetVariables<'_>, environ: &str| {
+                own.first_difference(set, environ.as_bytes(), Proof::Nothing)
+            };
+            assert_eq!(first(SetVariables::default(), theirs).as_deref(), expected, "{theirs}");
+            let by_scripts = &set(theirs);
+            let by_scripts = SetVariables { by_scripts, ..SetVariables::default() };
+            let name = theirs.split_once('=').map(|(name, _)| name);
+            assert_eq!(first(by_scripts, "").as_deref(), name, "{theirs}");
         }
     }
 

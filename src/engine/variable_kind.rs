@@ -198,6 +198,20 @@ pub(crate) fn may_choose_token(name: &OsStr) -> bool {
     }
 }
 
+/// Returns whether the value of a variable may be the name of a bot's file: that of any variable
+/// but those of a session, a tool or a release, which name other things (`SHLVL=2`, `USER=bob`).
+pub(crate) fn may_name_a_file(name: &OsStr) -> bool {
+    match VariableKind::of(name) {
+        VariableKind::Choosing | VariableKind::OftenChoosing | VariableKind::Unknown => true,
+        VariableKind::Other => {
+            let name = name.to_string_lossy().to_ascii_uppercase();
+            !differs_for_other_reasons(&name) || may_choose_token(OsStr::new(&name))
+        }
+        VariableKind::Harmless => is_log_variable(name) || may_choose_token(name),
+        VariableKind::Session => false,
+    }
+}
+
 /// The ends of the names of variables of a session with which a start script gives a program other
 /// settings or data.
 const SETTINGS_SUFFIXES: [&str; 7] = [

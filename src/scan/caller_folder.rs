@@ -10,9 +10,9 @@ use crate::scan::harmless_line::assignment;
 use crate::scan::interpreters::Language;
 use crate::scan::invocation::{Invocation, Target, absolute};
 use crate::scan::passing_failure::canonicalize;
+use crate::scan::reads_caller::ReadsCaller;
 use crate::scan::same_command::RunningCommand;
 use crate::scan::script_command::{ScriptStart, long_text};
-use crate::scan::script_questions::asks_for_the_bot;
 use crate::scan::script_reader::{Script, reads_a_file};
 use crate::scan::shell_statements::{Place, Statement, statements};
 use crate::scan::substituted_code::{is_neutral, substitutions};
@@ -30,29 +30,7 @@ const READERS: [&str; 16] = [
     "rsync", "sed", "source",
 ];
 
-/// A script that reads the folder of its caller.
-#[derive(Debug, Default)]
-struct ReadsCaller {
-    reads: bool,
-    /// The folders that it may enter from any folder.
-    entered: Vec<PathBuf>,
-    /// It may enter a folder that is not known.
-    enters_unknown: bool,
-    /// It may have left the folder of its caller at this line.
-    has_left: bool,
-}
-
 impl Command {
-    /// Returns whether a script of this command asks on its standard input which bot it starts.
-    pub(super) fn asks_for_the_bot(&self) -> bool {
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
-        commands.into_iter().any(|command| {
-            let is_exported = |name: &str| self.variable(OsStr::new(name), &[]).is_some();
-            let text = command.long_script_text();
-            asks_for_the_bot(&text, is_exported)
-        })
-    }
-
     /// Returns whether this command's script reads the folder of its caller, and a process that
     /// runs the script was perhaps started in another folder.
     pub(super) fn reads_another_folder(
@@ -60,7 +38,7 @@ impl Command {
         it: &Invocation,
         process: &RunningCommand<'_>,
     ) -> bool {
-        let Some(read) = self.reads_caller() else { return false };
+        let Some(read) = &self.reads_caller else { return false };
         let is_here = process.cwd.is_some_and(|cwd| self.is_folder(cwd));
         let may_have_entered_it = read.enters_unknown
             || read.entered.iter().any(|folder| {
@@ -92,7 +70,7 @@ impl Command {
 
     /// Returns what its shell script does with the folder of its caller; `None` if it does not read
     /// it.
-    fn reads_caller(&self) -> Option<ReadsCaller> {
+    pub(super) fn find_reads_of_caller(&self) -> Option<ReadsCaller> {
         let (text, args) = match &self.runs.target {
             Target::Script(..) => (long_text(self.shell_script()?)?, &self.runs.args[..]),
             Target::Code(Language::Shell, code) => {

@@ -13,6 +13,7 @@ use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};
 use crate::scan::makefile;
 use crate::scan::needs_shell;
 use crate::scan::passing_failure::{self, canonicalize};
+use crate::scan::reads_caller::ReadsCaller;
 use crate::scan::script_command;
 use crate::scan::shell_words;
 use crate::scan::unclear_command::UnclearCommand;
@@ -49,6 +50,10 @@ pub struct Command {
     pub(super) started: Vec<StartedCommand>,
     /// What it starts and its files do not tell in full.
     pub(super) unclear: Vec<UnclearCommand>,
+    /// A script of it asks on its standard input which bot it starts.
+    pub(super) asks: bool,
+    /// What its script does with the folder of its caller, if it reads it.
+    pub(super) reads_caller: Option<ReadsCaller>,
     /// The number of bots whose tokens this start has. A variable may choose one of them.
     pub(super) bots: usize,
 }
@@ -88,6 +93,7 @@ impl Command {
             let mut command = Command::find_without_started(args, cwd, folder)?;
             command.started = command.read_started();
             command.unclear = command.read_unclear();
+            command.read_questions();
             Ok(command)
         })
     }
@@ -190,6 +196,8 @@ impl Command {
             assigns,
             started,
             unclear,
+            asks: false,
+            reads_caller: None,
             bots: 0,
         }
     }

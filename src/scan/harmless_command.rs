@@ -110,7 +110,7 @@ fn is_harmless_program(words: &[&str]) -> bool {
     match name {
         "git" => return is_harmless_git(args),
         "docker" | "docker-compose" | "podman" if !is_harmless_in_container(args) => return false,
-        "dos2unix" | "find" | "rimraf" | "rm" if args.iter().any(|file| is_settings(file)) => {
+        "dos2unix" | "rimraf" | "rm" if args.iter().any(|file| is_settings(file)) => {
             return false;
         }
         "curl" => return is_harmless_for_curl(args),
@@ -168,11 +168,14 @@ fn is_harmless_for_redis(args: &[&str]) -> bool {
     false
 }
 
-/// Returns whether `find` writes no file, and runs no other program than one that removes files or
-/// sets their modes.
+/// Returns whether `find` writes no file, changes no settings, and runs no other program than one
+/// that removes files or sets their modes.
 fn is_harmless_find(args: &[&str]) -> bool {
-    let writes = args.iter().any(|it| it.starts_with("-fprint") || *it == "-fls");
+    let has = |starts: &[&str]| args.iter().any(|it| starts.iter().any(|by| it.starts_with(by)));
+    let writes = has(&["-fprint", "-fls"]);
+    let changes = has(&["-delete", "-exec", "-ok"]) && args.iter().any(|file| is_settings(file));
     !writes
+        && !changes
         && args.windows(2).all(|pair| match pair {
             ["-exec" | "-execdir" | "-ok" | "-okdir", program] => {
                 ["rm", "chmod", "chown"].contains(program)

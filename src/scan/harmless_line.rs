@@ -17,9 +17,8 @@ const SIGNALS: [&str; 14] = [
 
 /// Programs that only print something about a path, a number or a service.
 #[rustfmt::skip]
-const QUERIES: [&str; 10] = [
-    "basename", "cd", "dirname", "expr", "find", "mktemp", "readlink", "realpath", "seq",
-    "systemctl",
+const QUERIES: [&str; 9] = [
+    "basename", "cd", "dirname", "expr", "mktemp", "readlink", "realpath", "seq", "systemctl",
 ];
 
 /// Returns whether a command does not affect the bot, and neither do its redirections and
@@ -135,6 +134,8 @@ mod tests {
             "echo '$(./bot)'",
             "echo $(<VERSION) `date`",
             "echo $(cd \"$(dirname \"$0\")\" && pwd)",
+            "echo $(find . -name .env -newer bot.log)",
+            "echo $(find . -name '*.pid' -exec rm {} +)",
         ] {
             assert!(!starts_program(line), "{line}");
         }
@@ -147,6 +148,8 @@ mod tests {
             "kill $(cat bot.pid | ./bot)",
             "kill $(cat $(./bot))",
             "cat <(./bot)",
+            "echo $(find . -exec ./choose bob \\;)",
+            "echo $(find . -name .env -delete)",
             "echo up > >(./bot)",
             "sleep $(($(./bot) + 2))",
             "echo $(echo BOT=bob > .env)",

@@ -52,6 +52,7 @@ mod project_scripts;
 mod python_import;
 mod python_program;
 mod python_scripts;
+mod reads_caller;
 pub mod recorded_guard;
 pub(crate) mod running_program;
 pub mod same_command;

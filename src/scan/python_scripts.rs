@@ -13,8 +13,11 @@ use crate::text::shell_quote;
 /// Larger files are ignored.
 const MAX_LENGTH: u64 = 1 << 20;
 
-/// Scripts that start each other are followed so far.
+/// Scripts and templates that name each other are followed so far.
 const MAX_DEPTH: usize = 8;
+
+/// A script of hatch that names so many commands is ignored.
+const MAX_COMMANDS: usize = 256;
 
 /// Returns a script of pdm or rye, in the table `tool.TOOL.scripts`.
 pub(super) fn of_tool(tool: &str, name: &str, args: &[OsString], folder: &Path) -> Entry {
@@ -22,24 +25,37 @@ pub(super) fn of_tool(tool: &str, name: &str, args: &[OsString], folder: &Path) 
     let Some(scripts) = child(&project, &["tool", tool, "scripts"]) else {
         return Entry::Missing(CommandContext::default());
     };
+    let is_pdm = tool == "pdm";
     // The variables and file that pdm has for all scripts and programs.
     let mut context = CommandContext::default();
-    if let Some(shared) = scripts.get("_").and_then(Value::as_table) {
+    let shared = scripts.get("_").filter(|_| is_pdm);
+    if let Some(shared) = shared.and_then(Value::as_table) {
         set_options(shared, &mut context);
     }
-    let script = scripts.get(name).filter(|_| !name.starts_with('_'));
+    let script = scripts.get(name).filter(|_| !(is_pdm && name == "_"));
     let Some((script, line)) = script.and_then(|it| Some((it, line_of(tool, it)?))) else {
         return Entry::Missing(context);
     };
     if let Some(options) = script.as_table() {
         set_options(options, &mut context);
     }
+    if !is_pdm {
+        return Entry::Line(EntryLine { line, args: args.to_vec(), context });
+    }
     let before = scripts.get(&format!("pre_{name}")).and_then(|it| line_of(tool, it));
     let line = before.into_iter().chain([line]).collect::<Vec<_>>().join(" && ");
-    let (line, rest) = match filled(&line, args, folder) {
-        (line, true) => (line, Vec::new()),
-        (line, false) => (line, args.to_vec()),
-    };
+    let mut rest = args.to_vec();
+    let line = with_fields(&line, |field| {
+        let (name, default) = field.split_once(':').unwrap_or((field, ""));
+        match name {
+            "args" => {
+                rest.clear();
+                Some(arguments_or(default, args))
+            }
+            "pdm" => Some("pdm".to_owned()),
+            _ => None,
+        }
+    });
     Entry::Line(EntryLine { line, args: rest, context })
 }
 
@@ -105,10 +121,13 @@ pub(super) fn of_hatch(environment: &str, name: &str, args: &[OsString], folder:
     let environments = with_templates(environment, all);
     let mut context = CommandContext::default();
     set_variables(environments.iter().find_map(|it| it.get("env-vars")), &mut context);
-    match hatch_commands(name, &environments, MAX_DEPTH) {
+    let mut left = MAX_COMMANDS;
+    let commands = hatch_commands(name, &environments, &mut Vec::new(), &mut left);
+    match commands.filter(|_| left > 0) {
         None => Entry::Missing(context),
         Some(commands) => {
-            let (line, _) = filled(&commands.join(" && "), args, folder);
+            let value = |field: &str| Some(value_of_hatch(field, args, folder));
+            let line = with_fields(&commands.join(" && "), value);
             Entry::Line(EntryLine { line, args: Vec::new(), context })
         }
     }
@@ -132,8 +151,17 @@ fn with_templates<'a>(environment: &'a str, all: &'a Table) -> Vec<&'a Table> {
     environments
 }
 
-/// Returns the commands of a script. Their first word may be another script.
-fn hatch_commands(name: &str, environments: &[&Table], depth: usize) -> Option<Vec<String>> {
+/// Returns the commands of a script. Their first word may be another script, but none of the
+/// `active` ones, which have led here. `left` is the number of commands that may still be read.
+fn hatch_commands<'a>(
+    name: &'a str,
+    environments: &[&'a Table],
+    active: &mut Vec<&'a str>,
+    left: &mut usize,
+) -> Option<Vec<String>> {
+    if active.contains(&name) || active.len() > MAX_DEPTH {
+        return None;
+    }
     let tables = ["scripts", "extra-scripts"];
     let mut scripts =
         environments.iter().flat_map(|it| tables.iter().filter_map(|key| it.get(*key)));
@@ -146,56 +174,68 @@ fn hatch_commands(name: &str, environments: &[&Table], depth: usize) -> Option<V
         | Value::Datetime(_)
         | Value::Table(_) => return None,
     };
-    let expanded = commands.into_iter().flat_map(|command| {
+    active.push(name);
+    let mut expanded = Vec::new();
+    for command in commands {
+        let Some(fewer) = left.checked_sub(1) else { break };
+        *left = fewer;
         // Its exit status is ignored.
         let command = command.strip_prefix("- ").unwrap_or(command);
         let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
-        let inner = (depth > 0).then(|| hatch_commands(first, environments, depth - 1)).flatten();
-        match inner {
+        match hatch_commands(first, environments, active, left) {
             Some(inner) => {
-                inner.iter().map(|it| format!("{it} {rest}").trim().to_owned()).collect()
+                expanded.extend(inner.iter().map(|it| format!("{it} {rest}").trim().to_owned()));
             }
-            None => vec![command.to_owned()],
+            None => expanded.push(command.to_owned()),
         }
-    });
-    Some(expanded.collect())
+    }
+    active.pop();
+    Some(expanded)
 }
 
-/// Fills in the fields of a line: `{args}`, `{args:DEFAULT}`, `{root}` and `{env:NAME}`. Any other
-/// field becomes a variable without a value. Returns whether the line has the arguments.
-fn filled(line: &str, args: &[OsString], folder: &Path) -> (String, bool) {
-    let (mut filled, mut has_args) = (String::new(), false);
-    let mut rest = line;
-    while let Some((before, field)) = rest.split_once('{')
-        && let Some((field, after)) = field.split_once('}')
-    {
-        filled.push_str(before);
-        let (name, modifier) = field.split_once(':').unwrap_or((field, ""));
-        // `${NAME}` is the shell's.
-        if before.ends_with('$') {
-            filled.extend(["{", field, "}"]);
-        } else if name == "args" {
-            has_args = true;
-            let words = args.iter().map(|it| shell_quote(&it.to_string_lossy()));
-            let words = words.collect::<Vec<_>>().join(" ");
-            filled.push_str(if words.is_empty() { modifier } else { &words });
-        } else if name == "root" && modifier.is_empty() {
-            filled.push_str(&shell_quote(&folder.to_string_lossy()));
-        } else if name == "pdm" {
-            filled.push_str(name);
-        } else {
+/// Returns the value of a field of hatch: `{args}`, `{args:DEFAULT}`, `{root}` or `{env:NAME}`. Any
+/// other field becomes a variable without a value.
+fn value_of_hatch(field: &str, args: &[OsString], folder: &Path) -> String {
+    let (name, modifier) = field.split_once(':').unwrap_or((field, ""));
+    match name {
+        "args" => arguments_or(modifier, args),
+        "root" if modifier.is_empty() => shell_quote(&folder.to_string_lossy()),
+        _ => {
             let (name, default) = modifier.split_once(':').unwrap_or((modifier, ""));
             let is_name = field.starts_with("env:") && !name.is_empty();
             let name = if is_name { name } else { "HATCH_FIELD" };
             match default {
-                "" => filled.extend(["$", name]),
-                _ => filled.extend(["${", name, ":-", default, "}"]),
+                "" => format!("${name}"),
+                _ => format!("${{{name}:-{default}}}"),
             }
         }
-        rest = after;
+    }
+}
+
+/// Returns arguments as words of a shell, or what a script has for none.
+fn arguments_or(default: &str, args: &[OsString]) -> String {
+    let words = args.iter().map(|it| shell_quote(&it.to_string_lossy()));
+    let words = words.collect::<Vec<_>>().join(" ");
+    if words.is_empty() { default.to_owned() } else { words }
+}
+
+/// Replaces the fields of a line, such as `{args}`, that have a value. `${NAME}` is the shell's.
+fn with_fields(line: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
+    let (mut filled, mut rest) = (String::new(), line);
+    while let Some((before, field)) = rest.split_once('{') {
+        filled.push_str(before);
+        let whole = field.split_once('}').filter(|_| !before.ends_with('$'));
+        let known = whole.and_then(|(field, after)| Some((value(field)?, after)));
+        if let Some((value, after)) = known {
+            filled.push_str(&value);
+            rest = after;
+        } else {
+            filled.push('{');
+            rest = field;
+        }
     }
     filled.push_str(rest);
-    (filled.trim().to_owned(), has_args)
+    filled.trim().to_owned()
 }
 
 fn table(path: &Path) -> Option<Table> {
@@ -241,12 +281,19 @@ mod tests {
         function = {call = "bot.main:run"}
         all = {composite = ["start", "bob -v"]}
         pre_bob = "cp .env.bob .env"
+        json = """python main.py --opts '{"bot":"alice"}' {env:A} {root}"""
+        json_args = """python main.py '{"bot":"{args}"}' {pdm}"""
+        _own = "python main.py"
         _.env_file = ".env"
 
         [tool.rye.scripts]
         start = ["python", "main.py"]
         alice = {cmd = "python main.py", env-file = ".env.alice"}
         all = {chain = ["start", ["alice", "-v"]]}
+        json = """python main.py --opts '{"bot":"alice"}' {args}"""
+        pre_json = "cp .env.bob .env"
+        _own = "python main.py"
+        _.env-file = ".env"
 
         [tool.hatch.envs.default]
         env-vars = {A = "b"}
@@ -279,11 +326,22 @@ mod tests {
                 format!("python -c 'import sys, bot.main as _1;sys.exit(_1.run())' + x y{env}"),
             ),
             ("pdm", "all", format!("pdm run start && pdm run bob -v + x y{env}")),
+            (
+                "pdm",
+                "json",
+                format!(
+                    "python main.py --opts '{{\"bot\":\"alice\"}}' {{env:A}} {{root}} + x y{env}"
+                ),
+            ),
+            ("pdm", "json_args", format!("python main.py '{{\"bot\":\"'x y'\"}}' pdm{env}")),
+            ("pdm", "_own", format!("python main.py + x y{env}")),
             ("pdm", "_", format!("missing{env}")),
             ("pdm", "python", format!("missing{env}")),
             ("rye", "start", "python main.py + x y".to_owned()),
             ("rye", "alice", format!("python main.py + x y{env}.alice")),
             ("rye", "all", "rye run start && rye run alice -v + x y".to_owned()),
+            ("rye", "json", "python main.py --opts '{\"bot\":\"alice\"}' {args} + x y".to_owned()),
+            ("rye", "_own", "python main.py + x y".to_owned()),
             ("uv", "start", "missing".to_owned()),
         ] {
             assert_eq!(shown(of_tool(tool, name, &args, folder.path())), expected, "{tool} {name}");
@@ -320,5 +378,28 @@ mod tests {
         fs::write(folder.path().join("hatch.toml"), "[envs.default.scripts]\nstart = \"a\"\n")
             .unwrap();
         assert_eq!(read("default", "start", &[]), "a");
+    }
+
+    #[test]
+    fn scripts_of_hatch_that_start_each_other_do_not_grow_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hatch.toml");
+        let read = |text: &str| {
+            fs::write(&file, format!("[envs.default.scripts]\n{text}")).unwrap();
+            shown(of_hatch("default", "a", &[], folder.path()))
+        };
+        let four = |name: &str| format!("[\"{name}\", \"{name}\", \"{name}\", \"{name}\"]");
+        assert_eq!(read("a = [\"b\", \"./bot\"]\nb = \"a x\""), "a x && ./bot");
+        assert_eq!(read(&format!("a = {}", four("a"))), "a && a && a && a");
+        let pairs = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "./bot")];
+        let chain = |from: usize| {
+            let lines = pairs[from..].iter().map(|(name, inner)| {
+                let name = if *name == pairs[from].0 { "a" } else { name };
+                format!("{name} = {}\n", four(inner))
+            });
+            lines.collect::<String>()
+        };
+        assert_eq!(read(&chain(1)).matches("./bot").count(), 64);
+        assert_eq!(read(&format!("{}x = \"y\"", chain(0))), "missing");
     }
 }

@@ -172,7 +172,7 @@ impl Command {
                 Some(settings_writer::doubt(texts.map(|it| it.value.to_string_lossy())))
             }
             Some(name) => Some(CommandDoubt::Option(name)),
-            None if self.asks_for_the_bot() => Some(CommandDoubt::Question),
+            None if self.asks => Some(CommandDoubt::Question),
             None if self.reads_another_folder(it, &here) => Some(CommandDoubt::CallerFolder),
             None if is_elsewhere
                 && self.is_known_elsewhere(it, process)

@@ -1,6 +1,9 @@
 //! Questions of a start script: it reads on its standard input which bot it starts. Two runs of the
 //! one script with other answers may be two bots.
 
+use std::ffi::OsStr;
+
+use crate::scan::command::Command;
 use crate::scan::harmless_line::{assignment, is_harmless_line};
 use crate::scan::script_reader::reads_a_file;
 use crate::scan::shell_statements::{
@@ -12,9 +15,9 @@ use crate::scan::substituted_code::substitutions;
 const READING: [(&str, &str); 3] =
     [("mapfile", "MAPFILE"), ("read", "REPLY"), ("readarray", "MAPFILE")];
 
-/// Options of `read` that have a value in the next word, and those of the others.
-const WITH_VALUE: [&str; 7] = ["N", "d", "i", "n", "p", "t", "u"];
-const WITH_VALUE_OF_LINES: [&str; 7] = ["C", "O", "c", "d", "n", "s", "u"];
+/// The letters of the options of `read` that have a value, and those of the others.
+const WITH_VALUE: &str = "Nadinptu";
+const WITH_VALUE_OF_LINES: &str = "COcdnsu";
 
 /// Programs that let a person choose, and print the answer.
 #[rustfmt::skip]
@@ -39,7 +42,7 @@ enum Answer {
 
 /// Returns whether a script reads from its standard input, or a terminal, what may choose the bot.
 /// `is_exported` tells whether its bot gets a variable, as the script was given it.
-pub(super) fn asks_for_the_bot(text: &str, is_exported: impl Fn(&str) -> bool) -> bool {
+fn asks_for_the_bot(text: &str, is_exported: impl Fn(&str) -> bool) -> bool {
     let text = without_documents(text);
     let exports_all = text.contains("allexport") || text.contains("set -a");
     let is_used = |name: &String| {
@@ -49,6 +52,25 @@ pub(super) fn asks_for_the_bot(text: &str, is_exported: impl Fn(&str) -> bool) -
         Answer::Variables(names) => names.iter().any(is_used),
         Answer::Used => true,
     })
+}
+
+impl Command {
+    /// Reads what its scripts, and those of the commands that it starts, ask for and read of their
+    /// caller's folder. A file that cannot be read later would be no reason to doubt.
+    pub(super) fn read_questions(&mut self) {
+        self.asks = self.finds_question();
+        self.reads_caller = self.find_reads_of_caller();
+        for started in &mut self.started {
+            started.command.read_questions();
+        }
+    }
+
+    /// Returns whether a script of this command asks on its standard input which bot it starts.
+    fn finds_question(&self) -> bool {
+        let mut commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let is_exported = |name: &str| self.variable(OsStr::new(name), &[]).is_some();
+        commands.any(|command| asks_for_the_bot(&command.long_script_text(), is_exported))
+    }
 }
 
 /// A block of a script while it is read.
@@ -143,29 +165,47 @@ fn answer(command: &str) -> Option<Answer> {
         return (is_menu(first) && command.contains('>')).then_some(Answer::Used);
     };
     let text = command.split_once(first).map(|(_, text)| text)?;
-    let mut names = Vec::new();
-    let mut words = words_of(text).into_iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            // Its input is another descriptor.
-            "-u" if words.next().is_none_or(|number| number != "0") => return None,
-            "-a" => names.extend(words.next()),
-            option if option.starts_with('-') && option.len() > 1 => {
-                let with_value = if first == "read" { WITH_VALUE } else { WITH_VALUE_OF_LINES };
-                if with_value.iter().any(|it| option.ends_with(it)) {
-                    words.next();
-                }
-            }
-            name => {
-                let is_name = |c: char| c.is_alphanumeric() || c == '_';
-                names.extend(name.chars().all(is_name).then_some(word));
-            }
-        }
+    let ReadOptions { mut names, descriptor } = read_options(first, &words_of(text));
+    if descriptor.is_some_and(|number| number != "0") {
+        return None;
     }
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    names.retain(|name| name.chars().all(is_name));
     if names.is_empty() {
         names.push((*unnamed).to_owned());
     }
     Some(Answer::Variables(names))
+}
+
+/// The arguments of `read`, `mapfile` or `readarray`.
+pub(super) struct ReadOptions {
+    /// The variables that it sets, if they are named.
+    pub(super) names: Vec<String>,
+    /// The descriptor that it reads, if it is given.
+    descriptor: Option<String>,
+}
+
+/// Reads the words after `read`, `mapfile` or `readarray`: `-p PROMPT`, `-rpPROMPT`, `-a ARRAY`.
+pub(super) fn read_options(command: &str, words: &[String]) -> ReadOptions {
+    let with_value = if command == "read" { WITH_VALUE } else { WITH_VALUE_OF_LINES };
+    let mut read = ReadOptions { names: Vec::new(), descriptor: None };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(options) = word.strip_prefix('-') else {
+            read.names.push(word.clone());
+            continue;
+        };
+        let Some(at) = options.find(|c| with_value.contains(c)) else { continue };
+        let (option, value) = options[at..].split_at(1);
+        let value = Some(value.to_owned()).filter(|it| !it.is_empty());
+        let value = value.or_else(|| words.next().cloned());
+        match option {
+            "a" => read.names.extend(value),
+            "u" => read.descriptor = value,
+            _ => {}
+        }
+    }
+    read
 }
 
 /// Returns the words of a command without their quotes.
@@ -309,8 +349,44 @@ fn expands(command: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "writes the scripts that ask")]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+    use crate::engine::likeness::CommandDoubt;
+    use crate::scan::same_command::RunningCommand;
+
+    #[test]
+    fn what_a_script_asks_and_reads_is_known_from_when_command_was_found() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().canonicalize().unwrap();
+        let script = folder.join("run.sh");
+        for (text, cwd, expected) in [
+            ("read BOT; ./bot $BOT", &*folder, CommandDoubt::Question),
+            ("D=$(pwd); cd /; ./bot $D", Path::new("/"), CommandDoubt::CallerFolder),
+        ] {
+            fs::write(&script, text).unwrap();
+            let args = ["bash".into(), script.clone().into_os_string()];
+            let command = Command::find(args.to_vec(), folder.clone()).unwrap();
+            let process = RunningCommand {
+                args: vec![OsStr::new("bash"), script.as_os_str()],
+                cwd: Some(cwd),
+                exe: &|| Some(command.program.clone()),
+                executes: &|program| program == command.program,
+                environ: &Vec::new,
+                sees: &|_, _| true,
+                opens: &|_| false,
+            };
+            let seen = command.compare(&process);
+            assert!(seen.likeness.is_same(), "{text}: {seen:?}");
+            assert_eq!(seen.doubt, Some(expected.clone()), "{text}");
+            // As where there are too many open files, it cannot be read now.
+            fs::write(&script, "").unwrap();
+            assert_eq!(command.compare(&process).doubt, Some(expected), "{text}");
+        }
+    }
 
     #[test]
     fn a_question_counts_if_its_answer_is_used() {
@@ -340,6 +416,12 @@ mod tests {
             "read n; (( n == 2 )) && cd alice; ./bot",
             "mapfile -n 1 -t B; ./bot ${B[0]}",
             "readarray B; ./bot \"${B[@]}\"",
+            "read -p\"Bot token\" BOT; ./bot $BOT",
+            "read -rp\"Name of it\" BOT; ./bot $BOT",
+            "read -rn 1 BOT; ./bot $BOT",
+            "read -u0 BOT; ./bot $BOT",
+            "read -raBOTS; ./bot ${BOTS[0]}",
+            "read -p '-u 3' BOT; ./bot $BOT",
         ] {
             assert!(asks_for_the_bot(text, |name| name == "HOST"), "{text}");
         }
@@ -356,6 +438,9 @@ mod tests {
             "read V < version; ./bot $V",
             "read -r V <<< 1.2; ./bot $V",
             "read -u 3 V; ./bot $V",
+            "read -u3 V; ./bot $V",
+            "read -ru 3 V; ./bot $V",
+            "mapfile -tu3 V; ./bot ${V[0]}",
             "exec < names; read V; ./bot $V",
             "read V < <(cat version); ./bot $V",
             "read yn; yn=${yn:-y}; if [ $yn = y ]; then\n git pull\n npm ci\nfi\n./bot",

@@ -9,6 +9,7 @@ use crate::scan::command_env_files::files_of_substitution;
 use crate::scan::harmless_line::assignment;
 use crate::scan::invocation::absolute;
 use crate::scan::script_command::text;
+use crate::scan::script_questions::read_options;
 use crate::scan::script_reader::Script;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
 use crate::scan::shell_substitution::canonical;
@@ -175,16 +176,19 @@ impl Script<'_> {
 
     /// Forgets the variables that `read` with these words sets.
     pub(super) fn forget_variables_of(&mut self, words: &[String], statement: &Statement) {
-        let names = names_read(words);
+        let mut names = read_options("read", words).names;
+        if names.is_empty() {
+            names.push("REPLY".to_owned());
+        }
         if names.iter().any(|name| name.contains('\0')) {
             return self.forget_variables();
         }
         for name in names {
-            if self.exports_all || (self.scope.environment)(name).is_some() {
-                self.set_variable(name, None, statement);
+            if self.exports_all || (self.scope.environment)(&name).is_some() {
+                self.set_variable(&name, None, statement);
                 self.is_simple = false;
             }
-            self.scope.variables.insert(name.to_owned(), None);
+            self.scope.variables.insert(name, None);
         }
     }
 
@@ -212,25 +216,6 @@ impl Script<'_> {
         self.has_other_settings = true;
         self.is_simple = false;
     }
-}
-
-/// Returns the names of the variables that `read` sets, with these words after it.
-fn names_read(words: &[String]) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut words = words.iter().map(String::as_str);
-    while let Some(word) = words.next() {
-        let Some(options) = word.strip_prefix('-') else {
-            names.push(word);
-            continue;
-        };
-        // `-p PROMPT`, `-rpPROMPT`, `-a ARRAY`
-        if let Some(at) = options.find(|c| "adinNptu".contains(c)) {
-            let value = Some(&options[at + 1..]).filter(|it| !it.is_empty());
-            let value = value.or_else(|| words.next());
-            names.extend(value.filter(|_| options[at..].starts_with('a')));
-        }
-    }
-    if names.is_empty() { vec!["REPLY"] } else { names }
 }
 
 /// Returns whether `export` gets all variables of a file, without a pattern that chooses some.

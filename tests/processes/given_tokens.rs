@@ -212,6 +212,7 @@ fn a_variable_chooses_one_of_the_tokens_of_dotenv_also_below_a_guard() {
 fn a_variable_chooses_a_file_of_another_bot_beside_dotenv() {
     let stage = two_bots(&token(), &token());
     write(&stage, ".env.production", &format!("BOT_TOKEN={}\n", token()));
+    write(&stage, ".env.2", &format!("BOT_TOKEN={}\n", token()));
     write(&stage, ".env.test.example", &format!("BOT_TOKEN={}\n", token()));
     wait_until_dotenv_is_old(&stage);
     for guarded in [false, true] {
@@ -220,6 +221,11 @@ fn a_variable_chooses_a_file_of_another_bot_beside_dotenv() {
             (Some(("APP_ENV", "prod")), None, true),
             (None, Some(("BOT", "production")), true),
             (Some(("NODE_ENV", "production")), Some(("NODE_ENV", "production")), false),
+            (None, Some(("which", "production")), true),
+            (Some(("SHARD", "1")), Some(("SHARD", "2")), true),
+            (Some(("SHLVL", "1")), Some(("SHLVL", "2")), false),
+            (None, Some(("XDG_SESSION_ID", "2")), false),
+            (Some(("USER", "production")), None, false),
             (None, Some(("STAGE_NAME", "test")), false),
             (None, None, false),
         ] {

@@ -7,7 +7,7 @@ use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::{PYTHON, bot, end, found, program, write};
 
 /// Lines before the bot.
-const CHOOSING: [&str; 118] = [
+const CHOOSING: [&str; 119] = [
     // Functions and traps.
     "log() { echo up; }\nlog BOT=bob > .env",
     "log() { echo up; }\nlog bob > bot.txt",
@@ -120,6 +120,7 @@ const CHOOSING: [&str; 118] = [
     "make all",
     "echo $(./choose bob)",
     "mkdir -p \"`./choose bob`\"",
+    "echo $(find . -name choose -exec ./choose bob \\;)",
     // Siblings of these.
     "exec 3> bot.txt\necho bob >&3",
     "git restore --source=bob .",

@@ -104,7 +104,8 @@ fn pdm_is_what_its_scripts_start() {
                 many = {composite = ['start -v']}\n\
                 alice = {cmd = 'python main.py', env_file = '.env.alice'}\n\
                 bob = {cmd = 'python main.py', env_file = '.env.bob'}\n\
-                first = 'python other.py'\n";
+                first = 'python other.py'\n_own = 'python main.py'\n\
+                json = \"python main.py '{\\\"bot\\\":\\\"alice\\\"}'\"\n";
     write(&project.stage, "pyproject.toml", text);
     for name in ["alice", "bob"] {
         write(&project.stage, &format!(".env.{name}"), &format!("A={name}\n"));
@@ -112,7 +113,8 @@ fn pdm_is_what_its_scripts_start() {
     write(&project.stage, "other.py", PYTHON);
     let lines = ["pdm run start", "pdm start", "pdm run main.py", "pdm -q run -s python3 main.py"];
     project.are(BOT, &lines);
-    project.are(BOT, &["pdm run line"]);
+    project.are(BOT, &["pdm run line", "pdm run _own"]);
+    project.are("python3 main.py '{\"bot\":\"alice\"}'", &["pdm run json"]);
     project.are("python3 main.py -v", &["pdm run with", "pdm start -v", "pdm run many"]);
     project.differ(&[(BOT, "pdm run with"), ("pdm run start", "pdm run with")]);
     assert_eq!(project.judge(BOT, "pdm run first"), Judged::Different);

@@ -11,9 +11,10 @@ use crate::same_command::{PYTHON, bot, end, found, program, write};
 const DOUBT: &str = "reads its standard input, and the answer may choose another bot";
 
 /// Scripts that choose bot 2 by the answer, and the folder in which it then runs.
-const CHOOSING: [(&str, &str); 15] = [
+const CHOOSING: [(&str, &str); 16] = [
     ("read -p 'Which bot? ' BOT\ncd \"$BOT\"\npython3 main.py", "2"),
     ("read -r BOT\npython3 main.py $BOT", ""),
+    ("read -p'Bot token' BOT\ncd \"$BOT\"\npython3 main.py", "2"),
     ("IFS= read -r BOT\nexport BOT\npython3 main.py", ""),
     ("set -a\nread -r BOT\npython3 main.py", ""),
     ("select BOT in 1 2; do cd $BOT; python3 main.py; break; done", "2"),
@@ -33,7 +34,7 @@ const CHOOSING: [(&str, &str); 15] = [
     (". ./ask.sh\ncd \"$BOT\"\npython3 main.py", "2"),
 ];
 
-const HARMLESS: [&str; 12] = [
+const HARMLESS: [&str; 13] = [
     "read -p 'Press Enter to start'\npython3 main.py",
     "read -r _\npython3 main.py",
     "read -n 1 -s -r -p 'Press any key' key\necho\npython3 main.py",
@@ -42,6 +43,7 @@ const HARMLESS: [&str; 12] = [
     "cat names.txt | while read -r line; do echo $line; done\npython3 main.py",
     "read -r VERSION < names.txt\npython3 main.py --version $VERSION",
     "IFS=. read -r A B <<< 1.2\npython3 main.py $A",
+    "exec 3< names.txt\nread -ru 3 A\npython3 main.py $A",
     "exec < names.txt\nread -r A\npython3 main.py $A",
     "read -p 'Update? ' yn\nif [ \"$yn\" = y ]; then git pull; fi\npython3 main.py",
     "read -p 'Start? ' yn\n[ \"$yn\" = n ] && exit 0\npython3 main.py",

@@ -193,7 +193,7 @@ impl<'a> Describer<'a> {
     /// does not say what was answered.
     fn question_of_guard(&self, guard: u32, args: &[u8]) -> Option<CommandDoubt> {
         let command = self.request.command.as_ref();
-        command.filter(|command| command.asks_for_the_bot())?;
+        command.filter(|command| command.asks)?;
         let compared = self.request.compare_guarded(self.proc, guard, args)?;
         compared.doubt.filter(|doubt| *doubt == CommandDoubt::Question)
     }

@@ -146,7 +146,8 @@ impl OwnFolders {
 /// Returns whether a folder has installed modules of Python, such as uvicorn.
 fn is_of_packages(folder: &Path) -> bool {
     let names = ["site-packages", "dist-packages"];
-    is_installed(&folder.join("")) || folder.iter().any(|part| names.iter().any(|name| part == *name))
+    is_installed(&folder.join(""))
+        || folder.iter().any(|part| names.iter().any(|name| part == *name))
 }
 
 /// Returns the main folder of the project of a folder, if that is another one.

@@ -19,18 +19,24 @@ pub(crate) struct ParentMap {
     pub(super) stats: Stats,
     /// Every process that was listed could be read, and so could its parent.
     pub(super) is_complete: bool,
+    /// The time before the processes were listed.
+    pub(super) listed: Duration,
+    /// The pid that was assigned last before that, if it is known.
+    pub(super) last_pid: Option<u32>,
     began: Duration,
     ended: Duration,
 }
 
 impl ParentMap {
     pub(super) fn read(proc: &Arc<ProcFs>) -> io::Result<ParentMap> {
+        let (listed, last_pid) = (clock::monotonic(), proc.last_pid().ok());
         let pids = proc.pids()?;
         let began = clock::monotonic();
         let stats = read_all(proc, &pids);
         let has_parent = |stat: &ProcStat| stat.parent == 0 || stats.contains_key(&stat.parent);
         let is_complete = stats.len() == pids.len() && stats.values().all(has_parent);
-        let parents = ParentMap { stats, is_complete, began, ended: clock::monotonic() };
+        let ended = clock::monotonic();
+        let parents = ParentMap { stats, is_complete, listed, last_pid, began, ended };
         proc.require_complete().map(|()| parents)
     }
 
@@ -76,12 +82,8 @@ fn read(proc: &ProcFs, pids: &[u32]) -> Stats {
 }
 
 /// Reads these processes and their parents.
-pub(super) fn read_with_parents(
-    proc: &ProcFs,
-    pids: impl Iterator<Item = u32>,
-) -> io::Result<Stats> {
-    let pids: Vec<u32> = pids.collect();
-    let mut stats = read(proc, &pids);
+pub(super) fn read_with_parents(proc: &ProcFs, pids: &[u32]) -> io::Result<Stats> {
+    let mut stats = read(proc, pids);
     let read_parents = |stats: &mut Stats| {
         let parents = stats.values().map(|stat| stat.parent);
         let parents: Vec<u32> = parents.filter(|parent| !stats.contains_key(parent)).collect();

@@ -129,9 +129,9 @@ impl ScanRequest {
         }
     }
 
-    /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again, and
-    /// not an ancestor of this start. Only one in a folder of COMMAND, or with such a folder in its
-    /// words, is looked at.
+    /// Returns whether the last process is a shell or watcher that starts COMMAND, now or again,
+    /// and not an ancestor of this start. Only one in a folder of COMMAND, or with such a folder
+    /// in its words, is looked at.
     pub(super) fn is_starter(
         &self,
         proc: &ProcFs,

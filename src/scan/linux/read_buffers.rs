@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::scan::interpreters::{Interpreter, Language};
-use crate::scan::linux::command_search::{
-    CommandSearch, Programs, first_argument, is_title,
-};
+use crate::scan::linux::command_search::{CommandSearch, Programs, first_argument, is_title};
 use crate::scan::linux::installed_programs::is_installed;
 use crate::scan::linux::own_folders::{FoldersOfBot, OwnFolders};
 use crate::scan::linux::process_links::{executable, folder};
@@ -128,8 +126,7 @@ impl ReadBuffers {
             return true;
         }
         let executable = self.executable(proc, pid);
-        executable.may_run_others
-            || programs == Programs::NotInstalled && !executable.is_installed
+        executable.may_run_others || programs == Programs::NotInstalled && !executable.is_installed
     }
 
     /// Returns whether the last process belongs to the start's project: by its folder, its `PWD` or

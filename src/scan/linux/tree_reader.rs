@@ -17,7 +17,7 @@ use crate::sys::linux::proc_fs::ProcFs;
 use crate::sys::linux::proc_stat::{ProcStat, age, ticks_since_boot};
 use crate::sys::linux::process_handle::{PinnedPid, ProcessHandle};
 
-/// The kernel gives out all other pids before it reuses one, which takes longer than this.
+/// Within this time, the kernel has not reused a pid: it assigns all others first.
 const NO_PID_REUSED: Duration = Duration::from_millis(250);
 
 pub(crate) struct TreeReader {
@@ -31,19 +31,45 @@ pub(crate) struct TreeReader {
 /// as its children.
 #[derive(Default)]
 struct Signaled {
-    first: Option<FirstSignal>,
-    /// The pids before the first signal.
-    earlier: BTreeSet<u32>,
+    /// The time of the first signal, in clock ticks since boot.
+    first: Option<u64>,
+    earlier: EarlierPids,
     groups: BTreeSet<u32>,
     /// The sessions whose leaders were signaled.
     sessions: BTreeSet<u32>,
 }
 
-#[derive(Clone, Copy)]
-struct FirstSignal {
-    at: Duration,
-    /// The same in clock ticks since boot.
-    ticks: u64,
+/// The pids before the first signal.
+#[derive(Default)]
+struct EarlierPids {
+    pids: BTreeSet<u32>,
+    listed: Duration,
+    /// The pid that was assigned last before they were listed, if it is known.
+    last: Option<u32>,
+}
+
+impl EarlierPids {
+    fn of(parents: &ParentMap) -> EarlierPids {
+        EarlierPids {
+            pids: parents.stats.keys().copied().collect(),
+            listed: parents.listed,
+            last: parents.last_pid,
+        }
+    }
+
+    /// Returns whether the kernel has not reused a pid until now.
+    fn are_not_reused(&self, now: Duration, last_pid: Option<u32>) -> bool {
+        now.saturating_sub(self.listed) < NO_PID_REUSED && self.last <= last_pid
+    }
+
+    /// Returns the pids of the processes that began later. `None` if the kernel may have reused
+    /// one: time has passed, or, where few pids are allowed, it began again with the smallest.
+    fn newer(&self, proc: &ProcFs) -> io::Result<Option<Vec<u32>>> {
+        let mut pids = proc.pids()?;
+        pids.retain(|pid| !self.pids.contains(pid));
+        let are_not_reused = self.are_not_reused(clock::monotonic(), proc.last_pid().ok());
+        Ok(are_not_reused.then_some(pids))
+    }
 }
 
 impl Signaled {
@@ -126,7 +152,7 @@ impl TreeReader {
         let found = parents.and_then(|parents| {
             let members = self.pin_members(&parents.stats, is_root, pinned)?;
             if self.signaled.first.is_none() {
-                self.signaled.earlier = parents.stats.keys().copied().collect();
+                self.signaled.earlier = EarlierPids::of(&parents);
             }
             for pid in members.iter().map(|member| member.id.pid) {
                 parents
@@ -141,8 +167,7 @@ impl TreeReader {
     }
 
     pub(super) fn note_signal(&mut self) {
-        let now = || FirstSignal { at: clock::monotonic(), ticks: ticks_since_boot() };
-        self.signaled.first.get_or_insert_with(now);
+        self.signaled.first.get_or_insert_with(ticks_since_boot);
     }
 
     /// Returns a living orphan that began after the first signal, in a process group or session of
@@ -151,13 +176,10 @@ impl TreeReader {
         &self,
         pinned: &mut PinnedProcesses,
     ) -> io::Result<Option<ProcessId>> {
-        let Some(FirstSignal { at, ticks }) = self.signaled.first else { return Ok(None) };
-        let stats = if clock::monotonic().saturating_sub(at) < NO_PID_REUSED {
-            let pids = self.proc.pids()?;
-            let new = pids.into_iter().filter(|pid| !self.signaled.earlier.contains(pid));
-            parents::read_with_parents(&self.proc, new)?
-        } else {
-            ParentMap::read(&self.proc)?.stats
+        let Some(ticks) = self.signaled.first else { return Ok(None) };
+        let stats = match self.signaled.earlier.newer(&self.proc)? {
+            Some(pids) => parents::read_with_parents(&self.proc, &pids)?,
+            None => ParentMap::read(&self.proc)?.stats,
         };
         let may_be_started = |(pid, stat): &(&u32, &ProcStat)| {
             let is_orphan = !stats.get(&stat.parent).is_some_and(|it| self.signaled.includes(it));
@@ -281,6 +303,30 @@ mod tests {
 
     fn sleeping() -> Child {
         Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    #[test]
+    fn a_pid_that_may_have_been_reused_since_it_was_listed_hides_no_process() {
+        let reader = TreeReader::open().unwrap();
+        let mut parents = ParentMap::read(&reader.proc).unwrap();
+        let me = reader.me;
+        let sees_me = |parents: &ParentMap| {
+            EarlierPids::of(parents).newer(&reader.proc).unwrap().is_none_or(|it| it.contains(&me))
+        };
+        // The kernel has begun again with the smallest pid since.
+        parents.last_pid = Some(u32::MAX);
+        assert!(sees_me(&parents));
+        let (earlier, listed) = (EarlierPids::of(&parents), parents.listed);
+        let (soon, late) = (Duration::from_millis(100), Duration::from_millis(300));
+        for (passed, last, expected) in [
+            (soon, Some(u32::MAX), true),
+            (late, Some(u32::MAX), false),
+            (soon, Some(300), false),
+            (soon, None, false),
+        ] {
+            let is_not_reused = earlier.are_not_reused(listed.saturating_add(passed), last);
+            assert_eq!(is_not_reused, expected, "{passed:?} {last:?}");
+        }
     }
 
     #[test]
