@@ -99,10 +99,12 @@ impl Command {
         let Some(depth) = depth.checked_sub(1) else { return all };
         let mut more = Vec::new();
         for script in &all {
-            let set = [outer, &script.sets].concat();
-            for mut inner in script.command.started(depth, &set) {
+            // `env ROOM=bob sh common.sh` sets it for what that script starts, too.
+            let by_words = &script.command.runs.context.variables;
+            let set = [&script.sets, by_words.as_slice()].concat();
+            for mut inner in script.command.started(depth, &[outer, &set].concat()) {
                 inner.certainty = inner.certainty.max(script.certainty);
-                inner.sets = [script.sets.clone(), inner.sets].concat();
+                inner.sets = [set.clone(), inner.sets].concat();
                 inner.replaces.extend(script.replaces.iter().cloned());
                 more.push(inner);
             }

@@ -123,6 +123,35 @@ fn a_recipe_that_sets_a_variable_finds_the_bot_without_it() {
 }
 
 #[test]
+fn a_variable_before_another_script_counts_for_what_that_script_starts() {
+    let stage = stage_with("");
+    write(&stage, "common.sh", "#!/bin/sh\npython3 main.py\n");
+    let makefile = "bob:\n\tenv BOT=$@ ./common.sh\nrun:\n\tpython3 main.py\n";
+    write(&stage, "Makefile", makefile);
+    for script in [
+        "env BOT=bob sh common.sh",
+        "exec env BOT=bob ./common.sh",
+        "nohup env BOT=bob bash common.sh",
+        "env BOT=bob sh -c ./common.sh",
+        "exec env BOT=bob make run",
+        "make bob",
+    ] {
+        write(&stage, "start.sh", &format!("#!/bin/sh\n{script}\n"));
+        is_in_doubt(&stage, "BOT=alice python3 main.py", "./start.sh", "BOT");
+        is_in_doubt(&stage, "python3 main.py", "./start.sh", "BOT");
+        is_the_same(&stage, "./start.sh", "./start.sh");
+    }
+    is_in_doubt(&stage, "BOT=alice python3 main.py", "make bob", "BOT");
+    write(&stage, "alice.sh", "#!/bin/sh\nexec env BOT=alice sh common.sh\n");
+    write(&stage, "bob.sh", "#!/bin/sh\nexec env BOT=bob sh common.sh\n");
+    let (guard, pid) = bot(&stage, start(&stage, &["run"], "./alice.sh"), stage.folder());
+    let (other, other_pid) = bot(&stage, start(&stage, &["run"], "./bob.sh"), stage.folder());
+    assert!(guard.is_alive() && is_alive(pid));
+    end(&stage, guard, pid);
+    end(&stage, other, other_pid);
+}
+
+#[test]
 fn the_variables_of_a_script_are_compared_with_those_of_a_guarded_bot_too() {
     let stage = stage_with("export SLOT=UTC\nexec python3 main.py");
     let run = |line: &str| start(&stage, &["run"], line);
