@@ -67,9 +67,6 @@ impl EnvFile {
             Some(format!("`{shown_path}` {what}; set ${variable} or `instance`"))
         };
         let is_default = config.origin("env_file") == Origin::Default;
-        // `config init` writes `.env` into the configuration, so this does not mean that the file
-        // exists.
-        let may_be_missing = config.settings.env_file == Path::new(".env");
         let unread = |what: &str| EnvFile {
             warning: Some(format!(
                 "`env_file` {shown_path} {what}, so it is not searched for a bot token; set ${}, \
@@ -104,7 +101,7 @@ impl EnvFile {
             }
             // `.env` is also a common name for a virtual environment's folder.
             Err(Unreadable::Kind("a folder")) if is_default => EnvFile::default(),
-            Err(Unreadable::Missing) if may_be_missing => EnvFile::default(),
+            Err(Unreadable::Missing) if config.uses_default_env_file() => EnvFile::default(),
             Err(Unreadable::Missing) => unread("does not exist"),
             Err(Unreadable::Kind(kind)) => unread(&format!("is {kind}")),
             Err(Unreadable::Failed(error)) if may_pass(&error) => {
@@ -212,8 +209,11 @@ pub(crate) fn variables_in_files(
     config: &Config,
     files: &[PathBuf],
 ) -> BTreeMap<OsString, OsString> {
-    let is_usual = config.settings.env_file == Path::new(".env");
-    let mut variables = if is_usual { variables_at(&config.env_file) } else { BTreeMap::new() };
+    let mut variables = if config.uses_default_env_file() {
+        variables_at(&config.env_file)
+    } else {
+        BTreeMap::new()
+    };
     let mut values: BTreeMap<OsString, BTreeSet<OsString>> = BTreeMap::new();
     for (name, value) in files.iter().flat_map(|it| variables_at(it)) {
         values.entry(name).or_default().insert(value);

@@ -103,6 +103,12 @@ impl Config {
         Some(&self.settings.check).filter(|check| !check.command.is_empty())
     }
 
+    /// Returns whether `env_file` is the `.env` that loaders find by themselves. `config init`
+    /// writes this value too.
+    pub(crate) fn uses_default_env_file(&self) -> bool {
+        self.settings.env_file == Path::new(".env")
+    }
+
     /// Returns the variables that may contain the bot token, in order.
     pub fn token_variables(&self) -> impl Iterator<Item = &str> {
         self.settings.token_env.iter().map(Parsed::as_str)

@@ -1,21 +1,17 @@
 //! Finds out whether a file with this bot's token may have named another bot before it changed: a
 //! link to `.env.alice` is switched to `.env.bob`, or `.env.bob` is copied to `.env`.
-#![expect(clippy::disallowed_methods, reason = "a bot reads its token from files itself")]
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::token::{ChangedEnvFile, Token};
+use crate::guard::env_files::{entries, files, files_in, name};
 use crate::guard::file_age::{MARGIN, age, links};
 use crate::scan::command::Command;
-use crate::scan::settings_files::is_example;
 use crate::sys::machine::start_time;
 use crate::text::printable;
-
-const MOST_ENTRIES: usize = 4096;
 
 /// The names of folders beside such a file that may have those of other bots.
 const FOLDERS: [&str; 10] = [
@@ -30,12 +26,6 @@ const FOLDERS: [&str; 10] = [
     "envs",
     "secrets",
 ];
-
-/// The files of a folder that are read, the first by name.
-const MOST_FILES: usize = 32;
-
-/// A larger file with `env` in its name has other contents.
-const MOST_BYTES: u64 = 64 << 10;
 
 /// Returns the file with the token of `mine` that changed last, of those that COMMAND may read, if
 /// another bot's token is commented out in it or in a file beside it.
@@ -68,9 +58,7 @@ fn may_be_read(config: &Config, command: Option<&Command>) -> BTreeSet<PathBuf> 
         let mut paths = folder.ancestors().map(|it| it.join(name));
         paths.find(|path| path.is_file())
     };
-    let folders = command.into_iter().flat_map(|command| {
-        std::iter::once(command.runs_in.clone()).chain(command.loader_folders())
-    });
+    let folders = command.into_iter().flat_map(Command::env_file_folders);
     folders.filter_map(nearest).chain([config.env_file.clone()]).collect()
 }
 
@@ -93,27 +81,4 @@ fn another_bots_line(config: &Config, links: &[PathBuf], mine: &Token) -> Option
     };
     let beside = folders.iter().find_map(|folder| files_in(config, folder).find_map(another));
     beside.or_else(commented_out).or_else(|| folders.iter().find_map(below))
-}
-
-/// Reads the files of a folder that have `env` in their names.
-pub(super) fn files_in(config: &Config, folder: &Path) -> impl Iterator<Item = (PathBuf, EnvFile)> {
-    let mut named = entries(folder);
-    named.retain(|path| name(path).contains("env"));
-    files(config, named)
-}
-
-fn files(config: &Config, paths: BTreeSet<PathBuf>) -> impl Iterator<Item = (PathBuf, EnvFile)> {
-    let is_small =
-        |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= MOST_BYTES);
-    let files = paths.into_iter().filter(move |path| !is_example(&name(path)) && is_small(path));
-    files.take(MOST_FILES).filter_map(|path| dotenv::at(config, &path).map(|file| (path, file)))
-}
-
-fn entries(folder: &Path) -> BTreeSet<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
-    entries.map(|it| it.path()).collect()
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -6,6 +6,7 @@ mod changed_env_file;
 mod changed_settings_link;
 pub(crate) mod check_command;
 pub(crate) mod copy_scans;
+mod env_files;
 mod file_age;
 pub mod follow_up;
 pub mod follow_up_event;
@@ -26,5 +27,6 @@ pub mod start_event;
 pub mod start_request;
 #[warn(missing_docs)]
 pub(crate) mod token_lookup;
+mod unclear_token;
 
 pub use token_lookup::token;

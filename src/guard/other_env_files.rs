@@ -1,28 +1,98 @@
-//! The files beside `.env` that name another bot, such as `.env.production`. A variable such as
-//! `NODE_ENV` may choose one of them.
+//! The files other than `env_file` that the bot may read its token from: those that loaders find,
+//! and those that COMMAND reads or names.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::config::dotenv::EnvFile;
+use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::instance::BotId;
-use crate::engine::token_variables::distinguishing_parts;
-use crate::guard::changed_env_file::files_in;
+use crate::engine::token::Token;
 use crate::scan::command::Command;
 
-/// Returns the parts of the names of these files that a variable may have as its value.
-pub(super) fn parts(config: &Config, command: &Command, mine: BotId) -> BTreeSet<String> {
-    let folders = [command.runs_in.clone()].into_iter().chain(command.loader_folders());
-    let folders: BTreeSet<PathBuf> = folders.collect();
-    let names_another =
-        |file: &EnvFile| file.token.as_ref().is_some_and(|line| line.token.id() != mine);
-    let files = folders.iter().flat_map(|folder| files_in(config, folder));
-    let others = files.filter(|(path, file)| !path.ends_with(".env") && names_another(file));
-    others.flat_map(|(path, _)| parts_of(&path)).collect()
+/// Returns the token in these files if they name one bot.
+pub(super) fn token_of(config: &Config, files: &[PathBuf]) -> Option<Token> {
+    let tokens = files.iter().filter_map(|path| dotenv::token_at(config, path));
+    let tokens: Vec<Token> = tokens.collect();
+    let first = tokens.first()?;
+    tokens.iter().all(|it| it.id() == first.id()).then(|| first.clone())
 }
 
-fn parts_of(file: &Path) -> Vec<String> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    distinguishing_parts(&name).collect()
+/// Returns the token that a loader finds from the folder of COMMAND's script.
+pub(super) fn nearest_token(config: &Config, command: &Command) -> Option<TokenLine> {
+    let folders = command.loader_folders();
+    folders.iter().find_map(|folder| default_file(config, folder)?.token)
+}
+
+/// Returns the file that a loader finds from this folder if it is given no name.
+fn default_file(config: &Config, folder: &Path) -> Option<EnvFile> {
+    config.uses_default_env_file().then(|| dotenv::nearest(config, folder)).flatten()
+}
+
+/// Returns another bot than `mine`, if the `.env` of COMMAND's folder or its script's names one.
+pub(super) fn bot_in_dotenv(config: &Config, command: &Command, mine: &Token) -> Option<BotId> {
+    let folders = command.env_file_folders().into_iter();
+    let mut files = folders.filter_map(|folder| dotenv::at(config, &folder.join(".env")));
+    let (_, line) = files.find_map(|file| of_another_bot(file, mine))?;
+    Some(line.token.id())
+}
+
+/// A file that names another bot than `env_file`.
+pub(super) struct ConflictingFile {
+    pub(super) file: EnvFile,
+    pub(super) line: TokenLine,
+    /// Why the bot may read it: "…, which WHY, …".
+    pub(super) why: &'static str,
+}
+
+/// Returns a file that the bot may read instead of `env_file`, whose token is `mine`.
+pub(super) fn conflicting_file(
+    config: &Config,
+    command: Option<&Command>,
+    mine: &TokenLine,
+) -> Option<ConflictingFile> {
+    let folders = command.map_or_else(Vec::new, Command::loader_folders);
+    let beside = || folders.iter().find_map(|folder| other_file(config, folder, mine));
+    let named = || named_file(config, command?, mine);
+    let found = beside().map(|found| (found, "is nearer to the script"));
+    let found = found.or_else(|| Some((local_file(config, mine)?, "some loaders prefer")));
+    let ((file, line), why) = found.or_else(|| Some((named()?, "COMMAND names")))?;
+    Some(ConflictingFile { file, line, why })
+}
+
+/// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
+fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
+    of_another_bot(default_file(config, folder)?, &mine.token)
+}
+
+/// Returns the file with settings of this machine beside `.env`, if it names another bot than
+/// `mine`.
+fn local_file(config: &Config, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
+    let path =
+        config.uses_default_env_file().then(|| config.env_file.with_file_name(".env.local"))?;
+    of_another_bot(dotenv::at(config, &path)?, &mine.token)
+}
+
+/// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
+/// bot than `mine`.
+fn named_file(
+    config: &Config,
+    command: &Command,
+    mine: &TokenLine,
+) -> Option<(EnvFile, TokenLine)> {
+    let name = config.env_file.file_name()?;
+    command.words().iter().find_map(|word| {
+        let mut path = command.runs_in.join(word);
+        if path.is_dir() {
+            path.push(name);
+        } else if !path.file_name()?.to_string_lossy().contains("env") {
+            return None;
+        }
+        of_another_bot(dotenv::at(config, &path)?, &mine.token)
+    })
+}
+
+fn of_another_bot(file: EnvFile, mine: &Token) -> Option<(EnvFile, TokenLine)> {
+    let mut tokens = file.token.iter().chain(&file.other);
+    let other = tokens.find(|it| it.token.id() != mine.id())?.clone();
+    Some((file, other))
 }

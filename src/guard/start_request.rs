@@ -15,7 +15,7 @@ use crate::engine::ticket::Ticket;
 use crate::engine::token::OwnTokens;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
-use crate::guard::{changed_settings_link, instance_name, other_env_files};
+use crate::guard::{changed_settings_link, env_files, instance_name};
 use crate::scan::bot_api_peers::BotApiPeers;
 use crate::scan::command::Command;
 use crate::scan::scan_request::ScanRequest;
@@ -129,7 +129,7 @@ impl StartRequest {
             .with_file(dotenv::variables_in_files(&self.config, &files));
         match (&self.command, &self.tokens.mine) {
             (Some(command), Some(mine)) => {
-                let files = other_env_files::parts(&self.config, command, mine.id());
+                let files = env_files::parts_of_names(&self.config, command, mine.id());
                 variables.with_bot(mine.id(), files)
             }
             (Some(_) | None, _) => variables,

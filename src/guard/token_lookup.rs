@@ -4,9 +4,10 @@
     reason = "a bot's token is in its environment, or in a file that it reads itself"
 )]
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
@@ -15,6 +16,8 @@ use crate::engine::instance::BotId;
 use crate::engine::token::{Misfit, OwnTokens, Token};
 use crate::error::{Error, ExitStatus};
 use crate::guard::changed_env_file;
+use crate::guard::other_env_files::{self, nearest_token, token_of};
+use crate::guard::unclear_token::{self, Unclear};
 use crate::scan::command::Command;
 use crate::scan::given_token::OtherToken;
 use crate::scan::start_token::StartToken;
@@ -58,21 +61,6 @@ pub(crate) struct TokenLookup {
     pub(crate) misfits: Vec<Misfit>,
     /// The reason that another program may read another bot's token from the same files.
     pub(crate) unclear: Option<Unclear>,
-}
-
-/// The reason that a token may not be the one that the bot gets.
-#[derive(Debug)]
-pub(crate) struct Unclear {
-    what: String,
-    /// What follows if no `instance` is given.
-    consequence: &'static str,
-    hint: String,
-}
-
-impl Unclear {
-    fn message(&self) -> String {
-        format!("{}, {}", self.what, self.consequence)
-    }
 }
 
 impl TokenLookup {
@@ -147,65 +135,103 @@ impl TokenLookup {
 /// Searches for the token without logging. Loaders search for `.env` in the folder of COMMAND's
 /// script, too.
 pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup {
-    let mut misfits = Vec::new();
-    let (mut mine, mut place, mut variable) = (None, String::new(), None);
-    for name in config.token_variables() {
-        // COMMAND gets what it sets itself, as in `env BOT_TOKEN=… python3 main.py`.
-        let set = command.and_then(|command| command.sets(name));
-        let value = set.cloned().unwrap_or_else(|| env::var_os(name));
-        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
-        mine = value.to_str().and_then(Token::parse);
-        if mine.is_some() {
-            place = format!("${}", printable(name));
-            variable = Some(name);
-            break;
-        }
-        if config.expects_a_token_in(name) {
-            let place = format!("${}", printable(name));
-            misfits.push(Misfit::new(place, &value.to_string_lossy()));
-        }
-    }
+    let (in_environment, mut misfits) = find_in_environment(config, command);
     let file = EnvFile::read(config);
-    let note = file.note.filter(|_| mine.is_none());
-    let mut bots = file.bots;
-    let mut unclear = None;
-    let in_file = file.token.as_ref().map(|it| it.token.id());
-    if let (None, Some(token)) = (&mine, file.token) {
-        let folders = command.map_or_else(Vec::new, Command::loader_folders);
-        unclear = file.other.map(|other| two_lines(&other, &token)).or_else(|| {
-            let beside = folders.iter().find_map(|it| other_file(config, it, &token));
-            let beside = beside.map(|it| (it, "is nearer to the script"));
-            let local = || Some((local_file(config, &token)?, "some loaders prefer"));
-            let named = || command.and_then(|command| named_file(config, command, &token));
-            let named = || Some((named()?, "COMMAND names"));
-            let ((file, other), why) = beside.or_else(local).or_else(named)?;
-            bots.extend(file.bots);
-            Some(two_files(&token, &other, why))
-        });
-        place = format!("`{}`", token.place());
-        mine = Some(token.token);
-    }
-    if let (Some(command), None, Some(token)) = (command, &unclear, &mine) {
-        let file = Some(&*config.env_file).filter(|_| in_file == Some(token.id()));
-        let start = StartToken { bot: token.id(), variable, file };
-        match given_by_command(config, command, start) {
-            GivenToken::None => {}
-            GivenToken::Known(given) => mine = Some(given),
-            GivenToken::Unknown(what) => unclear = Some(given_unknown(&place, token, &what)),
+    let note = file.note.filter(|_| in_environment.is_none());
+    let (mut bots, mut unclear) = (file.bots, None);
+    if let (None, Some(token)) = (&in_environment, &file.token) {
+        unclear = file.other.map(|other| unclear_token::two_lines(&other, token));
+        if unclear.is_none()
+            && let Some(other) = other_env_files::conflicting_file(config, command, token)
+        {
+            unclear = Some(unclear_token::two_files(token, &other));
+            bots.extend(other.file.bots);
         }
     }
-    if let Some(command) = command {
-        bots.extend(command.args.iter().flat_map(|word| bots_in(word.as_encoded_bytes())));
-        if mine.is_none() && file.failure.is_none() {
-            mine = read_by_command(config, command);
+    let id_in_file = file.token.as_ref().map(|line| line.token.id());
+    let by_command = || read_by_command(config, command.filter(|_| file.failure.is_none())?);
+    let found = in_environment.or_else(|| Some(Found::in_file(file.token?))).or_else(by_command);
+    let given = match (command, &found) {
+        (Some(command), Some(found)) if unclear.is_none() => {
+            let file = Some(&*config.env_file).filter(|_| id_in_file == Some(found.token.id()));
+            given_by_command(config, command, found.start_token(file))
         }
-    }
+        (_, _) => GivenToken::None,
+    };
+    let mine = match (given, found) {
+        (GivenToken::Known(token), _) => Some(token),
+        (GivenToken::Unknown(what), Some(found)) => {
+            unclear = Some(unclear_token::given(&found.place, &found.token, &what));
+            Some(found.token)
+        }
+        (GivenToken::Unknown(_) | GivenToken::None, found) => found.map(|found| found.token),
+    };
     misfits.extend(file.invalid);
     if mine.is_some() {
         misfits.clear();
     }
     bots.extend(mine.as_ref().map(Token::id));
-    let in_dotenv = mine.as_ref().and_then(|mine| bot_in_dotenv(config, command, mine));
+    let tokens = own_bots(config, command, mine, bots);
+    let is_missing = tokens.mine.is_none() && file.failure.is_none();
+    let not_read = command.filter(|_| is_missing).and_then(|it| nearest_token(config, it));
+    let (warning, failure) = (file.warning, file.failure);
+    TokenLookup { tokens, note, warning, failure, not_read, misfits, unclear }
+}
+
+/// A token that this start has before COMMAND runs.
+struct Found<'a> {
+    token: Token,
+    /// For a message.
+    place: String,
+    /// The variable of the environment that has it.
+    variable: Option<&'a str>,
+}
+
+impl Found<'_> {
+    fn in_file(line: TokenLine) -> Self {
+        Found { place: format!("`{}`", line.place()), token: line.token, variable: None }
+    }
+
+    /// `file` is `env_file` if it has this token, too.
+    fn start_token<'a>(&'a self, file: Option<&'a Path>) -> StartToken<'a> {
+        StartToken { bot: self.token.id(), variable: self.variable, file }
+    }
+}
+
+/// Returns the token of the first variable that has one, and the variables before it with another
+/// value.
+fn find_in_environment<'a>(
+    config: &'a Config,
+    command: Option<&Command>,
+) -> (Option<Found<'a>>, Vec<Misfit>) {
+    let mut misfits = Vec::new();
+    for name in config.token_variables() {
+        // COMMAND gets what it sets itself, as in `env BOT_TOKEN=… python3 main.py`.
+        let set = command.and_then(|command| command.sets(name));
+        let value = set.cloned().unwrap_or_else(|| env::var_os(name));
+        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+        let place = format!("${}", printable(name));
+        if let Some(token) = value.to_str().and_then(Token::parse) {
+            return (Some(Found { token, place, variable: Some(name) }), misfits);
+        }
+        if config.expects_a_token_in(name) {
+            misfits.push(Misfit::new(place, &value.to_string_lossy()));
+        }
+    }
+    (None, misfits)
+}
+
+/// Adds the bots of the environment and of COMMAND's words to those of files.
+fn own_bots(
+    config: &Config,
+    command: Option<&Command>,
+    mine: Option<Token>,
+    mut bots: BTreeSet<BotId>,
+) -> OwnTokens {
+    let words = command.iter().flat_map(|command| &command.args);
+    bots.extend(words.flat_map(|word| bots_in(word.as_encoded_bytes())));
+    let in_dotenv =
+        mine.as_ref().and_then(|mine| other_env_files::bot_in_dotenv(config, command?, mine));
     // A loader leaves the variables of this start in place, so this start is not that bot, unless
     // the file has more bots that it could be as well.
     let is_known = |bot: &BotId| {
@@ -222,10 +248,7 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     }
     let changed_env_file =
         mine.as_ref().and_then(|mine| changed_env_file::find(config, command, mine));
-    let (tokens, warning) = (OwnTokens { mine, bots, in_dotenv, changed_env_file }, file.warning);
-    let is_missing = tokens.mine.is_none() && file.failure.is_none();
-    let not_read = command.filter(|_| is_missing).and_then(|it| nearest_token(config, it));
-    TokenLookup { tokens, note, warning, failure: file.failure, not_read, misfits, unclear }
+    OwnTokens { mine, bots, in_dotenv, changed_env_file }
 }
 
 /// A token that COMMAND itself gives the bot.
@@ -252,81 +275,14 @@ fn given_by_command(config: &Config, command: &Command, mine: StartToken<'_>) ->
 
 /// Returns the token in the files that COMMAND reads in any case, or else in the `.env` of the
 /// folder that it enters for its bot, if they name one bot.
-fn read_by_command(config: &Config, command: &Command) -> Option<Token> {
+fn read_by_command<'a>(config: &Config, command: &Command) -> Option<Found<'a>> {
     let variables: Vec<&str> = config.token_variables().collect();
     let mut files = command.env_files(&variables);
-    if files.is_empty() && config.settings.env_file == Path::new(".env") {
+    if files.is_empty() && config.uses_default_env_file() {
         files.extend(command.entered_for_the_bot().map(|it| it.join(".env")));
     }
-    token_of(config, &files)
-}
-
-/// Returns the token in these files if they name one bot.
-fn token_of(config: &Config, files: &[PathBuf]) -> Option<Token> {
-    let tokens = files.iter().filter_map(|path| dotenv::token_at(config, path));
-    let tokens: Vec<Token> = tokens.collect();
-    let first = tokens.first()?;
-    tokens.iter().all(|it| it.id() == first.id()).then(|| first.clone())
-}
-
-/// Returns the token that a loader finds from the folder of COMMAND's script.
-fn nearest_token(config: &Config, command: &Command) -> Option<TokenLine> {
-    let folders = command.loader_folders();
-    folders.iter().find_map(|folder| default_file(config, folder)?.token)
-}
-
-/// Returns the file that a loader finds from this folder if it is given no name.
-fn default_file(config: &Config, folder: &Path) -> Option<EnvFile> {
-    // `config init` writes this value too.
-    let is_default = config.settings.env_file == Path::new(".env");
-    is_default.then(|| dotenv::nearest(config, folder)).flatten()
-}
-
-/// Returns another bot than `mine`, if the `.env` of COMMAND's folder or its script's names one.
-fn bot_in_dotenv(config: &Config, command: Option<&Command>, mine: &Token) -> Option<BotId> {
-    let command = command?;
-    let folders = std::iter::once(command.runs_in.clone()).chain(command.loader_folders());
-    let mut files = folders.filter_map(|folder| dotenv::at(config, &folder.join(".env")));
-    let (_, line) = files.find_map(|file| of_another_bot(file, mine))?;
-    Some(line.token.id())
-}
-
-/// Returns the file that a loader finds from this folder, if it names another bot than `mine`.
-fn other_file(config: &Config, folder: &Path, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
-    of_another_bot(default_file(config, folder)?, &mine.token)
-}
-
-/// Returns the file with settings of this machine beside `.env`, if it names another bot than
-/// `mine`.
-fn local_file(config: &Config, mine: &TokenLine) -> Option<(EnvFile, TokenLine)> {
-    let is_default = config.settings.env_file == Path::new(".env");
-    let path = is_default.then(|| config.env_file.with_file_name(".env.local"))?;
-    of_another_bot(dotenv::at(config, &path)?, &mine.token)
-}
-
-/// Finds a file that COMMAND names, or that is in a folder that it names, with the token of another
-/// bot than `mine`.
-fn named_file(
-    config: &Config,
-    command: &Command,
-    mine: &TokenLine,
-) -> Option<(EnvFile, TokenLine)> {
-    let name = config.env_file.file_name()?;
-    command.words().iter().find_map(|word| {
-        let mut path = command.runs_in.join(word);
-        if path.is_dir() {
-            path.push(name);
-        } else if !path.file_name()?.to_string_lossy().contains("env") {
-            return None;
-        }
-        of_another_bot(dotenv::at(config, &path)?, &mine.token)
-    })
-}
-
-fn of_another_bot(file: EnvFile, mine: &Token) -> Option<(EnvFile, TokenLine)> {
-    let mut tokens = file.token.iter().chain(&file.other);
-    let other = tokens.find(|it| it.token.id() != mine.id())?.clone();
-    Some((file, other))
+    let token = token_of(config, &files)?;
+    Some(Found { token, place: "a file that COMMAND reads".to_owned(), variable: None })
 }
 
 fn not_read(line: &TokenLine) -> String {
@@ -338,52 +294,6 @@ fn not_read(line: &TokenLine) -> String {
         line.token.id(),
         shell_quote(&folder.to_string_lossy())
     )
-}
-
-const LOADERS_DIFFER: &str = "and loaders differ in which one they read";
-
-/// `place` is that of `mine`, and `what` gives the bot another token.
-fn given_unknown(place: &str, mine: &Token, what: &str) -> Unclear {
-    Unclear {
-        what: format!("{place} has the token of bot {}, but {what}", mine.id()),
-        consequence: "so it may start another bot",
-        hint: "name the bot with `--instance`".to_owned(),
-    }
-}
-
-fn two_files(here: &TokenLine, beside: &TokenLine, why: &str) -> Unclear {
-    Unclear {
-        what: format!(
-            "`{}` has the token of bot {}, but `{}`, which {why}, that of bot {}",
-            here.place(),
-            here.token.id(),
-            beside.place(),
-            beside.token.id()
-        ),
-        consequence: LOADERS_DIFFER,
-        hint: format!(
-            "name the file that the bot reads, as in `--set env_file={}`, or the bot with \
-             `--instance`, or set its token in the environment",
-            shell_quote(&beside.file)
-        ),
-    }
-}
-
-fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
-    Unclear {
-        what: format!(
-            "{} is the token of bot {} in `{}`, but that of bot {} in `{}`",
-            printable(&first.variable),
-            first.token.id(),
-            first.place(),
-            last.token.id(),
-            last.place()
-        ),
-        consequence: LOADERS_DIFFER,
-        hint: "remove one of the lines, or name the bot with `--instance`, or set its token in \
-               the environment"
-            .to_owned(),
-    }
 }
 
 /// Returns printable names of variables that have a token but are not in `token_env`.

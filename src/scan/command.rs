@@ -1,6 +1,7 @@
 //! COMMAND: finds its program as exec would, before anything is touched.
 #![expect(clippy::disallowed_methods, reason = "finds files as exec does")]
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -219,6 +220,11 @@ impl Command {
             script.into_iter().chain([command.folder.as_path()])
         });
         folders.map(Path::to_owned).collect()
+    }
+
+    /// Returns the folders with the `.env` that COMMAND may read: its own and those of loaders.
+    pub(crate) fn env_file_folders(&self) -> BTreeSet<PathBuf> {
+        std::iter::once(self.runs_in.clone()).chain(self.loader_folders()).collect()
     }
 
     /// Returns the value that COMMAND itself sets for a variable, or that it unsets it.

@@ -9,7 +9,7 @@ use crate::scan::make_rules::is_name;
 use crate::scan::script_file::{ScriptFolders, code_of_substitution};
 use crate::scan::secret_stores::{STARTERS, printing_store, store};
 use crate::scan::shell_statements::statements;
-use crate::scan::shell_words::{first_word, unquoted};
+use crate::scan::shell_words::{first_word, unquoted, words};
 use crate::scan::small_file;
 use crate::scan::start_token::{MAX_READ, StartToken};
 use crate::text::printable;
@@ -139,16 +139,9 @@ impl TokenText<'_> {
 
     /// Returns what gives the bot all variables that a program prints: `export $(cat FILE)`.
     fn read_by_substitution(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
-        let mut words = text.split_whitespace();
-        let first = words.find(|it| *it == "env" || !STARTERS.contains(it))?;
-        let at = text
-            .find(['`', '$'])
-            .filter(|_| ["declare", "env", "eval", "export"].contains(&first))?;
-        let (before, output) = text.split_at_checked(at)?;
-        if !before.trim_end_matches('"').ends_with(char::is_whitespace) {
-            return None;
-        }
-        let code = code_of_substitution(output)?;
+        let mut words = words(text).skip_while(|it| *it != "env" && STARTERS.contains(it));
+        let first = words.next().filter(|it| ["declare", "env", "eval", "export"].contains(it))?;
+        let code = words.find_map(|it| code_of_substitution(it.trim_start_matches('"')))?;
         if let Some(store) = printing_store(code) {
             return Some(OtherToken::of(store));
         }
@@ -223,6 +216,8 @@ mod tests {
             ("source <(sops -d secrets.env)\npython3 main.py".to_owned(), true),
             ("set -a; . /dev/stdin <<< \"$(sops -d secrets.env)\"\n./bot".to_owned(), true),
             ("export $(./show)\n./bot".to_owned(), true),
+            ("export A=1 \"$(./show)\"\n./bot".to_owned(), true),
+            ("exec env -i \"$(cat /srv/bot/.env /dev/stdin)\" ./bot".to_owned(), true),
             ("eval \"$(op inject -i a.env)\"\n./bot".to_owned(), true),
             (". \"$HERE/$NAME.env\"\n./bot".to_owned(), true),
             ("BOT_TOKEN=${BOT_TOKEN:-$(cat bob.txt)} ./bot".to_owned(), true),
@@ -244,6 +239,7 @@ mod tests {
             ("@infisical run --env=prod -- ./bot".to_owned(), true),
             (". $ENVF\npython3 main.py".to_owned(), true),
             ("export BOT_TOKEN\n./bot".to_owned(), false),
+            ("export A=\"at $(date)\" B=$(pwd)\n./bot".to_owned(), false),
             ("export BOT_TOKEN=\"${BOT_TOKEN:?is not set}\"\n./bot".to_owned(), false),
             ("BOT_TOKEN=$BOT_TOKEN ./bot".to_owned(), false),
             ("export BOT_TOKEN=$(grep BOT_TOKEN .env | cut -d= -f2)\n./bot".to_owned(), false),

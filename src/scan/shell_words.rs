@@ -247,6 +247,16 @@ pub(super) fn first_word(line: &str) -> &str {
     line.get(..at).unwrap_or(line)
 }
 
+/// Returns the words of a line as they are written.
+pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line.trim_start();
+    std::iter::from_fn(move || {
+        let word = first_word(rest);
+        rest = rest.get(word.len()..).unwrap_or_default().trim_start();
+        (!word.is_empty()).then_some(word)
+    })
+}
+
 /// Returns the length of `$(…)` after its first character.
 fn end_of_substitution(text: &str, open: &str) -> Option<usize> {
     let (opening, closing) = if open.ends_with('{') { ('{', '}') } else { ('(', ')') };

@@ -98,9 +98,11 @@ fn a_script_that_gives_the_bot_an_unknown_token_is_not_the_bot_of_dotenv() {
     );
     refuse("make prod", "COMMAND");
     let package = r#"{"scripts":{"prod":"BOT_TOKEN=$(./show prod) node main.js",
+        "option":"BOT_TOKEN=$(./show prod) node --env-file=.env.dev main.js",
         "file":"export $(cat prod.env | xargs) && node main.js"}}"#;
     write(&stage, "package.json", package);
     refuse("npm run prod", "COMMAND");
+    refuse("npm run option", "COMMAND's script sets $BOT_TOKEN");
     refuse("npm run file", "prod.env");
     assert!(other.is_alive() && is_alive(pid));
 }
@@ -189,6 +191,29 @@ fn a_script_that_reads_dotenv_replaces_the_token_of_the_start() {
         let ended = with(start(&stage, &["run"], line), set).end().exits(78);
         assert!(ended.err.contains(&words), "{lines}: {ended:?}");
     }
+    script(&stage, "set -a; . ./.env; exec python3 main.py");
+    let first = with(start(&stage, &["run"], "./start.sh"), set);
+    let (_first, same) = bot(&stage, first, stage.folder());
+    let seen = plan(with(start(&stage, &["plan"], "./start.sh"), set));
+    assert_eq!(seen["verdict"], "act", "{seen:#}");
+    assert!(is_alive(same));
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn a_file_that_a_script_reads_does_not_name_the_bot_if_a_store_sets_its_token() {
+    let (development, production) = (token(), token());
+    let stage = two_bots(&development, &production);
+    fs::remove_file(stage.folder().join(".env")).unwrap();
+    let instance = format!("bot{}", development.split(':').next().unwrap());
+    script(&stage, "set -a; . ./.env.dev; exec python3 main.py");
+    let (other, pid) = bot(&stage, start(&stage, &["run"], "./start.sh"), stage.folder());
+    let seen = plan(start(&stage, &["plan"], "./start.sh"));
+    assert_eq!((&seen["instance"], &seen["verdict"]), (&instance.into(), &"act".into()));
+    script(&stage, "set -a; . ./.env.dev; exec doppler run -- python3 main.py");
+    let ended = start(&stage, &["run"], "./start.sh").end().exits(78);
+    assert!(ended.err.contains("a file that COMMAND reads has the token"), "{ended:?}");
+    assert!(ended.err.contains("`doppler` may set another token"), "{ended:?}");
     assert!(other.is_alive() && is_alive(pid));
 }
 

@@ -1,0 +1,68 @@
+//! The reasons that the token of a start may not be the one that its bot gets, as messages.
+
+use crate::config::dotenv::TokenLine;
+use crate::engine::token::Token;
+use crate::guard::other_env_files::ConflictingFile;
+use crate::text::{printable, shell_quote};
+
+/// The reason that a token may not be the one that the bot gets.
+#[derive(Debug)]
+pub(crate) struct Unclear {
+    pub(super) what: String,
+    /// What follows if no `instance` is given.
+    consequence: &'static str,
+    pub(super) hint: String,
+}
+
+impl Unclear {
+    pub(super) fn message(&self) -> String {
+        format!("{}, {}", self.what, self.consequence)
+    }
+}
+
+const LOADERS_DIFFER: &str = "and loaders differ in which one they read";
+
+/// `place` is that of `mine`, and `what` gives the bot another token.
+pub(super) fn given(place: &str, mine: &Token, what: &str) -> Unclear {
+    Unclear {
+        what: format!("{place} has the token of bot {}, but {what}", mine.id()),
+        consequence: "so it may start another bot",
+        hint: "name the bot with `--instance`".to_owned(),
+    }
+}
+
+pub(super) fn two_files(here: &TokenLine, other: &ConflictingFile) -> Unclear {
+    let ConflictingFile { line, why, .. } = other;
+    Unclear {
+        what: format!(
+            "`{}` has the token of bot {}, but `{}`, which {why}, that of bot {}",
+            here.place(),
+            here.token.id(),
+            line.place(),
+            line.token.id()
+        ),
+        consequence: LOADERS_DIFFER,
+        hint: format!(
+            "name the file that the bot reads, as in `--set env_file={}`, or the bot with \
+             `--instance`, or set its token in the environment",
+            shell_quote(&line.file)
+        ),
+    }
+}
+
+pub(super) fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
+    Unclear {
+        what: format!(
+            "{} is the token of bot {} in `{}`, but that of bot {} in `{}`",
+            printable(&first.variable),
+            first.token.id(),
+            first.place(),
+            last.token.id(),
+            last.place()
+        ),
+        consequence: LOADERS_DIFFER,
+        hint: "remove one of the lines, or name the bot with `--instance`, or set its token in \
+               the environment"
+            .to_owned(),
+    }
+}
