@@ -202,9 +202,9 @@ pub fn in_env_file(config: &Config, name: &str) -> Option<String> {
     assignments(&text).into_iter().find(|it| it.name == name).map(|it| it.value)
 }
 
-/// Returns the variables that the bot finds in files: in these, which options of COMMAND name, else
-/// in the usual `.env`, which every process of the bot in its folder reads; none of another
-/// `env_file`. The last line of each counts. Two values in two of these files are none.
+/// Returns the variables that the bot reads from files: those that options of COMMAND name, then
+/// the default `.env`, unless `env_file` names another file. A variable to which two named files
+/// give different values is left out. The last line of each counts.
 pub(crate) fn variables_in_files(
     config: &Config,
     files: &[PathBuf],

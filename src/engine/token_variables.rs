@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 
-/// A value such as `prod` is an abbreviation of `production` from this length on.
+/// The minimum length of an abbreviation: `prod` for `production`.
 const MIN_ABBREVIATION: usize = 3;
 
 /// The tokens and files that a start may find beside those of its own bot.
@@ -49,7 +49,8 @@ impl TokenVariables {
     }
 }
 
-/// Returns the parts of the name of such a file that may be the value of a variable.
+/// Splits the name of an env file into the parts that a variable may have as its value:
+/// `production` for `.env.production`.
 pub(crate) fn distinguishing_parts(file: &str) -> impl Iterator<Item = String> {
     let parts = file.split(|c: char| "._-".contains(c)).map(str::to_lowercase);
     parts.filter(|part| !["", "env", "local"].contains(&part.as_str()))

@@ -479,7 +479,7 @@ fn command_doubt_and_hint(doubt: &CommandDoubt, end_it: &str) -> (String, String
         ),
         CommandDoubt::StartsAgain => (
             "it starts the same command, now or again".to_owned(),
-            settle(Some("end it before the start")),
+            settle(None),
         ),
         CommandDoubt::OtherFolder => (
             "it runs the same script from another folder".to_owned(),

@@ -293,7 +293,7 @@ impl Command {
         script_text(&self.runs, self.file.as_deref(), &self.runs_in)
     }
 
-    /// Returns the same of a script that may be longer, with the scripts that it reads.
+    /// Returns the text of a script of up to 64 KiB, after the text of the scripts that it reads.
     pub(super) fn long_script_text(&self) -> String {
         let mut text = self.own_long_script_text();
         for file in shell_words::scripts_read(&text) {

@@ -28,7 +28,7 @@ pub(super) enum Steps {
 /// Options with which a command of a shell sets a variable or the path of a program.
 const SETTING_OPTIONS: [(&str, &str); 3] = [("hash", "-p"), ("printf", "-v"), ("wait", "-p")];
 
-/// Commands of Redis that only ask for something, or end the server.
+/// Commands of Redis that give no key a value.
 const REDIS_COMMANDS: [&str; 7] =
     ["bgsave", "dbsize", "flushall", "flushdb", "info", "ping", "shutdown"];
 
@@ -151,7 +151,7 @@ fn is_harmless_in_container(args: &[&str]) -> bool {
     program.is_empty() || is_harmless_program(&program)
 }
 
-/// Returns whether the client of Redis changes no key.
+/// Returns whether the client of Redis sets no key.
 fn is_harmless_for_redis(args: &[&str]) -> bool {
     let mut args = args.iter();
     while let Some(arg) = args.next() {

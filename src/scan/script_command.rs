@@ -59,7 +59,7 @@ pub(super) struct ScriptStart<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Such a script may still ask which bot it starts.
+/// A script up to this length is searched for questions and for its caller's folder.
 const MAX_LONG: u64 = 64 << 10;
 
 /// Returns the text of a script that may be longer, to look for what chooses its bot.

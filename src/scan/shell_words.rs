@@ -219,7 +219,7 @@ fn base_name(name: &OsStr) -> &str {
     Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
-/// Returns a word without the quotes and brackets around it.
+/// Trims quotes, `;` and `)` from both ends of a word.
 pub(super) fn unquoted(word: &str) -> &str {
     word.trim_matches(['\'', '"', ';', ')'])
 }

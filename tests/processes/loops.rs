@@ -62,7 +62,7 @@ fn a_shell_that_starts_the_bot_again_is_in_doubt_while_it_has_none() {
         let reason = refusal(&seen);
         assert!(
             reason.contains(&format!("(pid {pid}) seems to be between two runs of this bot"))
-                && reason.contains("end it before the start"),
+                && reason.contains("if it is this bot, end"),
             "{args:?}: {seen:#}"
         );
         assert!(found(&seen).contains(&u64::from(pid)), "{args:?}: {seen:#}");
