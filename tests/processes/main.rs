@@ -63,6 +63,7 @@ mod previous_version;
 mod program_names;
 mod programs_on_path;
 mod project_launchers;
+mod project_roots;
 mod python_ensure;
 mod python_modules;
 mod python_programs;
