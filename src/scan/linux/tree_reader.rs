@@ -144,12 +144,8 @@ impl TreeReader {
         if known.is_empty() {
             return Vec::new();
         }
-        let parents = match self.parents.take().filter(ParentMap::is_fresh) {
-            Some(parents) => Ok(parents),
-            None => ParentMap::read(&self.proc),
-        };
         let is_root = |id: ProcessId, _: ProcStat| known.contains(&id);
-        let found = parents.and_then(|parents| {
+        let found = self.current_parents().and_then(|parents| {
             let members = self.pin_members(&parents.stats, is_root, pinned)?;
             if self.signaled.first.is_none() {
                 self.signaled.earlier = EarlierPids::of(&parents);
@@ -161,9 +157,26 @@ impl TreeReader {
                     .into_iter()
                     .for_each(|it| self.signaled.add_member(pid, it));
             }
+            self.parents = Some(parents);
             Ok(members)
         });
         found.unwrap_or_else(|_| pinned.assume_alive(&known))
+    }
+
+    /// Returns the parents of all processes. Of a recent table, only what began since is read: a
+    /// process gets another parent only as a descendant of the same ancestors, or leaves the tree,
+    /// and members are read once more when they are pinned.
+    fn current_parents(&mut self) -> io::Result<ParentMap> {
+        let Some(mut parents) = self.parents.take() else { return ParentMap::read(&self.proc) };
+        if parents.is_fresh() {
+            return Ok(parents);
+        }
+        let Some(newer) = EarlierPids::of(&parents).newer(&self.proc)? else {
+            return ParentMap::read(&self.proc);
+        };
+        let newer = parents::read_with_parents(&self.proc, &newer)?;
+        parents.stats.extend(newer);
+        Ok(parents)
     }
 
     pub(super) fn note_signal(&mut self) {
