@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::engine::variable_kind::{VariableKind, counts_in_script};
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
 use crate::scan::command_context::{CommandOption, LOCK_FILE};
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
@@ -43,7 +44,8 @@ pub struct Command {
     pub(crate) runs: Invocation,
     /// The file of `runs`: its path as written, without `.` and `..`.
     pub(crate) file: Option<PathBuf>,
-    /// The variables that its shell script, or its line in `package.json`, reads and does not set.
+    /// The variables that its shell script, or its line in `package.json`, reads and does not set,
+    /// and those that such a line sets.
     pub(crate) reads: Vec<OsString>,
     /// Those that it sets, in any line.
     pub(super) assigns: Vec<OsString>,
@@ -181,8 +183,16 @@ impl Command {
             text.push('\n');
             text.push_str(&setup.value.to_string_lossy());
         }
-        let reads = shell_words::variables_read(&text);
-        let assigns = shell_words::variables_set(&text);
+        let mut reads = shell_words::variables_read(&text);
+        let mut assigns = shell_words::variables_set(&text);
+        if runs.entry.is_some() {
+            // A line of `package.json` chooses by any name, as a recipe does.
+            let by_line = runs.context.variables.iter().map(|(name, _)| name);
+            let by_line =
+                by_line.filter(|it| counts_in_script(it) && !VariableKind::of(it).may_choose());
+            reads.extend(by_line.clone().cloned());
+            assigns.extend(by_line.cloned());
+        }
         Command {
             args,
             found,

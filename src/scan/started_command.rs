@@ -19,6 +19,7 @@ use crate::scan::passing_failure::{canonicalize, is_file, note_refusal};
 use crate::scan::script_command::{self, ScriptCommand, ScriptRole, ScriptStart, UnknownSettings};
 use crate::scan::shell_expansion::is_unknown;
 use crate::scan::shell_script;
+use crate::scan::shell_words;
 use crate::scan::unclear_command::UnclearCommand;
 use crate::scan::watchers;
 
@@ -255,8 +256,14 @@ impl Command {
         any(not(target_os = "linux"), monopoll_portable),
         expect(dead_code, reason = "only Linux reads the variables of processes")
     )]
-    pub(super) fn names_set_by(words: Vec<OsString>, cwd: PathBuf) -> BTreeSet<OsString> {
+    pub(super) fn names_set_by(mut words: Vec<OsString>, cwd: PathBuf) -> BTreeSet<OsString> {
         let folder = logical(&cwd);
+        // npm writes `npm run worker` as its title.
+        if let [title] = words.as_slice()
+            && let Some(title) = title.to_str().filter(|title| title.contains(' '))
+        {
+            words = shell_words::words(title).map(OsString::from).collect();
+        }
         Command::find_without_started(words, cwd, folder).map_or_else(
             |_| BTreeSet::new(),
             |mut command| {

@@ -119,7 +119,8 @@ fn what_the_script_below_a_guard_or_a_launcher_sets_counts_under_any_name() {
 #[test]
 fn what_the_words_of_one_command_set_counts_although_the_other_has_none() {
     let stage = folder();
-    let scripts = r#"{"scripts": {"dev": "NODE_ENV=dev node main.js", "start": "node main.js"}}"#;
+    let scripts = r#"{"scripts": {"dev": "NODE_ENV=dev node main.js", "start": "node main.js",
+        "worker": "WORKER=1 node main.js", "queue": "env QUEUE=1 node main.js"}}"#;
     write(&stage, "package.json", scripts);
     for (with, without) in [
         ("sh -c STAGE=dev python3 main.py", "python3 main.py"),
@@ -128,15 +129,27 @@ fn what_the_words_of_one_command_set_counts_although_the_other_has_none() {
         ("env PYTHON_ENV=dev python3 main.py", "python3 main.py"),
         ("npm run dev", "node main.js"),
         ("npm run dev", "npm start"),
+        ("npm run worker", "node main.js"),
+        ("npm run worker", "npm start"),
+        ("npm run queue", "npm start"),
     ] {
         let variables = ["PYTHON_ENV", "STAGE"];
-        let variable = variables.into_iter().find(|it| with.contains(it)).unwrap_or("NODE_ENV");
+        let variable = match with {
+            "npm run worker" => "WORKER",
+            "npm run queue" => "QUEUE",
+            _ => variables.into_iter().find(|it| with.contains(it)).unwrap_or("NODE_ENV"),
+        };
         let (process, pid) = bot(&stage, running(&stage, without), stage.folder());
         is_refused(&stage, &process, pid, with, variable);
         end(&stage, process, pid);
         let (guard, pid) = bot(&stage, start(&stage, &["run"], with), stage.folder());
         is_refused(&stage, &guard, pid, without, variable);
         end(&stage, guard, pid);
+        if with.starts_with("npm") {
+            let (process, pid) = bot(&stage, running(&stage, with), stage.folder());
+            is_refused(&stage, &process, pid, without, variable);
+            end(&stage, process, pid);
+        }
         is_taken_over(&stage, with, with);
         is_taken_over(&stage, without, without);
     }
