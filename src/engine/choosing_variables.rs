@@ -8,8 +8,8 @@ use crate::engine::instance::BotId;
 use crate::engine::token_variables::TokenVariables;
 use crate::engine::unrelated_variables::may_be_a_name;
 use crate::engine::variable_kind::{
-    CHOOSING_VARIABLES, VariableKind, is_log_variable, may_choose_token, may_name_a_file,
-    never_chooses,
+    CHOOSING_VARIABLES, VariableKind, is_log_variable, is_set_by_pm2, may_choose_token,
+    may_name_a_file, never_chooses,
 };
 
 /// A variable that is set or unset.
@@ -86,7 +86,11 @@ impl OwnVariables {
         set: &[Variable],
         read: &[OsString],
     ) -> OwnVariables {
-        let mut environment: BTreeMap<_, _> = environment.into_iter().collect();
+        let is_of_pm2 = |(name, value): &(OsString, OsString)| {
+            is_set_by_pm2(name.as_encoded_bytes(), value.as_encoded_bytes())
+        };
+        let environment = environment.into_iter().filter(|it| !is_of_pm2(it));
+        let mut environment: BTreeMap<_, _> = environment.collect();
         for (name, value) in set {
             match value {
                 Some(value) => {
@@ -276,6 +280,7 @@ fn variables_of(environ: &[u8]) -> BTreeMap<&[u8], &[u8]> {
             let at = entry.iter().position(|byte| *byte == b'=')?;
             Some((entry.get(..at)?, entry.get(at + 1..)?))
         })
+        .filter(|(name, value)| !is_set_by_pm2(name, value))
         .collect()
 }
 
@@ -379,6 +384,12 @@ mod tests {
             ("bot=alice", "", "", "bot=bob", Some("bot")),
             ("bot=alice", "", "", "", Some("bot")),
             ("", "profile=a", "", "profile=b", Some("profile")),
+            ("env=dev", "", "", "env=prod", Some("env")),
+            ("", "", "", "env=dev", Some("env")),
+            ("env=prod", "", "", "", None),
+            ("namespace=a", "", "", "namespace=b", Some("namespace")),
+            ("namespace=a", "", "", "namespace=default", None),
+            ("exec_mode=fork_mode", "", "", "exec_mode=cluster_mode", None),
             ("shop=a", "", "", "shop=b", None),
             ("", "NODE_ENV=production", "", "NODE_ENV=staging", Some("NODE_ENV")),
             // An unset one of these is a value too, and empty is unset.

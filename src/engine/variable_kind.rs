@@ -138,7 +138,10 @@ const TOOL_PREFIXES: [&str; 106] = [
 ];
 
 /// The variables that PM2 sets for what it starts.
-const PM2_VARIABLES: [&str; 5] = ["env", "exec_mode", "filter_env", "instance_var", "namespace"];
+const PM2_VARIABLES: [&str; 3] = ["exec_mode", "filter_env", "instance_var"];
+
+/// The values of other variables where only PM2 has set them.
+const PM2_VALUES: [(&str, &str); 2] = [("env", "[object Object]"), ("namespace", "default")];
 
 /// Names of variables that only tune a runtime, its output or its network.
 #[rustfmt::skip]
@@ -230,6 +233,14 @@ pub(crate) fn counts_in_script(name: &OsStr) -> bool {
         name.to_str().is_some_and(|name| SETTINGS_SUFFIXES.iter().any(|end| name.ends_with(end)))
     };
     !never_chooses(name) && (VariableKind::of(name) != VariableKind::Session || is_for_settings())
+}
+
+/// Returns whether a variable has the value that PM2 gives it where no person did.
+pub(crate) fn is_set_by_pm2(name: &[u8], value: &[u8]) -> bool {
+    let is_it = |(its_name, its_value): &(&str, &str)| {
+        name == its_name.as_bytes() && value == its_value.as_bytes()
+    };
+    PM2_VALUES.iter().any(is_it)
 }
 
 /// Returns whether a variable says where or how a program writes its log. Two values may be those
@@ -379,9 +390,9 @@ mod tests {
              ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME SESSION_STRING \
              STRING_SESSION PHONE_NUMBER API_HASH MONGO_URI POSTGRES_DSN",
         );
-        all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env");
-        all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version");
-        all_are(VariableKind::Session, "env exec_mode namespace instance_var");
+        all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env env");
+        all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version namespace");
+        all_are(VariableKind::Session, "exec_mode filter_env instance_var");
     }
 
     #[test]

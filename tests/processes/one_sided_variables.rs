@@ -164,7 +164,9 @@ fn what_the_words_of_one_command_set_counts_although_the_other_has_none() {
 fn an_inherited_variable_that_names_the_bot_or_its_environment_may_be_unset() {
     let stage = folder();
     let line = "python3 main.py";
-    for name in ["ENV", "BOT", "NODE_ENV", "RUN_MODE", "IS_PROD", "CONFIG_DIR", "PYTHON_ENV"] {
+    for name in
+        ["ENV", "BOT", "NODE_ENV", "RUN_MODE", "IS_PROD", "CONFIG_DIR", "PYTHON_ENV", "env", "mode"]
+    {
         both_live(&stage, line, &format!("{name}=test {line}"), name);
         both_live(&stage, &format!("{name}=test {line}"), line, name);
         is_taken_over(&stage, &format!("{name}=test {line}"), &format!("{name}=test {line}"));
@@ -180,6 +182,33 @@ fn an_inherited_variable_that_names_the_bot_or_its_environment_may_be_unset() {
     is_taken_over(&stage, &production, line);
     is_taken_over(&stage, line, &production);
     both_live(&stage, &production, &format!("NODE_ENV=development {line}"), "NODE_ENV");
+}
+
+#[test]
+fn only_what_pm2_itself_sets_is_no_doubt() {
+    let stage = folder();
+    let line = "python3 main.py";
+    both_live(&stage, &format!("env=dev {line}"), &format!("env=prod {line}"), "env");
+    let namespaces = ["a", "b"].map(|name| format!("namespace={name} {line}"));
+    both_live(&stage, &namespaces[0], &namespaces[1], "namespace");
+    is_taken_over(&stage, &format!("env=prod {line}"), line);
+    // PM2 names its own settings so.
+    let in_pm2 =
+        format!("exec_mode=fork_mode instance_var=NODE_APP_INSTANCE namespace=default {line}");
+    for (theirs, mine) in [(&*in_pm2, line), (line, &in_pm2)] {
+        let (process, pid) = bot(&stage, pm2_env(running(&stage, theirs)), stage.folder());
+        let (new, own) = bot(&stage, start(&stage, &["run"], mine), stage.folder());
+        assert!(!is_alive(pid) && is_alive(own), "{theirs} / {mine}");
+        end(&stage, new, own);
+        drop(process);
+    }
+    let (process, pid) = bot(&stage, pm2_env(running(&stage, line)), stage.folder());
+    is_refused(&stage, &process, pid, &format!("env=dev {line}"), "env");
+}
+
+/// Adds the text that PM2 makes of its table of variables.
+fn pm2_env(start: Start<'_>) -> Start<'_> {
+    start.env("env", "[object Object]")
 }
 
 #[test]
