@@ -133,6 +133,7 @@ fn scan_this_machine(bencher: Bencher<'_, '_>) {
         tokens: own_tokens(),
         instance: "bot123456".to_owned(),
         name_source: NameSource::Token,
+        naming_file: None,
         locks: Vec::new(),
         cwd: None,
         variables: OwnVariables::default(),

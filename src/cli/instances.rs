@@ -89,6 +89,7 @@ pub(super) fn scan_request(config: &Config) -> ScanRequest {
         changed_settings: None,
         instance: String::new(),
         name_source: NameSource::Given,
+        naming_file: None,
         locks: Vec::new(),
         cwd: None,
         variables: OwnVariables::default(),

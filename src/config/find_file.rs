@@ -99,6 +99,15 @@ pub(crate) fn shared_has_our_keys(sources: &Sources) -> bool {
     }
 }
 
+/// Returns whether a file may give an instance this name: its text has the name, or it is there and
+/// cannot be read.
+pub(crate) fn may_name(path: &Path, instance: &str) -> bool {
+    match read(path) {
+        Ok(text) => String::from_utf8_lossy(&text).contains(instance),
+        Err(error) => !is_missing(&error) && error.kind() != io::ErrorKind::IsADirectory,
+    }
+}
+
 fn named_file(sources: &Sources) -> Option<(PathBuf, Location)> {
     if let Some(path) = &sources.config {
         return Some((path.clone(), Location::flag("--config", &path.to_string_lossy())));

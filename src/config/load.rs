@@ -10,6 +10,7 @@ use crate::config::parsed_text::Parsed;
 use crate::config::problem::{Fault, Problem, Problems};
 use crate::config::rule_tables::{BroadField, ConditionsTable, MatchTable};
 use crate::config::settings::{CheckTable, GENERIC_TOKEN_VARIABLES, Settings};
+use crate::config::source_text::SourceName;
 use crate::config::sources::Sources;
 use crate::config::spanned_value::{Table, Value};
 use crate::config::{overrides, validate};
@@ -139,6 +140,15 @@ impl Config {
     #[must_use]
     pub fn origin(&self, key: &str) -> Origin {
         self.layers.origin(key)
+    }
+
+    /// Returns the configuration file that names the instance, if one does.
+    pub(crate) fn file_naming_instance(&self) -> Option<&Path> {
+        let Origin::Written(location) = self.origin("instance") else { return None };
+        match location.source() {
+            SourceName::File(_) => self.file.as_deref(),
+            SourceName::Variable(_) | SourceName::Set(_) | SourceName::Flag(_) => None,
+        }
     }
 
     fn unreachable_rules(&self) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! The evidence that a process is not this bot.
 
+use std::path::PathBuf;
+
 use crate::engine::changed_settings::SettingsLink;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, Instance, NameSource};
@@ -46,6 +48,11 @@ pub enum Doubt {
     /// The process shows no token and may have read settings behind this link before its last
     /// change, when it may have led to another file.
     ChangedSettings(SettingsLink),
+    /// It has the name of the instance from a copy of the caller's configuration: this file.
+    CopiedConfiguration {
+        file: PathBuf,
+        instance: String,
+    },
     /// The process shows no token and may have read the file that names this bot before its last
     /// change, when it may have named this other bot, whose token is in the other place.
     ChangedEnvFile {
@@ -89,6 +96,7 @@ impl Doubt {
             // Every member that clears its environment, such as a browser, would be that bot.
             Doubt::OwnDotenv(_)
             | Doubt::ChangedSettings(_)
+            | Doubt::CopiedConfiguration { .. }
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
             | Doubt::BesideAnotherProgram { .. }
@@ -165,6 +173,10 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     }
     if let Some(doubt) = below_guard {
         return doubt;
+    }
+    if let Some(file) = process.copied_configuration.clone().filter(|_| !has_my_token) {
+        let instance = me.instance.clone();
+        return CounterEvidence::Doubt(Doubt::CopiedConfiguration { file, instance });
     }
     if let Fact::Known(Some(variable)) = &process.other_variable
         && !is_variable_settled

@@ -60,6 +60,9 @@ pub struct Process {
     /// in the folders of the caller and its scripts, nor for what has this instance by the bot's
     /// number.
     pub env_file_bot: Fact<Option<BotId>>,
+    /// The copy in the process's folder of the configuration that names the caller's instance. Only
+    /// looked for if the caller knows no token and the process has that instance.
+    pub copied_configuration: Option<PathBuf>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
     /// A reason to doubt that the process is this bot, although it runs the same command.

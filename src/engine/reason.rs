@@ -133,6 +133,7 @@ impl RefusalCause {
                 | Doubt::Dotenv(_)
                 | Doubt::OwnDotenv(_)
                 | Doubt::ChangedSettings(_)
+                | Doubt::CopiedConfiguration { .. }
                 | Doubt::ChangedEnvFile { .. }
                 | Doubt::BelowGuard(_)
                 | Doubt::BesideAnotherProgram { .. }

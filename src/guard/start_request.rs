@@ -108,6 +108,7 @@ impl StartRequest {
             changed_settings: self.command.as_ref().and_then(changed_settings_link::find),
             instance: self.instance.to_string(),
             name_source: self.name_source(),
+            naming_file: self.config.file_naming_instance().map(Path::to_owned),
             locks: self.locks.clone(),
             cwd: match &self.command {
                 Some(command) => Some(command.runs_in.clone()),

@@ -328,6 +328,18 @@ fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
             ),
             settle(None),
         ),
+        Doubt::CopiedConfiguration { file, instance } => (
+            format!(
+                "its folder has a copy of its own of the configuration that names this instance \
+                 (`{}`), and nothing shows which bot it is",
+                sanitize(&file.to_string_lossy())
+            ),
+            format!(
+                "if it is this bot, start with `--instance {}`, or {end_it}; if it is another \
+                 one, write another `instance` into one of the two files",
+                shell_quote(&sanitize(instance))
+            ),
+        ),
         Doubt::ChangedEnvFile { name, other_place, bot } => (
             format!(
                 "it shows no token and may have read `{name}` before the last change of that \

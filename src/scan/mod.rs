@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod command;
 pub(crate) mod command_context;
 mod command_env_files;
+mod copied_configuration;
 mod env_file_bot;
 mod env_file_option;
 pub mod env_marker;

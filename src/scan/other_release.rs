@@ -30,13 +30,8 @@ impl Command {
         let (release, names) = differing_folder(&mine, &theirs)?;
         // One that cannot be read may still be there.
         let is_removed = matches!(theirs.try_exists(), Ok(false));
-        let is_behind_a_link = || {
-            let mut folders = self.file.iter().flat_map(|file| file.ancestors().skip(1));
-            folders.any(|folder| {
-                folder.file_name() != release.file_name()
-                    && fs::canonicalize(folder).is_ok_and(|found| found == release)
-            })
-        };
+        let folder = self.file.as_deref().and_then(Path::parent);
+        let is_behind_a_link = || folder.is_some_and(|it| leads_to_release(it, &release));
         let are_numbered =
             || names.iter().all(|name| name.as_encoded_bytes().iter().any(u8::is_ascii_digit));
         match (is_removed, is_behind_a_link()) {
@@ -49,8 +44,19 @@ impl Command {
     }
 }
 
+/// Returns whether a path goes through a link to this folder, such as `current`.
+pub(super) fn leads_to_release(path: &Path, release: &Path) -> bool {
+    path.ancestors().any(|folder| {
+        folder.file_name() != release.file_name()
+            && fs::canonicalize(folder).is_ok_and(|found| found == release)
+    })
+}
+
 /// Returns the only folder in which two paths differ, as in the first one, with its two names.
-fn differing_folder<'a>(mine: &'a Path, theirs: &'a Path) -> Option<(PathBuf, [&'a OsStr; 2])> {
+pub(super) fn differing_folder<'a>(
+    mine: &'a Path,
+    theirs: &'a Path,
+) -> Option<(PathBuf, [&'a OsStr; 2])> {
     let parts = |path: &'a Path| path.components().collect::<Vec<Component<'a>>>();
     let (mine, theirs) = (parts(mine), parts(theirs));
     if mine.len() != theirs.len() || mine.last() != theirs.last() {

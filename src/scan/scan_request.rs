@@ -31,6 +31,8 @@ pub struct ScanRequest {
     pub command: Option<Command>,
     pub instance: String,
     pub name_source: NameSource,
+    /// The configuration file that names the instance, if one does.
+    pub naming_file: Option<PathBuf>,
     /// The lock files of this start, as configured.
     pub locks: Vec<PathBuf>,
     /// COMMAND's folder, or that of a start without COMMAND.

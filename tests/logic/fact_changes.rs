@@ -1,5 +1,7 @@
 //! Changes of single facts about a process: hidden, or evidence for and against.
 
+use std::path::PathBuf;
+
 use crate::fixture::*;
 
 use monopoll::internals::engine::fact::Fact::{Known, Unknown};
@@ -45,13 +47,16 @@ pub(crate) const FOR: [(&str, FactChange); 4] = [
 ];
 
 /// Adds evidence against it, if there was none.
-pub(crate) const AGAINST: [(&str, FactChange); 5] = [
+pub(crate) const AGAINST: [(&str, FactChange); 6] = [
     ("tokens", |it| {
         if it.tokens.other == Known(None) {
             it.tokens.other = ANOTHER_BOTS.other;
         }
     }),
     ("env_file_bot", |it| it.env_file_bot = Known(Some(BotId(8)))),
+    ("copied_configuration", |it| {
+        it.copied_configuration = Some(PathBuf::from("/srv/alice/monopoll.toml"));
+    }),
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
             it.other_variable = Known(Some("BOT_PROFILE".to_owned()));

@@ -90,6 +90,7 @@ pub(crate) fn process(pid: u32) -> Process {
         holds_lock: Known(false),
         tokens: NO_TOKEN,
         env_file_bot: Fact::Known(None),
+        copied_configuration: None,
         is_connected_nearby: false,
         other_variable: Known(None),
         command_doubt: Known(None),

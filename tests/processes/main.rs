@@ -17,6 +17,7 @@ mod choosing_launchers;
 mod clock;
 mod connected;
 mod container;
+mod copied_folders;
 mod corrupt_state;
 mod distribution;
 mod doctor;

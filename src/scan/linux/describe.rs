@@ -102,6 +102,7 @@ impl<'a> Describer<'a> {
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         process.is_connected_nearby = self.connected_nearby.contains(&pid);
         process.env_file_bot = self.request.env_file_bot(&process, &root);
+        process.copied_configuration = self.request.copied_configuration(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));
         }

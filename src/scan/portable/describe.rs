@@ -105,9 +105,11 @@ impl<'a> Describer<'a> {
             exe: exe.map(PathBuf::from).into(),
             cwd: cwd.map(PathBuf::from).into(),
             env_file_bot: Fact::Known(None),
+            copied_configuration: None,
             is_connected_nearby: false,
         };
         process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"));
+        process.copied_configuration = self.request.copied_configuration(&process, Path::new("/"));
         Some(process)
     }
 
