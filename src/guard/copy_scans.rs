@@ -57,9 +57,10 @@ impl CopyScans {
         reporter: Reporter,
     ) -> Option<CopyScans> {
         let token_variables = request.config.token_variables().map(str::to_owned).collect();
+        let scan_request = request.scan_request();
         let scan = CopyScan {
-            copies: CopySearch::new(request.scan_request(), token_variables)?,
-            later: LaterCopySearch::new(request.scan_request(), rounds, suspects),
+            copies: CopySearch::new(scan_request.clone(), token_variables)?,
+            later: LaterCopySearch::new(scan_request, rounds, suspects),
             alarm,
             ticket,
             reporter,

@@ -32,13 +32,15 @@ impl ScanRequest {
             return Fact::Known(None);
         }
         let mine = self.own_bots(&own);
-        let bots =
-            folders.iter().filter(|_| !mine.is_empty()).map(|it| {
-                match dotenv::nearest_bot(&self.token_variables, root, it, &own) {
-                    Fact::Known(bot) => Fact::Known(bot.filter(|bot| !mine.contains(bot))),
-                    Fact::Unknown => Fact::Unknown,
-                }
-            });
+        if mine.is_empty() {
+            return Fact::Known(None);
+        }
+        let bots = folders.iter().map(|it| {
+            match dotenv::nearest_bot(&self.token_variables, root, it, &own) {
+                Fact::Known(bot) => Fact::Known(bot.filter(|bot| !mine.contains(bot))),
+                Fact::Unknown => Fact::Unknown,
+            }
+        });
         bots.into_iter().find(|bot| *bot != Fact::Known(None)).unwrap_or(Fact::Known(None))
     }
 

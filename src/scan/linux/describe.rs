@@ -254,7 +254,7 @@ impl<'a> Describer<'a> {
         .flatten();
         let runs_another = self.guard_runs_another(marker.as_ref(), &mut buffers.status);
         if let Some(marker) = marker.flatten() {
-            let view = || find_by_marker::guard_view(self.proc, &marker, &buffers.args);
+            let view = || find_by_marker::guard_view(self.proc, &marker, pid);
             self.guards.entry(marker.guard).or_insert_with(view);
         }
         let known_args = args.known().map_or(&[][..], Vec::as_slice);

@@ -71,11 +71,7 @@ impl MarkerSearch {
         let is_confirmed = is_guard(proc, marker.guard, &self.tool_name)
             && is_below(proc, pid, marker.guard.pid)
             && self.has_held_one(proc, marker.guard.pid, marker);
-        is_confirmed.then(|| {
-            let mut args = Vec::new();
-            let is_read = proc.read(pid, "cmdline", &mut args).is_ok();
-            self.view(proc, marker, if is_read { &args } else { &[] })
-        })
+        is_confirmed.then(|| self.view(proc, marker, pid))
     }
 
     /// Returns the guard that this process announces to be.
@@ -94,13 +90,11 @@ impl MarkerSearch {
         let found = announcements(proc, pid).into_iter().find(is_its_own)?;
         // It knows its pid in its own PID namespace.
         let marker = EnvMarker { guard: ProcessId { pid, start }, ..found };
-        let mut args = Vec::new();
-        proc.read(pid, "cmdline", &mut args).ok()?;
-        Some(self.view(proc, &marker, &args))
+        Some(self.view(proc, &marker, pid))
     }
 
-    fn view(&self, proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
-        let mut view = guard_view(proc, marker, args);
+    fn view(&self, proc: &ProcFs, marker: &EnvMarker, pid: u32) -> GuardView {
+        let mut view = guard_view(proc, marker, pid);
         view.other_lock.take_if(|lock| self.locks.first() == Some(lock));
         view
     }
@@ -222,20 +216,20 @@ fn sees(proc: &ProcFs, pid: u32, folder: &Path) -> bool {
         .is_some_and(|(folder, own)| theirs(folder) == Some(own))
 }
 
-/// Returns the guard that the marker names, with its COMMAND; `args` are those of a process below
-/// it, for a guard without a COMMAND in its arguments.
+/// Returns the guard that the marker of a process below it names, with its COMMAND, or with the
+/// process's own command if the guard has none in its arguments.
 #[expect(clippy::disallowed_types, reason = "a start time to be printed")]
-pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, args: &[u8]) -> GuardView {
-    let mut line = Vec::new();
-    let command = proc.read(marker.guard.pid, "cmdline", &mut line).ok().and_then(|()| {
-        let words = command_of(&line)?;
-        Some(words.join(OsStr::new("\0")).into_vec())
-    });
-    let args = command.as_deref().unwrap_or(args);
+pub(super) fn guard_view(proc: &ProcFs, marker: &EnvMarker, pid: u32) -> GuardView {
+    let read = |pid| {
+        let mut line = Vec::new();
+        proc.read(pid, "cmdline", &mut line).ok().map(|()| line)
+    };
+    let of_guard = || Some(command_of(&read(marker.guard.pid)?)?.join(OsStr::new("\0")).into_vec());
+    let command = of_guard().or_else(|| read(pid)).unwrap_or_default();
     GuardView {
         process: Some(marker.guard),
         ticket: Some(marker.ticket),
-        command: command_line(&strings(args)),
+        command: command_line(&strings(&command)),
         user: proc
             .owner(marker.guard.pid)
             .map_or_else(|_| "unknown".to_owned(), |uid| users::user(uid).name),
