@@ -32,7 +32,7 @@ pub(super) fn plan(
     let began = clock::monotonic();
     let snapshot = snapshot(machine, lock_set, locks)?;
     let plan = decide(policy, &snapshot);
-    trace::scanned(&snapshot, &plan, clock::monotonic().saturating_sub(began));
+    trace::scanned(&snapshot, &plan, policy.purpose, clock::monotonic().saturating_sub(began));
     Ok(plan)
 }
 

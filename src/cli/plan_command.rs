@@ -75,7 +75,7 @@ pub(super) fn print_plan(
 pub(super) fn verdict(common: &Common, request: &StartRequest, what: &str, plan: &Plan) -> String {
     let instance = &request.instance;
     if common.json {
-        format!("{instance}: {what}: {}", reasons::plan_reason(plan))
+        format!("{instance}: {what}: {}", reasons::plan_reason(plan, request.config.policy.purpose))
     } else {
         format!("{instance}: {what}")
     }

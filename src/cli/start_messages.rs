@@ -13,6 +13,7 @@ use crate::cli::terminal_line::{self, TerminalLine};
 use crate::config::settings::LogFormat;
 use crate::engine::ladder::{Ladder, WaitLimit};
 use crate::engine::plan::Conflict;
+use crate::engine::policy::Purpose;
 use crate::engine::process::ProcessId;
 use crate::engine::signal::SignalToSend;
 use crate::guard::follow_up_event::FollowUpEvent;
@@ -78,7 +79,9 @@ impl Observer for ProgressPrinter {
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let now = clock::monotonic();
         match event {
-            StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
+            StartEvent::Scanned { snapshot, plan, took } => {
+                trace::scanned(snapshot, plan, Purpose::Start, *took);
+            }
             // The other start usually finishes quickly. Otherwise the first reminder says more.
             StartEvent::Queued => {
                 self.activity = StartActivity::Queued { since: now };

@@ -85,7 +85,7 @@ fn stop(common: &Common, command: Vec<OsString>) -> Result<ExitStatus, Error> {
         }
         Verdict::Refuse(refusal) if !ever_started => {
             print_document(common, &request, &plan)?;
-            let why = reasons::plan_reason(&plan);
+            let why = reasons::plan_reason(&plan, Purpose::Stop);
             return Err(with_hint(refused(&request, refusal, &why), &request, &plan));
         }
         Verdict::Clear | Verdict::Refuse(_) | Verdict::Act | Verdict::Wait => {}
@@ -257,7 +257,7 @@ impl Observer for StopPrinter<'_> {
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let lines: Vec<String> = match event {
             StartEvent::Scanned { snapshot, plan, took } => {
-                return trace::scanned(snapshot, plan, *took);
+                return trace::scanned(snapshot, plan, Purpose::Stop, *took);
             }
             StartEvent::Terminate(TerminateEvent::Sent(_, SignalToSend::Kill)) => {
                 self.killed += 1;
@@ -293,7 +293,7 @@ fn print_document(common: &Common, request: &StartRequest, plan: &Plan) -> Resul
 fn not_stopped(request: &StartRequest, stop: NotStarted) -> Error {
     match stop {
         NotStarted::Refused(refusal) => {
-            refused(request, refusal.kind(), &reasons::start_refusal(&refusal))
+            refused(request, refusal.kind(), &reasons::start_refusal(&refusal, Purpose::Stop))
         }
         NotStarted::Interrupted(signal) => Error::new(
             ExitStatus::Signaled(signal),

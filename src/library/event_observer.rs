@@ -6,6 +6,7 @@ use tracing::{debug, info, warn};
 
 use crate::engine::action::OnLost;
 use crate::engine::instance::Instance;
+use crate::engine::policy::Purpose;
 use crate::guard::follow_up_event::OnFollowUp;
 use crate::guard::lock_monitor::LockEvent;
 use crate::guard::start_event::{Observer, StartEvent};
@@ -27,10 +28,12 @@ impl Observer for EventObserver<'_> {
     fn on_event(&mut self, event: &StartEvent<'_>) {
         let instance = self.instance;
         match event {
-            StartEvent::Scanned { snapshot, plan, took } => trace::scanned(snapshot, plan, *took),
+            StartEvent::Scanned { snapshot, plan, took } => {
+                trace::scanned(snapshot, plan, Purpose::Start, *took);
+            }
             StartEvent::Queued => debug!("{instance}: waiting for another start to finish"),
             StartEvent::Waiting(plan) | StartEvent::Acting(plan) => {
-                info!("{instance}: {}", printable(&reasons::plan_reason(plan)));
+                info!("{instance}: {}", printable(&reasons::plan_reason(plan, Purpose::Start)));
             }
             StartEvent::Reminder | StartEvent::Terminate(TerminateEvent::Reminder) => {
                 info!("{instance}: still waiting for it to end");

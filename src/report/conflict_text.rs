@@ -5,6 +5,7 @@ use crate::engine::counter_evidence::Doubt;
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::Fact;
 use crate::engine::ladder::{Ladder, Step, WaitLimit};
+use crate::engine::likeness::CommandDoubt;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
 use crate::engine::policy::Purpose;
@@ -52,7 +53,7 @@ pub(super) fn lines(
     }
     line("decided", decision(conflict, context));
     // The refusal of the decisive conflict is already printed above, as the reason of the plan.
-    if let Some(why) = reasons::conflict_refusal(conflict)
+    if let Some(why) = reasons::conflict_refusal(conflict, context.purpose)
         && !plan.decisive_conflict().is_some_and(|decisive| std::ptr::eq(decisive, conflict))
     {
         line("because", sanitize(&why));
@@ -213,9 +214,23 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
             format!("by `same_token` {}", format::written_at(context, "same_token"))
         }
         DecidedBy::Supervised => "by the built-in rule `supervised`".to_owned(),
-        DecidedBy::SafetyRule => "by a built-in safety rule".to_owned(),
+        DecidedBy::SafetyRule => {
+            return format!("{}: {}", conflict.action, not_lifted(conflict));
+        }
     };
     format!("{}, {}", conflict.action, by.trim_end())
+}
+
+/// Says that no rule lifts a refusal, and why if the process is in doubt.
+fn not_lifted(conflict: &Conflict) -> &'static str {
+    match &conflict.refusal {
+        // The reason above says that it seems to be this bot's.
+        Some(RefusalCause::InDoubt(Doubt::Command(CommandDoubt::StartsAgain))) | None => {
+            "no rule lifts this"
+        }
+        Some(RefusalCause::InDoubt(_)) => "it may be another bot (no rule lifts this)",
+        Some(_) => "no rule lifts this",
+    }
 }
 
 pub(super) fn steps(conflict: &Conflict, purpose: Purpose, paint: Paint) -> String {

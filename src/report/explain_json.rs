@@ -12,6 +12,7 @@ use crate::engine::explain::{
 };
 use crate::engine::fact::Truth;
 use crate::engine::plan::{Conflict, DecidedBy, Plan};
+use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::rules::RuleOutcome;
 use crate::report::plan_json::PlanDocument;
@@ -229,11 +230,11 @@ fn process_document(it: &Explanation<'_>, context: &Context<'_>) -> ProcessDocum
             holds: it.lock.holds.known(),
             paths: it.lock.paths.iter().map(|path| mask_secrets(&path.to_string_lossy())).collect(),
         },
-        against: reasons::against(it).as_deref().map(mask_secrets),
+        against: reasons::against(it, it.policy.purpose).as_deref().map(mask_secrets),
         shields: it.shields.iter().map(shield_document).collect(),
         rules_about: it.conflict.and_then(Conflict::pid).unwrap_or(pid),
         rules: it.rules.iter().map(|rule| rule_document(rule, &it.subject, context)).collect(),
-        conflict: it.conflict.map(|conflict| decision_document(conflict, pid)),
+        conflict: it.conflict.map(|conflict| decision_document(conflict, it.policy.purpose, pid)),
     }
 }
 
@@ -312,7 +313,7 @@ fn rule_document(
     }
 }
 
-fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
+fn decision_document(conflict: &Conflict, purpose: Purpose, pid: u32) -> DecisionDocument {
     DecisionDocument {
         pid: conflict.pid().unwrap_or(pid),
         action: conflict.action,
@@ -324,7 +325,7 @@ fn decision_document(conflict: &Conflict, pid: u32) -> DecisionDocument {
             DecidedBy::SafetyRule => DeciderWord::Caution,
         },
         rule: conflict.decided_by.rule().map(mask_secrets),
-        reason: reasons::conflict_refusal(conflict).as_deref().map(mask_secrets),
+        reason: reasons::conflict_refusal(conflict, purpose).as_deref().map(mask_secrets),
     }
 }
 

@@ -54,7 +54,8 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
     };
     let because = format!("it {tree}{}", evidence_text(&conflict.evidence));
     let (fate, decision) = (fate(conflict), decision(it, conflict));
-    let sentence = match (reasons::conflict_refusal(conflict), it.plan.verdict()) {
+    let sentence = match (reasons::conflict_refusal(conflict, it.policy.purpose), it.plan.verdict())
+    {
         (Some(why), _) => {
             return format!("{tree}is a conflict, and the start is refused: {why}");
         }
@@ -62,7 +63,7 @@ fn conflict_sentence(it: &Explanation<'_>, conflict: &Conflict) -> String {
             return format!(
                 "would be {fate} ({decision}), but the start is refused and nothing is \
                  touched: {}",
-                reasons::plan_reason(it.plan)
+                reasons::plan_reason(it.plan, it.policy.purpose)
             );
         }
         (None, Verdict::Wait) if conflict.action.ends_processes() => {

@@ -104,7 +104,7 @@ impl LabeledLines {
         let against = if is_shielded {
             reasons::against_without_hint(&it.against)
         } else {
-            reasons::against(it)
+            reasons::against(it, it.policy.purpose)
         };
         match against {
             Some(why) => self.row(Truth::True, &sanitize(&why)),

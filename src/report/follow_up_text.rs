@@ -2,6 +2,7 @@
 
 use crate::engine::fact::Fact;
 use crate::engine::plan::Conflict;
+use crate::engine::policy::Purpose;
 use crate::engine::process::Process;
 use crate::engine::reason::RefusalCause;
 use crate::guard::follow_up_event::FollowUpEvent;
@@ -22,7 +23,7 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
         }
         FollowUpEvent::Terminate(_) => None,
         FollowUpEvent::ComesBack(plan) => {
-            Some(format!("two pollers are running: {}", reasons::plan_reason(plan)))
+            Some(format!("two pollers are running: {}", reasons::plan_reason(plan, Purpose::Start)))
         }
         FollowUpEvent::SecondCopy(copy) => Some(match copy.certainty {
             CopyCertainty::Certain => {
@@ -37,7 +38,8 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
                 )
             }
             CopyCertainty::Doubt => {
-                let why = reasons::conflict_refusal(&copy.conflict).unwrap_or_default();
+                let why =
+                    reasons::conflict_refusal(&copy.conflict, Purpose::Start).unwrap_or_default();
                 format!(
                     "COMMAND has started `{}`, but {why}; two pollers may be running",
                     copy.mine
@@ -58,7 +60,7 @@ pub(crate) fn sentence(event: &FollowUpEvent<'_>) -> Option<String> {
 
 fn later_copy(conflict: &Conflict) -> String {
     if let Some(RefusalCause::InDoubt(_)) = &conflict.refusal {
-        let why = reasons::conflict_refusal(conflict).unwrap_or_default();
+        let why = reasons::conflict_refusal(conflict, Purpose::Start).unwrap_or_default();
         return format!("{why}; it began after this bot, so two pollers may be running");
     }
     let root = conflict.root.as_ref();

@@ -219,10 +219,22 @@ fn for_conflict(conflict: &Conflict, plan: &Plan, context: &Context<'_>) -> Vec<
 fn other_action(action: Action, context: &Context<'_>) -> String {
     let (purpose, others) = match action {
         Action::Graceful | Action::Force => ("to leave it running", "`refuse` or `wait`"),
-        Action::Refuse => ("to wait for it or to take over", "`wait` or `graceful`"),
+        Action::Refuse => return take_over(context),
         Action::Wait | Action::Ignore => ("not to wait", "`refuse` or `graceful`"),
     };
     format!("{purpose}, choose {others} for {}", set_key(context, "on_conflict"))
+}
+
+/// Returns how to take over or wait where `on_conflict` refuses.
+fn take_over(context: &Context<'_>) -> String {
+    let once = typed("--on-conflict graceful run", context.command.as_deref());
+    let place = (context.origin)("on_conflict");
+    let always = if place == "default" || place.starts_with("--") {
+        "write `on_conflict = \"graceful\"` to config.toml".to_owned()
+    } else {
+        format!("change `on_conflict` (at {})", sanitize(&place))
+    };
+    format!("to take over: {once} (or `wait`, to wait for it to end); for every start, {always}")
 }
 
 fn change_rule(context: &Context<'_>, name: &str) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod config_text;
 mod conflict_text;
 pub mod doctor_json;
 pub mod doctor_text;
+mod doubt_text;
 pub mod effective_config;
 pub mod explain_json;
 pub mod explain_sentence;

@@ -192,7 +192,7 @@ pub fn document(plan: &Plan, context: &Context<'_>) -> PlanDocument {
             Verdict::Wait => VerdictWord::Wait,
             Verdict::Refuse(_) => VerdictWord::Refuse,
         },
-        reason: mask_secrets(&reasons::plan_reason(plan)),
+        reason: mask_secrets(&reasons::plan_reason(plan, context.purpose)),
         locks: plan.locks.iter().map(|view| lock(plan, context, view)).collect(),
         lease: (),
         conflicts: plan.conflicts.iter().map(|it| conflict(it, context)).collect(),

@@ -89,11 +89,13 @@ fn verdict(plan: &Plan, context: &Context<'_>, paint: Paint) -> String {
             format!(" {}, then start{ignoring}.", wait_text(plan, &ended)),
         ),
         Verdict::Refuse(kind @ RefusalKind::Superseded) => {
-            (Style::Warning, "would give way", format!(": {}", refusal(plan, kind)))
+            (Style::Warning, "would give way", format!(": {}", refusal(plan, Purpose::Start, kind)))
         }
         Verdict::Refuse(
             kind @ (RefusalKind::TooManyTakeovers | RefusalKind::Permission | RefusalKind::Policy),
-        ) => (Style::Error, "would not start", format!(": {}", refusal(plan, kind))),
+        ) => {
+            (Style::Error, "would not start", format!(": {}", refusal(plan, Purpose::Start, kind)))
+        }
     };
     format!("{instance} {}{rest}", paint.style(tone, would))
 }
@@ -109,9 +111,11 @@ fn stop_verdict(
         Verdict::Act | Verdict::Wait => {
             (Style::Warning, "would end", format!(" {ended}{}{alone}.", time_limit(plan)))
         }
-        Verdict::Refuse(kind) => {
-            (Style::Error, "would not be stopped", format!(": {}", refusal(plan, kind)))
-        }
+        Verdict::Refuse(kind) => (
+            Style::Error,
+            "would not be stopped",
+            format!(": {}", refusal(plan, Purpose::Stop, kind)),
+        ),
     }
 }
 
@@ -147,10 +151,10 @@ fn time_limit(plan: &Plan) -> String {
 }
 
 /// Returns the reason for a refusal, and the exit status of the start.
-fn refusal(plan: &Plan, kind: RefusalKind) -> String {
+fn refusal(plan: &Plan, purpose: Purpose, kind: RefusalKind) -> String {
     format!(
         "{}.\nNothing would be touched; exit status {}.",
-        sanitize(&reasons::plan_reason(plan)),
+        sanitize(&reasons::plan_reason(plan, purpose)),
         kind.exit_status().code()
     )
 }

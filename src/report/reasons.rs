@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::engine::changed_settings::SettingsLink;
 use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt};
 use crate::engine::evidence::Evidence;
 use crate::engine::explain::Explanation;
@@ -10,24 +9,26 @@ use crate::engine::ladder::WaitLimit;
 use crate::engine::likeness::{CommandDifference, CommandDoubt};
 use crate::engine::near_miss::NearMissReason;
 use crate::engine::plan::{Conflict, DecidedBy, Plan, UncertainRule};
-use crate::engine::process::{Launcher, OtherGuard, Process, Role};
+use crate::engine::policy::Purpose;
+use crate::engine::process::{Launcher, Process};
 use crate::engine::reason::{RefusalCause, RefusalReason};
 use crate::engine::respawn::Restarter;
 use crate::engine::shield::Shield;
 use crate::engine::signal_sequence::GiveUpReason;
 use crate::guard::not_started::StartRefusal;
+use crate::report::doubt_text::{self, SET_TOKEN, Settle};
 use crate::report::format;
 use crate::report::manager_remedy::remedy;
 use crate::telegram::Webhook;
 use crate::terminate::execute::NotEnded;
-use crate::text::{count, join_and, sanitize, shell_quote};
+use crate::text::{count, join_and, sanitize};
 
 /// The evidence against a suspect, to follow "has".
 pub const SUSPECT: &str = "the same token in its environment";
 
-pub fn plan_reason(plan: &Plan) -> String {
+pub fn plan_reason(plan: &Plan, purpose: Purpose) -> String {
     if let Some(reason) = &plan.refusal {
-        return refusal_reason(reason, plan);
+        return refusal_reason(reason, plan, purpose);
     }
     match (plan.waits().count(), plan.conflicts_to_end().count()) {
         (0, 0) => "no conflicts".to_owned(),
@@ -44,7 +45,7 @@ fn conflicts(number: usize) -> String {
     count(number, "conflict", "conflicts")
 }
 
-fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
+fn refusal_reason(reason: &RefusalReason, plan: &Plan, purpose: Purpose) -> String {
     match reason {
         RefusalReason::TooManyConflicts { conflicts: number, allowed } => {
             let blame =
@@ -68,7 +69,8 @@ fn refusal_reason(reason: &RefusalReason, plan: &Plan) -> String {
             )
         }
         RefusalReason::Conflict => {
-            plan.decisive_conflict().and_then(conflict_refusal).unwrap_or_default()
+            let decisive = plan.decisive_conflict();
+            decisive.and_then(|it| conflict_refusal(it, purpose)).unwrap_or_default()
         }
         RefusalReason::Webhook { host } => Webhook::objection(host),
     }
@@ -80,10 +82,13 @@ pub(super) fn found_by_entries(plan: &Plan) -> bool {
     evidence.any(|it| matches!(it, Evidence::Match(_)))
 }
 
-pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
+pub fn conflict_refusal(conflict: &Conflict, purpose: Purpose) -> Option<String> {
     let who = name(conflict);
     let decider = decider(&conflict.decided_by);
-    let end_it = || end_it(conflict.root.as_ref(), &conflict.tree);
+    let doubt = |why| {
+        let settle = Settle::new(purpose, conflict.root.as_ref(), &conflict.tree);
+        doubt_text::doubt(why, &settle)
+    };
     Some(match conflict.refusal.as_ref()? {
         RefusalCause::PolicyRefuses if conflict.decided_by == DecidedBy::SameToken => format!(
             "{who} carries the same bot token and is found only by it, so `same_token` (refuse) \
@@ -118,10 +123,10 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             "no bot token is set here, but {who} carries the token of bot {bot}; {SET_TOKEN}"
         ),
         RefusalCause::InDoubt(why @ Doubt::Command(CommandDoubt::StartsAgain)) => {
-            format!("{who} seems to be between two runs of this bot: {}", doubt(why, &end_it()))
+            format!("{who} seems to be between two runs of this bot: {}", doubt(why))
         }
         RefusalCause::InDoubt(why) => {
-            format!("{who} may be another bot's: {}", doubt(why, &end_it()))
+            format!("{who} may be another bot's: {}", doubt(why))
         }
         RefusalCause::Supervised(manager) => format!(
             "{who} {}, and {manager} would start it again; {}",
@@ -151,7 +156,7 @@ pub fn conflict_refusal(conflict: &Conflict) -> Option<String> {
             format!("{who} cannot be asked to end on this system, only killed")
         }
         RefusalCause::ComesBack { restarted_by } => {
-            format!("{who} comes back: {}", restarted(restarted_by))
+            format!("{who} comes back: {}", restarted(restarted_by, purpose))
         }
     })
 }
@@ -219,32 +224,55 @@ pub(super) fn decider(decided_by: &DecidedBy) -> String {
     }
 }
 
-fn restarted(by: &Restarter) -> String {
+fn restarted(by: &Restarter, purpose: Purpose) -> String {
+    let then = match purpose {
+        Purpose::Start => "start the bot again",
+        Purpose::Stop => "repeat this",
+    };
     match by {
         Restarter::Manager(manager) => {
             format!("{manager} restarts it; {}", remedy(manager))
         }
-        Restarter::Launcher(Launcher { id, command }) => format!(
-            "`{command}` (pid {}) restarts it; stop that first, in the terminal or the service \
-             manager that it belongs to",
-            id.pid
-        ),
-        Restarter::Unknown => {
-            "another process restarts it; find that process and stop it first, in the terminal or \
-             the service manager that it belongs to"
-                .to_owned()
+        Restarter::Launcher(Launcher { id, command }) => {
+            let how = if runs_script(command) {
+                format!(" (`kill {}`)", id.pid)
+            } else {
+                ", where it was started".to_owned()
+            };
+            format!("`{command}` (pid {}) restarts it; end that first{how}, then {then}", id.pid)
         }
+        Restarter::Unknown => format!(
+            "another process restarts it, such as a loop or a service manager; find that and end \
+             it first, then {then}"
+        ),
     }
+}
+
+/// Returns whether a command is a shell that runs a line or a script. Any other launcher may be in
+/// use, such as a shell in which somebody types, and no signal is suggested.
+fn runs_script(command: &str) -> bool {
+    const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
+    let mut words = command.split(' ');
+    let program = words.next().unwrap_or_default();
+    let is_shell = SHELLS.contains(&program.rsplit('/').next().unwrap_or_default());
+    let runs = match words.next() {
+        None | Some("" | "…") => false,
+        Some(word) => match word.strip_prefix('-') {
+            Some(flags) => flags.ends_with('c') && !flags.contains(['-', 'i']),
+            None => true,
+        },
+    };
+    is_shell && runs
 }
 
 /// Describes the evidence that a process is not this bot, and what would settle it; `None` if there
 /// is none.
-pub(super) fn against(it: &Explanation<'_>) -> Option<String> {
+pub(super) fn against(it: &Explanation<'_>, purpose: Purpose) -> Option<String> {
     match &it.against {
         CounterEvidence::Nothing => None,
         CounterEvidence::Doubt(why) => {
             let tree = it.conflict.map_or(&[][..], |conflict| &conflict.tree);
-            Some(doubt(why, &end_it(Some(it.process), tree)))
+            Some(doubt_text::doubt(why, &Settle::new(purpose, Some(it.process), tree)))
         }
         CounterEvidence::AnotherBot(another) => Some(another_bot(another)),
     }
@@ -253,7 +281,7 @@ pub(super) fn against(it: &Explanation<'_>) -> Option<String> {
 /// The evidence alone, for a process that is never ended whatever the user does.
 pub(super) fn against_without_hint(against: &CounterEvidence) -> Option<String> {
     match against {
-        CounterEvidence::Doubt(why) => Some(doubt_and_hint(why, "").0),
+        CounterEvidence::Doubt(why) => Some(doubt_text::without_hint(why)),
         CounterEvidence::AnotherBot(another) => Some(another_bot(another)),
         CounterEvidence::Nothing => None,
     }
@@ -263,249 +291,6 @@ fn another_bot(another: &AnotherBot) -> String {
     match another {
         AnotherBot::Token(bot) => format!("another bot's process (bot {bot})"),
         AnotherBot::Guard(instance) => format!("a process of another instance ({instance})"),
-    }
-}
-
-/// The ways to tell monopoll which bot this is.
-const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in another \
-                         variable of `token_env`";
-
-/// Returns how to end a process that may be another bot's; `tree` is what runs below it.
-fn end_it(process: Option<&Process>, tree: &[Process]) -> String {
-    let above = |it: &Process| it.guard.known().and_then(Clone::clone);
-    let is_of = |guard: &OtherGuard| process.is_some_and(|it| it.id == guard.process);
-    // A guard is known by what it has started.
-    let guard = process
-        .and_then(above)
-        .or_else(|| tree.iter().filter_map(above).find(is_of))
-        .map(|it| it.instance);
-    // The folder may have a configuration with other `lock.paths`.
-    let stop =
-        |name: &str| format!("end that one with `monopoll stop --instance {name}` in its folder");
-    match (guard, process.map(|it| it.role)) {
-        (Some(name), _) => stop(&shell_quote(&sanitize(&name))),
-        (None, None | Some(Role::Monopoll)) => {
-            format!("{} (`monopoll status` lists the names)", stop("NAME"))
-        }
-        (None, Some(_)) => {
-            "end that process once: a bot that runs under monopoll is recognized".to_owned()
-        }
-    }
-}
-
-/// Describes the doubt, and the least harmful ways to settle it, of which `end_it` is the last.
-fn doubt(doubt: &Doubt, end_it: &str) -> String {
-    let (what, hint) = doubt_and_hint(doubt, end_it);
-    format!("{what}; {hint}")
-}
-
-/// The doubt, and the least harmful ways to settle it.
-fn doubt_and_hint(doubt: &Doubt, end_it: &str) -> (String, String) {
-    let settle = |how| settled(how, end_it);
-    match doubt {
-        Doubt::AlsoAnotherToken(bot) => {
-            (format!("it carries the token of bot {bot} as well as this bot's"), settle(None))
-        }
-        Doubt::NoTokenOfMine(bot) => (
-            format!("it carries the token of bot {bot}, and no bot token is set here"),
-            SET_TOKEN.to_owned(),
-        ),
-        Doubt::Dotenv(bot) | Doubt::OwnDotenv(bot) => (
-            format!(
-                "it shows no token and may have read the `.env` of its folder, which names bot \
-                 {bot}, not this one"
-            ),
-            settle(None),
-        ),
-        Doubt::UnreadableDotenv => (
-            "it shows no token, and the `.env` of its folder cannot be read".to_owned(),
-            format!("run monopoll as the user that owns the file, or {end_it}"),
-        ),
-        Doubt::ChangedSettings(SettingsLink { name, target, other }) => (
-            format!(
-                "it shows no token and may have read `{name}` before that link was changed to lead \
-                 to `{target}`, when it may have led to `{other}`"
-            ),
-            settle(None),
-        ),
-        Doubt::CopiedConfiguration { file, instance } => (
-            format!(
-                "its folder has a copy of its own of the configuration that names this instance \
-                 (`{}`), and nothing shows which bot it is",
-                sanitize(&file.to_string_lossy())
-            ),
-            format!(
-                "if it is this bot, start with `--instance {}`, or {end_it}; if it is another \
-                 one, write another `instance` into one of the two files",
-                shell_quote(&sanitize(instance))
-            ),
-        ),
-        Doubt::ChangedEnvFile { name, other_place, bot } => (
-            format!(
-                "it shows no token and may have read `{name}` before the last change of that \
-                 file, when it may have named bot {bot}, whose token is in `{other_place}`"
-            ),
-            settle(None),
-        ),
-        Doubt::BelowGuard(instance) => (
-            format!("it runs under the guard of instance {instance}, which has another lock"),
-            format!(
-                "if it is the same bot, set `instance=\"{instance}\"` with the same `lock.paths`, \
-                 else give this one a name of its own with `instance`"
-            ),
-        ),
-        Doubt::BesideAnotherProgram { name, pid } => {
-            let name = name.as_ref().map_or_else(
-                || format!("pid {pid}"),
-                |name| format!("`{}` (pid {pid})", format::shorten(&sanitize(name))),
-            );
-            (
-                format!("it also runs {name}, which may be another bot"),
-                format!("start each bot with a `monopoll run` of its own, or {end_it}"),
-            )
-        }
-        Doubt::Variable(name) => (
-            format!("it has another value of ${name}"),
-            settle(Some("start it with the same value")),
-        ),
-        Doubt::Command(doubt) => command_doubt_and_hint(doubt, end_it),
-        Doubt::SeveralBots => (
-            "both have the tokens of several bots, and do not run the same command".to_owned(),
-            settle(None),
-        ),
-        Doubt::BlocksReads => (
-            "its command line cannot be read in time: reading it blocks in the kernel, or this \
-             machine is overloaded"
-                .to_owned(),
-            "try again; if this persists, end that process or what it waits for, such as a network \
-             file system"
-                .to_owned(),
-        ),
-        Doubt::UnreadableEnvironment => (
-            "its environment cannot be read".to_owned(),
-            format!("run monopoll as the user that owns the process, or {end_it}"),
-        ),
-    }
-}
-
-/// Returns how to settle a doubt, by which bot it is. `how` is what settles it without an end.
-fn settled(how: Option<&str>, end_it: &str) -> String {
-    let how = how.map(|how| format!("{how}, or ")).unwrap_or_default();
-    format!(
-        "if it is this bot, {how}{end_it}; if it is another one, start both with monopoll, each \
-         with a name of its own (`instance`)"
-    )
-}
-
-/// The doubt about what a launcher does before the bot.
-fn setup(verb: &str, what: &str, end_it: &str) -> (String, String) {
-    let what = sanitize(what);
-    (
-        format!(
-            "COMMAND, or what started this process, first {verb} `{what}`, which may choose \
-             another bot"
-        ),
-        settled(Some("start it with the same command line"), end_it),
-    )
-}
-
-/// The doubt about a process that runs the same command, and the least harmful ways to settle it.
-fn command_doubt_and_hint(doubt: &CommandDoubt, end_it: &str) -> (String, String) {
-    let settle = |how| settled(how, end_it);
-    match doubt {
-        CommandDoubt::Option(name) => (
-            format!("it has another `{}`", sanitize(name)),
-            settle(Some("start it with the same option")),
-        ),
-        CommandDoubt::Setup(file) => setup("writes", file, end_it),
-        CommandDoubt::SetupCommand(line) => setup("runs", line, end_it),
-        CommandDoubt::Modules => (
-            "it has another virtual environment or another $PYTHONPATH, so its module may be \
-             another one"
-                .to_owned(),
-            settle(Some("start it with the same ones")),
-        ),
-        CommandDoubt::EntryPoint => (
-            "it or COMMAND runs a script that starts the same Python program, as far as names show"
-                .to_owned(),
-            settle(Some("start it with the same command line")),
-        ),
-        CommandDoubt::GoRun => (
-            "either it or COMMAND is started by `go run`, and the other is a built program that \
-             may have the same source"
-                .to_owned(),
-            settle(Some("start it with the same command line")),
-        ),
-        CommandDoubt::ScriptName => (
-            "it runs the same file by a link with another name or in another folder, or under \
-             another name, which may choose the bot"
-                .to_owned(),
-            settle(Some("start it by the same path")),
-        ),
-        CommandDoubt::Script => (
-            "COMMAND's script starts the same command, but has lines that may choose another bot, \
-             such as a condition or `. ./.env`"
-                .to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::PartOfScript => (
-            "COMMAND's script starts several programs, and this one may not be the bot".to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::Variable(name) => (
-            format!(
-                "it has another value of ${} than COMMAND would give it, or none",
-                sanitize(name)
-            ),
-            settle(Some("start it with the same value")),
-        ),
-        CommandDoubt::UnclearScript => (
-            "COMMAND's script does not say in full what it starts, and it may be this process"
-                .to_owned(),
-            format!(
-                "write the program, its script and its folder without variables in COMMAND's \
-                 script, or {end_it}"
-            ),
-        ),
-        CommandDoubt::Launcher => (
-            "COMMAND begins with a program that monopoll does not know, and goes on with what this \
-             process runs"
-                .to_owned(),
-            settle(Some("start it without that program")),
-        ),
-        CommandDoubt::Folder => (
-            "it runs in another folder, and only its $PWD says that it was started in this one"
-                .to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::CallerFolder => (
-            "COMMAND's script reads the folder in which it is started, and this process may have \
-             been started in another one"
-                .to_owned(),
-            settle(Some("start it in the same folder")),
-        ),
-        CommandDoubt::Question => (
-            "COMMAND's script reads its standard input, and the answer may choose another bot"
-                .to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::StartsAgain => (
-            "it starts the same command, now or again".to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::OtherFolder => (
-            "it runs the same script from another folder".to_owned(),
-            settle(Some("start it in the same folder")),
-        ),
-        CommandDoubt::RemovedRelease => (
-            "its script was removed; it was in a folder beside COMMAND's, as in an older release"
-                .to_owned(),
-            settle(None),
-        ),
-        CommandDoubt::UnreadableFolder => (
-            "its folder cannot be read, so it may run in another one".to_owned(),
-            settle(None),
-        ),
     }
 }
 
@@ -538,7 +323,7 @@ pub fn near_miss(reason: &NearMissReason) -> String {
             let name = sanitize(name);
             return format!(
                 "the same command in the same folder, as instance {name}; if it is this bot, start \
-                 both with the same `instance`"
+                 both with the same `--instance NAME`"
             );
         }
         NearMissReason::Connected => "in this folder, and connected to the Bot API",
@@ -568,9 +353,9 @@ pub fn shield(shield: &Shield) -> String {
     }
 }
 
-pub(crate) fn start_refusal(refusal: &StartRefusal) -> String {
+pub(crate) fn start_refusal(refusal: &StartRefusal, purpose: Purpose) -> String {
     match refusal {
-        StartRefusal::Plan(plan) => plan_reason(plan),
+        StartRefusal::Plan(plan) => plan_reason(plan, purpose),
         StartRefusal::NotEnded { why, process } => not_ended(*why, process.as_deref()),
         StartRefusal::Queued => "another start is in progress; try again".to_owned(),
     }

@@ -1,6 +1,7 @@
 //! The reason a start failed, as an error and as an entry of the history.
 
 use crate::engine::instance::Instance;
+use crate::engine::policy::Purpose;
 use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
@@ -12,7 +13,7 @@ pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
     match not_started {
         NotStarted::Refused(refusal) => {
             // The reason may contain untrusted text: a unit, a program, a command line.
-            let why = reasons::start_refusal(&refusal);
+            let why = reasons::start_refusal(&refusal, Purpose::Start);
             let why = printable(&why);
             let what = match refusal.kind() {
                 RefusalKind::Superseded => "",
@@ -48,7 +49,7 @@ pub(crate) fn give_up(not_started: &NotStarted) -> GiveUp {
                 RefusalKind::Permission => GiveUpCause::Permission,
                 RefusalKind::Superseded => GiveUpCause::Superseded,
             };
-            (cause, reasons::start_refusal(refusal))
+            (cause, reasons::start_refusal(refusal, Purpose::Start))
         }
         NotStarted::Superseded => (
             GiveUpCause::Superseded,

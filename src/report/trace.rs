@@ -5,12 +5,13 @@ use std::time::Duration;
 use tracing::{debug, trace};
 
 use crate::engine::plan::{Conflict, Plan};
+use crate::engine::policy::Purpose;
 use crate::engine::reason::Verdict;
 use crate::engine::snapshot::{LockState, Snapshot};
 use crate::report::explain_verdicts::evidence_key;
 use crate::report::reasons;
 
-pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
+pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, purpose: Purpose, took: Duration) {
     let (described, conflicts) = (snapshot.processes.len(), plan.conflicts.len());
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     debug!(
@@ -21,7 +22,7 @@ pub(crate) fn scanned(snapshot: &Snapshot, plan: &Plan, took: Duration) {
         took_us,
         verdict = word(plan.verdict()),
         "scanned in {took:.1?}: {} (processes {described}, conflicts {conflicts})",
-        reasons::plan_reason(plan)
+        reasons::plan_reason(plan, purpose)
     );
     for lock in &snapshot.locks {
         let (path, state) = (lock.path.to_string_lossy(), lock_state(&lock.state));

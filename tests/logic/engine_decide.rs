@@ -475,8 +475,8 @@ fn a_respawned_conflict_is_ended_twice_and_then_refused() {
             POLICY_REFUSAL,
             "systemd:bot.service restarts it; stop it for good with `systemctl stop bot.service`",
         ),
-        (3, Known(None), POLICY_REFUSAL, "another process restarts it"),
-        (2, Unknown, POLICY_REFUSAL, "another process restarts it"),
+        (3, Known(None), POLICY_REFUSAL, "another process restarts it, such as a loop"),
+        (2, Unknown, POLICY_REFUSAL, "another process restarts it, such as a loop"),
     ] {
         let plan = decide(
             &policy(OnConflict::Graceful),
@@ -517,38 +517,36 @@ fn a_respawned_conflict_below_a_launcher_names_the_launcher() {
             Known(above()),
             Known(None),
             after(&[5, 7, 6]),
-            "`nodemon main.py` (pid 7) restarts it; stop that first, in the terminal or the \
-                service \
-             manager that it belongs to",
+            "`nodemon main.py` (pid 7) restarts it; end that first, where it was started, then \
+             start the bot again",
         ),
         (
             Known(above()),
             Known(None),
             after(&[8]),
-            "`sh -c 'python3 main.py'` (pid 8) restarts it; stop that first, in the terminal or \
-                the service \
-             manager that it belongs to",
+            "`sh -c 'python3 main.py'` (pid 8) restarts it; end that first (`kill 8`), then start \
+             the bot again",
         ),
         (
             Known(above()),
             Known(None),
             after(&[]),
-            "another process restarts it; find that process and stop it first, in the terminal or \
-             the service manager that it belongs to",
+            "another process restarts it, such as a loop or a service manager; find that and end \
+             it first, then start the bot again",
         ),
         (
             Known(Vec::new()),
             Known(None),
             after(&[7]),
-            "another process restarts it; find that process and stop it first, in the terminal or \
-             the service manager that it belongs to",
+            "another process restarts it, such as a loop or a service manager; find that and end \
+             it first, then start the bot again",
         ),
         (
             Unknown,
             Unknown,
             after(&[7]),
-            "another process restarts it; find that process and stop it first, in the terminal or \
-             the service manager that it belongs to",
+            "another process restarts it, such as a loop or a service manager; find that and end \
+             it first, then start the bot again",
         ),
         (
             Known(above()),

@@ -411,8 +411,8 @@ fn the_safety_check_has_the_last_word() {
         ..snapshot(vec![same_command(5)])
     };
     let expected = "pid 5 is a conflict, and the start is refused: `python3 main.py` (pid 5) \
-        comes back: another process restarts it; find that process and stop it first, in the \
-        terminal or the service manager that it belongs to";
+        comes back: another process restarts it, such as a loop or a service manager; find that \
+        and end it first, then start the bot again";
     says(&policy(OnConflict::Graceful), &comes_back, 5, expected);
 }
 

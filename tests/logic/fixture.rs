@@ -236,7 +236,7 @@ pub(crate) fn named(name: &str) -> Pattern {
 
 /// Returns the reason for the plan in words.
 pub(crate) fn reason(plan: &Plan) -> String {
-    reasons::plan_reason(plan)
+    reasons::plan_reason(plan, Purpose::Start)
 }
 
 /// Returns the cause of the plan's refusal.

@@ -120,7 +120,7 @@ fn a_guard_that_ended_during_the_scan_is_not_said_to_be_in_another_pid_namespace
         &policy(OnConflict::Refuse),
         &Snapshot { guards: vec![guard(Some(10), Some(7))], ..snapshot(Vec::new()) },
     );
-    let why = conflict_refusal(&refused.conflicts[0]).unwrap();
+    let why = conflict_refusal(&refused.conflicts[0], Purpose::Start).unwrap();
     let who = "the guard of `python3 main.py` (pid 10, ended just now)";
     assert!(why.starts_with(who), "{why}");
 }

@@ -110,7 +110,7 @@ fn a_bot_that_ran_before_dotenv_was_switched_to_this_bot_is_in_doubt() {
         for words in [
             format!("may have read `{}` before the last change of that file", file(".env")),
             format!("named bot {}, whose token is in `{}`", id(&alice), file(place)),
-            "if it is this bot, end that process once".to_owned(),
+            "if it is this bot, end it first (`kill".to_owned(),
         ] {
             assert!(seen.err.contains(&words), "{name}: {words}: {seen:?}");
         }

@@ -59,7 +59,7 @@ fn a_bot_that_ran_before_a_link_to_settings_was_changed_is_in_doubt() {
         for words in [
             format!("may have read `{}` before that link was changed", at(name)),
             format!("to lead to `{}`, when it may have led to `{}`", at(files[1]), at(files[0])),
-            "if it is this bot, end that process once".to_owned(),
+            "if it is this bot, end it first (`kill".to_owned(),
         ] {
             assert!(seen.err.contains(&words), "{name}: {words}: {seen:?}");
         }

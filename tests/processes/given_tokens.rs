@@ -316,7 +316,7 @@ fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its
         assert_eq!(listed.iter().any(|it| it["pid"] == pid), is_listed, "{seen:#}");
         let second = unnamed(&stage, &[started, &["run"]].concat(), line);
         let (second, own) = bot(&stage, second, stage.folder());
-        let is_said = || second.stderr().contains("with the same `instance`");
+        let is_said = || second.stderr().contains("with the same `--instance NAME`");
         if is_listed {
             stage.wait_until("the warning", || is_said().then_some(()));
         }

@@ -64,7 +64,7 @@ fn the_bot_of_a_script_that_is_read_or_of_its_arguments_is_found() {
     let pids = vec![u64::from(pid)];
     for script in IN_DOUBT {
         let seen = plan_of(script);
-        assert!(refusal(&seen).contains("end that process once"), "{script}: {seen:#}");
+        assert!(refusal(&seen).contains("end it first (`kill"), "{script}: {seen:#}");
         assert_eq!(found(&seen), pids, "{script}: {seen:#}");
     }
     for script in THE_SAME {

@@ -258,7 +258,7 @@ fn unexpected(
         let seen = plan(unnamed(stage, &["plan"], "./start.sh"));
         let reason = seen["reason"].as_str().unwrap_or_default();
         let fits = match expected {
-            Expected::InDoubt => reason.contains("end that process once"),
+            Expected::InDoubt => reason.contains("end it first (`kill"),
             Expected::TakenOver => seen["verdict"] == "act",
         };
         if !fits || found(&seen) != [u64::from(pid)] {
@@ -328,7 +328,7 @@ fn the_bot_in_a_function_or_of_a_script_with_the_name_of_a_step_is_found() {
         "start()\n(\n  exec python3 -m main\n)\nlog() { echo \"$1\"; }\nstart\n",
     );
     let seen = plan(unnamed(&stage, &["plan"], "sh start.sh"));
-    assert!(refusal(&seen).contains("end that process once"), "{seen:#}");
+    assert!(refusal(&seen).contains("end it first (`kill"), "{seen:#}");
     assert_eq!(found(&seen), [u64::from(pid)], "{seen:#}");
     write(&stage, "Makefile", "all install:\n\tpython3 main.py\n");
     for script in ["make all", "make all; echo ended", "git pull; make install"] {

@@ -58,7 +58,7 @@ fn both_live(stage: &Stage, line: &str, started: &str, variable: &str) {
 fn is_refused(stage: &Stage, process: &Running<'_>, pid: u32, started: &str, variable: &str) {
     let refused = start(stage, &["run"], started).end().exits(75);
     let names_it = refused.err.contains(&format!("another value of ${variable}"));
-    assert!(names_it && refused.err.contains("`instance`"), "{started}: {refused:?}");
+    assert!(names_it && refused.err.contains("`--instance NAME`"), "{started}: {refused:?}");
     assert!(process.is_alive() && is_alive(pid), "{started}: {refused:?}");
 }
 

@@ -260,10 +260,12 @@ fn two_scripts_that_share_the_tokens_of_two_bots_are_in_doubt() {
     write(&stage, ".env", &env);
     let (first, pid) = starts(&stage, unnamed(&stage, &["run"], "python3 main.py"));
     let other = plan(unnamed(&stage, &["plan"], "python3 admin.py"));
-    assert!(refusal(&other).contains("`instance`"), "{other:#}");
+    assert!(refusal(&other).contains("`--instance NAME`"), "{other:#}");
     let refused = unnamed(&stage, &["run"], "python3 admin.py").end().exits(75);
     assert!(
-        refused.err.contains("start both with monopoll, each with a name of its own (`instance`)"),
+        refused
+            .err
+            .contains("start both with monopoll, each with a name of its own (`--instance NAME`)"),
         "{refused:?}"
     );
     assert!(first.is_alive() && is_alive(pid));
@@ -288,9 +290,9 @@ fn two_folders_or_arguments_that_share_the_tokens_of_two_bots_are_in_doubt() {
         for (line, folder) in [("python3 main.py", &b), ("python3 main.py admin", &a)] {
             let refused = start(&["run", "--on-conflict", action], line, folder).end().exits(75);
             assert!(
-                refused
-                    .err
-                    .contains("start both with monopoll, each with a name of its own (`instance`)"),
+                refused.err.contains(
+                    "start both with monopoll, each with a name of its own (`--instance NAME`)"
+                ),
                 "{refused:?}"
             );
         }
@@ -347,7 +349,7 @@ fn an_unguarded_bot_with_the_tokens_of_two_bots_is_ended_only_by_the_same_comman
         start("python3 main.py admin"),
         start(&format!("python3 {}/main.py", stage.folder().display())).current_dir(&other),
     ] {
-        assert!(refusal(&plan(start)).contains("`instance`"));
+        assert!(refusal(&plan(start)).contains("`--instance NAME`"));
     }
     let clear = [start("python3 admin.py"), start("python3 main.py").current_dir(&other)];
     for start in clear {

@@ -81,7 +81,7 @@ fn a_program_on_the_path_that_a_start_script_runs_is_found_in_its_folder_only() 
                 if is_certain {
                     assert_eq!(seen["verdict"], "act", "{shown}");
                 } else {
-                    assert!(refusal(&seen).contains("end that process once"), "{shown}");
+                    assert!(refusal(&seen).contains("end it first (`kill"), "{shown}");
                 }
             }
         }

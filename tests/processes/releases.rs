@@ -85,7 +85,7 @@ fn a_bot_of_a_release_that_was_removed_is_in_doubt() {
                 assert_eq!(found(&seen), [u64::from(pid)], "{running:?} {start:?}: {seen:#}");
                 let reason = refusal(&seen);
                 let says = reason.contains("its script was removed")
-                    && reason.contains("end that process once");
+                    && reason.contains("end it first (`kill");
                 assert!(says, "{running:?} {start:?}: {reason}");
             }
         }

@@ -76,7 +76,7 @@ fn one_script_from_its_own_folder_and_from_another_is_in_doubt() {
             let reason = refusal(&seen);
             assert!(
                 reason.contains("the same script from another folder")
-                    && reason.contains("end that process once"),
+                    && reason.contains("end it first (`kill"),
                 "{running:?} {start:?}: {seen:#}"
             );
             assert_eq!(found(&seen), [u64::from(pid)], "{running:?} {start:?}: {seen:#}");
@@ -168,10 +168,10 @@ fn a_refusal_beside_a_guard_names_the_stop_that_ends_it() {
         bot(&stage, within(unnamed(&stage, &["run"], &absolute), root), stage.folder());
     let refused = within(unnamed(&stage, &["run"], &absolute), &home).end().exits(75);
     let explained = within(unnamed(&stage, &["explain"], &absolute), &home).end();
-    let stop = "or end that one with `monopoll stop --instance ";
+    let stop = "or end it with `monopoll stop --instance ";
     for text in [&refused.err, &explained.out] {
         assert!(text.contains(&format!("{stop}main.py-")), "{text}");
-        assert!(!text.contains("end that process once"), "{text}");
+        assert!(!text.contains("end it first (`kill"), "{text}");
     }
     let name = refused.err.split(stop).nth(1).unwrap().split('`').next().unwrap();
     let name = format!("--instance={name}");

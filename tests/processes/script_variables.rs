@@ -47,7 +47,7 @@ fn is_in_doubt(stage: &Stage, bot_line: &str, start_line: &str, variable: &str) 
     let reason = refusal(&plan);
     let expected = format!("another value of ${variable}");
     assert!(is_found && reason.contains(&expected), "{bot_line} / {start_line}: {reason}");
-    assert!(reason.contains("end that process once"), "{reason}");
+    assert!(reason.contains("end it first (`kill"), "{reason}");
 }
 
 #[track_caller]

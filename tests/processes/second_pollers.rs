@@ -216,7 +216,7 @@ fn a_guard_with_another_name_puts_the_same_command_in_doubt() {
     write(&stage, "main.py", PYTHON);
     let (guard, pid) = old_guard(&stage, "voice");
     let refused = unnamed(&stage, &["run"], "python3 main.py").end().exits(75);
-    assert!(refused.err.contains("set `instance=\"voice\"`"), "{refused:?}");
+    assert!(refused.err.contains("start with `--instance voice`"), "{refused:?}");
     assert!(guard.is_alive() && is_alive(pid));
 }
 
@@ -306,7 +306,7 @@ fn what_a_script_may_become_is_in_doubt_and_with_my_token_the_same_command() {
     }
     let start = unnamed(&stage, &["run"], line(UNCLEAR_SCRIPTS[0]));
     let refused = start.env("BOT_TOKEN", &mine).end().exits(75);
-    assert!(refused.err.contains("end that process once"), "{refused:?}");
+    assert!(refused.err.contains("end it first (`kill"), "{refused:?}");
     assert!(is_alive(pid));
     end(&stage, running, pid);
 

@@ -149,7 +149,7 @@ fn is_taken_over(stage: &Stage, script: &str, pid: u32) {
 #[track_caller]
 fn is_in_doubt(stage: &Stage, script: &str, pid: u32) {
     let seen = plan_of(stage, script);
-    assert!(refusal(&seen).contains("end that process once"), "{script}: {seen:#}");
+    assert!(refusal(&seen).contains("end it first (`kill"), "{script}: {seen:#}");
     assert_eq!(found(&seen), [u64::from(pid)], "{script}: {seen:#}");
 }
 

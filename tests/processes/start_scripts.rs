@@ -107,7 +107,7 @@ fn what_a_start_script_runs_is_in_doubt_if_it_was_started_from_another_folder() 
         for start in ["./by_path", "./by_itself", "./reads"] {
             let plan = plan_in(&stage, &app, start);
             if is_found {
-                assert!(refusal(&plan).contains("end that process once"), "{start}: {plan:#}");
+                assert!(refusal(&plan).contains("end it first (`kill"), "{start}: {plan:#}");
                 assert_eq!(found(&plan), [u64::from(pid)], "{start}: {plan:#}");
             } else {
                 is_not_named(&plan, pid);
@@ -207,7 +207,7 @@ fn the_arguments_of_a_start_script_choose_what_it_starts() {
     let (running, pid) = bot(&stage, program(&stage, "python3 main.py"), stage.folder());
     for line in ["./bot start", "sh bot run"] {
         let seen = plan_in(&stage, stage.folder(), line);
-        assert!(refusal(&seen).contains("end that process once"), "{line}: {seen:#}");
+        assert!(refusal(&seen).contains("end it first (`kill"), "{line}: {seen:#}");
         assert_eq!(found(&seen), [u64::from(pid)], "{line}: {seen:#}");
     }
     for line in ["./bot other", "./bot stop", "./bot"] {

@@ -165,26 +165,27 @@ fn a_bot_that_pm2_does_not_restart_is_ended_for_good() {
     goes_through(&stage);
 }
 
-/// Checks that the launcher is named and no signal is suggested, because it may be a shell in use.
+/// Checks that the launcher is named, with a signal only if it runs a line: a shell may be in use.
 #[track_caller]
-fn is_named(stage: &Stage, launcher: &Running<'_>, named: &str) {
+fn is_named(stage: &Stage, launcher: &Running<'_>, in_use: bool) {
     stage.ready(1);
     let plan = stage.plan(&[]).end();
     assert!(plan.out.contains("launcher `") && !plan.out.contains("`kill"), "{plan:?}");
-    let by = format!("{named} (pid {}) restarts it; stop that first, in the term", launcher.pid());
-    let ended = stage.run(&[]).on_conflict("graceful").end().exits(75).says(&by);
-    assert!(!ended.err.contains("kill "), "{ended:?}");
+    let pid = launcher.pid();
+    let how = if in_use { ", where it was started".to_owned() } else { format!(" (`kill {pid}`)") };
+    let by = format!("done'` (pid {pid}) restarts it; end that first{how}, then start the bot");
+    stage.run(&[]).on_conflict("graceful").end().exits(75).says(&by);
     launcher.signal(nix::sys::signal::Signal::SIGKILL);
     stage.wait_until("the launcher's end", || (!launcher.is_alive()).then_some(()));
     goes_through(stage);
 }
 
 #[test]
-fn a_restart_loop_is_named_and_no_kill_suggested() {
+fn a_restart_loop_is_named_with_the_signal_that_ends_it() {
     let stage = Stage::new();
     let line = format!("while :; do {}; done", testbot().display());
     let shell = stage.program("sh", &["-c", &line]).start();
-    is_named(&stage, &shell, "done'`");
+    is_named(&stage, &shell, false);
 }
 
 #[test]
@@ -192,15 +193,15 @@ fn a_watcher_that_uses_a_new_shell_each_time_is_named() {
     let stage = Stage::new();
     let line = format!("while :; do sh -c '{}; :'; done", testbot().display());
     let watcher = stage.program("bash", &["-c", &line]).start();
-    is_named(&stage, &watcher, "done'`");
+    is_named(&stage, &watcher, false);
 }
 
 #[test]
-fn a_loop_in_an_interactive_shell_is_named() {
+fn a_loop_in_an_interactive_shell_is_named_and_no_kill_suggested() {
     let stage = Stage::new();
     let line = format!("while :; do {}; done", testbot().display());
     let shell = stage.program("setsid", &["bash", "--norc", "-i", "-c", &line]).start();
-    is_named(&stage, &shell, "done'`");
+    is_named(&stage, &shell, true);
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_loop_that_ignores_signals_is_named() {
         testbot().display()
     );
     let shell = stage.program("bash", &["-c", &line]).start();
-    is_named(&stage, &shell, "done'`");
+    is_named(&stage, &shell, false);
 }
 
 #[test]

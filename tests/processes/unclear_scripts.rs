@@ -101,7 +101,7 @@ fn a_process_that_fits_what_is_known_of_a_script_is_in_doubt_and_no_other() {
     for text in IN_DOUBT {
         script(&stage, text);
         let seen = plan_of(&stage, "./start");
-        assert!(refusal(&seen).contains("end that process once"), "{text}: {seen:#}");
+        assert!(refusal(&seen).contains("end it first (`kill"), "{text}: {seen:#}");
         assert_eq!(found(&seen), [u64::from(pid)], "{text}: {seen:#}");
     }
     for text in ANOTHER {

@@ -108,7 +108,7 @@ fn a_process_that_an_unknown_launcher_may_start_is_in_doubt() {
         assert!(
             reason.contains(&format!("(pid {pid})"))
                 && reason.contains("a program that monopoll does not know")
-                && reason.contains("end that process once"),
+                && reason.contains("end it first (`kill"),
             "{line}: {seen:#}"
         );
         assert_eq!(found(&seen), [u64::from(pid)], "{line}: {seen:#}");

@@ -66,7 +66,7 @@ fn lines_that_many_scripts_have_leave_no_doubt_and_those_that_may_choose_a_bot_d
         }
         for lines in CHOOSING {
             let seen = planned(lines, last);
-            assert!(refusal(&seen).contains("end that process once"), "{lines}: {seen:#}");
+            assert!(refusal(&seen).contains("end it first (`kill"), "{lines}: {seen:#}");
         }
     }
     end(&stage, running, pid);
@@ -96,6 +96,6 @@ fn the_variables_of_the_env_file_of_a_script_still_tell_two_bots_apart() {
     let start = program(&stage, "python3 main.py").env("BOT", "alice");
     let (running, pid) = bot(&stage, start, stage.folder());
     let seen = plan(unnamed(&stage, &["plan"], "./start.sh").env("BOT", "alice"));
-    assert!(refusal(&seen).contains("end that process once"), "{seen:#}");
+    assert!(refusal(&seen).contains("end it first (`kill"), "{seen:#}");
     end(&stage, running, pid);
 }

@@ -58,7 +58,7 @@ pub(super) fn presented(printed: &str, place: &Place, pids: &mut BTreeMap<String
     text
 }
 
-static PID: LazyLock<Regex> = LazyLock::new(|| regex(r#"(\bpids? |pid": ?)(\d+)"#));
+static PID: LazyLock<Regex> = LazyLock::new(|| regex(r#"(\bpids? |pid": ?|`kill )(\d+)"#));
 
 /// Replaces files, user and host by the names that pages use, and removes job messages of a
 /// non-interactive shell.
@@ -139,7 +139,7 @@ fn only_what_differs_from_run_to_run_is_equal() {
     assert!(!same("a\nb\n", "a\n"));
     assert!(!same("a\n...\nz\n", "a\nb\nc\n"));
     assert_eq!(
-        presented("pid 9, pid 8, pid 9 of user root\n\n", &place, &mut BTreeMap::new()),
-        "pid 4101, pid 4102, pid 4101 of user bot\n"
+        presented("pid 9, pid 8, `kill 9` of user root\n\n", &place, &mut BTreeMap::new()),
+        "pid 4101, pid 4102, `kill 4101` of user bot\n"
     );
 }
