@@ -162,7 +162,11 @@ fn name_for(glob: &str) -> Option<String> {
     if glob.contains(['[', '{']) {
         return None;
     }
-    let regex = regex_syntax::escape(glob).replace(r"\*", ".*").replace(r"\?", ".");
+    let mut regex = regex_syntax::escape(glob).replace(r"\*", ".*").replace(r"\?", ".");
+    // Often a link to an executable with its version in its name, such as `python3.11`.
+    if matches!(glob, "python" | "python3") {
+        regex.push_str(".*");
+    }
     assignment("name", &regex)
 }
 

@@ -76,7 +76,8 @@ impl Config {
         let mut config =
             Config { file, profile, notes, layers, ..Config::of(settings, &sources.cwd) };
         let (unreachable, broad) = (config.unreachable_rules(), config.broad_entries());
-        config.notes.extend(unreachable.into_iter().chain(broad));
+        let scripts = config.entries_named_after_scripts();
+        config.notes.extend(unreachable.into_iter().chain(broad).chain(scripts));
         Ok(config)
     }
 
@@ -167,6 +168,20 @@ impl Config {
             )
         };
         rules.iter().enumerate().skip(last + 1).map(note).collect()
+    }
+
+    /// The executable of a script is its interpreter.
+    fn entries_named_after_scripts(&self) -> Vec<String> {
+        let note = |(index, entry): (usize, &MatchTable)| {
+            let key = format!("match[{index}]");
+            let name = quote(entry.name_of_script()?);
+            Some(format!(
+                "{}: {key}.name is {name}, a script, and `name` is compared with its interpreter: \
+                 write \"python3.*\" or the like, and the script into `cmdline`",
+                self.origin(&key)
+            ))
+        };
+        self.settings.matches.iter().enumerate().filter_map(note).collect()
     }
 
     /// Words in a command line also match an editor that has the file open, and a folder also

@@ -168,6 +168,14 @@ impl MatchTable {
         }
     }
 
+    /// Returns the `name` of an entry that finds only scripts with such an ending.
+    pub(super) fn name_of_script(&self) -> Option<&str> {
+        const ENDINGS: [&str; 8] = [".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".php", ".sh"];
+        let name = self.name.as_ref()?.source();
+        let is_script = ENDINGS.iter().any(|ending| name.ends_with(ending));
+        (is_script && !name.contains(['|', '(', '['])).then_some(name)
+    }
+
     pub(super) fn to_entry(&self) -> MatchEntry {
         MatchEntry {
             pattern: Pattern {

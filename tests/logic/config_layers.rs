@@ -575,6 +575,25 @@ fn an_entry_with_a_command_line_alone_is_reported() {
 }
 
 #[test]
+fn an_entry_named_after_a_script_is_reported() {
+    let file = "[[match]]\nname = 'bot_old.py'\n\
+                [[match]]\nname = 'bot\\.js'\ncwd = '/srv/bot'\n\
+                [[match]]\nname = 'python3.*'\ncmdline = 'bot_old\\.py'\n\
+                [[match]]\nname = 'bot'\n";
+    let note = |at: &str, name: &str| {
+        format!(
+            "{at}.name is `{name}`, a script, and `name` is compared with its interpreter: write \
+             \"python3.*\" or the like, and the script into `cmdline`"
+        )
+    };
+    let expected = [
+        note("./monopoll.toml:1: match[0]", "bot_old.py"),
+        note("./monopoll.toml:3: match[1]", "bot\\.js"),
+    ];
+    assert_eq!(Start::new().file("monopoll.toml", file).load().notes, expected);
+}
+
+#[test]
 fn an_entry_with_a_folder_alone_is_reported() {
     let file = "[[match]]\ncwd = '/srv/bot'\n\
                 [[match]]\ncwd = '/srv/bot'\ncmdline = 'main\\.py'\n\
