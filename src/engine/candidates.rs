@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::classify::{Classification, Objection, classify};
-use crate::engine::counter_evidence::{AnotherBot, CounterEvidence, Doubt, weigh_against};
+use crate::engine::counter_evidence::{
+    AnotherBot, CounterEvidence, Doubt, ProgramBelow, weigh_against,
+};
 use crate::engine::evidence::Evidence;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::helper_programs::may_be_a_bot;
@@ -12,6 +14,7 @@ use crate::engine::pattern::{ContainerLimit, UserLimit};
 use crate::engine::plan::{self, NearMiss, Shielded};
 use crate::engine::policy::Policy;
 use crate::engine::process::{GuardedInstance, Process};
+use crate::engine::servers_of_others::server_of_others;
 use crate::engine::shield::{self, Shield};
 use crate::engine::snapshot::{GuardView, Snapshot};
 
@@ -289,7 +292,8 @@ fn conflict_trees(
         let kind = TreeKind::of(process, &evidence);
         let proven = trees_of_holders(members.iter().chain([&root]), &children, candidates);
         let objection = objection
-            .or_else(|| against_members(snapshot, &tree, kind, &proven, &limits, candidates))
+            .or_else(|| against_members(snapshot, root, &tree, kind, &proven, &limits, candidates))
+            .or_else(|| server_of_others(guard.as_ref()?, &tree).map(Objection::Doubt))
             .or_else(|| other_command(snapshot, guard.as_ref(), Some(process), &tree))
             .or_else(|| {
                 let is_lock_of_several = guard.is_some() && is_named_by_one_of_several(snapshot);
@@ -344,6 +348,7 @@ fn trees_of_holders<'a>(
 /// that matched the root apply to every member that is not proven to belong to the instance.
 fn against_members(
     snapshot: &Snapshot,
+    root: u32,
     tree: &[Process],
     kind: TreeKind,
     proven: &BTreeSet<u32>,
@@ -356,11 +361,22 @@ fn against_members(
         let as_candidate = || candidates.get(&pid).and_then(|own| own.objection.clone());
         let limit = || limit_of_all(limits, snapshot, member).map(Objection::Shield);
         if is_proven {
-            against_member(snapshot, member, TreeKind::Bot)
+            against_member(snapshot, member, TreeKind::Bot).map(|it| named(it, member, root))
         } else {
             as_candidate().or_else(|| against_member(snapshot, member, kind)).or_else(limit)
         }
     })
+}
+
+/// Names the process in an objection that its guard does not show.
+fn named(objection: Objection, member: &Process, root: u32) -> Objection {
+    match objection {
+        Objection::Doubt(Doubt::Dotenv(bot)) => Objection::Doubt(Doubt::AnotherBotBelow {
+            program: ProgramBelow::new(member, root),
+            bot,
+        }),
+        objection => objection,
+    }
 }
 
 fn guard_view<'a>(snapshot: &'a Snapshot, process: &Process) -> Option<&'a GuardView> {

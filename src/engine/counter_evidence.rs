@@ -7,7 +7,7 @@ use crate::engine::fact::{Fact, Truth};
 use crate::engine::instance::{BotId, Instance, NameSource};
 use crate::engine::likeness::CommandDoubt;
 use crate::engine::policy::Purpose;
-use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role};
+use crate::engine::process::{GuardedInstance, OtherGuard, Process, Role, Server};
 use crate::engine::snapshot::Caller;
 use crate::engine::token::{ChangedEnvFile, MyToken};
 
@@ -70,6 +70,19 @@ pub enum Doubt {
         name: Option<String>,
         pid: u32,
     },
+    /// This program below the process shows no token and may have read the `.env` of its folder,
+    /// which names this other bot.
+    AnotherBotBelow {
+        program: ProgramBelow,
+        bot: BotId,
+    },
+    /// This server below the guard also starts programs for others, and this program of it may be
+    /// one of those.
+    ServerOfOthers {
+        kind: Server,
+        server: ProgramBelow,
+        program: ProgramBelow,
+    },
     /// This variable, which selects the bot, has a different value.
     Variable(String),
     /// The process runs the same command, but perhaps for another bot.
@@ -80,6 +93,21 @@ pub enum Doubt {
     /// Reading its command line and environment blocks in the kernel. It may be anything that this
     /// program can run.
     BlocksReads,
+}
+
+/// A program that would be ended together with the root of its tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProgramBelow {
+    pub name: Option<String>,
+    pub pid: u32,
+    /// The pid of the root.
+    pub root: u32,
+}
+
+impl ProgramBelow {
+    pub(super) fn new(process: &Process, root: u32) -> ProgramBelow {
+        ProgramBelow { name: process.name.known().cloned(), pid: process.id.pid, root }
+    }
 }
 
 impl Doubt {
@@ -100,6 +128,8 @@ impl Doubt {
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
             | Doubt::BesideAnotherProgram { .. }
+            | Doubt::AnotherBotBelow { .. }
+            | Doubt::ServerOfOthers { .. }
             | Doubt::Variable(_)
             | Doubt::Command(_)
             | Doubt::SeveralBots => false,

@@ -66,6 +66,16 @@ pub struct Pm2App {
     pub home: Option<String>,
     /// PM2 starts it again after its end.
     pub restarts: bool,
+    pub mode: Pm2Mode,
+}
+
+/// How PM2's daemon starts a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pm2Mode {
+    /// With the environment of the command that asked for it.
+    Fork,
+    /// With the environment of the daemon, as a worker of Node's cluster module.
+    Cluster,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

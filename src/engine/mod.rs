@@ -32,6 +32,7 @@ pub mod reason;
 pub mod respawn;
 pub mod rules;
 mod safety_rules;
+mod servers_of_others;
 pub mod shield;
 pub mod signal;
 pub mod signal_sequence;

@@ -88,6 +88,8 @@ pub struct Process {
     pub compared: Fact<ComparedCommand>,
     pub relation: Fact<Relation>,
     pub role: Role,
+    /// What kind of server this is, if it also starts programs for others than its starter.
+    pub server: Option<Server>,
     /// For rules: the strongest evidence of the conflict.
     pub found_by: Option<EvidenceKind>,
 }
@@ -220,6 +222,19 @@ pub enum Role {
     /// supervisord, or launched a guard. Its command line may name the bot, but the bot is a
     /// descendant.
     ServesOthers,
+}
+
+/// A server that starts programs at the request of any terminal of its user. The first request also
+/// starts the server, perhaps below a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Server {
+    /// A terminal multiplexer. It gives its programs its own environment.
+    Multiplexer,
+    /// PM2's daemon. In fork mode, it gives each app the environment of the command that asked for
+    /// it, in cluster mode its own.
+    Pm2,
+    /// supervisord in the background. It gives its programs its own environment.
+    Supervisord,
 }
 
 /// A guard above a process, of any instance.

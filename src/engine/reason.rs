@@ -137,6 +137,8 @@ impl RefusalCause {
                 | Doubt::ChangedEnvFile { .. }
                 | Doubt::BelowGuard(_)
                 | Doubt::BesideAnotherProgram { .. }
+                | Doubt::AnotherBotBelow { .. }
+                | Doubt::ServerOfOthers { .. }
                 | Doubt::Variable(_)
                 | Doubt::Command(_)
                 | Doubt::SeveralBots

@@ -1,12 +1,12 @@
 //! Words for the engine's doubts, and for what settles them.
 
 use crate::engine::changed_settings::SettingsLink;
-use crate::engine::counter_evidence::Doubt;
+use crate::engine::counter_evidence::{Doubt, ProgramBelow};
 use crate::engine::fact::Fact;
 use crate::engine::likeness::CommandDoubt;
 use crate::engine::managed_by::ManagedBy;
 use crate::engine::policy::Purpose;
-use crate::engine::process::{OtherGuard, Process, Role};
+use crate::engine::process::{OtherGuard, Process, Role, Server};
 use crate::report::format;
 use crate::report::manager_remedy::remedy;
 use crate::text::{sanitize, shell_quote};
@@ -181,14 +181,24 @@ fn doubt_and_hint(doubt: &Doubt, settle: &Settle) -> (String, String) {
             settle.below_guard(instance),
         ),
         Doubt::BesideAnotherProgram { name, pid } => {
-            let name = name.as_ref().map_or_else(
-                || format!("pid {pid}"),
-                |name| format!("`{}` (pid {pid})", format::shorten(&sanitize(name))),
-            );
+            let name = program_and_pid(name.as_deref(), *pid);
             (
                 format!("it also runs {name}, which may be another bot"),
                 format!("start each bot with a `monopoll run` of its own, or {end_it}"),
             )
+        }
+        Doubt::AnotherBotBelow { program, bot } => {
+            let name = program_and_pid(program.name.as_deref(), program.pid);
+            (
+                format!(
+                    "it also runs {name}, which shows no token and may have read the `.env` of its \
+                     folder, which names bot {bot}, not this one"
+                ),
+                move_out(program, &format!("end pid {}", program.pid)),
+            )
+        }
+        Doubt::ServerOfOthers { kind, server, program } => {
+            server_of_others(*kind, server, program)
         }
         Doubt::Variable(name) => (
             format!("it has another value of ${name}"),
@@ -324,4 +334,42 @@ fn command_doubt_and_hint(doubt: &CommandDoubt, settle: &Settle) -> (String, Str
             settle.by(&Missing::Nothing),
         ),
     }
+}
+
+/// The doubt about a server below a guard, and how to settle it.
+fn server_of_others(
+    kind: Server,
+    server: &ProgramBelow,
+    program: &ProgramBelow,
+) -> (String, String) {
+    let (server, end) = match kind {
+        Server::Multiplexer => {
+            (program_and_pid(server.name.as_deref(), server.pid), "end its session")
+        }
+        Server::Pm2 => (format!("PM2's daemon (pid {})", server.pid), "`pm2 delete` that program"),
+        Server::Supervisord => {
+            let remove = "remove that program from its configuration";
+            (format!("supervisord (pid {})", server.pid), remove)
+        }
+    };
+    let name = program_and_pid(program.name.as_deref(), program.pid);
+    (
+        format!("it also runs {server}, which may have started {name} for something else"),
+        move_out(program, end),
+    )
+}
+
+/// Returns how to settle a doubt about what runs below a guard. To stop the instance would end it.
+fn move_out(ProgramBelow { root, .. }: &ProgramBelow, first: &str) -> String {
+    format!(
+        "{first} first, and start it outside of that guard; or, if everything below the guard may \
+         end, `kill {root}`"
+    )
+}
+
+fn program_and_pid(name: Option<&str>, pid: u32) -> String {
+    name.map_or_else(
+        || format!("pid {pid}"),
+        |name| format!("`{}` (pid {pid})", format::shorten(&sanitize(name))),
+    )
 }

@@ -77,6 +77,8 @@ fn operand(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::engine::managed_by::Pm2Mode;
+
     use super::*;
 
     fn systemd(unit: &str) -> ManagedBy {
@@ -97,6 +99,7 @@ mod tests {
             id: id.map(str::to_owned),
             home: home.map(str::to_owned),
             restarts: true,
+            mode: Pm2Mode::Fork,
         }))
     }
 

@@ -17,21 +17,36 @@ use crate::scan::wrapper_programs::CommandRole;
 
 impl ScanRequest {
     /// Returns another bot than this start's, if a loader that starts in the folder of a process,
-    /// or in that of its script, finds a `.env` that names it. `root` is the root of the process.
-    pub(super) fn env_file_bot(&self, process: &Process, root: &Path) -> Fact<Option<BotId>> {
-        // The number of a bot is its own name, however it was started.
+    /// or in that of its script, finds a `.env` that names it. `root` is the root of the process,
+    /// and `guard_folder` the folder of the guard of this instance above it.
+    pub(super) fn env_file_bot(
+        &self,
+        process: &Process,
+        root: &Path,
+        guard_folder: Option<PathBuf>,
+    ) -> Fact<Option<BotId>> {
+        // The number of a bot is its own name, however it was started. What runs elsewhere below
+        // its guard may be another bot.
         let is_named = self.name_source == NameSource::Token && process.is_of_my_instance();
-        let Some(cwd) = process.cwd.known().filter(|_| !is_named) else {
+        let may_be_another = !is_named || guard_folder.is_some();
+        let Some(cwd) = process.cwd.known().filter(|_| may_be_another) else {
             return Fact::Known(None);
         };
-        let own = self.own_env_file_folders();
+        let mut own = self.own_env_file_folders();
+        let mut mine = self.own_bots(&own);
+        // A stop may come from anywhere.
+        if is_named || mine.is_empty() {
+            own.extend(guard_folder);
+        }
+        if mine.is_empty() {
+            mine = self.own_bots(&own);
+        }
         let mut folders: Vec<PathBuf> =
             script_folder(process, cwd).into_iter().chain([cwd.clone()]).collect();
         folders.retain(|it| !own.contains(it));
         if folders.is_empty() {
             return Fact::Known(None);
         }
-        let mine = self.own_bots(&own);
         if mine.is_empty() {
             return Fact::Known(None);
         }

@@ -4,15 +4,16 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use crate::engine::managed_by::ManagedBy;
+use crate::engine::process::Server;
 use crate::scan::invocation::{Invocation, Target};
-use crate::scan::supervisors::supervises;
+use crate::scan::supervisors::{SupervisorEnv, supervises, supervisor};
 use crate::scan::wrapper_programs::CommandRole;
 
 /// Terminal multiplexers, logins, desktops, agents and container runtimes, by the base name of the
 /// executable. They are never the bot, even if COMMAND starts one.
 const SERVERS: &[&[&str]] = &[
-    // Terminal multiplexers.
-    &["tmux", "screen", "zellij", "byobu", "dtach", "abduco", "dvtm"],
+    MULTIPLEXERS,
     &["mosh-server", "ttyd", "gotty"],
     // Logins.
     &["sshd", "sshd-session", "dropbear", "login", "getty", "agetty", "su", "sudo", "doas"],
@@ -27,6 +28,8 @@ const SERVERS: &[&[&str]] = &[
     &["dockerd", "containerd", "docker", "podman", "conmon", "runc", "crun", "lxc-start"],
     &["buildkitd", "tini", "dumb-init", "docker-init", "catatonit"],
 ];
+
+const MULTIPLEXERS: &[&str] = &["tmux", "screen", "zellij", "byobu", "dtach", "abduco", "dvtm"];
 
 /// The prefixes of servers with many variants.
 const SERVER_FAMILIES: &[&str] = &["containerd-shim"];
@@ -68,6 +71,28 @@ pub(super) fn serves_others(exe: Option<&Path>, args: &[String], pid: u32) -> bo
         || is_listed(name, SERVERS, SERVER_FAMILIES)
         || is_login_shell(args)
         || supervises(args)
+}
+
+/// Returns the kind of a server that starts programs for others than its starter too. A process
+/// manager does so only as a daemon, which has a session of its own. In the foreground, its
+/// programs are those of its command.
+pub(super) fn server(exe: Option<&Path>, args: &[String], has_own_session: bool) -> Option<Server> {
+    if MULTIPLEXERS.contains(&program_name(exe, args)) {
+        return Some(Server::Multiplexer);
+    }
+    let manager = supervisor(args, || None, SupervisorEnv::default).filter(|_| has_own_session)?;
+    match manager {
+        ManagedBy::Pm2(_) => Some(Server::Pm2),
+        ManagedBy::Supervisord(_) => Some(Server::Supervisord),
+        // runit, s6 and OpenRC start a supervisor for each program.
+        ManagedBy::Runit(_)
+        | ManagedBy::S6(_)
+        | ManagedBy::OpenRc(_)
+        | ManagedBy::Systemd(_)
+        | ManagedBy::SystemdUser(_)
+        | ManagedBy::Container(_)
+        | ManagedBy::Watcher(_) => None,
+    }
 }
 
 /// Returns whether a process is a tool that takes files as arguments: a program or an interpreter's

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::engine::managed_by::{
-    ManagedBy, Pm2App, ServiceFolder, SupervisordAddress, SupervisordProgram, Watcher,
+    ManagedBy, Pm2App, Pm2Mode, ServiceFolder, SupervisordAddress, SupervisordProgram, Watcher,
 };
 use crate::scan::watchers::watcher_name;
 
@@ -154,7 +154,10 @@ fn pm2_app(env: &SupervisorEnv) -> Option<Pm2App> {
     let restarts = setting("autorestart").is_none_or(|value| value != "false")
         || !is_off("watch")
         || !is_off("cron_restart");
+    let is_worker = env.get("NODE_UNIQUE_ID").is_some();
+    let mode = if is_worker { Pm2Mode::Cluster } else { Pm2Mode::Fork };
     Some(Pm2App {
+        mode,
         name: setting("name")?,
         id: setting("pm_id").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())),
         home,

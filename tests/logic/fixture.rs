@@ -104,6 +104,7 @@ pub(crate) fn process(pid: u32) -> Process {
         compared: compared("/srv/other/main.py"),
         relation: Known(Relation::None),
         role: Role::Program,
+        server: None,
     }
 }
 

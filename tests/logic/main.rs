@@ -20,6 +20,7 @@ mod engine_invariants;
 mod engine_near_miss;
 mod engine_other_guards;
 mod engine_properties;
+mod engine_servers_of_others;
 mod engine_takeover_limit;
 mod execute_scripted;
 mod fact_changes;

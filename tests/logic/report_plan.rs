@@ -10,7 +10,7 @@ use monopoll::internals::engine::decide::decide;
 use monopoll::internals::engine::fact::Fact::Known;
 use monopoll::internals::engine::instance::NameSource;
 use monopoll::internals::engine::ladder::{AfterGraceful, WaitLimit};
-use monopoll::internals::engine::managed_by::{ManagedBy, Pm2App};
+use monopoll::internals::engine::managed_by::{ManagedBy, Pm2App, Pm2Mode};
 use monopoll::internals::engine::pattern::{ContainerLimit, UserLimit};
 use monopoll::internals::engine::plan::Plan;
 use monopoll::internals::engine::policy::{Conditions, MatchEntry, Policy, Purpose, Timeouts};
@@ -78,6 +78,7 @@ fn hostile() -> Plan {
         id: None,
         home: Some(HOSTILE.to_owned()),
         restarts: true,
+        mode: Pm2Mode::Fork,
     };
     let bot = Process {
         name: Known(HOSTILE.to_owned()),

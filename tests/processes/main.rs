@@ -102,6 +102,7 @@ mod termination;
 mod tickets;
 mod token;
 mod tokens_of_command;
+mod trees_of_others;
 mod unclear_scripts;
 mod unknown_launchers;
 mod unknown_variables;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use monopoll::internals::engine::managed_by::{
-    Container, ContainerEngine, ManagedBy, Pm2App, ServiceFolder, SupervisordAddress,
+    Container, ContainerEngine, ManagedBy, Pm2App, Pm2Mode, ServiceFolder, SupervisordAddress,
     SupervisordProgram, Watcher,
 };
 
@@ -24,7 +24,13 @@ fn all() -> Vec<ManagedBy> {
             name: text("NAME"),
             address: SupervisordAddress::Default,
         })),
-        ManagedBy::Pm2(Some(Pm2App { name: text("NAME"), id: None, home: None, restarts: true })),
+        ManagedBy::Pm2(Some(Pm2App {
+            name: text("NAME"),
+            id: None,
+            home: None,
+            restarts: true,
+            mode: Pm2Mode::Fork,
+        })),
         ManagedBy::Runit(service()),
         ManagedBy::S6(service()),
         ManagedBy::OpenRc(text("NAME")),

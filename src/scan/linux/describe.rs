@@ -32,7 +32,7 @@ use crate::scan::linux::parents::Stats;
 use crate::scan::linux::prefilter::{is_own, name_of, running, sees};
 use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::linux::read_buffers::ReadBuffers;
-use crate::scan::never_the_bot::{is_tool, serves_others};
+use crate::scan::never_the_bot::{is_tool, server, serves_others};
 use crate::scan::same_command::{Comparison, RunningCommand};
 use crate::scan::scan_request::ScanRequest;
 use crate::scan::wrapper_programs::CommandRole;
@@ -99,9 +99,15 @@ impl<'a> Describer<'a> {
         let stat = self.proc.stat(pid, &mut buffers.args).ok()?;
         let handle = pin.into_handle(ProcessId { pid, start: stat.start });
         let mut process = self.facts(handle.id, stat, holds_lock, buffers);
+        let (exe, args) = (process.exe.known(), process.args.known());
+        process.server =
+            args.and_then(|args| server(exe.map(PathBuf::as_path), args, stat.session == pid));
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         process.is_connected_nearby = self.connected_nearby.contains(&pid);
-        process.env_file_bot = self.request.env_file_bot(&process, &root);
+        let guard = process.guard.known().and_then(Option::as_ref);
+        let guard = guard.filter(|guard| guard.guards == GuardedInstance::Mine);
+        let guard_folder = guard.and_then(|guard| folder(self.proc, guard.process.pid));
+        process.env_file_bot = self.request.env_file_bot(&process, &root, guard_folder);
         process.copied_configuration = self.request.copied_configuration(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));

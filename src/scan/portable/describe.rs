@@ -68,6 +68,8 @@ impl<'a> Describer<'a> {
             parent: Fact::Known(parent),
             name: name(exe, args).into(),
             role: self.role(pid, exe, args, same_program),
+            // Without a subreaper, a daemon is never below a guard.
+            server: None,
             same_program,
             may_be_spawned: exe.map(|exe| self.request.may_be_spawned(exe)).into(),
             likeness: comparison.as_ref().map(|it| it.likeness).into(),
@@ -108,7 +110,7 @@ impl<'a> Describer<'a> {
             copied_configuration: None,
             is_connected_nearby: false,
         };
-        process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"));
+        process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"), None);
         process.copied_configuration = self.request.copied_configuration(&process, Path::new("/"));
         Some(process)
     }
