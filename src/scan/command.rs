@@ -94,8 +94,7 @@ impl Command {
         let folder = logical(&cwd);
         passing_failure::reading(|| {
             let mut command = Command::find_without_started(args, cwd, folder)?;
-            command.started = command.read_started();
-            command.unclear = command.read_unclear();
+            command.read_scripts();
             command.read_questions();
             Ok(command)
         })

@@ -10,7 +10,7 @@ use crate::scan::small_file;
 const MAX_LENGTH: u64 = 4 << 10;
 
 /// A command that a script runs, and what the lines before set for it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScriptCommand {
     /// Some may be unknown.
     pub(super) words: Vec<OsString>,

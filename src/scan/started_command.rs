@@ -29,20 +29,22 @@ const MAX_DEPTH: u32 = 3;
 impl Command {
     /// Finds what this command starts.
     pub(super) fn read_started(&self) -> Vec<StartedCommand> {
-        self.started(MAX_DEPTH, &[])
+        self.started(self.commands_of_script(&[]), MAX_DEPTH, &[])
     }
 
-    /// Finds what this command and those that it starts run, where their files do not tell it in
-    /// full.
-    pub(super) fn read_unclear(&self) -> Vec<UnclearCommand> {
-        let started = self.started.iter();
-        let of_started = started.flat_map(|it| it.command.unclear_of_script(&it.sets));
-        self.unclear_of_script(&[]).into_iter().chain(of_started).collect()
+    /// Finds what this command starts, and what it and those commands run where their files do not
+    /// tell it in full.
+    pub(super) fn read_scripts(&mut self) {
+        let commands = self.commands_of_script(&[]);
+        self.started = self.started(commands.clone(), MAX_DEPTH, &[]);
+        let of_started = self.started.iter().flat_map(|it| {
+            let StartedCommand { command, sets, .. } = it;
+            command.unclear_among(command.commands_of_script(sets))
+        });
+        self.unclear = self.unclear_among(commands).into_iter().chain(of_started).collect();
     }
 
-    /// `outer` has the variables that the scripts above this command set.
-    fn unclear_of_script(&self, outer: &[Variable]) -> Vec<UnclearCommand> {
-        let commands = self.commands_of_script(outer);
+    fn unclear_among(&self, commands: Vec<ScriptCommand>) -> Vec<UnclearCommand> {
         let replaces_itself = commands.iter().any(|it| it.role == ScriptRole::Exec);
         let mut found = Vec::new();
         let mut last = None;
@@ -79,10 +81,16 @@ impl Command {
         UnclearCommand::of(&it.words, &folder, it.knows_folder)
     }
 
-    /// `outer` has the variables that the scripts above this command set.
-    fn started(&self, depth: u32, outer: &[Variable]) -> Vec<StartedCommand> {
+    /// `of_script` are the commands of its script, and `outer` has the variables that the scripts
+    /// above this command set.
+    fn started(
+        &self,
+        of_script: Vec<ScriptCommand>,
+        depth: u32,
+        outer: &[Variable],
+    ) -> Vec<StartedCommand> {
         let watched = watchers::started(self);
-        let commands = if watched.is_empty() { self.commands_of_script(outer) } else { watched };
+        let commands = if watched.is_empty() { of_script } else { watched };
         let mut found: Vec<Found> = Vec::new();
         for it in commands {
             let ScriptCommand { role, unknown, .. } = it;
@@ -103,7 +111,9 @@ impl Command {
             // `env ROOM=bob sh common.sh` sets it for what that script starts, too.
             let by_words = &script.command.runs.context.variables;
             let set = [&script.sets, by_words.as_slice()].concat();
-            for mut inner in script.command.started(depth, &[outer, &set].concat()) {
+            let outer = [outer, &set].concat();
+            let commands = script.command.commands_of_script(&outer);
+            for mut inner in script.command.started(commands, depth, &outer) {
                 inner.certainty = inner.certainty.max(script.certainty);
                 inner.sets = [set.clone(), inner.sets].concat();
                 inner.replaces.extend(script.replaces.iter().cloned());
