@@ -55,8 +55,8 @@ pub(super) fn run(common: &Common, args: RunArgs) -> Result<ExitStatus, Error> {
             let hint = not_started
                 .plan()
                 .and_then(|plan| hints::hint(plan, Purpose::Start, options_in, command.as_deref()));
-            hint.into_iter()
-                .fold(start_errors::error(&request.instance, not_started), Error::with_hint)
+            let error = start_errors::error(&request.instance, not_started, options_in);
+            hint.into_iter().fold(error, Error::with_hint)
         })?;
     drop(printer);
     start_messages::acquired(acquired.guard.monitor.locks.first_path(), &request);

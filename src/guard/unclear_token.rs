@@ -27,7 +27,9 @@ pub(super) fn given(place: &str, mine: &Token, what: &str) -> Unclear {
     Unclear {
         what: format!("{place} has the token of bot {}, but {what}", mine.id()),
         consequence: "so it may start another bot",
-        hint: "name the bot with `--instance`".to_owned(),
+        hint: "set the bot's token before `monopoll` and not in COMMAND, or name the bot with \
+               `--instance NAME`"
+            .to_owned(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::guard::token_lookup;
 use crate::library::event_observer::{EventObserver, on_follow_up};
 use crate::library::guard_thread::{AdoptedGuard, OwnGuard, ThreadGuard};
 use crate::library::in_process_claim::InProcessClaim;
+use crate::report::hints::OptionsIn;
 use crate::report::start_errors;
 use crate::scan::command::Command;
 use crate::sys::machine::poll::Poller;
@@ -52,7 +53,7 @@ pub(super) fn adopt_or_start(
     let request = StartRequest::new(config, instance, command, tokens, programs, give_up)?;
     let mut observer = EventObserver { instance: &request.instance };
     let mut acquired = start::start(&request, Cancellation::Program(poller), &mut observer)
-        .map_err(|error| start_errors::error(&request.instance, error))?;
+        .map_err(|error| start_errors::error(&request.instance, error, OptionsIn::EnsureCall))?;
     acquired.guard.record_running(None);
     let scans = acquired.guard.follow_up(&request, None, on_follow_up(&request.instance));
     let Acquired { guard: StartingGuard { monitor, .. }, poller, .. } = acquired;

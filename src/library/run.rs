@@ -13,6 +13,7 @@ use crate::guard::start;
 use crate::guard::start_request::{Cancellation, OwnPrograms, StartRequest};
 use crate::guard::token_lookup;
 use crate::library::event_observer::{EventObserver, on_follow_up, warn_of_lock_event};
+use crate::report::hints::OptionsIn;
 use crate::report::{reasons, start_errors};
 use crate::scan::command::Command;
 use crate::supervise::{GuardEvent, run_child};
@@ -46,7 +47,9 @@ pub fn run(config: &Config, command: Vec<OsString>) -> Result<ExitStatus, Error>
     request.require_script()?;
     let instance = &request.instance;
     let acquired = start::start(&request, Cancellation::Signals, &mut EventObserver { instance })
-        .map_err(|not_started| start_errors::error(instance, not_started))?;
+        .map_err(|not_started| {
+        start_errors::error(instance, not_started, OptionsIn::EnsureCall)
+    })?;
     let mut on_event = |event| match event {
         GuardEvent::LeftBehind(number) => {
             let processes = count(number, "process", "processes");

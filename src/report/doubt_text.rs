@@ -13,7 +13,8 @@ use crate::text::{sanitize, shell_quote};
 
 /// The ways to tell monopoll which bot this is.
 pub(super) const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in \
-                                    another variable of `token_env`";
+                                    another variable of `token_env`; if \
+                                    COMMAND sets it, set it before `monopoll` instead";
 
 /// What settles a doubt about a process.
 pub(super) struct Settle {

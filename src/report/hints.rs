@@ -22,8 +22,26 @@ use crate::text::{sanitize, shell_quote};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionsIn {
     CommandLine,
-    /// `ensure()` of the Python package; its user has typed no command line of monopoll.
+    /// `ensure()` of the Python package, or a call of the library: its user has typed no command
+    /// line of monopoll.
     EnsureCall,
+}
+
+impl OptionsIn {
+    /// Returns a message with the name of an instance as it is given here.
+    pub(crate) fn spell(self, message: String) -> String {
+        match self {
+            OptionsIn::CommandLine => message,
+            OptionsIn::EnsureCall => {
+                let mut parts = message.split("`--instance ");
+                let first = parts.next().unwrap_or_default().to_owned();
+                parts.fold(first, |spelled, part| match part.split_once('`') {
+                    Some((name, rest)) => format!("{spelled}`instance=\"{name}\"`{rest}"),
+                    None => spelled + "`--instance " + part,
+                })
+            }
+        }
+    }
 }
 
 /// Returns a pointer to the command that shows all hints.

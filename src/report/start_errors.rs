@@ -5,16 +5,17 @@ use crate::engine::policy::Purpose;
 use crate::engine::reason::RefusalKind;
 use crate::error::{Error, ExitStatus};
 use crate::guard::not_started::NotStarted;
+use crate::report::hints::OptionsIn;
 use crate::report::reasons;
 use crate::state::history_event::{GiveUp, GiveUpCause};
 use crate::text::printable;
 
-pub(crate) fn error(instance: &Instance, not_started: NotStarted) -> Error {
+pub(crate) fn error(instance: &Instance, not_started: NotStarted, options: OptionsIn) -> Error {
     match not_started {
         NotStarted::Refused(refusal) => {
             // The reason may contain untrusted text: a unit, a program, a command line.
             let why = reasons::start_refusal(&refusal, Purpose::Start);
-            let why = printable(&why);
+            let why = options.spell(printable(&why).into_owned());
             let what = match refusal.kind() {
                 RefusalKind::Superseded => "",
                 RefusalKind::Permission | RefusalKind::Policy | RefusalKind::TooManyTakeovers => {

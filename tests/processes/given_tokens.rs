@@ -54,7 +54,7 @@ fn a_script_that_gives_the_bot_an_unknown_token_is_not_the_bot_of_dotenv() {
         for args in [&["plan"][..], &["run"]] {
             let ended = start(&stage, args, line).end().exits(78);
             assert!(ended.err.contains(words), "{line} {words}: {ended:?}");
-            assert!(ended.err.contains("`--instance`"), "{line}: {ended:?}");
+            assert!(ended.err.contains("`--instance"), "{line}: {ended:?}");
             assert!(ended.err.contains(".env:1") && !ended.err.contains(SECRET), "{ended:?}");
         }
         let named = start(&stage, &["plan", "--json", "--instance", "prod"], line).end();

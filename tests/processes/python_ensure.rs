@@ -304,7 +304,7 @@ fn a_refusal_beside_a_guard_with_a_name_says_it_as_an_argument_of_the_call() {
     let _first = program.with(programs::monopoll(), &args).start();
     program.stage.ready(1);
     let end = program.start("refuse").end().exits(75);
-    assert!(end.err.contains("is the same bot, set `instance=\"given\"` with the"), "{end:?}");
+    assert!(end.err.contains("is this bot, start with `instance=\"given\"` (and"), "{end:?}");
     assert!(!end.err.contains(" `--"), "{end:?}");
 }
 

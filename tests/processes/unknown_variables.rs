@@ -41,13 +41,13 @@ fn two_values_of_a_variable_that_is_not_known_are_a_doubt() {
 #[test]
 fn a_lowercase_name_counts_like_its_uppercase_form() {
     let stage = main_py();
-    for name in ["bot", "profile", "config"] {
+    for name in ["bot", "profile", "config", "env"] {
         is_in_doubt(&stage, name);
         let (plan, _) = planned(&stage, &format!("{name}=alice {LINE}"), LINE);
         assert!(refusal(&plan).contains(&format!("another value of ${name}")), "{plan:#}");
     }
     // Those of PM2 and of no one.
-    for name in ["exec_mode", "env", "shop"] {
+    for name in ["exec_mode", "shop"] {
         is_the_same(&stage, &format!("{name}=alice {LINE}"), &format!("{name}=bob {LINE}"));
         is_the_same(&stage, LINE, &format!("{name}=bob {LINE}"));
     }
