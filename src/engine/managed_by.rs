@@ -69,7 +69,7 @@ pub struct Pm2App {
     pub mode: Pm2Mode,
 }
 
-/// How PM2's daemon starts a process.
+/// The way in which PM2's daemon starts a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pm2Mode {
     /// With the environment of the command that asked for it.

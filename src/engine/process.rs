@@ -88,7 +88,7 @@ pub struct Process {
     pub compared: Fact<ComparedCommand>,
     pub relation: Fact<Relation>,
     pub role: Role,
-    /// What kind of server this is, if it also starts programs for others than its starter.
+    /// The kind of server, if it also starts programs for others than its starter.
     pub server: Option<Server>,
     /// For rules: the strongest evidence of the conflict.
     pub found_by: Option<EvidenceKind>,

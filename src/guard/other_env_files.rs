@@ -40,7 +40,7 @@ pub(super) fn bot_in_dotenv(config: &Config, command: &Command, mine: &Token) ->
 pub(super) struct ConflictingFile {
     pub(super) file: EnvFile,
     pub(super) line: TokenLine,
-    /// Why the bot may read it: "…, which WHY, …".
+    /// The reason that the bot may read it, as in "…, which REASON, …".
     pub(super) why: &'static str,
 }
 

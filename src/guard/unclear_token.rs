@@ -9,7 +9,7 @@ use crate::text::{printable, shell_quote};
 #[derive(Debug)]
 pub(crate) struct Unclear {
     pub(super) what: String,
-    /// What follows if no `instance` is given.
+    /// The clause that follows if no `instance` is given.
     consequence: &'static str,
     pub(super) hint: String,
 }

@@ -224,12 +224,13 @@ pub(super) fn decision(conflict: &Conflict, context: &Context<'_>) -> String {
 /// Says that no rule lifts a refusal, and why if the process is in doubt.
 fn not_lifted(conflict: &Conflict) -> &'static str {
     match &conflict.refusal {
-        // The reason above says that it seems to be this bot's.
-        Some(RefusalCause::InDoubt(Doubt::Command(CommandDoubt::StartsAgain))) | None => {
-            "no rule lifts this"
+        // The reason above says of the other doubt that it seems to be this bot's.
+        Some(RefusalCause::InDoubt(doubt))
+            if *doubt != Doubt::Command(CommandDoubt::StartsAgain) =>
+        {
+            "it may be another bot (no rule lifts this)"
         }
-        Some(RefusalCause::InDoubt(_)) => "it may be another bot (no rule lifts this)",
-        Some(_) => "no rule lifts this",
+        Some(_) | None => "no rule lifts this",
     }
 }
 

@@ -13,17 +13,17 @@ use crate::text::{sanitize, shell_quote};
 
 /// The ways to tell monopoll which bot this is.
 pub(super) const SET_TOKEN: &str = "set this bot's token here too, in `BOT_TOKEN`, in `.env` or in \
-                                    another variable of `token_env`; if \
-                                    COMMAND sets it, set it before `monopoll` instead";
+                                    another variable of `token_env`; if COMMAND sets it, set it \
+                                    before `monopoll` instead";
 
-/// What settles a doubt about a process.
+/// The ways to settle a doubt about a process.
 pub(super) struct Settle {
     purpose: Purpose,
-    /// How to end the process, for a user who knows that it is this bot.
+    /// The way to end the process, for a user who knows that it is this bot.
     end_it: String,
 }
 
-/// What this start or stop lacks, if the process is this bot.
+/// The part that this start or stop lacks, if the process is this bot.
 enum Missing<'a> {
     Nothing,
     /// The value of this variable.

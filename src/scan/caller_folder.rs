@@ -15,6 +15,7 @@ use crate::scan::same_command::RunningCommand;
 use crate::scan::script_command::{ScriptStart, long_text};
 use crate::scan::script_reader::{Script, reads_a_file};
 use crate::scan::shell_statements::{Place, Statement, statements};
+use crate::scan::shell_words::is_name_char;
 use crate::scan::substituted_code::{is_neutral, substitutions};
 
 /// Stands for the folder of the caller. No folder has this name.
@@ -197,8 +198,7 @@ fn names_caller(word: &str) -> bool {
 
 /// Returns whether a command asks for the current folder, or for the one before.
 fn names_a_folder(text: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.split(|c| !is_word(c)).any(|word| FOLDERS.contains(&word))
+    text.split(|c| !is_name_char(c)).any(|word| FOLDERS.contains(&word))
 }
 
 /// Returns whether a substitution reads files of the current folder: `$(cat settings)`,

@@ -55,7 +55,7 @@ pub struct Command {
     pub(super) unclear: Vec<UnclearCommand>,
     /// A script of it asks on its standard input which bot it starts.
     pub(super) asks: bool,
-    /// What its script does with the folder of its caller, if it reads it.
+    /// The use that its script makes of the folder of its caller, if it reads it.
     pub(super) reads_caller: Option<ReadsCaller>,
     /// The number of bots whose tokens this start has. A variable may choose one of them.
     pub(super) bots: usize,

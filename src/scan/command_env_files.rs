@@ -10,7 +10,7 @@ use crate::scan::make_rules::is_name;
 use crate::scan::settings_files::base_name;
 use crate::scan::settings_writer::choices;
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
-use crate::scan::shell_words::{commands_of_pipeline, first_word, unquoted};
+use crate::scan::shell_words::{commands_of_pipeline, first_word, is_name_char, unquoted};
 
 /// Programs that print files, or parts of them.
 const PRINTERS: [&str; 12] =
@@ -112,7 +112,7 @@ fn is_known_folder(word: &str, script: &str) -> bool {
     };
     let Some((_, variable)) = word.split_once('$') else { return !word.contains('`') };
     let variable = variable.trim_start_matches('{');
-    let end = variable.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(variable.len());
+    let end = variable.find(|c| !is_name_char(c)).unwrap_or(variable.len());
     let set = variable.get(..end).filter(|it| is_name(it)).map(|name| format!("{name}="));
     let mut lines = script.lines();
     is_own(word)
@@ -171,8 +171,8 @@ pub(super) fn files_printed(code: &str) -> Option<Vec<&str>> {
 
 /// Returns whether code names a variable for a token other than these: `grep BOB_TOKEN .env`.
 pub(super) fn names_another_token(code: &str, names: &[&str]) -> bool {
-    let is_end = |c: char| !c.is_alphanumeric() && c != '_';
-    code.split(is_end).any(|word| word.contains("TOKEN") && !names.contains(&word))
+    let mut words = code.split(|c| !is_name_char(c));
+    words.any(|word| word.contains("TOKEN") && !names.contains(&word))
 }
 
 /// Returns the variables that `read` sets, with its options.

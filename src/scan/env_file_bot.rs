@@ -33,6 +33,12 @@ impl ScanRequest {
             return Fact::Known(None);
         };
         let mut own = self.own_env_file_folders();
+        let mut folders: Vec<PathBuf> =
+            script_folder(process, cwd).into_iter().chain([cwd.clone()]).collect();
+        folders.retain(|it| !own.contains(it));
+        if folders.is_empty() {
+            return Fact::Known(None);
+        }
         let mut mine = self.own_bots(&own);
         // A stop may come from anywhere.
         if is_named || mine.is_empty() {
@@ -41,12 +47,7 @@ impl ScanRequest {
         if mine.is_empty() {
             mine = self.own_bots(&own);
         }
-        let mut folders: Vec<PathBuf> =
-            script_folder(process, cwd).into_iter().chain([cwd.clone()]).collect();
         folders.retain(|it| !own.contains(it));
-        if folders.is_empty() {
-            return Fact::Known(None);
-        }
         if mine.is_empty() {
             return Fact::Known(None);
         }

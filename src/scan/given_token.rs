@@ -9,12 +9,12 @@ use crate::scan::make_rules::is_name;
 use crate::scan::script_file::{ScriptFolders, code_of_substitution};
 use crate::scan::secret_stores::{STARTERS, printing_store, store};
 use crate::scan::shell_statements::statements;
-use crate::scan::shell_words::{first_word, unquoted, words};
+use crate::scan::shell_words::{first_word, is_name_char, unquoted, words};
 use crate::scan::small_file;
 use crate::scan::start_token::{MAX_READ, StartToken};
 use crate::text::printable;
 
-/// What gives the bot another token, as a clause.
+/// The source of another token for the bot, as a clause.
 #[derive(Debug)]
 pub(crate) enum OtherToken {
     /// A program that reads a store of secrets. It replaces what was set before.
@@ -158,7 +158,7 @@ impl TokenText<'_> {
     /// Returns the setting of a variable, or the value of an option such as `--token`, that is not
     /// shown or is another bot's token.
     fn assignment(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
-        let is_end = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let is_end = |before: &str| !before.ends_with(is_name_char);
         let mut settings = self.names.iter().flat_map(|name| {
             let places = text
                 .match_indices(&**name)
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    /// What a store sets replaces the variables of a file that a line has read.
+    /// The variables that a store sets replace the variables of a file that a line has read.
     #[test]
     fn a_store_of_secrets_comes_before_the_lines_of_a_script() {
         let line = || OtherToken::reads("a file");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::invocation::absolute;
 use crate::scan::shell_statements::{Place, end_of_block};
-use crate::scan::shell_words::unquoted;
+use crate::scan::shell_words::{is_name_char, unquoted};
 
 /// The folders in which a script may be at one of its lines.
 #[derive(Debug)]
@@ -56,7 +56,6 @@ impl ScriptFolders {
 
 /// Returns the relative path that follows the last folder in a variable or substitution.
 fn after_expansions(word: &str) -> Option<&str> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let mut rest = word;
     while let Some((_, expansion)) = rest.find(['$', '`']).and_then(|at| rest.split_at_checked(at))
     {
@@ -66,7 +65,7 @@ fn after_expansions(word: &str) -> Option<&str> {
             (None, Some(inner)) => end_of_block(inner, '{', '}')? + 3,
             (None, None) => {
                 let name = expansion.get(1..)?;
-                1 + name.find(|c| !is_part(c)).unwrap_or(name.len())
+                1 + name.find(|c| !is_name_char(c)).unwrap_or(name.len())
             }
         };
         rest = expansion.get(length..)?;

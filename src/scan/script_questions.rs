@@ -9,6 +9,7 @@ use crate::scan::script_reader::reads_a_file;
 use crate::scan::shell_statements::{
     CLOSING, OPENING, Place, Separator, Statement, pieces, statements, without_documents,
 };
+use crate::scan::shell_words::is_name_char;
 use crate::scan::substituted_code::substitutions;
 
 /// Built-in commands that read variables, with the variable that they set without a name.
@@ -169,8 +170,7 @@ fn answer(command: &str) -> Option<Answer> {
     if descriptor.is_some_and(|number| number != "0") {
         return None;
     }
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    names.retain(|name| name.chars().all(is_name));
+    names.retain(|name| name.chars().all(is_name_char));
     if names.is_empty() {
         names.push((*unnamed).to_owned());
     }
@@ -335,16 +335,14 @@ fn mentions(command: &str, name: &str) -> bool {
 }
 
 fn names(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.split(|c| !is_word(c)).any(|word| word == name)
+    text.split(|c| !is_name_char(c)).any(|word| word == name)
 }
 
 /// Returns whether a command expands a variable: `$BOT`, `${BOT}`, `${#BOT}`, `${BOTS[0]}`.
 fn expands(command: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     command.match_indices('$').any(|(at, _)| {
         let rest = command[at + 1..].trim_start_matches(['{', '#', '!']);
-        rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_word))
+        rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_name_char))
     })
 }
 

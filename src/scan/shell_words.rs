@@ -87,6 +87,12 @@ pub(super) fn simple_command(line: &str) -> Option<(Vec<OsString>, CommandContex
     is_program.then(|| (words.iter().map(|word| (*word).to_owned()).collect(), context))
 }
 
+/// Returns whether a character may be part of the name of a variable. Another letter than those of
+/// ASCII is no end of a word either.
+pub(super) fn is_name_char(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// Returns the names of the variables that a script expands (`$BOT`, `${BOT}`) and does not set
 /// before.
 pub(super) fn variables_read(text: &str) -> Vec<OsString> {

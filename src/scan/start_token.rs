@@ -6,6 +6,7 @@ use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::scan::command_env_files::{files_printed, names_another_token};
 use crate::scan::script_file::{ScriptFolders, code_of_substitution};
+use crate::scan::shell_words::is_name_char;
 use crate::scan::small_file;
 
 /// A longer file that a script reads is not looked at.
@@ -38,12 +39,11 @@ impl StartToken<'_> {
 
     /// `variable` is what follows the `$`.
     fn is_variable(&self, names: &[&str], variable: &str, folders: &ScriptFolders) -> bool {
-        let is_part = |c: char| c.is_alphanumeric() || c == '_';
         let (braces, inner) = match variable.strip_prefix('{') {
             Some(inner) => (true, inner),
             None => (false, variable),
         };
-        let end = inner.find(|c| !is_part(c)).unwrap_or(inner.len());
+        let end = inner.find(|c| !is_name_char(c)).unwrap_or(inner.len());
         let (read, rest) = inner.split_at(end);
         if !names.contains(&read) && self.variable != Some(read) {
             return false;

@@ -17,6 +17,18 @@ const NAMED: &str = "import os, sys, time\n\
      os.rename(f'{folder}/.new-{os.getpid()}', f'{folder}/ready-{os.getpid()}')\n\
      time.sleep(600)\n";
 
+/// Returns the pids of the bots that have written a file with their names, by these.
+pub(crate) fn ready_bots(stage: &Stage) -> BTreeMap<String, u32> {
+    let entries = fs::read_dir(stage.folder()).unwrap().flatten();
+    entries
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let pid = file.strip_prefix("ready-")?.parse().ok()?;
+            Some((fs::read_to_string(entry.path()).ok()?, pid))
+        })
+        .collect()
+}
+
 /// Starts a guard and returns the pids of the bots below it by their names.
 fn guard<'a>(stage: &'a Stage, line: &str, bots: usize) -> (Running<'a>, BTreeMap<String, u32>) {
     bots_below(stage, unnamed(stage, &["run"], line), bots)
@@ -29,14 +41,7 @@ fn bots_below<'a>(
 ) -> (Running<'a>, BTreeMap<String, u32>) {
     let running = start.env("READY_IN", stage.folder()).start();
     let pids = stage.wait_until("the bots", || {
-        let entries = fs::read_dir(stage.folder()).unwrap().flatten();
-        let ready: BTreeMap<String, u32> = entries
-            .filter_map(|entry| {
-                let file = entry.file_name().into_string().ok()?;
-                let pid = file.strip_prefix("ready-")?.parse().ok()?;
-                Some((fs::read_to_string(entry.path()).ok()?, pid))
-            })
-            .collect();
+        let ready = ready_bots(stage);
         (ready.len() == bots).then_some(ready)
     });
     for pid in pids.values() {

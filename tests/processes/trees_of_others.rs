@@ -1,7 +1,6 @@
 //! A guard whose tree has programs of others is not ended for its own bot: another bot that its bot
 //! started, or the sessions and apps of a server that COMMAND was the first to start.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::other_bots::{plan, refusal, unnamed};
 use crate::same_command::write;
+use crate::several_bots_in_one_guard::ready_bots;
 use crate::supervisors::{path_with, peer};
 
 /// A bot that writes its folder and script to a file with its pid.
@@ -36,15 +36,7 @@ impl Bots<'_> {
     /// Waits for a bot that was not asked for yet.
     fn next(&self, name: &str) -> u32 {
         let pid = self.0.wait_until(name, || {
-            let entries = fs::read_dir(self.0.folder()).unwrap().flatten();
-            let ready: BTreeMap<String, u32> = entries
-                .filter_map(|entry| {
-                    let file = entry.file_name().into_string().ok()?;
-                    let pid = file.strip_prefix("ready-")?.parse().ok()?;
-                    Some((fs::read_to_string(entry.path()).ok()?, pid))
-                })
-                .collect();
-            ready.into_iter().find(|(of, _)| of.ends_with(name)).map(|(_, pid)| pid)
+            ready_bots(self.0).into_iter().find(|(of, _)| of.ends_with(name)).map(|(_, pid)| pid)
         });
         fs::remove_file(self.0.folder().join(format!("ready-{pid}"))).unwrap();
         pid

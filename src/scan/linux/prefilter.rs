@@ -40,17 +40,12 @@ impl ScanRequest {
         scope: ScanScope,
         buffers: &mut ReadBuffers,
     ) -> Relevance {
+        let is_monopoll = || self.is_monopoll(proc, pid, executable(proc, pid).as_deref(), me);
         match self.relevance_of_program(proc, pid, scope, buffers) {
             // Many starts may be waiting, each with the token in its environment.
-            Relevance::Suspect | Relevance::Candidate
-                if self.is_monopoll(proc, pid, executable(proc, pid).as_deref(), me) =>
-            {
-                Relevance::None
-            }
+            Relevance::Suspect | Relevance::Candidate if is_monopoll() => Relevance::None,
             Relevance::None
-                if scope == ScanScope::All
-                    && buffers.is_nearby(proc, pid)
-                    && !self.is_monopoll(proc, pid, executable(proc, pid).as_deref(), me) =>
+                if scope == ScanScope::All && buffers.is_nearby(proc, pid) && !is_monopoll() =>
             {
                 Relevance::InFolder
             }

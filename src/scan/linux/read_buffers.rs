@@ -51,7 +51,7 @@ struct Executable {
     /// It may run a script or another program, or it runs under another name.
     may_run_others: bool,
     is_installed: bool,
-    /// What the first argument names interprets this language.
+    /// The language that the program named by the first argument interprets.
     language: Option<Language>,
 }
 
