@@ -121,6 +121,10 @@ impl OwnVariables {
     }
 
     /// Returns whether a variable may choose one of several bots.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "only Linux reads the variables of processes")
+    )]
     pub(crate) fn may_choose_a_token(&self) -> bool {
         self.bots.len() >= 2 || !self.tokens.other_files.is_empty()
     }

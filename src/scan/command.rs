@@ -8,7 +8,9 @@ use std::{env, fs};
 
 use crate::engine::variable_kind::{VariableKind, counts_in_script};
 use crate::error::{Error, ExitStatus, TRY_AGAIN, may_pass};
-use crate::scan::command_context::{CommandOption, LOCK_FILE};
+use crate::scan::command_context::CommandOption;
+#[cfg(all(target_os = "linux", not(monopoll_portable)))]
+use crate::scan::command_context::LOCK_FILE;
 use crate::scan::executable::{self, ProgramKind, has_folder, kind_of, search, with_extension};
 use crate::scan::interpreters::{Interpreter, Language, interpreter_by_extension};
 use crate::scan::invocation::{Invocation, Target, Through, absolute, base_name};

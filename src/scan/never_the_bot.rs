@@ -76,6 +76,10 @@ pub(super) fn serves_others(exe: Option<&Path>, args: &[String], pid: u32) -> bo
 /// Returns the kind of a server that starts programs for others than its starter too. A process
 /// manager does so only as a daemon, which has a session of its own. In the foreground, its
 /// programs are those of its command.
+#[cfg_attr(
+    any(not(target_os = "linux"), monopoll_portable),
+    expect(dead_code, reason = "without a subreaper, a daemon is never below a guard")
+)]
 pub(super) fn server(exe: Option<&Path>, args: &[String], has_own_session: bool) -> Option<Server> {
     if MULTIPLEXERS.contains(&program_name(exe, args)) {
         return Some(Server::Multiplexer);

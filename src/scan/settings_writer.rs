@@ -70,6 +70,10 @@ pub(super) fn of_recipe(recipe: &Recipe) -> Option<CommandOption> {
 
 /// Returns the doubt about a process below make, if the recipe of another goal may have written
 /// other settings since.
+#[cfg_attr(
+    any(not(target_os = "linux"), monopoll_portable),
+    expect(dead_code, reason = "only Linux reads the recipe of a running make")
+)]
 pub(super) fn doubt_below_make(recipe: &Recipe) -> Option<CommandDoubt> {
     let mine = format!("{}\n{}", recipe.before, recipe.lines);
     let others = recipe.others.iter();

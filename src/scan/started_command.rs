@@ -319,6 +319,10 @@ impl Command {
     }
 
     /// Returns the text of the shell script that this command runs.
+    #[cfg_attr(
+        any(not(target_os = "linux"), monopoll_portable),
+        expect(dead_code, reason = "only Linux looks for what starts COMMAND again")
+    )]
     pub(super) fn shell_script_text(&self) -> Option<String> {
         self.shell_script().and_then(script_command::text)
     }
