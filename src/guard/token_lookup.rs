@@ -154,18 +154,16 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     let given = match (command, &found) {
         (Some(command), Some(found)) if unclear.is_none() => {
             let file = Some(&*config.env_file).filter(|_| id_in_file == Some(found.token.id()));
-            given_by_command(config, command, found.start_token(file))
+            given_by_command(config, command, found, file)
         }
         (_, _) => GivenToken::None,
     };
-    let mine = match (given, found) {
-        (GivenToken::Known(token), _) => Some(token),
-        (GivenToken::Unknown(what), Some(found)) => {
-            unclear = Some(unclear_token::given(&found.place, &found.token, &what));
-            Some(found.token)
-        }
-        (GivenToken::Unknown(_) | GivenToken::None, found) => found.map(|found| found.token),
-    };
+    let mut mine = found.map(|found| found.token);
+    match given {
+        GivenToken::Known(token) => mine = Some(token),
+        GivenToken::Unclear(why) => unclear = Some(why),
+        GivenToken::None => {}
+    }
     misfits.extend(file.invalid);
     if mine.is_some() {
         misfits.clear();
@@ -255,22 +253,39 @@ fn own_bots(
 enum GivenToken {
     None,
     Known(Token),
-    /// The line or program that gives it, as a clause.
-    Unknown(String),
+    Unclear(Unclear),
 }
 
-/// Returns the token that COMMAND gives the bot instead of `mine`.
-fn given_by_command(config: &Config, command: &Command, mine: StartToken<'_>) -> GivenToken {
+/// Returns the token that COMMAND gives the bot instead of the one that was found. `file` is
+/// `env_file` if it has that token, too.
+fn given_by_command(
+    config: &Config,
+    command: &Command,
+    found: &Found<'_>,
+    file: Option<&Path>,
+) -> GivenToken {
     let names: Vec<&str> = config.token_variables().collect();
-    match command.other_token(&names, mine) {
-        None => GivenToken::None,
-        Some(OtherToken::Store(what)) => GivenToken::Unknown(what),
+    let given =
+        |what: &str| GivenToken::Unclear(unclear_token::given(&found.place, &found.token, what));
+    match command.other_token(&names, found.start_token(file)) {
+        None => in_code(config, command, found).map_or(GivenToken::None, GivenToken::Unclear),
+        Some(OtherToken::Store(what)) => given(&what),
         Some(OtherToken::Line(what)) => {
             // The files of options leave the variables in place that a line has set.
             let known = token_of(config, &command.env_files_of_script(&names));
-            known.map_or(GivenToken::Unknown(what), GivenToken::Known)
+            known.map_or_else(|| given(&what), GivenToken::Known)
         }
     }
+}
+
+/// Returns a program of COMMAND that has another bot's token in its code. A configured `env_file`
+/// is the word of its user that the bot reads it.
+fn in_code(config: &Config, command: &Command, found: &Found<'_>) -> Option<Unclear> {
+    if found.variable.is_none() && !config.uses_default_env_file() {
+        return None;
+    }
+    let (file, bot) = command.token_in_code(found.token.id())?;
+    Some(unclear_token::in_code(&found.place, &found.token, &file, bot))
 }
 
 /// Returns the token in the files that COMMAND reads in any case, or else in the `.env` of the

@@ -1,6 +1,9 @@
 //! The reasons that the token of a start may not be the one that its bot gets, as messages.
 
+use std::path::Path;
+
 use crate::config::dotenv::TokenLine;
+use crate::engine::instance::BotId;
 use crate::engine::token::Token;
 use crate::guard::other_env_files::ConflictingFile;
 use crate::text::{printable, shell_quote};
@@ -29,6 +32,21 @@ pub(super) fn given(place: &str, mine: &Token, what: &str) -> Unclear {
         consequence: "so it may start another bot",
         hint: "set the bot's token before `monopoll` and not in COMMAND, or name the bot with \
                `--instance NAME`"
+            .to_owned(),
+    }
+}
+
+/// `file` is a program with the token of `bot` in its code.
+pub(super) fn in_code(place: &str, mine: &Token, file: &Path, bot: BotId) -> Unclear {
+    Unclear {
+        what: format!(
+            "{place} has the token of bot {}, but `{}` has that of bot {bot} in its code",
+            mine.id(),
+            printable(&file.to_string_lossy())
+        ),
+        consequence: "and seems to read no other",
+        hint: "name the bot with `--instance NAME`, or let it read its token from the environment \
+               and set it there"
             .to_owned(),
     }
 }

@@ -86,6 +86,7 @@ mod starts_again;
 mod step_options;
 mod substituted_code;
 pub mod supervisors;
+mod token_in_code;
 mod unclear_command;
 mod watchers;
 mod wrapper_programs;

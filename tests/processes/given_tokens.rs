@@ -325,3 +325,51 @@ fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its
         end(&stage, other, pid);
     }
 }
+
+#[test]
+fn a_program_with_its_token_in_its_code_is_not_the_bot_of_dotenv_or_of_the_environment() {
+    let [mine, another] = [token(), token()];
+    let stage = Stage::new();
+    write(&stage, "main.py", &format!("{PYTHON}# the bot of .env\n"));
+    write(&stage, "admin.py", &format!("{PYTHON}bot = TeleBot('{another}')\n"));
+    write(&stage, "admin.js", &format!("const bot = new Bot(\"{another}\");\n{JAVASCRIPT}"));
+    write(&stage, "jobs/__main__.py", &format!("{PYTHON}TOKEN = \"{another}\"\n"));
+    write(&stage, "admin.sh", "#!/bin/sh\nexec python3 admin.py\n");
+    write(&stage, "bot.env", &format!("BOT_TOKEN={mine}\n"));
+    write(&stage, "own.py", &format!("{PYTHON}TOKEN = '{mine}'\n"));
+    write(&stage, "reads.py", &format!("{PYTHON}TOKEN = os.getenv('BOT_TOKEN', '{another}')\n"));
+    for in_file in [true, false] {
+        let dotenv = if in_file { format!("BOT_TOKEN={mine}\n") } else { String::new() };
+        write(&stage, ".env", &dotenv);
+        let start = |args: &[&str], line: &str| {
+            with(unnamed(&stage, args, line), (!in_file).then_some(("BOT_TOKEN", &mine)))
+        };
+        let (other, pid) = bot(&stage, start(&["run"], "python3 main.py"), stage.folder());
+        for line in ["python3 admin.py", "node admin.js", "python3 -m jobs", "./admin.sh"] {
+            for args in [&["plan"][..], &["run"]] {
+                let ended = start(args, line).end().exits(78);
+                assert!(ended.err.contains("in its code"), "{line}: {ended:?}");
+                assert!(ended.err.contains("`--instance NAME`"), "{line}: {ended:?}");
+                assert!(!ended.err.contains(SECRET), "{line}: {ended:?}");
+            }
+            let seen = plan(start(&["plan", "--instance", "admin"], line));
+            assert_eq!(seen["verdict"], "clear", "{line}: {seen:#}");
+            // The user says that the bot reads this file.
+            if in_file {
+                let seen = plan(start(&["plan"], line).set("env_file='bot.env'"));
+                assert_eq!(seen["instance"], instance_of(&mine), "{line}: {seen:#}");
+            }
+        }
+        for line in ["python3 own.py", "python3 reads.py"] {
+            let seen = plan(start(&["plan"], line));
+            assert_eq!(seen["instance"], instance_of(&mine), "{line}: {seen:#}");
+        }
+        assert!(is_alive(pid));
+        end(&stage, other, pid);
+    }
+}
+
+/// The name of the instance of the bot with this token.
+fn instance_of(token: &str) -> String {
+    format!("bot{}", token.split(':').next().unwrap())
+}
