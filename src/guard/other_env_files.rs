@@ -8,6 +8,7 @@ use crate::config::dotenv::{self, EnvFile, TokenLine};
 use crate::engine::instance::BotId;
 use crate::engine::token::Token;
 use crate::scan::command::Command;
+use crate::scan::invocation::absolute;
 
 /// Returns the token in these files if they name one bot.
 pub(super) fn token_of(config: &Config, files: &[PathBuf]) -> Option<Token> {
@@ -81,7 +82,7 @@ fn named_file(
 ) -> Option<(EnvFile, TokenLine)> {
     let name = config.env_file.file_name()?;
     command.words().iter().find_map(|word| {
-        let mut path = command.runs_in.join(word);
+        let mut path = absolute(Path::new(word), &command.runs_in);
         if path.is_dir() {
             path.push(name);
         } else if !path.file_name()?.to_string_lossy().contains("env") {

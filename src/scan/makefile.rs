@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::scan::make_rules::{MadeTarget, MakeRules, Value, assignment, is_name};
 use crate::scan::passing_failure::is_file;
+use crate::scan::settings_files::base_name;
 use crate::scan::small_file;
 
 /// Larger files are ignored.
@@ -147,6 +148,9 @@ fn recipe(
         }
     }
     let variables = with_settings(&rules, goal, &shared, &given);
+    let files = rules.other_lines.iter().flat_map(|line| included_env_files(line));
+    let files: Vec<String> = files.filter_map(|it| exports.read_file(it, &variables)).collect();
+    let files = files.into_iter().filter(|_| !environment_first);
     let set = variables.iter().filter(|(name, _)| !is_given(name));
     let set = set.filter_map(|(name, value)| exports.line(name, *value, &variables));
     let read = read_by_functions(&lines, &variables, &exports);
@@ -156,7 +160,7 @@ fn recipe(
         .map(|line| without_prefix(line))
         .filter(|line| lasts(line))
         .map(|line| expand(line, &own, 0));
-    let text = set.chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
+    let text = files.chain(set).chain(read).chain(recipe).collect::<Vec<_>>().join("\n");
     let names = rules.targets().filter(|name| *name != goal && !name.starts_with('.'));
     let others = names.take(MAX_GOALS).map(|name| of_goal(&rules, name, &shared, &given, is_built));
     let others = others.collect();
@@ -268,6 +272,13 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     Some((&text[1..end], &text[end + 1..]))
 }
 
+/// Returns the files of variables that a line of a Makefile includes.
+fn included_env_files(line: &str) -> impl Iterator<Item = &str> {
+    let mut words = line.split_whitespace();
+    let includes = words.next().is_some_and(|it| ["include", "-include", "sinclude"].contains(&it));
+    words.filter(move |file| includes && base_name(file).contains("env"))
+}
+
 fn without_prefix(line: &str) -> &str {
     line.trim().trim_start_matches(['@', '-', '+']).trim()
 }
@@ -283,10 +294,19 @@ impl<'a> Exports<'a> {
     fn read(&mut self, line: &'a str) {
         self.all |= line == "export" || line.starts_with(".EXPORT_ALL_VARIABLES");
         let Some(rest) = line.strip_prefix("export ") else { return };
+        // `export $(shell sed 's/=.*//' .env)`
+        self.all |= rest.trim_start().starts_with("$(shell ");
         match assignment(rest) {
             Some((name, _)) => self.names.push(name),
             None => self.names.extend(rest.split_whitespace()),
         }
+    }
+
+    /// Returns a line of shell code that sets the variables of an included file as make does.
+    fn read_file(&self, file: &str, variables: &BTreeMap<&str, Value<'_>>) -> Option<String> {
+        let file = expand(file, variables, 0);
+        let here = if file.contains('/') { "" } else { "./" };
+        self.all.then(|| format!("set -a; . {here}{file}; set +a"))
     }
 
     /// Returns a line of shell code that sets a variable as make does. One that comes from the
@@ -420,9 +440,20 @@ mod tests {
             ("a: export A = x\nb: export A = y", "export A=\"x\"\n"),
             ("A = z\na b: A := x\nexport A", "export A=\"x\"\n"),
             ("b: export A = y", ""),
+            ("include .env\nexport", "set -a; . ./.env; set +a\n"),
+            (
+                "B = x\n-include envs/$(B).env common.mk\nexport $(shell sed 's/=.*//' .env)",
+                "set -a; . envs/x.env; set +a\nexport B=\"x\"\n",
+            ),
+            (
+                "ifneq (,$(wildcard .env))\n  include .env\n  export\nendif",
+                "set -a; . ./.env; set +a\n",
+            ),
+            ("include .env", ""),
         ] {
             assert_eq!(read(text, false), expected, "{text}");
         }
+        assert_eq!(read("include .env\nexport", true), "");
         assert_eq!(read("export A = x", true), "export A=\"${A:-x}\"\n");
         assert_eq!(read("A = x", true), "");
     }

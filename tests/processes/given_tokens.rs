@@ -156,7 +156,6 @@ fn a_script_that_reads_dotenv_replaces_the_token_of_the_start() {
     let set = Some(("BOT_TOKEN", &*started));
     let other = with(unnamed(&stage, &["run"], "python3 main.py"), set);
     let (other, pid) = bot(&stage, other, stage.folder());
-    let instance = |token: &str| format!("bot{}", token.split(':').next().unwrap());
     for (lines, token) in [
         ("set -a; . ./.env; exec python3 main.py", &in_file),
         ("export BOT_TOKEN=$(grep BOT_TOKEN .env | cut -d= -f2)\nexec python3 main.py", &in_file),
@@ -168,7 +167,7 @@ fn a_script_that_reads_dotenv_replaces_the_token_of_the_start() {
         script(&stage, lines);
         for line in ["./start.sh", &format!("env BOT_TOKEN={started} ./start.sh")] {
             let seen = plan(with(start(&stage, &["plan"], line), set));
-            assert_eq!(seen["instance"], instance(token), "{line} {lines}: {seen:#}");
+            assert_eq!(seen["instance"], instance_of(token), "{line} {lines}: {seen:#}");
             if token == &in_file {
                 assert_eq!(seen["verdict"], "clear", "{line} {lines}: {seen:#}");
             }
@@ -324,6 +323,34 @@ fn the_same_command_under_a_given_name_is_listed_by_a_start_that_is_named_by_its
         end(&stage, second, own);
         end(&stage, other, pid);
     }
+}
+
+#[test]
+fn a_makefile_that_includes_dotenv_replaces_the_token_of_the_start() {
+    let (started, in_file, other) = (token(), token(), token());
+    let stage = two_bots(&in_file, &other);
+    let set = Some(("BOT_TOKEN", &*started));
+    wait_until_dotenv_is_old(&stage);
+    let rule = "run:\n\tpython3 main.py\n";
+    for (lines, line, token) in [
+        ("include .env\nexport\n", "make run", &in_file),
+        ("ifneq (,$(wildcard .env))\n  include .env\n  export\nendif\n", "make run", &in_file),
+        ("-include .env\nexport $(shell sed 's/=.*//' .env)\n", "make run", &in_file),
+        ("include .env\nexport\n", "make -e run", &started),
+        ("include common.mk\nexport\n", "make run", &started),
+    ] {
+        write(&stage, "common.mk", "");
+        write(&stage, "Makefile", &format!("{lines}{rule}"));
+        let (first, pid) = bot(&stage, with(start(&stage, &["run"], line), set), stage.folder());
+        let seen = plan(with(start(&stage, &["plan"], line), set));
+        assert_eq!(seen["instance"], instance_of(token), "{line} {lines}: {seen:#}");
+        assert_eq!(seen["verdict"], "act", "{line} {lines}: {seen:#}");
+        end(&stage, first, pid);
+    }
+    write(&stage, "Makefile", &format!("include envs/$(BOT)/.env\nexport\n{rule}"));
+    write(&stage, "envs/bob/.env", &format!("BOT_TOKEN={other}\n"));
+    let seen = plan(with(start(&stage, &["plan"], "make run BOT=bob"), set));
+    assert_eq!(seen["instance"], instance_of(&other), "{seen:#}");
 }
 
 #[test]
