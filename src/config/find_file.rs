@@ -1,7 +1,7 @@
 //! Finds and reads the configuration file, and warns if other users can change it.
 #![expect(clippy::disallowed_methods, reason = "the file and its folders are read here")]
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,11 @@ pub(crate) fn search(
     }
     for path in usual_files(sources) {
         let absolute = sources.cwd.join(&path);
-        if let Some(why) = reason_to_ignore(&absolute) {
+        let metadata = std::fs::metadata(&absolute);
+        if metadata.as_ref().is_err_and(is_missing) {
+            continue;
+        }
+        if let Some(why) = reason_to_ignore(metadata) {
             notes.push(format!("{} is not read: {why}", short_path(&path)));
             continue;
         }
@@ -133,8 +137,8 @@ fn usual_files(sources: &Sources) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Returns the reason to skip a usual file.
-fn reason_to_ignore(path: &Path) -> Option<&'static str> {
-    match std::fs::metadata(path) {
+fn reason_to_ignore(metadata: io::Result<Metadata>) -> Option<&'static str> {
+    match metadata {
         Ok(metadata) if metadata.is_dir() => Some("it is a folder"),
         // Reading a pipe would never end.
         Ok(metadata) if !metadata.is_file() => Some("it is not a regular file"),

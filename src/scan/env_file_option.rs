@@ -25,7 +25,6 @@ impl CommandContext {
             let parent = path.parent().map(|it| fs::canonicalize(it).unwrap_or(it.to_owned()));
             parent.unwrap_or_default().join(path.file_name().unwrap_or_default())
         };
-        let usual = whole(&folder.join(".env"));
         self.options.retain_mut(|option| {
             let is_of_node = ENV_FILES.contains(&&*option.name);
             if !is_of_node && !ENV_FILES_OF_LOADERS.contains(&&*option.name) {
@@ -36,7 +35,7 @@ impl CommandContext {
                 ENV_FILES[0].clone_into(&mut option.name);
                 option.value = path.clone().into();
             }
-            path != usual
+            path != whole(&folder.join(".env"))
         });
     }
 }

@@ -229,7 +229,7 @@ impl Command {
         let folder = |path: &Path| path.parent().and_then(|it| fs::canonicalize(it).ok());
         is_same_file(&theirs, mine)
             && (theirs.file_stem() != mine.file_stem() && matches!(it.target, Target::Script(..))
-                || folder(&theirs) != folder(mine))
+                || theirs.parent() != mine.parent() && folder(&theirs) != folder(mine))
     }
 
     /// Returns whether two links with other names in one folder, such as `/srv/alice` and

@@ -201,7 +201,8 @@ fn require_loader(program: &str, loader: &Path) -> Result<(), Fault> {
 }
 
 fn first_bytes(path: &Path) -> Option<Vec<u8>> {
-    let mut start = Vec::new();
+    // Without room for the whole line, the first reads are short.
+    let mut start = Vec::with_capacity(512);
     let file = noted(path, File::open(path))?;
     noted(path, file.take(MAX_LINE).read_to_end(&mut start))?;
     Some(start)

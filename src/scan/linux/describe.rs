@@ -29,7 +29,9 @@ use crate::scan::linux::held_flocks::doubt_by_flock;
 use crate::scan::linux::launcher_variables::{MAX_WRAPPERS, set_by_launchers};
 use crate::scan::linux::make_settings::doubt_by_make;
 use crate::scan::linux::parents::Stats;
-use crate::scan::linux::prefilter::{is_own, name_of, running, sees};
+use crate::scan::linux::prefilter::{
+    is_own, name_of, running, running_with_environ, sees, variables,
+};
 use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::linux::read_buffers::ReadBuffers;
 use crate::scan::never_the_bot::{is_tool, server, serves_others};
@@ -129,13 +131,15 @@ impl<'a> Describer<'a> {
         &self,
         id: Descendant,
         args: Option<&[u8]>,
+        environ: Option<&[u8]>,
         cwd: Option<&Path>,
         role: Role,
     ) -> ComparisonFacts {
         let Some(command) = &self.request.command else { return Comparison::default().into() };
         let Some(args) = args else { return ComparisonFacts::default() };
+        let environ = || environ.map(variables).unwrap_or_default();
         let compare = |pid, args: &[u8], cwd: Option<&Path>| {
-            running(self.proc, pid, args, cwd, |process| match role {
+            running_with_environ(self.proc, pid, args, cwd, environ, |process| match role {
                 Role::Monopoll => Comparison {
                     variables: variables_of_guard(args, cwd),
                     ..command.compare(process)
@@ -178,7 +182,7 @@ impl<'a> Describer<'a> {
         }
         if it.likeness.is_same() || role == Role::Monopoll {
             let (proc, request) = (self.proc, self.request);
-            let set = set_by_launchers(proc, request, self.me, id.pid, id.parent);
+            let set = set_by_launchers(proc, request, self.me, id.parent, cwd, &environ());
             it.set_by_scripts.extend(set);
         }
         if role == Role::Monopoll {
@@ -210,6 +214,7 @@ impl<'a> Describer<'a> {
     fn is_below_the_same(&self, command: &Command, pid: u32) -> bool {
         let parent = |pid: &u32| self.proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
         std::iter::successors(Some(pid), parent)
+            .take_while(|pid| *pid != 0)
             .take(MAX_WRAPPERS)
             .map_while(|pid| {
                 let (mut args, cwd) = (Vec::new(), folder(self.proc, pid));
@@ -236,7 +241,7 @@ impl<'a> Describer<'a> {
             .ok()
             .map(|()| arguments(&buffers.args))
             .into();
-        let environ = self.proc.read(pid, "environ", &mut buffers.environ);
+        let environ = self.proc.read(pid, "environ", &mut buffers.environ.buffer);
         let status = self.proc.status(pid, &mut buffers.status).unwrap_or_default();
         let user = status.real_user.map(|uid| self.user(uid));
         let owner = match &user {
@@ -244,7 +249,7 @@ impl<'a> Describer<'a> {
             Some(_) | None => TokenOwner::AnotherUser,
         };
         let readable = args.known().map(|_| buffers.args.as_slice());
-        let environ = environ.is_ok().then_some(buffers.environ.as_slice());
+        let environ = environ.is_ok().then_some(buffers.environ.buffer.as_slice());
         let tokens = carried_tokens(&self.request.tokens, readable, environ, owner);
         let marker = environ.map(|environ| self.guard_above(pid, environ));
         let guard = marker.as_ref().map(|marker| marker.as_ref().map(|it| self.other_guard(it)));
@@ -269,9 +274,9 @@ impl<'a> Describer<'a> {
         let comparison = match guarded_as_mine {
             Some(comparison) => ComparisonFacts::from(comparison),
             None if runs_another => {
-                self.compare(of, readable, cwd.as_deref(), role).without_suggestions()
+                self.compare(of, readable, environ, cwd.as_deref(), role).without_suggestions()
             }
-            None => self.compare(of, readable, cwd.as_deref(), role),
+            None => self.compare(of, readable, environ, cwd.as_deref(), role),
         };
         let is_my_program = comparison.same_program == Fact::Known(true);
         let is_tool = !is_my_program && is_tool(exe.as_deref(), known_args);
@@ -288,7 +293,7 @@ impl<'a> Describer<'a> {
         } else {
             Fact::Unknown
         };
-        let cgroup = cgroup(self.proc, pid, &mut buffers.environ);
+        let cgroup = cgroup(self.proc, pid, &mut buffers.environ.buffer);
         let managed_by =
             self.ancestors.managed_by(of, cgroup.as_deref(), self.own_cgroup.as_deref());
         let restarts = match &managed_by {

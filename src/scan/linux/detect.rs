@@ -16,7 +16,7 @@ use crate::scan::linux::parents::with_ancestors;
 use crate::scan::own_container::{ContainerKind, ContainerTrace, PrivateFolder, container_kind};
 use crate::state::record::HostProcess;
 use crate::sys::filesystem::Support;
-use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_fs::{ProcFs, read_text};
 use crate::sys::{mounts, users};
 
 /// The inodes of the first PID, IPC and UTS namespaces (`linux/proc_ns.h`).
@@ -27,7 +27,7 @@ pub fn detect_capabilities() -> io::Result<Option<Capabilities>> {
     let proc = ProcFs::open()?;
     let me = std::process::id();
     proc.require_own_namespace(me)?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = read_text("/proc/self/mountinfo").unwrap_or_default();
     let is_first = pid_namespace(&proc, me)? == FIRST_PID_NAMESPACE;
     Ok(Some(Capabilities {
         pidfd: support(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())),
@@ -103,8 +103,8 @@ fn container() -> Option<ContainerKind> {
 
 /// Returns the folder, with links resolved, if it is invisible outside of this process's container.
 pub fn private_folder(folder: &Path) -> Option<PrivateFolder> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    PrivateFolder::of(container()?, &mounts, folder)
+    let container = container()?;
+    PrivateFolder::of(container, &read_text("/proc/self/mountinfo").ok()?, folder)
 }
 
 fn is_in_first_namespaces() -> bool {
@@ -119,7 +119,7 @@ fn container_traces() -> Vec<ContainerTrace> {
     let file = |path: &str, trace: ContainerTrace| Path::new(path).exists().then_some(trace);
     let content = |path: &str| std::fs::read_to_string(path).ok();
     let found = [
-        content("/proc/self/cgroup").map(ContainerTrace::Cgroups),
+        read_text("/proc/self/cgroup").ok().map(ContainerTrace::Cgroups),
         file("/.dockerenv", ContainerTrace::DockerFile),
         file("/run/.containerenv", ContainerTrace::PodmanFile),
         content("/run/systemd/container").map(ContainerTrace::SystemdFile),
@@ -130,7 +130,7 @@ fn container_traces() -> Vec<ContainerTrace> {
 }
 
 pub fn is_in_other_pid_namespace(process: &HostProcess) -> bool {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let boot = read_text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let own = ProcFs::open().ok().and_then(|proc| pid_namespace(&proc, std::process::id()).ok());
     process.boot == boot.trim() && own.is_some_and(|own| own != process.pid_namespace)
 }

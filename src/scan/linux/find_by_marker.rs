@@ -53,7 +53,7 @@ impl MarkerSearch {
         pid: u32,
         buffers: &mut ReadBuffers,
     ) -> Option<FoundByMarker> {
-        let marker = buffers.environ(proc, pid).and_then(marker);
+        let marker = buffers.environ.of(proc, pid).and_then(marker);
         let marker = marker.filter(|it| it.guard.pid != self.me);
         let guard = marker.as_ref().and_then(|marker| self.guard_of(proc, pid, marker));
         let guard = guard.or_else(|| self.announced_by(proc, pid, buffers));

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::engine::choosing_variables::Variable;
 use crate::scan::command::Command;
 use crate::scan::linux::guard_arguments::command_of;
-use crate::scan::linux::prefilter::{environ, running};
+use crate::scan::linux::prefilter::{Environ, environ, running};
 use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::scan_request::ScanRequest;
 use crate::sys::linux::proc_fs::ProcFs;
@@ -16,25 +17,29 @@ use crate::sys::linux::proc_fs::ProcFs;
 /// The maximum number of wrapper programs above a bot.
 pub(super) const MAX_WRAPPERS: usize = 8;
 
-/// Returns the variables that the launchers of a process in its folder set by their words and
-/// scripts, with the values that the process has. A terminal or a session above them is no
-/// launcher. If one of them is the same command without a doubt, what this command's scripts set
-/// tells nothing apart: the values are those before they set it.
+/// Returns the variables that the launchers above a process set by their words and scripts in its
+/// folder, with the values in its environment. A terminal or a session above them is no launcher.
+/// If one of them is the same command without a doubt, what this command's scripts set tells
+/// nothing apart: the values are those before they set it.
 pub(super) fn set_by_launchers(
     proc: &ProcFs,
     request: &ScanRequest,
     me: u32,
-    pid: u32,
     parent: u32,
+    own_folder: Option<&Path>,
+    own_environ: &Environ,
 ) -> Vec<Variable> {
     let Some(mine) = &request.command else { return Vec::new() };
     let mut names: BTreeSet<OsString> = BTreeSet::new();
-    let own_folder = folder(proc, pid);
-    let parent_of = |pid: &u32| proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
-    let above = std::iter::successors(Some(parent), parent_of);
-    for launcher in above.take(MAX_WRAPPERS).take_while(|pid| *pid > 1) {
+    let is_launcher = |pid: &u32| *pid > 1;
+    let parent_of = |pid: &u32| {
+        let stat = proc.stat(*pid, &mut Vec::new());
+        stat.ok().map(|it| it.parent).filter(is_launcher)
+    };
+    let above = std::iter::successors(Some(parent).filter(is_launcher), parent_of);
+    for launcher in above.take(MAX_WRAPPERS) {
         let mut args = Vec::new();
-        let cwd = folder(proc, launcher).filter(|cwd| Some(cwd) == own_folder.as_ref());
+        let cwd = folder(proc, launcher).filter(|cwd| Some(&**cwd) == own_folder);
         let Some(cwd) = cwd.filter(|_| proc.read(launcher, "cmdline", &mut args).is_ok()) else {
             break;
         };
@@ -54,7 +59,7 @@ pub(super) fn set_by_launchers(
         let words = words.map(|word| OsStr::from_bytes(word).to_owned()).collect();
         names.extend(Command::names_set_by(words, cwd));
     }
-    values(names, &environ(proc, pid))
+    values(names, own_environ)
 }
 
 /// Returns these variables with their values in an environment.

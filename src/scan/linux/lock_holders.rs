@@ -14,7 +14,7 @@ use crate::scan::lock_views::IDENTIFY;
 use crate::state::lock_file::LockFile;
 use crate::sys::clock;
 use crate::sys::file_id::FileId;
-use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_fs::{ProcFs, read_text};
 
 /// The inode of the initial PID namespace (`PROC_PID_INIT_INO`), in which the list of locks shows
 /// every owner.
@@ -108,7 +108,7 @@ fn split(dev: u64) -> (u32, u32) {
 fn mount_device(file: &File) -> Option<(u32, u32)> {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_owned();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = read_text("/proc/self/mountinfo").ok()?;
     let device = mounts.lines().find_map(|line| {
         let mut fields = line.split(' ');
         (fields.next() == Some(mount.as_str())).then(|| fields.nth(1)).flatten()

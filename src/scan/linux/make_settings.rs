@@ -20,8 +20,13 @@ pub(super) fn doubt_by_make(proc: &ProcFs, command: &Command, parent: u32) -> Op
     if command.has_setup() {
         return None;
     }
-    let above = |pid: &u32| proc.stat(*pid, &mut Vec::new()).ok().map(|it| it.parent);
-    std::iter::successors(Some(parent), above).take(MAX_ANCESTORS).find_map(|pid| {
+    let is_some = |pid: &u32| *pid != 0;
+    let above = |pid: &u32| {
+        let stat = proc.stat(*pid, &mut Vec::new());
+        stat.ok().map(|it| it.parent).filter(is_some)
+    };
+    let ancestors = std::iter::successors(Some(parent).filter(is_some), above);
+    ancestors.take(MAX_ANCESTORS).find_map(|pid| {
         let mut args = Vec::new();
         proc.read(pid, "cmdline", &mut args).ok()?;
         let words: Vec<OsString> = strings(&args).into_iter().map(OsString::from).collect();

@@ -1,7 +1,7 @@
 //! The quick first pass over all processes, which selects the few to describe.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,6 @@ use crate::engine::carried_tokens::may_be_in;
 use crate::engine::fact::{Fact, Truth};
 use crate::engine::likeness::{CommandDifference, CommandLikeness};
 use crate::engine::pattern::PatternFacts;
-use crate::scan::linux::find_by_marker::is_below;
 use crate::scan::linux::process_links::{executable, file_behind, folder};
 use crate::scan::linux::read_buffers::{ReadBuffers, logical_folder};
 use crate::scan::same_command::RunningCommand;
@@ -28,6 +27,8 @@ const SCRIPT_FDS: [&str; 2] = ["fd/255", "fd/10"];
 
 /// The ends of the names of shells and watchers, and of what runs watchers.
 const PROGRAMS: [&[u8]; 6] = [b"sh", b"node", b"nodejs", b"bun", b"nodemon", b"watchexec"];
+
+pub(super) type Environ = Vec<(OsString, OsString)>;
 
 impl ScanRequest {
     /// Returns the relevance of a process, and reads as little as possible. Unreadable facts make
@@ -106,7 +107,7 @@ impl ScanRequest {
         if scope == ScanScope::Conflicts && compared.is_none() {
             return similar;
         }
-        if !buffers.environ(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
+        if !buffers.environ.of(proc, pid).is_some_and(|environ| may_be_in(token, environ)) {
             return similar;
         }
         let runs_command = likeness == CommandLikeness::Near(CommandDifference::RewrittenTitle)
@@ -135,25 +136,26 @@ impl ScanRequest {
         buffers: &mut ReadBuffers,
     ) -> bool {
         let Some(command) = &self.command else { return false };
-        let args = buffers.args.strip_suffix(&[0]).unwrap_or(&buffers.args);
+        let ReadBuffers { args, folder, above_me, had_no_executable, .. } = buffers;
+        let args = args.strip_suffix(&[0]).unwrap_or(args);
         let Some(end) = memchr::memchr(0, args) else { return false };
         let may_be = |first: &[u8]| PROGRAMS.iter().any(|end| first.ends_with(end));
         if !args.get(..end).is_some_and(may_be) {
             return false;
         }
         let words: Vec<&OsStr> = args.split(|byte| *byte == 0).map(OsStr::from_bytes).collect();
-        if buffers.had_no_executable || !may_start_commands(&words) {
+        if *had_no_executable || !may_start_commands(&words) {
             return false;
         }
-        let Some(cwd) = buffers.folder.of(proc, pid).map(Path::to_owned) else { return false };
+        let Some(cwd) = folder.of(proc, pid).map(Path::to_owned) else { return false };
         let is_named = |folder: &Path| memmem::find(args, folder.as_os_str().as_bytes()).is_some();
         let is_near = command.may_run_in(&cwd)
             || command.runs_in.parent() == Some(&*cwd)
             || is_named(&command.runs_in)
             || is_named(&command.folder);
         is_near
+            && !above_me.include(proc, me, pid)
             && is_own(proc, pid)
-            && !is_below(proc, me, pid)
             && executable(proc, pid).is_some_and(|exe| command.is_started_by(&words, exe, cwd))
     }
 
@@ -179,11 +181,17 @@ impl ScanRequest {
             || is_here()
             || buffers.runs_interpreter(proc, pid)
                 && buffers
-                    .environ(proc, pid)
+                    .environ
+                    .of(proc, pid)
                     .and_then(logical_folder)
                     .is_some_and(|folder| command.may_run_in(folder));
         let compare = |it: &RunningCommand<'_>| command.compare(it).likeness;
-        is_compared.then(|| running(proc, pid, &buffers.args, cwd.as_deref(), compare))
+        is_compared.then(|| {
+            let ReadBuffers { args, environ, .. } = buffers;
+            let environ = RefCell::new(environ);
+            let known = || environ.borrow_mut().of(proc, pid).map(variables).unwrap_or_default();
+            running_with_environ(proc, pid, args, cwd.as_deref(), known, compare)
+        })
     }
 }
 
@@ -194,7 +202,21 @@ pub(super) fn running<T>(
     cwd: Option<&Path>,
     test: impl Fn(&RunningCommand<'_>) -> T,
 ) -> T {
+    running_with_environ(proc, pid, args, cwd, || environ(proc, pid), test)
+}
+
+/// Like `running`, but with an environment that may have been read. It reads each fact once.
+pub(super) fn running_with_environ<T>(
+    proc: &ProcFs,
+    pid: u32,
+    args: &[u8],
+    cwd: Option<&Path>,
+    environ: impl Fn() -> Environ,
+    test: impl Fn(&RunningCommand<'_>) -> T,
+) -> T {
     let (exe, path) = (OnceCell::new(), OnceCell::new());
+    let (known_environ, other_mounts) = (OnceCell::new(), OnceCell::new());
+    let has_other_mounts = || *other_mounts.get_or_init(|| has_other_mounts(proc, pid));
     let exe = || *exe.get_or_init(|| file_behind(proc, pid, "exe"));
     let path = || path.get_or_init(|| executable(proc, pid));
     let words = args.strip_suffix(&[0]).unwrap_or(args).split(|byte| *byte == 0);
@@ -203,8 +225,8 @@ pub(super) fn running<T>(
         cwd,
         exe: &|| path().clone(),
         executes: &|program| exe().is_some_and(|exe| FileId::at(program) == Some(exe)),
-        environ: &|| environ(proc, pid),
-        sees: &|theirs, mine| sees(proc, pid, theirs, mine),
+        environ: &|| known_environ.get_or_init(&environ).clone(),
+        sees: &|theirs, mine| !has_other_mounts() || sees_there(proc, pid, theirs, mine),
         opens: &|script| {
             let script = FileId::at(script);
             script.is_some() && SCRIPT_FDS.iter().any(|fd| file_behind(proc, pid, fd) == script)
@@ -215,22 +237,29 @@ pub(super) fn running<T>(
 /// Returns whether the absolute path `theirs` resolves, in the process's mount namespace, to the
 /// file `mine`. In a container, or a unit with its own folders, it may be another file.
 pub(super) fn sees(proc: &ProcFs, pid: u32, theirs: &Path, mine: &Path) -> bool {
-    let mounts = |pid| proc.link(pid, "ns/mnt").ok();
-    match (mounts(pid), mounts(std::process::id())) {
-        (Some(theirs), Some(mine)) if theirs != mine => {}
-        // Processes whose mounts cannot be read belong to other users.
-        (Some(_), Some(_)) | (None, _) | (_, None) => return true,
-    }
+    !has_other_mounts(proc, pid) || sees_there(proc, pid, theirs, mine)
+}
+
+/// Processes whose mounts cannot be read belong to other users.
+fn has_other_mounts(proc: &ProcFs, pid: u32) -> bool {
+    proc.has_other_mounts(pid) == Some(true)
+}
+
+fn sees_there(proc: &ProcFs, pid: u32, theirs: &Path, mine: &Path) -> bool {
     let seen = proc.file_in_root_of(pid, theirs).ok().map(|(dev, ino)| FileId { dev, ino });
     seen.is_some() && FileId::at(mine) == seen
 }
 
 /// Returns the initial environment of a process; empty if it cannot be read.
-pub(super) fn environ(proc: &ProcFs, pid: u32) -> Vec<(OsString, OsString)> {
+pub(super) fn environ(proc: &ProcFs, pid: u32) -> Environ {
     let mut environ = Vec::new();
-    if proc.read(pid, "environ", &mut environ).is_err() {
-        return Vec::new();
+    match proc.read(pid, "environ", &mut environ) {
+        Ok(()) => variables(&environ),
+        Err(_) => Environ::new(),
     }
+}
+
+pub(super) fn variables(environ: &[u8]) -> Environ {
     let variable = |entry: &[u8]| {
         let (name, value) = entry.split_at(memchr::memchr(b'=', entry)?);
         Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value.get(1..)?).to_owned()))

@@ -10,6 +10,7 @@ use crate::scan::interpreters::{Interpreter, Language};
 use crate::scan::linux::command_search::{CommandSearch, Programs, first_argument, is_title};
 use crate::scan::linux::installed_programs::is_installed;
 use crate::scan::linux::own_folders::{FoldersOfBot, OwnFolders};
+use crate::scan::linux::parents::{Stats, with_ancestors};
 use crate::scan::linux::process_links::{executable, folder};
 use crate::scan::wrapper_programs::is_wrapper_script;
 use crate::sys::linux::proc_fs::ProcFs;
@@ -17,18 +18,36 @@ use crate::sys::linux::proc_fs::ProcFs;
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffers {
     pub(super) args: Vec<u8>,
-    pub(super) environ: Vec<u8>,
+    pub(super) environ: LastEnviron,
     pub(super) status: Vec<u8>,
     search: Arc<Option<CommandSearch>>,
     own_folders: Arc<OwnFolders>,
     folders_of_bot: FoldersOfBot,
-    environ_of: Option<u32>,
     pub(super) folder: LastFolder,
     /// By the first argument. A machine has many processes of one name.
     executables: BTreeMap<Vec<u8>, Executable>,
     last_executable: Option<(u32, Executable)>,
     /// The previous process was a kernel thread or had ended. Kernel threads come in sequences.
     pub(super) had_no_executable: bool,
+    pub(super) above_me: OwnAncestors,
+}
+
+/// The environment of the process that was asked for last.
+#[derive(Debug, Default)]
+pub(super) struct LastEnviron {
+    pub(super) buffer: Vec<u8>,
+    of: Option<u32>,
+}
+
+impl LastEnviron {
+    pub(super) fn of(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
+        if self.of != Some(pid) {
+            self.of = None;
+            proc.read(pid, "environ", &mut self.buffer).ok()?;
+            self.of = Some(pid);
+        }
+        Some(&self.buffer)
+    }
 }
 
 /// The folder of the process that was asked for last.
@@ -41,6 +60,16 @@ impl LastFolder {
             self.0 = Some((pid, folder(proc, pid)));
         }
         self.0.as_ref()?.1.as_deref()
+    }
+}
+
+/// The ancestors of this process.
+#[derive(Debug, Default)]
+pub(super) struct OwnAncestors(Option<Stats>);
+
+impl OwnAncestors {
+    pub(super) fn include(&mut self, proc: &ProcFs, me: u32, pid: u32) -> bool {
+        self.0.get_or_insert_with(|| with_ancestors(proc, me)).contains_key(&pid)
     }
 }
 
@@ -62,16 +91,6 @@ impl ReadBuffers {
     ) -> ReadBuffers {
         let (search, own_folders) = (Arc::clone(search), Arc::clone(own_folders));
         ReadBuffers { search, own_folders, ..ReadBuffers::default() }
-    }
-
-    /// Returns the environment of a process, cached for repeated calls.
-    pub(super) fn environ(&mut self, proc: &ProcFs, pid: u32) -> Option<&[u8]> {
-        if self.environ_of != Some(pid) {
-            self.environ_of = None;
-            proc.read(pid, "environ", &mut self.environ).ok()?;
-            self.environ_of = Some(pid);
-        }
-        Some(&self.environ)
     }
 
     /// Returns what the last process executes. Reads it once for each first argument that names it,
@@ -144,7 +163,8 @@ impl ReadBuffers {
         // It may have left the folder. The comparison with COMMAND has read the environment, too.
         runs_script
             && self
-                .environ(proc, pid)
+                .environ
+                .of(proc, pid)
                 .and_then(logical_folder)
                 .map(Path::to_owned)
                 .is_some_and(|folder| self.own_folders.has(&folder))

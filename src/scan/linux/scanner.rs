@@ -25,7 +25,7 @@ use crate::state::record::{HostProcess, Record};
 use crate::state::state_dir::StateDir;
 use crate::sys::file_id::FileId;
 use crate::sys::linux::file_watch::FileWatch;
-use crate::sys::linux::proc_fs::ProcFs;
+use crate::sys::linux::proc_fs::{ProcFs, read_text};
 use crate::sys::linux::process_handle::ProcessHandle;
 use crate::sys::linux::reader_pool::ReadTask;
 
@@ -42,7 +42,7 @@ impl Scanner {
         let tree = TreeReader::open()?;
         tree.proc.require_own_namespace(tree.me)?;
         let start = tree.proc.stat(tree.me, &mut Vec::new())?.start;
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let boot = read_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         let pid_namespace = lock_holders::pid_namespace(&tree.proc, tree.me)?;
         let process = ProcessId { pid: tree.me, start };
         Ok(Scanner {

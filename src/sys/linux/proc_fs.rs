@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::fs::{Dir, Mode, OFlags, RawDir, ResolveFlags};
@@ -27,6 +28,8 @@ pub(crate) struct ProcFs {
     /// The error of a read that may succeed later, such as a lack of descriptors or memory; or 0.
     passing: AtomicI32,
     pub(crate) readers: ReaderPool,
+    /// The mount namespace of this process.
+    own_mounts: OnceLock<PathBuf>,
 }
 
 impl ProcFs {
@@ -36,6 +39,7 @@ impl ProcFs {
             root: rustix::fs::open("/proc", flags, Mode::empty())?,
             passing: AtomicI32::new(0),
             readers: ReaderPool::default(),
+            own_mounts: OnceLock::new(),
         })
     }
 
@@ -82,8 +86,10 @@ impl ProcFs {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.root, "loadavg", flags, Mode::empty())
             .map_err(|error| self.note_error(error))?;
-        let text = io::read_to_string(std::fs::File::from(file))?;
-        let last = text.split_whitespace().next_back().and_then(|pid| pid.parse().ok());
+        let mut line = [0; 128];
+        let read = retry_on_intr(|| rustix::io::read(&file, &mut line))?;
+        let text = line.get(..read).and_then(|line| std::str::from_utf8(line).ok());
+        let last = text.and_then(|it| it.split_whitespace().next_back()?.parse().ok());
         last.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
@@ -184,6 +190,17 @@ impl ProcFs {
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
+    /// Returns whether a process has other mounts than this one. `None` if it cannot be read, as of
+    /// other users' processes.
+    pub(crate) fn has_other_mounts(&self, pid: u32) -> Option<bool> {
+        let theirs = self.link(pid, "ns/mnt").ok()?;
+        if let Some(mine) = self.own_mounts.get() {
+            return Some(theirs != *mine);
+        }
+        let mine = self.link(std::process::id(), "ns/mnt").ok()?;
+        Some(theirs != *self.own_mounts.get_or_init(|| mine))
+    }
+
     /// Returns whether a process has no executable: it is a kernel thread or a zombie, or has gone.
     pub(crate) fn has_no_executable(&self, pid: u32) -> bool {
         let mut target = [std::mem::MaybeUninit::uninit(); 1];
@@ -244,6 +261,14 @@ impl ProcFs {
         }
         Ok(descriptors)
     }
+}
+
+/// Reads a text of `/proc` that is about no other process. Without a buffer, `fs::read_to_string`
+/// begins with reads of 32 bytes.
+pub(crate) fn read_text(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(USUAL_LENGTH);
+    std::fs::File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn part_of(file: &str) -> ProcessPart {
