@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
+use crate::scan::harmless_backup::{is_backup_archive, is_backup_copy};
 use crate::scan::harmless_download::{is_harmless_for_curl, is_harmless_for_wget};
 use crate::scan::harmless_git::is_harmless_git;
 use crate::scan::harmless_output::writes_a_choice;
+use crate::scan::harmless_service::{is_harmless_service, only_waits};
 use crate::scan::harmless_steps::{
     BUILD_SCRIPTS, COMMANDS, MANAGE, MODULES, PROGRAM_FOLDERS, RUNNERS, SCRIPT_FOLDERS, SCRIPTS,
     SERVERS, is_own_target, is_step,
@@ -80,7 +82,7 @@ fn is_harmless_program(words: &[&str]) -> bool {
     if first.ends_with("manage.py") {
         return is_manage(args);
     }
-    if args == ["--version"] {
+    if matches!(args, ["--version" | "-version"]) || only_waits(first, args) {
         return true;
     }
     if is_python(first) {
@@ -117,7 +119,9 @@ fn is_harmless_program(words: &[&str]) -> bool {
         "wget" => return is_harmless_for_wget(args),
         "pip" | "pip3" => return !installs_from_elsewhere(args),
         "find" => return is_harmless_find(args),
-        "cp" => return is_copy_of_a_default(args),
+        "cp" => return is_copy_of_a_default(args) || is_backup_copy(args),
+        "tar" => return is_backup_archive(args),
+        "gzip" | "truncate" => return are_logs(args),
         "ln" | "mv" => return args.iter().all(|it| it.starts_with('-') || is_log_file(it)),
         "redis-cli" => return is_harmless_for_redis(args),
         "node" | "npm" if args == ["-v"] => return true,
@@ -125,6 +129,7 @@ fn is_harmless_program(words: &[&str]) -> bool {
     }
     is_never_the_bot(Path::new(name))
         || is_step(name, args)
+        || is_harmless_service(name, args)
         || programs_run(words).any(is_harmless_program)
         || *words == ["yarn"]
 }
@@ -210,6 +215,12 @@ fn is_python(word: &str) -> bool {
 /// Returns whether a file is a log, or an old one: `bot.log.1`.
 fn is_log_file(file: &str) -> bool {
     base_name(file).contains(".log") && !is_settings(file)
+}
+
+/// Returns whether all files are logs, so that `truncate -s 0 bot.log` empties nothing else.
+fn are_logs(args: &[&str]) -> bool {
+    let mut files = args.iter().filter(|it| !it.starts_with('-') && **it != "0").peekable();
+    files.peek().is_some() && files.all(|it| is_log_file(it))
 }
 
 #[cfg(test)]

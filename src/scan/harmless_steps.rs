@@ -6,14 +6,14 @@ use crate::scan::step_options::{chooses, installs_from_elsewhere};
 
 /// Commands that are harmless with all arguments, unless `harmless_command` says more.
 #[rustfmt::skip]
-pub(super) const COMMANDS: [&str; 67] = [
+pub(super) const COMMANDS: [&str; 72] = [
     ":", "[", "[[", "break", "cat", "chmod", "chown", "clear", "continue", "curl", "date", "df",
-    "disown", "dos2unix", "echo", "exit", "false", "free", "fuser", "git", "grep", "hash", "head",
-    "hostname", "id", "jobs", "kill", "killall", "logger", "ls", "lsof", "mkdir", "nc", "nproc",
-    "nvidia-smi", "pg_isready", "pgrep", "pidof", "ping", "pip", "pip3", "pkill", "printf", "ps",
-    "pwd", "renice", "reset", "rm", "shopt", "sleep", "stty", "sysctl", "tail", "test", "touch",
-    "tput", "true", "type", "ulimit", "umask", "uname", "uptime", "virtualenv", "wait", "wget",
-    "which", "whoami",
+    "disown", "dos2unix", "echo", "exit", "false", "figlet", "free", "fuser", "git", "grep", "hash",
+    "head", "hostname", "id", "jobs", "kill", "killall", "logger", "ls", "lsof", "mkdir", "nc",
+    "nproc", "nvidia-smi", "pg_isready", "pgrep", "pidof", "ping", "pip", "pip3", "pkill", "printf",
+    "ps", "pstree", "pwd", "renice", "reset", "rm", "shopt", "sleep", "ssh-add", "stty", "sync",
+    "sysctl", "tail", "test", "toilet", "touch", "tput", "true", "type", "ulimit", "umask", "uname",
+    "uptime", "virtualenv", "wait", "wget", "which", "whoami",
 ];
 
 /// Servers that a bot uses.
@@ -33,7 +33,7 @@ enum StepArguments {
 }
 
 /// Programs that install packages, compile or change a database.
-const STEPS: [(&[&str], StepArguments); 19] = [
+const STEPS: [(&[&str], StepArguments); 20] = [
     (
         &["aerich", "alembic", "dbmate", "drizzle-kit", "knex", "prisma", "sequelize"],
         StepArguments::Any,
@@ -67,6 +67,7 @@ const STEPS: [(&[&str], StepArguments); 19] = [
     ),
     (&["gradle", "gradlew", "make", "mvn", "mvnw"], StepArguments::Each(&TARGETS)),
     (&["pdm", "pipenv", "poetry"], StepArguments::First(&["install", "lock", "sync"])),
+    (&["playwright"], StepArguments::First(&["install", "install-deps"])),
     (
         &["rails", "rake"],
         StepArguments::First(&["db:create", "db:migrate", "db:prepare", "db:setup"]),

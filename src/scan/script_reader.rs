@@ -23,6 +23,14 @@ const MAX_SCRIPTS: u32 = 8;
 const OPAQUE: [&str; 8] =
     ["eval", "getopts", "mapfile", "readarray", "alias", "trap", "enable", "let"];
 
+/// The folders of the programs that a script finds by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SearchPath {
+    Known,
+    /// A line has changed `$PATH` in a way that is not known.
+    Other,
+}
+
 /// A script while it is read.
 pub(super) struct Script<'a> {
     /// The meaning of a step that the project itself defines.
@@ -41,6 +49,7 @@ pub(super) struct Script<'a> {
     pub(super) has_other_settings: bool,
     /// The folder in which the script was started, if a line has read the `.env` there.
     pub(super) env_file_folder: Option<&'a Path>,
+    pub(super) path: SearchPath,
     pub(super) functions: BTreeSet<String>,
     /// The number of further scripts that may be read.
     pub(super) scripts_left: u32,
@@ -67,6 +76,7 @@ impl<'a> Script<'a> {
             exports_all: false,
             has_other_settings: false,
             env_file_folder: None,
+            path: SearchPath::Known,
             functions: functions(text),
             scripts_left: MAX_SCRIPTS,
         }
@@ -109,7 +119,8 @@ impl Script<'_> {
             self.is_simple = false;
             return false;
         }
-        if self.reads_own_env_file(command, &statement.text) {
+        let is_setup = assignments.is_empty() && self.reads_startup_file(command, statement);
+        if is_setup || self.reads_own_env_file(command, &statement.text) {
             return false;
         }
         self.is_simple &= statement.place == Place::Always || is_usual_in_a_condition(command);
@@ -175,7 +186,7 @@ impl Script<'_> {
         }
         let knows_folder = self.scope.cwd.is_some();
         self.is_simple &= knows_folder && !words.iter().any(|word| word.contains('\0'));
-        self.is_simple &= !reads_a_file(&statement.text);
+        self.is_simple &= !reads_a_file(&statement.text) && self.is_found(program_of(words));
         // A start without the script reads the `.env` of the bot's folder, or of one above.
         let is_below =
             |folder: &Path| self.scope.cwd.as_ref().is_some_and(|cwd| cwd.starts_with(folder));
@@ -234,6 +245,12 @@ impl Script<'_> {
             self.is_simple = false;
         }
     }
+}
+
+/// Returns the program that a command runs, also by `nohup`.
+fn program_of(words: &[String]) -> &str {
+    let program = words.iter().find(|it| *it != "nohup");
+    program.map_or("", String::as_str)
 }
 
 /// Returns whether `exec` opens a descriptor for the lines that follow: `exec 3> bot.txt`.

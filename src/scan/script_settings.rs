@@ -10,14 +10,18 @@ use crate::scan::harmless_line::assignment;
 use crate::scan::invocation::absolute;
 use crate::scan::script_command::text;
 use crate::scan::script_questions::read_options;
-use crate::scan::script_reader::Script;
+use crate::scan::script_reader::{Script, SearchPath};
 use crate::scan::shell_statements::{Place, Statement, functions, statements};
 use crate::scan::shell_substitution::canonical;
 use crate::scan::shell_words::variables_set;
-use crate::scan::substituted_code::without_neutral_substitutions;
+use crate::scan::substituted_code::{is_process_id, without_neutral_substitutions};
 
 impl Script<'_> {
     pub(super) fn assign(&mut self, name: &str, value: &str, statement: &Statement) {
+        let is_more_path = name == "PATH"
+            && self.path == SearchPath::Other
+            && !statement.text.contains(['`', '('])
+            && self.adds_folders_of_host(value);
         let is_certain = statement.place == Place::Always
             && !value.contains('\0')
             && !self.scope.variables.contains_key(name);
@@ -27,7 +31,9 @@ impl Script<'_> {
             && statement.text.contains("$(")
             && !without_neutral_substitutions(&statement.text).contains(['$', '`'])
             && !VariableKind::of(OsStr::new(name)).may_choose();
-        self.is_simple &= is_certain || is_neutral;
+        // The number of a process that runs is part of none either.
+        let is_process = statement.place == Place::Always && is_process_id(name, &statement.text);
+        self.is_simple &= is_certain || is_neutral || is_process || is_more_path;
         // A variable of the environment stays exported.
         if self.exports_all || (self.scope.environment)(name).is_some() {
             self.set_variable(name, value.as_deref(), statement);

@@ -207,6 +207,7 @@ mod tests {
             ("eval python3 main.py", "python3|main.py"),
             ("while true; do\npython3 main.py\nsleep 1; done", "python3|main.py"),
             ("[ -d x ] || mkdir x\nnpm ci\nexec ./bot", "./bot"),
+            (". /x/.nvm/nvm.sh\nexec node main.js", "node|main.js"),
             ("set -a\nBOT=alice\nexport X\nset +a\nexec ./bot", "./bot BOT=alice Exec"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
@@ -259,6 +260,7 @@ mod tests {
             ("[ -d x ] && cd x\nexec ./bot", "./bot somewhere Exec"),
             ("cd $ROOT; cd /x; exec ./bot", "./bot in /x Exec"),
             ("cat x | exec python3 main.py", "python3|main.py Exec"),
+            (". /x/.nvm/nvm.sh\nexec bot", "bot Exec"),
             ("exec", ""),
             ("eval A=b\nexec ./bot", "./bot Exec"),
             ("eval \"$X\"\nexec ./bot", "./bot Exec"),

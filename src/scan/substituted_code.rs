@@ -74,9 +74,49 @@ pub(super) fn without_neutral_substitutions(text: &str) -> String {
     kept + rest
 }
 
+/// Returns whether an assignment gives a variable with such a name the number of a process:
+/// `PID=$(pgrep -f main.py)`.
+pub(super) fn is_process_id(name: &str, assignment: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let code = assignment.split_once('=').map(|(_, it)| it.trim().trim_matches('"'));
+    let code = code.and_then(|it| it.strip_prefix("$(")?.strip_suffix(')'));
+    let Some(code) = code.map(|it| it.trim().trim_end_matches("|| true")) else { return false };
+    let code = code.replace("2>/dev/null", "");
+    let first = |it: &str| it.split_whitespace().next().unwrap_or_default().to_owned();
+    let mut parts = code.split('|');
+    let is_source = parts.next().is_some_and(|it| {
+        ["lsof", "pgrep", "pidof", "ps"].contains(&&*first(it)) && !it.contains(" -c")
+            || it.trim().starts_with("cat ") && it.trim().rsplit('.').next() == Some("pid")
+    });
+    (name.ends_with("PID") || name.ends_with("PIDS"))
+        && is_source
+        && parts.all(|it| ["awk", "cut", "grep", "head", "tail", "tr"].contains(&&*first(it)))
+        && !code.contains(['`', '(', ')', ';', '&', '<', '>', '\n'])
+        && !code.contains("system")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_of_a_process_is_known_by_the_program_that_prints_it() {
+        for (line, expected) in [
+            ("PID=$(pgrep -f \"python3 main.py\")", true),
+            ("OLD_PID=\"$(cat bot.pid 2>/dev/null)\"", true),
+            ("PIDS=$(ps aux | grep main | grep -v grep | awk '{print $2}')", true),
+            ("PID=$(pidof bot || true)", true),
+            ("PID=$(./choose bob)", false),
+            ("PID=$(cat bob)", false),
+            ("PID=$(pgrep -c bot)", false),
+            ("PID=$(pgrep bot; ./choose bob)", false),
+            ("PID=$(pgrep bot | ./choose bob)", false),
+            ("BOT=$(pgrep bot)", false),
+        ] {
+            let name = line.split('=').next().unwrap();
+            assert_eq!(is_process_id(name, line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn the_code_of_each_substitution_is_found() {

@@ -239,13 +239,13 @@ fn main_py() -> Stage {
 
 /// The verdict on a script beside a bot with its last command.
 #[derive(Clone, Copy)]
-enum Expected {
+pub(crate) enum Expected {
     InDoubt,
     TakenOver,
 }
 
 /// Returns the scripts with these lines whose plan for a bot is not as expected.
-fn unexpected(
+pub(crate) fn unexpected(
     stage: &Stage,
     pid: u32,
     lines: &[&str],

@@ -90,6 +90,7 @@ mod signals;
 mod simultaneous_starts;
 mod start_script_steps;
 mod start_scripts;
+mod startup_lines;
 mod status;
 mod stop;
 mod supervision_suites;
