@@ -67,13 +67,19 @@ fn is_the_same_as_its_own_process(command: &Command) {
         cwd: Some(&command.cwd),
         exe: &|| Some(command.program.clone()),
         executes: &|program| is_same(program, &command.program),
-        environ: &|| std::env::vars_os().collect(),
+        environ: &|| environ_in(&command.cwd),
         sees: &is_same,
         opens: &|_| false,
     };
     let comparison = command.compare(&process);
     assert!(comparison.likeness.is_same(), "{:?} of {command:#?}", comparison.likeness);
     assert_eq!(comparison.doubt, None, "{command:#?}");
+}
+
+/// The variables of a start in this folder. A script may read `$PWD`.
+fn environ_in(folder: &Path) -> Vec<(OsString, OsString)> {
+    let others = std::env::vars_os().filter(|(name, _)| name != "PWD");
+    others.chain([("PWD".into(), folder.into())]).collect()
 }
 
 fn write(folder: &Path, name: &str, content: &str) {
