@@ -11,13 +11,14 @@ const NAMES: &[&str] = &[
     "PROMPT", "PROMPT_COMMAND", "PS1", "PS2", "SHELLOPTS", "SHLVL",
     "TEMP", "TMP", "TMPDIR", "UID", "USER", "USERNAME", "VISUAL", "ZDOTDIR",
     // Terminals, desktops and editors.
-    "AT_SPI_BUS_ADDRESS", "BROWSER", "EMACS", "HYPRLAND_INSTANCE_SIGNATURE", "I3SOCK",
-    "INSIDE_EMACS", "MANAGERPID", "NVIM", "PAM_KWALLET5_LOGIN", "SECURITYSESSIONID",
-    "SESSION_MANAGER", "SESSIONTYPE", "STY", "SWAYSOCK", "TILIX_ID", "TMUX", "VIM",
-    "VIMRUNTIME", "XAUTHORITY", "XMODIFIERS",
+    "APPDIR", "APPIMAGE", "ARGV0", "AT_SPI_BUS_ADDRESS", "BROWSER", "EMACS",
+    "HYPRLAND_INSTANCE_SIGNATURE", "I3SOCK", "INSIDE_EMACS", "KRB5CCNAME", "LF_ID", "LOCPATH",
+    "MANAGERPID", "NVIM", "OWD", "PAM_KWALLET5_LOGIN", "SECURITYSESSIONID", "SESSIONTYPE",
+    "SESSION_MANAGER", "SNAP", "STY", "SWAYSOCK", "TILIX_ID", "TMUX", "VIM", "VIMRUNTIME",
+    "VIM_SERVERNAME", "VNCDESKTOP", "XAUTHORITY", "XMODIFIERS",
     // Supervisors and platforms.
     "CI", "DYNO", "FUNCTION_TARGET", "INVOCATION_ID", "INVOKED_BY", "JOURNAL_STREAM",
-    "LISTEN_FDS", "LISTEN_FDNAMES", "MAINPID", "MEMORY_PRESSURE_WATCH",
+    "LISTEN_FDNAMES", "MAINPID", "MEMORY_PRESSURE_WATCH",
     "MEMORY_PRESSURE_WRITE", "MFLAGS", "REMOTE_DEBUGGING",
     "WATCHDOG_USEC",
     // Languages and tools.
@@ -43,7 +44,7 @@ const STARTS: &[&str] = &[
 const LAST_WORDS: &[&str] = &[
     // Of a session.
     "BIN", "BUNDLE", "CACHE", "CAINFO", "CERT", "CERTS", "COLOR", "COLORS", "CWD", "DISPLAY",
-    "EDITOR", "FLAGS", "HOME", "OPTS", "PAGER", "PID", "PPID", "PWD", "ROOT", "SHELL", "SOCK",
+    "EDITOR", "FD", "FDS", "FLAGS", "HOME", "OPTS", "PAGER", "PID", "PPID", "PWD", "ROOT", "SHELL", "SOCK",
     "SOCKET", "TERMINAL", "TTY",
     // Of a release.
     "ARTIFACT", "AT", "BRANCH", "BUILD", "CHECKSUM", "COMMIT", "DATE", "DIGEST", "NOW", "NUMBER",
@@ -59,7 +60,7 @@ const LAST_WORDS: &[&str] = &[
 ];
 
 /// A longer value is rather a secret, a list or a text than the name of a bot.
-const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 256;
 
 /// Returns whether a variable of this name often has two values for one bot.
 pub(super) fn differs_for_other_reasons(name: &str) -> bool {
@@ -103,6 +104,6 @@ mod tests {
     fn a_long_text_is_no_name() {
         assert!(may_be_a_name(b"bots/alice.toml"));
         assert!(!may_be_a_name(b"two\nlines"));
-        assert!(!may_be_a_name(&[b'x'; 65]));
+        assert!(!may_be_a_name(&[b'x'; 257]));
     }
 }

@@ -101,15 +101,16 @@ const OFTEN_CHOOSING_NOUNS: [&str; 23] = [
 /// `NODE_APP_INSTANCE` is pm2's, `STAGE_NAME` is that of a step of Jenkins. A `DOTENV_KEY` decrypts
 /// a file, and a shell often has no `DATABASE_URL` although the bot reads one from a file.
 /// The code and options that a runtime loads by a variable may be a bot's configuration. A user bot
-/// has no token, but a session or a phone number.
+/// has no token, but a session or a phone number. A variable for the token may refer to it.
 #[rustfmt::skip]
-const OFTEN_CHOOSING: [&str; 30] = [
+const OFTEN_CHOOSING: [&str; 37] = [
     "API_HASH", "API_ID", "AWS_SECRET_NAME", "CLASSPATH", "CONFIGURATION_DIRECTORY",
     "CREDENTIALS_DIRECTORY", "DATABASE_URL", "DATA_DIR", "DB_URI", "DB_URL", "DOTENV_KEY",
     "GOOGLE_APPLICATION_CREDENTIALS", "JAVA_TOOL_OPTIONS", "MONGODB_URI", "MONGODB_URL",
     "MONGO_URI", "MONGO_URL", "NODE_APP_INSTANCE", "NODE_OPTIONS", "NODE_PATH", "PERL5LIB",
     "PHONE_NUMBER", "POSTGRES_DSN", "POSTGRES_URL", "PYTHONPATH", "RUNTIME_DIRECTORY",
-    "SESSION_STRING", "STAGE_NAME", "STATE_DIRECTORY", "STRINGSESSION",
+    "SESSION_STRING", "STAGE_NAME", "STATE_DIRECTORY", "STRINGSESSION", "TELEGRAM_API_TOKEN",
+    "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN", "TG_BOT_TOKEN", "TG_TOKEN", "TOKEN",
 ];
 
 /// Beginnings of names of that kind.
@@ -121,20 +122,22 @@ const OFTEN_CHOOSING_ENDS: [&str; 3] = ["_DATA_DIR", "_DATABASE_URL", "_TOKEN_FI
 /// Beginnings of names that belong to a shell, a desktop, a terminal, a version manager, a tool or
 /// a build, although their last word would choose: `AWS_PROFILE`, `GNOME_SHELL_SESSION_MODE`.
 #[rustfmt::skip]
-const TOOL_PREFIXES: [&str; 106] = [
-    "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "ATUIN_", "AWS_", "AZURE_", "BASH_", "BAT_CONFIG_",
-    "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
-    "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "DBUS_", "DESKTOP_",
-    "DEVENV_", "DIRENV_", "DOCKER_", "DRONE_", "ELECTRON_", "FISH_CONFIG", "FZF_", "GDK_",
-    "GH_CONFIG_", "GIO_", "GITHUB_", "GITLAB_", "GIT_", "GNOME_", "GOOGLE_", "GPG_", "GTK_",
-    "GUIX_", "HATCH_", "HELM_", "HOMEBREW_", "IM_CONFIG_", "ITERM_", "JENKINS_", "KDE_", "KITTY_",
-    "KONSOLE_", "KRB5_", "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MISE_", "MYPY_", "NIXPKGS_",
-    "NIX_", "NOX_", "NPM_", "NVIM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PIXI_", "PKG_CONFIG",
-    "PLASMA_", "PM2_", "PNPM_", "POETRY_", "POWERSHELL_", "PTYXIS_", "PYENV_", "PYTEST_", "QT_",
-    "RBENV_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_", "SESSION_ID", "SHELL_SESSION_", "SLURM_",
-    "SNAP_", "SSH_", "STARSHIP_", "SUDO_", "SUPERVISOR_", "TERMINAL_", "TERMUX_", "TMUX_", "TOX_",
-    "TRAVIS_", "VAGRANT_", "VIRTUAL_ENV", "VSCODE_", "WAYLAND_", "WEZTERM_", "WSL", "WT_", "XDG_",
-    "YARN_", "ZELLIJ_", "ZSH_", "_ZSH_",
+const TOOL_PREFIXES: [&str; 124] = [
+    "ABDUCO_", "ALACRITTY_", "ALSA_", "ANSIBLE_", "ASDF_", "ATUIN_", "AWS_", "AZURE_", "BASH_",
+    "BAT_CONFIG_", "BITBUCKET_", "BUILDKITE_", "CARGO_", "CHROME_", "CINNAMON_", "CIRCLE_", "CI_",
+    "CLAUDE_CONFIG_", "CLOUDSDK_", "CODESPACE", "COMPOSE_", "CONDA_", "CONTOUR_", "DBUS_",
+    "DESKTOP_", "DEVENV_", "DIRENV_", "DOCKER_", "DRONE_", "DVTM_", "ELECTRON_", "FIGTERM_",
+    "FISH_CONFIG", "FZF_", "GDK_", "GH_CONFIG_", "GIO_", "GITHUB_", "GITLAB_", "GIT_", "GNOME_",
+    "GOOGLE_", "GPG_", "GSETTINGS_", "GTK_", "GUAKE_", "GUIX_", "HATCH_", "HELM_", "HISHTORY_",
+    "HOMEBREW_", "IM_CONFIG_", "ITERM_", "JENKINS_", "KDE_", "KITTY_", "KONSOLE_", "KRB5_",
+    "KUBERNETES_", "LESS", "MACOSX_", "MAMBA_", "MCFLY_", "MISE_", "MYPY_", "NIXPKGS_", "NIX_",
+    "NOX_", "NPM_", "NVIM_", "NVM_", "OPENSSL_", "PIPENV_", "PIP_", "PIXI_", "PKG_CONFIG",
+    "PLASMA_", "PM2_", "PNPM_", "POETRY_", "POSH_", "POWERSHELL_", "PTYXIS_", "PYENV_", "PYTEST_",
+    "QTERM_", "QT_", "RBENV_", "RESH_", "RIPGREP_CONFIG_", "RUNNER_", "RUSTUP_", "SESSION_ID",
+    "SHELL_SESSION_", "SHPOOL_", "SLURM_", "SNAP_", "SSH_", "STARSHIP_", "SUDO_", "SUPERVISOR_",
+    "TERMINAL_", "TERMUX_", "TMUX_", "TOX_", "TRAVIS_", "VAGRANT_", "VIFM_", "VIRTUAL_ENV",
+    "VSCODE_", "WARP_", "WAVETERM_", "WAYLAND_", "WEZTERM_", "WSL", "WT_", "XDG_", "XRDP_", "YARN_",
+    "YAZI_", "ZED_", "ZELLIJ_", "ZSH_", "_ZSH_",
 ];
 
 /// The variables that PM2 sets for what it starts.
@@ -300,7 +303,9 @@ impl VariableKind {
             return VariableKind::of_lowercase(name);
         }
         let words = words(name);
-        let is_of_a_tool = TOOL_PREFIXES.iter().any(|start| name.starts_with(start));
+        let is_of_a_tool = TOOL_PREFIXES.iter().any(|start| name.starts_with(start))
+            || name.ends_with("_SESSION_ID")
+                && !words.iter().any(|it| ["TELEGRAM", "TG"].contains(it));
         if is_of_a_tool && !words.contains(&"BOT") {
             return VariableKind::Session;
         }
@@ -388,7 +393,7 @@ mod tests {
              PYTHONPATH NODE_OPTIONS NODE_PATH PERL5LIB ROLE PROCESS_TYPE BOTNAME \
              TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME \
              ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME SESSION_STRING \
-             STRING_SESSION PHONE_NUMBER API_HASH MONGO_URI POSTGRES_DSN",
+             STRING_SESSION TG_SESSION_ID TELEGRAM_TOKEN PHONE_NUMBER API_HASH MONGO_URI POSTGRES_DSN",
         );
         all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env env");
         all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version namespace");
@@ -448,7 +453,11 @@ mod tests {
              GIT_SHA RELEASE VERSION IMAGE_TAG BUILD_NUMBER STARTED_TIME \
              OPENAI_API_KEY DB_PASSWORD \
              MAX_RETRIES POLL_INTERVAL HTTP_POOL_SIZE INSIDE_EMACS NVIM TERMINAL_EMULATOR \
-             PYCHARM_HOSTED MC_SID BYOBU_TTY SECURITYSESSIONID __CFBundleIdentifier";
+             PYCHARM_HOSTED MC_SID BYOBU_TTY SECURITYSESSIONID __CFBundleIdentifier \
+             POSH_SESSION_ID BLE_SESSION_ID NX_SESSION_ID GUAKE_TAB_UUID WAVETERM_BLOCKID \
+             APPDIR APPIMAGE ARGV0 OWD SNAP LOCPATH GSETTINGS_SCHEMA_DIR KRB5CCNAME YAZI_ID LF_ID \
+             VIM_SERVERNAME VIFM_SERVER_NAME VNCDESKTOP XRDP_SESSION ZED_ENVIRONMENT \
+             NODE_CHANNEL_FD SHPOOL_SESSION_NAME";
         for name in names.split_whitespace() {
             let kind = VariableKind::of(OsStr::new(name));
             let is_right = !kind.may_choose() && kind != VariableKind::Unknown;
