@@ -53,6 +53,9 @@ pub enum Doubt {
         file: PathBuf,
         instance: String,
     },
+    /// Its folder was moved to this path, and the caller is in the one that took its place. The
+    /// name is a guess by the path.
+    MovedFolder(PathBuf),
     /// The process shows no token and may have read the file that names this bot before its last
     /// change, when it may have named this other bot, whose token is in the other place.
     ChangedEnvFile {
@@ -125,6 +128,7 @@ impl Doubt {
             Doubt::OwnDotenv(_)
             | Doubt::ChangedSettings(_)
             | Doubt::CopiedConfiguration { .. }
+            | Doubt::MovedFolder(_)
             | Doubt::ChangedEnvFile { .. }
             | Doubt::BelowGuard(_)
             | Doubt::BesideAnotherProgram { .. }
@@ -204,9 +208,8 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
     if let Some(doubt) = below_guard {
         return doubt;
     }
-    if let Some(file) = process.copied_configuration.clone().filter(|_| !has_my_token) {
-        let instance = me.instance.clone();
-        return CounterEvidence::Doubt(Doubt::CopiedConfiguration { file, instance });
+    if let Some(doubt) = doubt_about_folder(me, process).filter(|_| !has_my_token) {
+        return CounterEvidence::Doubt(doubt);
     }
     if let Fact::Known(Some(variable)) = &process.other_variable
         && !is_variable_settled
@@ -249,6 +252,15 @@ pub fn weigh_against(me: &Caller, process: &Process) -> CounterEvidence {
         return CounterEvidence::Doubt(Doubt::SeveralBots);
     }
     CounterEvidence::Nothing
+}
+
+/// Returns a reason why a process of this instance may be the bot of another folder.
+fn doubt_about_folder(me: &Caller, process: &Process) -> Option<Doubt> {
+    if let Some(file) = process.copied_configuration.clone() {
+        return Some(Doubt::CopiedConfiguration { file, instance: me.instance.clone() });
+    }
+    let moved = process.moved_folder.clone().filter(|_| me.name_source == NameSource::Command)?;
+    Some(Doubt::MovedFolder(moved))
 }
 
 /// Returns whether the configured instance name identifies the process as this bot even without a

@@ -63,6 +63,9 @@ pub struct Process {
     /// The copy in the process's folder of the configuration that names the caller's instance. Only
     /// looked for if the caller knows no token and the process has that instance.
     pub copied_configuration: Option<PathBuf>,
+    /// The folder of a guard of the caller's instance that was moved, while the caller is in the
+    /// one that took its place.
+    pub moved_folder: Option<PathBuf>,
     /// A variable that selects the bot and has another value than the caller's.
     pub other_variable: Fact<Option<String>>,
     /// A reason to doubt that the process is this bot, although it runs the same command.

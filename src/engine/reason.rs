@@ -134,6 +134,7 @@ impl RefusalCause {
                 | Doubt::OwnDotenv(_)
                 | Doubt::ChangedSettings(_)
                 | Doubt::CopiedConfiguration { .. }
+                | Doubt::MovedFolder(_)
                 | Doubt::ChangedEnvFile { .. }
                 | Doubt::BelowGuard(_)
                 | Doubt::BesideAnotherProgram { .. }

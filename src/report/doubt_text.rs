@@ -170,6 +170,13 @@ fn doubt_and_hint(doubt: &Doubt, settle: &Settle) -> (String, String) {
             ),
             settle.copied_configuration(instance),
         ),
+        Doubt::MovedFolder(folder) => (
+            format!(
+                "its folder was moved to `{}`, and this start is in the one that took its place",
+                sanitize(&folder.to_string_lossy())
+            ),
+            settle.by(&Missing::Nothing),
+        ),
         Doubt::ChangedEnvFile { name, other_place, bot } => (
             format!(
                 "it shows no token and may have read `{name}` before the last change of that \

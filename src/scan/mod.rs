@@ -39,6 +39,7 @@ mod make_rules;
 mod makefile;
 pub mod missing_script;
 mod module_search;
+mod moved_folder;
 mod needs_shell;
 mod never_the_bot;
 mod npm_pnpm_yarn;

@@ -47,7 +47,7 @@ pub(crate) const FOR: [(&str, FactChange); 4] = [
 ];
 
 /// Adds evidence against it, if there was none.
-pub(crate) const AGAINST: [(&str, FactChange); 6] = [
+pub(crate) const AGAINST: [(&str, FactChange); 7] = [
     ("tokens", |it| {
         if it.tokens.other == Known(None) {
             it.tokens.other = ANOTHER_BOTS.other;
@@ -57,6 +57,7 @@ pub(crate) const AGAINST: [(&str, FactChange); 6] = [
     ("copied_configuration", |it| {
         it.copied_configuration = Some(PathBuf::from("/srv/alice/monopoll.toml"));
     }),
+    ("moved_folder", |it| it.moved_folder = Some(PathBuf::from("/srv/old"))),
     ("other_variable", |it| {
         if it.other_variable == Known(None) {
             it.other_variable = Known(Some("BOT_PROFILE".to_owned()));

@@ -91,6 +91,7 @@ pub(crate) fn process(pid: u32) -> Process {
         tokens: NO_TOKEN,
         env_file_bot: Fact::Known(None),
         copied_configuration: None,
+        moved_folder: None,
         is_connected_nearby: false,
         other_variable: Known(None),
         command_doubt: Known(None),

@@ -50,6 +50,7 @@ mod loops;
 mod lost_launchers;
 mod lost_locks;
 mod missing_calls;
+mod moved_folders;
 mod namespaces;
 mod one_sided_variables;
 mod only_by_pwd;

@@ -111,6 +111,7 @@ impl<'a> Describer<'a> {
         let guard_folder = guard.and_then(|guard| folder(self.proc, guard.process.pid));
         process.env_file_bot = self.request.env_file_bot(&process, &root, guard_folder);
         process.copied_configuration = self.request.copied_configuration(&process, &root);
+        process.moved_folder = self.request.moved_folder(&process, &root);
         if self.is_exiting(&process, buffers) {
             Poller::poll(None, None, &[&handle], Some(clock::monotonic() + EXIT_TIME));
         }

@@ -108,10 +108,12 @@ impl<'a> Describer<'a> {
             cwd: cwd.map(PathBuf::from).into(),
             env_file_bot: Fact::Known(None),
             copied_configuration: None,
+            moved_folder: None,
             is_connected_nearby: false,
         };
         process.env_file_bot = self.request.env_file_bot(&process, Path::new("/"), None);
         process.copied_configuration = self.request.copied_configuration(&process, Path::new("/"));
+        process.moved_folder = self.request.moved_folder(&process, Path::new("/"));
         Some(process)
     }
 
