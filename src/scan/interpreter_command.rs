@@ -257,6 +257,7 @@ mod tests {
             ("bash --norc", "input"),
             ("java -Xmx1g -cp a:b -jar bot.jar x", "script bot.jar x"),
             ("java -cp bot.jar Main", "unclear"),
+            ("java -p mods -m bot/com.x.Main", "unclear"),
             ("java Main.java", "script Main.java"),
             ("dotnet Bot.dll x", "script Bot.dll x"),
             ("dotnet exec --roll-forward Major Bot.dll", "script Bot.dll"),

@@ -355,6 +355,7 @@ static INTERPRETERS: &[Interpreter] = &[
                 Opt::Value,
             ),
             (&["-jar"], Opt::Script),
+            (&["-m", "--module"], Opt::OtherMode),
         ],
         bare: BareOperand::Unclear,
         harmless: &[

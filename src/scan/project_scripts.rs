@@ -40,11 +40,19 @@ pub(super) fn look_up(entry: &PackageEntry, folder: &Path) -> Entry {
     line.map_or_else(missing, with_args)
 }
 
-/// Returns the script that `node DIRECTORY` runs, according to its `package.json`.
+/// The scripts of a folder without such an entry: node runs the first, tsx and bun others too.
+const INDEX_FILES: [&str; 5] = ["index.js", "index.ts", "index.tsx", "index.mjs", "index.cjs"];
+
+/// Returns the script that `node DIRECTORY` runs, according to its `package.json`. `bun init`
+/// writes a `module`.
 pub(super) fn package_main(folder: &Path) -> OsString {
-    json(&folder.join("package.json"))
-        .and_then(|package| Some(package.get("main")?.as_str()?.into()))
-        .unwrap_or_else(|| OsString::from("index.js"))
+    let package = json(&folder.join("package.json"));
+    let entry = |name| Some(OsString::from(package.as_ref()?.get(name)?.as_str()?));
+    let exists = |file: &OsString| is_file(&folder.join(file));
+    entry("main")
+        .or_else(|| entry("module").filter(exists))
+        .or_else(|| INDEX_FILES.map(OsString::from).into_iter().find(exists))
+        .unwrap_or_else(|| OsString::from(INDEX_FILES[0]))
 }
 
 /// Returns the folder of a workspace's package, given by its name or folder.

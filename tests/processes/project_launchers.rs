@@ -247,6 +247,19 @@ fn every_spelling_of_ts_node_is_the_same_command() {
     project.are(NODE_BOT, &["ts-node main.js", "bunx tsx main.js", "npx --no-install tsx main.js"]);
 }
 
+#[test]
+fn a_folder_is_the_entry_of_its_package() {
+    let Some(project) = Project::javascript() else { return };
+    write(&project.stage, "index.ts", JAVASCRIPT);
+    write(&project.stage, "package.json", r#"{"name": "bot", "module": "index.ts"}"#);
+    project.are("bun index.ts", &["bun .", "bun run ."]);
+    write(&project.stage, "package.json", r#"{"name": "bot"}"#);
+    project.are("bun index.ts", &["bun ."]);
+    project.are("tsx index.ts", &["tsx ."]);
+    write(&project.stage, "package.json", r#"{"name": "bot", "main": "main.js"}"#);
+    project.are(NODE_BOT, &["node ."]);
+}
+
 /// With the Python of the system: there is no other version to choose.
 #[test]
 fn a_version_manager_is_the_command_that_it_executes() {
