@@ -9,6 +9,20 @@ use crate::scan::passing_failure::canonicalize;
 use crate::scan::same_command::RunningCommand;
 
 impl Command {
+    /// Returns whether a process that was started in this folder, with the same absolute path, has
+    /// moved to the folder of its script or program: `os.chdir(os.path.dirname(__file__))`.
+    pub(super) fn has_moved_to_its_file(
+        &self,
+        it: &Invocation,
+        process: &RunningCommand<'_>,
+    ) -> bool {
+        let (Target::Script(path, _) | Target::Program(path)) = &it.target else { return false };
+        path.is_absolute()
+            && self.file.as_ref() == Some(path)
+            && process.cwd.is_some_and(|cwd| path.parent() == Some(cwd))
+            && self.is_started_in(process)
+    }
+
     /// Returns whether a process in another folder is a shell that was started in this command's
     /// folder with this command's script: it is where the script goes, or has the script open under
     /// a path that leads there from this folder alone.

@@ -146,7 +146,8 @@ impl Command {
         let folder = folder.as_deref().or(process.cwd);
         let here = process.at(folder);
         let is_elsewhere = folder.is_some_and(|folder| !self.is_folder(folder))
-            && !self.has_entered_its_folder(it, &here);
+            && !self.has_entered_its_folder(it, &here)
+            && !self.has_moved_to_its_file(it, &here);
         let is_same_target = self.is_same_target(it, &here);
         let mut mine = self.runs.context.clone();
         // Where the modules were found has been compared.

@@ -205,3 +205,27 @@ fn a_bot_whose_folder_a_deploy_swapped_and_removed_is_in_doubt() {
     is_doubted(&plan_in(&stage, &app, line), pid);
     end(&stage, running, pid);
 }
+
+#[test]
+fn a_program_that_moves_to_the_folder_of_its_script_is_the_same_command() {
+    let stage = Stage::new();
+    let moves = "import os, time\nfolder = os.getcwd()\n\
+                 os.chdir(os.path.dirname(os.path.abspath(__file__)))\n\
+                 open(f'{folder}/ready-{os.getpid()}', 'w').close()\ntime.sleep(600)\n";
+    write(&stage, "bot/main.py", moves);
+    write(&stage, "other/main.py", moves);
+    let line = |folder: &str| format!("python3 {}/{folder}/main.py", stage.folder().display());
+    let here = stage.folder();
+    let (process, pid) = bot(&stage, within(program(&stage, &line("bot")), here), here);
+    would_end(&plan_in(&stage, here, &line("bot")), pid);
+    is_left_alone(&plan_in(&stage, here, &line("other")));
+    end(&stage, process, pid);
+    // It was started in another folder, which may have its settings.
+    let elsewhere = here.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let start = within(program(&stage, &line("bot")), &elsewhere);
+    let (process, pid) = bot(&stage, start, &elsewhere);
+    let seen = plan_in(&stage, here, &line("bot"));
+    assert_eq!(seen["verdict"], "refuse", "{seen:#}");
+    end(&stage, process, pid);
+}
