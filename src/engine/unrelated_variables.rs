@@ -44,8 +44,8 @@ const STARTS: &[&str] = &[
 const LAST_WORDS: &[&str] = &[
     // Of a session.
     "BIN", "BUNDLE", "CACHE", "CAINFO", "CERT", "CERTS", "COLOR", "COLORS", "CWD", "DISPLAY",
-    "EDITOR", "FD", "FDS", "FLAGS", "HOME", "OPTS", "PAGER", "PID", "PPID", "PWD", "ROOT", "SHELL", "SOCK",
-    "SOCKET", "TERMINAL", "TTY",
+    "EDITOR", "FD", "FDS", "FLAGS", "HOME", "OPTS", "PAGER", "PID", "PPID", "PWD", "ROOT",
+    "SHELL", "SOCK", "SOCKET", "TERMINAL", "TTY",
     // Of a release.
     "ARTIFACT", "AT", "BRANCH", "BUILD", "CHECKSUM", "COMMIT", "DATE", "DIGEST", "NOW", "NUMBER",
     "PREVIOUS", "RELEASE", "REV", "REVISION", "SHA", "TAG",

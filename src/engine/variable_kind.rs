@@ -393,7 +393,8 @@ mod tests {
              PYTHONPATH NODE_OPTIONS NODE_PATH PERL5LIB ROLE PROCESS_TYPE BOTNAME \
              TELEGRAM_CHANNEL SHOP_SITE NODE_APP_INSTANCE STAGE_NAME SESSION_NAME APP_NAME \
              ALICE_TOKEN_FILE GOOGLE_APPLICATION_CREDENTIALS AWS_SECRET_NAME SESSION_STRING \
-             STRING_SESSION TG_SESSION_ID TELEGRAM_TOKEN PHONE_NUMBER API_HASH MONGO_URI POSTGRES_DSN",
+             STRING_SESSION TG_SESSION_ID TELEGRAM_TOKEN PHONE_NUMBER API_HASH MONGO_URI \
+             POSTGRES_DSN",
         );
         all_are(VariableKind::Choosing, "bot Bot bot_name profile config app_env env");
         all_are(VariableKind::OftenChoosing, "alice_bot database_url bot_version namespace");

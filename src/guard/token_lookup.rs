@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::config::dotenv::{self, EnvFile, TokenLine};
@@ -138,8 +138,13 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     let (in_environment, mut misfits) = find_in_environment(config, command);
     let file = EnvFile::read(config);
     let note = file.note.filter(|_| in_environment.is_none());
-    let (mut bots, mut unclear) = (file.bots, None);
-    if let (None, Some(token)) = (&in_environment, &file.token) {
+    let in_options = command.filter(|_| in_environment.is_none() && file.failure.is_none());
+    let in_options = in_options.and_then(|it| token_of(config, &it.env_files_of_options()));
+    // The variables of such a file come before those of one that the bot reads itself.
+    let bots = if in_options.is_some() { BTreeSet::new() } else { file.bots };
+    let found = in_environment.or_else(|| Some(Found::by_command(in_options?)));
+    let (mut bots, mut unclear) = (bots, None);
+    if let (None, Some(token)) = (&found, &file.token) {
         unclear = file.other.map(|other| unclear_token::two_lines(&other, token));
         if unclear.is_none()
             && let Some(other) = other_env_files::conflicting_file(config, command, token)
@@ -150,7 +155,15 @@ pub(crate) fn search(config: &Config, command: Option<&Command>) -> TokenLookup 
     }
     let id_in_file = file.token.as_ref().map(|line| line.token.id());
     let by_command = || read_by_command(config, command.filter(|_| file.failure.is_none())?);
-    let found = in_environment.or_else(|| Some(Found::in_file(file.token?))).or_else(by_command);
+    if let (Some(Found { variable: Some(name), place, token, .. }), Some(line)) =
+        (&found, &file.token)
+        && line.variable != *name
+        && line.token.id() != token.id()
+        && env::var_os(&line.variable).is_none()
+    {
+        unclear = Some(unclear_token::two_variables(place, token, line));
+    }
+    let found = found.or_else(|| Some(Found::in_file(file.token?))).or_else(by_command);
     let given = match (command, &found) {
         (Some(command), Some(found)) if unclear.is_none() => {
             let file = Some(&*config.env_file).filter(|_| id_in_file == Some(found.token.id()));
@@ -188,6 +201,10 @@ struct Found<'a> {
 impl Found<'_> {
     fn in_file(line: TokenLine) -> Self {
         Found { place: format!("`{}`", line.place()), token: line.token, variable: None }
+    }
+
+    fn by_command(token: Token) -> Self {
+        Found { token, place: "a file that COMMAND reads".to_owned(), variable: None }
     }
 
     /// `file` is `env_file` if it has this token, too.
@@ -267,6 +284,12 @@ fn given_by_command(
     let names: Vec<&str> = config.token_variables().collect();
     let given =
         |what: &str| GivenToken::Unclear(unclear_token::given(&found.place, &found.token, what));
+    // `--env-file=<(pass show bot)`
+    let is_no_file = |path: &PathBuf| path.exists() && !path.is_file();
+    let mut options = command.env_files_of_options().into_iter();
+    if let Some(path) = options.find(is_no_file).filter(|_| found.variable.is_none()) {
+        return given(&format!("COMMAND reads `{}`", printable(&path.to_string_lossy())));
+    }
     match command.other_token(&names, found.start_token(file)) {
         None => in_code(config, command, found).map_or(GivenToken::None, GivenToken::Unclear),
         Some(OtherToken::Store(what)) => given(&what),
@@ -296,8 +319,7 @@ fn read_by_command<'a>(config: &Config, command: &Command) -> Option<Found<'a>> 
     if files.is_empty() && config.uses_default_env_file() {
         files.extend(command.entered_for_the_bot().map(|it| it.join(".env")));
     }
-    let token = token_of(config, &files)?;
-    Some(Found { token, place: "a file that COMMAND reads".to_owned(), variable: None })
+    token_of(config, &files).map(Found::by_command)
 }
 
 fn not_read(line: &TokenLine) -> String {

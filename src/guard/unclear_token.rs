@@ -70,6 +70,25 @@ pub(super) fn two_files(here: &TokenLine, other: &ConflictingFile) -> Unclear {
     }
 }
 
+/// `place` is the variable of the environment that has `mine`.
+pub(super) fn two_variables(place: &str, mine: &Token, line: &TokenLine) -> Unclear {
+    Unclear {
+        what: format!(
+            "{place} has the token of bot {}, but {} in `{}` has that of bot {}",
+            mine.id(),
+            printable(&line.variable),
+            line.place(),
+            line.token.id()
+        ),
+        consequence: "and the bot may read either",
+        hint: format!(
+            "unset {place} for this start, or list the variable that the bot reads alone, as in \
+             `--set token_env=['{}']`, or name the bot with `--instance NAME`",
+            printable(&line.variable)
+        ),
+    }
+}
+
 pub(super) fn two_lines(first: &TokenLine, last: &TokenLine) -> Unclear {
     Unclear {
         what: format!(

@@ -1,6 +1,7 @@
 //! The files with variables that COMMAND reads in any case: those that its options name, and those
 //! that its start script reads without a condition.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::scan::command::{Certainty, Command};
@@ -36,7 +37,8 @@ impl Command {
     /// another file, or a line gives one of `token_variables` its value.
     pub(crate) fn env_files_of_script(&self, token_variables: &[&str]) -> Vec<PathBuf> {
         let started: Vec<&Command> = self.started.iter().map(|it| &it.command).collect();
-        let names = files_read(&self.script_text(), token_variables).unwrap_or_default();
+        let names = files_read(&self.script_text(), &self.runs.args, token_variables);
+        let names = names.unwrap_or_default();
         let beside = self.file.as_deref().and_then(Path::parent).filter(|_| !names.is_empty());
         let folders = started.iter().map(|it| it.runs_in.as_path());
         let folders = folders.chain([self.runs_in.as_path()]).chain(beside);
@@ -62,7 +64,10 @@ impl Command {
 }
 
 /// Returns the names of the files that a script reads; `None` if that is not certain.
-fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
+fn files_read(text: &str, args: &[OsString], token_variables: &[&str]) -> Option<Vec<String>> {
+    // These give `$1` another meaning.
+    let changes_arguments = text.contains("shift") || text.contains("set --");
+    let args = if changes_arguments { &[] } else { args };
     // A function may be called or not. What writes settings may write these files.
     if !functions(text).is_empty() || !choices(text).is_empty() {
         return None;
@@ -83,13 +88,13 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
             }
             _ => files_of_substitution(&text, token_variables)?,
         };
-        for file in read.iter().map(|it| unquoted(it)) {
+        for file in read.iter().map(|it| with_arguments(unquoted(it), args)) {
             let is_certain = place == Place::Always
-                || tested.as_deref().is_some_and(|it| is_same_name(it, file));
+                || tested.as_deref().is_some_and(|it| is_same_name(it, &file));
             if !is_certain || file.is_empty() || file.contains(NOT_PLAIN) {
                 return None;
             }
-            files.push(file.to_owned());
+            files.push(file);
         }
         tested = tested_file(&words).map(str::to_owned);
         if read.is_empty() && tested.is_none() {
@@ -102,6 +107,18 @@ fn files_read(text: &str, token_variables: &[&str]) -> Option<Vec<String>> {
             || files.iter().any(|file| text.contains(base_name(file)))
     };
     (!others.iter().any(may_change)).then_some(files)
+}
+
+/// Replaces `$1` in a word by the first argument of a script, and so on, if that is a plain word.
+fn with_arguments(word: &str, args: &[OsString]) -> String {
+    let mut word = word.to_owned();
+    let is_plain = |arg: &&str| arg.chars().all(|c| is_name_char(c) || "./-".contains(c));
+    for (number, arg) in (1..=9).zip(args) {
+        if let Some(arg) = arg.to_str().filter(is_plain) {
+            word = word.replace(&format!("${{{number}}}"), arg).replace(&format!("${number}"), arg);
+        }
+    }
+    word
 }
 
 /// Returns whether a script enters the current folder, its own, or one that is written down.
@@ -253,7 +270,7 @@ mod tests {
             ("BOT_TOKEN=$(grep BOB_TOKEN .env.a)\n./bot", None),
             (". ./.env.a\ncurl -o .env.a https://example.com\n./bot", None),
         ] {
-            let seen = files_read(text, &["BOT_TOKEN"]);
+            let seen = files_read(text, &[], &["BOT_TOKEN"]);
             let seen = seen.as_ref().map(|it| it.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(seen, expected, "{text}");
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::scan::command::{Certainty, Command};
 use crate::scan::command_env_files::{files_printed, read_names, without_assignments};
+use crate::scan::invocation::Target;
 use crate::scan::make_rules::is_name;
 use crate::scan::script_file::{ScriptFolders, code_of_substitution};
 use crate::scan::secret_stores::{STARTERS, printing_store, store};
@@ -35,8 +36,26 @@ impl Command {
             let folders = ScriptFolders::new(&command.runs_in, beside);
             text.search(&command.own_long_script_text(), folders)
         });
-        let by_store = store(self.args.iter().filter_map(|arg| arg.to_str())).map(OtherToken::of);
+        let by_store = store(self.args.iter().filter_map(|arg| arg.to_str()));
+        let by_store = by_store.or_else(|| self.store_of_line()).map(OtherToken::of);
         OtherToken::first(by_store.into_iter().chain(found))
+    }
+
+    /// Returns the store of secrets with which a line begins that COMMAND only hands on, as with
+    /// `npm start` and `sh -c`.
+    fn store_of_line(&self) -> Option<&'static str> {
+        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        commands.map(|it| &it.runs).find_map(|runs| match &runs.target {
+            Target::Program(program) | Target::Script(program, None) => {
+                let args = runs.args.iter().filter_map(|arg| arg.to_str());
+                store([program.to_str()?].into_iter().chain(args))
+            }
+            Target::Script(_, Some(_))
+            | Target::Module(_)
+            | Target::Code(..)
+            | Target::Entry(..)
+            | Target::Input => None,
+        })
     }
 
     /// Returns whether the value that a script sets for its bot is known.
@@ -174,7 +193,7 @@ impl TokenText<'_> {
             .or_else(|| self.option(text, folders))
     }
 
-    /// Returns an option for a token whose value a substitution gives.
+    /// Returns an option for a token whose value a substitution or another variable gives.
     fn option(&self, text: &str, folders: &ScriptFolders) -> Option<OtherToken> {
         let (name, value) = text
             .match_indices("--")
@@ -182,7 +201,7 @@ impl TokenText<'_> {
             .find(|(name, _)| name.ends_with("token"))?;
         let is_plain_name = is_name(&name.trim_start_matches('-').replace('-', "_"));
         let value = value.trim_start().trim_start_matches(['"', '\'']);
-        let is_hidden = value.starts_with("$(") || value.starts_with('`');
+        let is_hidden = value.starts_with(['$', '`']);
         (is_plain_name && is_hidden && !self.mine.is_in(self.names, value, folders))
             .then(|| OtherToken::sets(&format!("`{name}`")))
     }
@@ -235,6 +254,9 @@ mod tests {
             (format!("if [ $1 = b ]; then export BOT_TOKEN={other}; fi\n./bot"), true),
             ("python3 main.py --token \"$(cat token.txt)\"".to_owned(), true),
             ("./bot --bot-token=`cat token.txt`".to_owned(), true),
+            ("./bot --token \"$1\"".to_owned(), true),
+            ("./bot --token \"$BOB\"".to_owned(), true),
+            ("./bot --token \"$BOT_TOKEN\"".to_owned(), false),
             ("doppler run -- python3 main.py".to_owned(), true),
             ("@infisical run --env=prod -- ./bot".to_owned(), true),
             (". $ENVF\npython3 main.py".to_owned(), true),

@@ -21,6 +21,9 @@ const UNKNOWN: &str = "$MAKE_UNKNOWN";
 /// Variables that use each other more deeply are not expanded.
 const MAX_DEPTH: u32 = 4;
 
+/// A longer text is not known.
+const MAX_EXPANDED: usize = 64 << 10;
+
 /// Of more other goals, the rest is not compared.
 const MAX_GOALS: usize = 64;
 
@@ -302,11 +305,14 @@ impl<'a> Exports<'a> {
         }
     }
 
-    /// Returns a line of shell code that sets the variables of an included file as make does.
+    /// Returns a line of shell code that sets the variables of an included file as make does. Those
+    /// of `.env` also count where they are not exported: they replace those of the environment, and
+    /// a loader reads the others.
     fn read_file(&self, file: &str, variables: &BTreeMap<&str, Value<'_>>) -> Option<String> {
         let file = expand(file, variables, 0);
         let here = if file.contains('/') { "" } else { "./" };
-        self.all.then(|| format!("set -a; . {here}{file}; set +a"))
+        let is_read = self.all || !self.names.is_empty() || base_name(&file) == ".env";
+        is_read.then(|| format!("set -a; . {here}{file}; set +a"))
     }
 
     /// Returns a line of shell code that sets a variable as make does. One that comes from the
@@ -348,6 +354,10 @@ fn expand(line: &str, variables: &BTreeMap<&str, Value<'_>>, depth: u32) -> Stri
     let mut text = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('$') {
+        // Variables that use each other several times grow fast.
+        if text.len() > MAX_EXPANDED {
+            return UNKNOWN.to_owned();
+        }
         text.push_str(before);
         let (name, after) = if let Some(after) = after.strip_prefix('$') {
             text.push('$');
@@ -449,7 +459,9 @@ mod tests {
                 "ifneq (,$(wildcard .env))\n  include .env\n  export\nendif",
                 "set -a; . ./.env; set +a\n",
             ),
-            ("include .env", ""),
+            ("include .env", "set -a; . ./.env; set +a\n"),
+            ("include bob.env", ""),
+            ("include bob.env\nexport BOT_TOKEN", "set -a; . ./bob.env; set +a\n"),
         ] {
             assert_eq!(read(text, false), expected, "{text}");
         }

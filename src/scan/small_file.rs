@@ -13,8 +13,9 @@ pub(super) fn text(path: &Path, max: u64) -> Option<String> {
     if !is_file(path) {
         return None;
     }
-    let mut text = String::new();
+    let mut text = Vec::new();
     let file = noted(path, File::open(path))?;
-    noted(path, file.take(max + 1).read_to_string(&mut text))?;
-    (text.len() as u64 <= max).then_some(text)
+    noted(path, file.take(max + 1).read_to_end(&mut text))?;
+    // A comment may have another encoding.
+    (text.len() as u64 <= max).then(|| String::from_utf8_lossy(&text).into_owned())
 }

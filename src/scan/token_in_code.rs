@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::engine::carried_tokens::bots_in;
 use crate::engine::instance::BotId;
 use crate::scan::command::Command;
-use crate::scan::interpreters::Language;
 use crate::scan::invocation::Target;
 use crate::scan::small_file;
 
@@ -26,15 +25,8 @@ impl Command {
 
     fn code_file(&self) -> Option<&Path> {
         match &self.runs.target {
-            Target::Script(_, Some(language)) if *language != Language::Shell => {
-                self.file.as_deref()
-            }
-            Target::Module(_) => self.file.as_deref(),
-            Target::Script(..)
-            | Target::Program(_)
-            | Target::Entry(..)
-            | Target::Code(..)
-            | Target::Input => None,
+            Target::Script(..) | Target::Module(_) => self.file.as_deref(),
+            Target::Program(_) | Target::Entry(..) | Target::Code(..) | Target::Input => None,
         }
     }
 }

@@ -110,17 +110,18 @@ fn a_file_that_command_names_refuses_the_start_if_it_names_another_bot() {
     let (other, pid) = bot(&stage, unnamed(&stage, &["run"], "python3 main.py"), stage.folder());
     let (by_name, by_folder) = ("which COMMAND names", "which is nearer to the script");
     for (line, named, how) in [
-        ("node --env-file=.env.bob main.js", ".env.bob:1", by_name),
         ("env ENV_FILE=.env.bob python3 main.py", ".env.bob:1", by_name),
         ("make -C bob run", "bob/.env:1", by_folder),
         ("sh start-bob.sh", ".env.bob:1", by_name),
         ("sh run.sh bob", "bob/.env:1", by_folder),
     ] {
-        write(&stage, "main.js", "setInterval(() => {}, 1000)\n");
         all_refuse(|args| unnamed(&stage, args, line), &[named, how]);
     }
     assert!(other.is_alive() && is_alive(pid));
+    // An option sets the variables before the program reads `.env`.
+    write(&stage, "main.js", "setInterval(() => {}, 1000)\n");
     let line = "node --env-file=.env.bob main.js";
+    names(&plan(unnamed(&stage, &["plan"], line)), &tokens[1]);
     names(&plan(unnamed(&stage, &["plan"], line).set("env_file='.env.bob'")), &tokens[1]);
 }
 

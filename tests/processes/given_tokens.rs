@@ -354,6 +354,91 @@ fn a_makefile_that_includes_dotenv_replaces_the_token_of_the_start() {
 }
 
 #[test]
+fn an_argument_of_a_script_names_the_file_with_the_token() {
+    let [alice, bob] = [token(), token()];
+    let stage = Stage::new();
+    write(&stage, "main.py", PYTHON);
+    write(&stage, "envs/alice.env", &format!("BOT_TOKEN={alice}\n"));
+    write(&stage, "envs/bob.env", &format!("BOT_TOKEN={bob}\n"));
+    for lines in ["set -a; . envs/$1.env; set +a", "set -a\n. ./envs/${1}.env\nset +a"] {
+        script(&stage, &format!("{lines}\npython3 main.py"));
+        let (process, pid) = bot(&stage, program(&stage, "./start.sh alice"), stage.folder());
+        let seen = plan(unnamed(&stage, &["plan"], "./start.sh alice"));
+        assert_eq!(
+            (&seen["verdict"], &seen["instance"]),
+            (&"act".into(), &instance_of(&alice).into())
+        );
+        let seen = plan(unnamed(&stage, &["plan"], "./start.sh bob"));
+        assert_eq!(
+            (&seen["verdict"], &seen["instance"]),
+            (&"clear".into(), &instance_of(&bob).into())
+        );
+        end(&stage, process, pid);
+    }
+    // The argument of the function is not that of the script.
+    for lines in ["load() { . envs/$1.env; }; set -a; load alice", "shift; . envs/$1.env"] {
+        script(&stage, &format!("{lines}\npython3 main.py"));
+        let seen = plan(unnamed(&stage, &["plan"], "./start.sh bob alice"));
+        assert_ne!(seen["instance"], instance_of(&bob), "{lines}: {seen:#}");
+    }
+}
+
+/// Set-ups in which the token of the start is not that of its bot.
+#[test]
+fn a_start_whose_bot_may_read_another_token_than_the_first_one_is_refused() {
+    let [alice, bob] = [token(), token()];
+    let stage = two_bots(&alice, &bob);
+    write(&stage, "bob.py", &format!("{PYTHON}# reads BOT_TOKEN\n"));
+    let package = r#"{"scripts": {"start": "doppler run -- node main.js"}}"#;
+    write(&stage, "package.json", package);
+    write(&stage, "bash.sh", &format!("#!/usr/bin/env bash\nURL=x/bot{bob}\nsleep 600\n"));
+    let latin =
+        b"#!/bin/sh\n# gr\xfc\xdfe\nexport BOT_TOKEN=$(cat token.txt)\nexec python3 main.py\n";
+    fs::write(stage.folder().join("latin.sh"), latin).unwrap();
+    write(&stage, "words.sh", "exec python3 main.py --token \"$1\"\n");
+    let other = unnamed(&stage, &["run"], "python3 main.py");
+    let (other, pid) = bot(&stage, other, stage.folder());
+    let refused = |set: Option<(&str, &str)>, line: &str, words: &str| {
+        let ended = with(start(&stage, &["run"], line), set).end().exits(78);
+        assert!(ended.err.contains(words) && !ended.err.contains(SECRET), "{line}: {ended:?}");
+        assert!(ended.err.contains("--instance"), "{line}: {ended:?}");
+    };
+    for (line, words) in [
+        ("npm start", "`doppler` may set another token"),
+        ("nice -n 5 doppler run -- node main.js", "`doppler` may set another token"),
+        ("bash bash.sh", "in its code"),
+        ("sh words.sh bob", "sets `--token`"),
+        ("node --env-file=/dev/null main.js", "COMMAND reads `/dev/null`"),
+    ] {
+        refused(None, line, words);
+    }
+    let seen = plan(start(&stage, &["plan"], "sh latin.sh"));
+    assert_eq!(seen["instance"], instance_of(&bob), "{seen:#}");
+    let exported = Some(("TELEGRAM_BOT_TOKEN", &*bob));
+    refused(exported, "python3 bob.py", "BOT_TOKEN in `");
+    let listed = with(start(&stage, &["plan"], "python3 bob.py"), exported);
+    let seen = plan(listed.set("token_env=['BOT_TOKEN']"));
+    assert_eq!(seen["instance"], instance_of(&alice), "{seen:#}");
+    assert!(other.is_alive() && is_alive(pid));
+}
+
+#[test]
+fn a_file_that_an_option_names_comes_before_dotenv() {
+    let [mine, other] = [token(), token()];
+    let stage = Stage::new();
+    write(&stage, "main.js", JAVASCRIPT);
+    write(&stage, "bob/main.js", JAVASCRIPT);
+    write(&stage, ".env", &format!("BOT_TOKEN={mine}\n"));
+    write(&stage, "bob/.env", &format!("BOT_TOKEN={other}\n"));
+    for line in ["node --env-file=bob/.env bob/main.js", "node --env-file=bob/.env main.js"] {
+        let seen = plan(unnamed(&stage, &["plan"], line));
+        assert_eq!(seen["instance"], instance_of(&other), "{line}: {seen:#}");
+        let seen = plan(unnamed(&stage, &["plan"], line).env("BOT_TOKEN", &mine));
+        assert_eq!(seen["instance"], instance_of(&mine), "{line}: {seen:#}");
+    }
+}
+
+#[test]
 fn a_program_with_its_token_in_its_code_is_not_the_bot_of_dotenv_or_of_the_environment() {
     let [mine, another] = [token(), token()];
     let stage = Stage::new();
