@@ -44,7 +44,7 @@ pub(super) fn in_code(place: &str, mine: &Token, file: &Path, bot: BotId) -> Unc
             mine.id(),
             printable(&file.to_string_lossy())
         ),
-        consequence: "and seems to read no other",
+        consequence: "and seems to read no variable",
         hint: "name the bot with `--instance NAME`, or let it read its token from the environment \
                and set it there"
             .to_owned(),

@@ -183,12 +183,19 @@ impl TokenText<'_> {
                 .match_indices(&**name)
                 .filter(move |(at, _)| text.get(..*at).is_some_and(is_end));
             places.filter_map(move |(at, _)| {
-                let value = text.get(at + name.len()..)?.strip_prefix('=')?;
-                Some((*name, value))
+                let after = text.get(at + name.len()..)?;
+                // `${BOT_TOKEN:=…}` counts only without a value.
+                let is_unset = self.mine.variable != Some(name);
+                let by_default = || after.strip_prefix(":=").filter(|_| is_unset);
+                Some((*name, after.strip_prefix('=').or_else(by_default)?))
             })
         });
         settings
-            .find(|(name, value)| !self.mine.is_in(&[name], value, folders))
+            .find(|(name, value)| {
+                // A script that has read the file may hand its token on under another name.
+                let of_file = self.mine.variable.is_none().then_some(self.names);
+                !self.mine.is_in(of_file.unwrap_or(&[name]), value, folders)
+            })
             .map(|(name, _)| OtherToken::sets(&format!("${name}")))
             .or_else(|| self.option(text, folders))
     }
@@ -260,6 +267,7 @@ mod tests {
             ("doppler run -- python3 main.py".to_owned(), true),
             ("@infisical run --env=prod -- ./bot".to_owned(), true),
             (". $ENVF\npython3 main.py".to_owned(), true),
+            (": \"${BOT_TOKEN:=$(cat bob.txt)}\"\n./bot".to_owned(), true),
             ("export BOT_TOKEN\n./bot".to_owned(), false),
             ("export A=\"at $(date)\" B=$(pwd)\n./bot".to_owned(), false),
             ("export BOT_TOKEN=\"${BOT_TOKEN:?is not set}\"\n./bot".to_owned(), false),
@@ -307,11 +315,25 @@ mod tests {
             (Some("TOKEN"), "BOT_TOKEN=$TOKEN ./bot", false),
             (Some("TOKEN"), "BOT_TOKEN=${BOT_TOKEN-$(cat bob.txt)} ./bot", true),
             (None, "BOT_TOKEN=$TOKEN ./bot", true),
+            (Some("BOT_TOKEN"), ": ${BOT_TOKEN:=$(cat bob.txt)}\n./bot", false),
         ] {
             let mine = StartToken { bot, variable, file: None };
             let text = TokenText { names: &["BOT_TOKEN"], mine };
             let seen = text.search(script, ScriptFolders::new(Path::new("/srv/bot"), None));
             assert_eq!(!seen.is_empty(), is_given, "{variable:?} {script}: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_has_read_the_file_may_hand_its_token_on_under_another_name() {
+        let mine = format!("8123450001:{}", "a".repeat(35));
+        let bot = bots_in(mine.as_bytes()).into_iter().next().unwrap();
+        for (variable, expected) in [(None, 0), (Some("TOKEN"), 1)] {
+            let mine = StartToken { bot, variable, file: Some(Path::new("/srv/bot/.env")) };
+            let text = TokenText { names: &["BOT_TOKEN", "TELEGRAM_TOKEN"], mine };
+            let script = "export TELEGRAM_TOKEN=$BOT_TOKEN";
+            let seen = text.search(script, ScriptFolders::new(Path::new("/srv/bot"), None));
+            assert_eq!(seen.len(), expected, "{seen:?}");
         }
     }
 
