@@ -117,7 +117,9 @@ fn a_guard_is_not_ended_with_a_bot_below_it_whose_env_file_names_another() {
         }
         acts(start(&["plan"]));
         stop().exits(0);
-        assert!(!guard.is_alive() && !pids.iter().any(|pid| is_alive(*pid)));
+        assert!(!pids.iter().any(|pid| is_alive(*pid)));
+        // Its bots have ended, but it may not have exited yet.
+        stage.wait_until("the end of the guard", || (!guard.is_alive()).then_some(()));
     }
 }
 
