@@ -278,7 +278,7 @@ impl Command {
     /// Returns the paths that the arguments and options of COMMAND, and of what it starts, may
     /// mean.
     pub(crate) fn named_files(&self) -> Vec<PathBuf> {
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let commands = self.with_started();
         let paths = commands.flat_map(|command| {
             let is_option = |it: &&CommandOption| it.name.starts_with('-');
             let options = command.runs.context.options.iter().filter(is_option);
@@ -294,7 +294,7 @@ impl Command {
     /// Returns the lock file with which flock(1) starts this command.
     #[cfg(all(target_os = "linux", not(monopoll_portable)))]
     pub(super) fn lock_file(&self) -> Option<&OsStr> {
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let commands = self.with_started();
         let mut options = commands.flat_map(|it| &it.runs.context.options);
         options.find(|it| it.name == LOCK_FILE).map(|it| it.value.as_os_str())
     }

@@ -30,8 +30,7 @@ impl Command {
     pub(crate) fn other_token(&self, names: &[&str], mine: StartToken<'_>) -> Option<OtherToken> {
         let names: Vec<&str> = names.iter().copied().filter(|it| !self.shows(it)).collect();
         let text = TokenText { names: &names, mine };
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
-        let found = commands.flat_map(|command| {
+        let found = self.with_started().flat_map(|command| {
             let beside = command.file.as_deref().and_then(Path::parent);
             let folders = ScriptFolders::new(&command.runs_in, beside);
             text.search(&command.own_long_script_text(), folders)
@@ -44,8 +43,7 @@ impl Command {
     /// Returns the store of secrets with which a line begins that COMMAND only hands on, as with
     /// `npm start` and `sh -c`.
     fn store_of_line(&self) -> Option<&'static str> {
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
-        commands.map(|it| &it.runs).find_map(|runs| match &runs.target {
+        self.with_started().map(|it| &it.runs).find_map(|runs| match &runs.target {
             Target::Program(program) | Target::Script(program, None) => {
                 let args = runs.args.iter().filter_map(|arg| arg.to_str());
                 store([program.to_str()?].into_iter().chain(args))

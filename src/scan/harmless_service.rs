@@ -11,10 +11,10 @@ const SERVICES: [&str; 17] = [
     "valkey-server",
 ];
 
-/// What starts a service.
+/// Verbs that start a service.
 const STARTING: [&str; 5] = ["enable", "reload", "restart", "start", "try-restart"];
 
-/// What only asks or ends one.
+/// Verbs that only ask about a service or end it.
 #[rustfmt::skip]
 const ASKING: [&str; 9] = [
     "daemon-reload", "is-active", "is-enabled", "is-failed", "list", "list-units", "reset-failed",

@@ -68,7 +68,7 @@ impl Command {
 
     /// Returns whether a script of this command asks on its standard input which bot it starts.
     fn finds_question(&self) -> bool {
-        let mut commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
+        let mut commands = self.with_started();
         let is_exported = |name: &str| self.variable(OsStr::new(name), &[]).is_some();
         commands.any(|command| asks_for_the_bot(&command.long_script_text(), is_exported))
     }

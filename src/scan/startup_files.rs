@@ -71,7 +71,7 @@ const CHANGING: [&str; 11] = [
     "trap",
 ];
 
-/// What start-up files set.
+/// The variables and functions that start-up files set.
 #[derive(Default)]
 struct Set {
     variables: Vec<OsString>,

@@ -16,8 +16,7 @@ impl Command {
     /// Returns the program of COMMAND that has the token of another bot than `mine` in its code,
     /// and reads no variable.
     pub(crate) fn token_in_code(&self, mine: BotId) -> Option<(PathBuf, BotId)> {
-        let commands = [self].into_iter().chain(self.started.iter().map(|it| &it.command));
-        commands.filter_map(Command::code_file).find_map(|file| {
+        self.with_started().filter_map(Command::code_file).find_map(|file| {
             let text = small_file::text(file, MAX_CODE)?;
             Some((file.to_owned(), token_of_code(&text, mine)?))
         })
